@@ -1,0 +1,184 @@
+"""Everything the public may see, and nothing else.
+
+Frozen values, made only by `projection` and read only by the renderers (`pages`, `api_v2`, `feeds`).
+Adding a field here is a privacy decision. Instants are aware UTC; ids are 12-character public ids;
+statuses and impacts are the plain words of Statuspage's API.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    id: str
+    name: str
+    url: str  # "https://status.example.com", without a slash at the end
+    time_zone: str  # IANA name
+    language: str  # "en"
+    support_url: str  # "" when the company gave none
+    updated_at: datetime  # the newest public fact on this page
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    id: str
+    page_id: str
+    group_id: str | None
+    name: str
+    description: str | None
+    status: str  # operational | degraded_performance | partial_outage | major_outage | under_maintenance
+    position: int
+    showcase: bool  # whether its uptime is shown
+    only_show_if_degraded: bool
+    start_date: date | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    id: str
+    page_id: str
+    name: str
+    description: str | None
+    status: str  # the worst of its components
+    position: int
+    component_ids: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One component's day in the page's zone; seconds spent in each status that is not operational."""
+
+    date: date
+    major_outage: float
+    partial_outage: float
+    degraded_performance: float
+    under_maintenance: float
+    uptime: float | None  # 0.0 to 1.0; None before the component existed
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    component_id: str
+    days: tuple[Day, ...]  # 90, oldest first, the last one is today
+    ratio: float | None  # over all days with data
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedComponent:
+    code: str  # the component's id
+    name: str  # "Group - Component" for a grouped one
+    old_status: str
+    new_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentUpdate:
+    id: str
+    incident_id: str
+    status: str  # investigating ... resolved, scheduled ... completed
+    body: str  # Markdown, as staff wrote it
+    display_at: datetime  # the time shown
+    published_at: datetime  # the server's clock when it became public
+    created_at: datetime
+    updated_at: datetime
+    edited_at: datetime | None  # the text was corrected then
+    deliver_notifications: bool
+    affected_components: tuple[AffectedComponent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Postmortem:
+    id: str
+    body: str  # Markdown
+    display_at: datetime
+    published_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What brought an incident about: another incident or maintenance, named only when it is public."""
+
+    id: str
+    name: str
+    is_maintenance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident or (when `scheduled_for` is set) a scheduled maintenance."""
+
+    id: str
+    page_id: str
+    name: str
+    status: str  # also "postmortem" once one is published
+    impact: str  # none | minor | major | critical | maintenance
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime
+    monitoring_at: datetime | None
+    resolved_at: datetime | None
+    updates: tuple[IncidentUpdate, ...]  # newest first, at least one
+    components: tuple[Component, ...]  # this page's, with their status now, in page order
+    postmortem: Postmortem | None
+    caused_by: Cause | None
+    scheduled_for: datetime | None
+    scheduled_until: datetime | None
+
+    @property
+    def is_maintenance(self) -> bool:
+        return self.scheduled_for is not None
+
+    @property
+    def is_open(self) -> bool:
+        return self.resolved_at is None
+
+    @property
+    def posted_at(self) -> datetime:
+        """When the public first read of it: history is ordered and filed by this."""
+        return self.updates[-1].display_at
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The bounded part of a page: its size does not grow with history."""
+
+    page: Page
+    today: date  # in the page's zone
+    indicator: str  # none | minor | major | critical | maintenance
+    description: str  # "All Systems Operational" and its siblings
+    groups: tuple[Group, ...]
+    components: tuple[Component, ...]  # in page order, groups' components too
+    uptimes: tuple[Uptime, ...]  # of the components with showcase
+    open_incidents: tuple[Incident, ...]  # realtime and unresolved, newest first
+    active_maintenances: tuple[Incident, ...]
+    upcoming_maintenances: tuple[Incident, ...]  # soonest first
+    recent_incidents: tuple[Incident, ...]  # the 50 newest, also open ones, newest first
+    recent_maintenances: tuple[Incident, ...]  # the 50 newest
+    past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
+    last_month: str | None  # "2026-11", the newest month that has a history page
+
+
+@dataclass(frozen=True, slots=True)
+class PastDay:
+    date: date
+    incidents: tuple[Incident, ...]  # resolved ones, incidents and maintenances, newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """One page of history: what was first posted in that month of the page's zone."""
+
+    page: Page
+    month: str  # "2023-01"
+    incidents: tuple[Incident, ...]  # newest first, incidents and maintenances
+    previous: str | None  # the nearest earlier month that has incidents
+    next: str | None
