@@ -1,0 +1,86 @@
+"""Pages, components and groups, and what staff say of a component without an incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import outbox
+from incidents.authorship import service
+from incidents.errors import InvalidInput
+from incidents.lifecycle import ComponentStatus, Visibility
+from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, Page, User
+from incidents.permissions import Verb
+from incidents.services import save_checked
+
+CatalogueRow = Page | Component | ComponentGroup | ComponentListing
+
+
+@service(Verb.EDIT_CATALOGUE)
+def save(row: CatalogueRow, *, author: User) -> None:
+    """Create or change a page, component, group or listing, and republish every page it shows on, before or after."""
+    before = _pages(type(row).objects.get(pk=row.pk)) if row.pk else set()
+    if isinstance(row, Page):
+        row.url = row.url.rstrip("/")
+        row.host = (urlsplit(row.url).hostname or "").lower()
+    if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
+        raise InvalidInput(_("The group belongs to another page."), field="group")
+    save_checked(row)
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, before | _pages(row))
+
+
+@service(Verb.EDIT_CATALOGUE)
+def delete(row: CatalogueRow, *, author: User) -> None:
+    """Take it off every page; it stays in the record. The components of a group stay, without a group."""
+    pages = _pages(row)
+    if isinstance(row, ComponentGroup):
+        for component in row.components.order_by("pk"):
+            component.group = None
+            component.save()
+    row.deleted_at = timezone.now()
+    row.save()
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+@service(Verb.SET_COMPONENT_STATUS)
+def set_component_status(
+    component: Component,
+    *,
+    status: ComponentStatus,
+    author: User,
+    reason: str = "",
+    effective_at: datetime | None = None,
+) -> ComponentStatusChange | None:
+    """Say how a component is, without an incident; None when that is so already.
+
+    A back-dated change corrects the past: uptime is computed anew from it.
+    """
+    component.lock()
+    instant = effective_at or timezone.now()
+    if instant > timezone.now():
+        raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")
+    old = component.status_at(instant)
+    if old is status:
+        return None
+    change = ComponentStatusChange.objects.create(
+        component=component,
+        old_status=old,
+        status=status,
+        effective_at=instant,
+        author=author,
+        reason=reason,
+    )
+    if component.visibility == Visibility.PUBLIC:
+        outbox.record_pages(outbox.Kind.COMPONENT_CHANGED, outbox.pages_of(component))
+    return change
+
+
+def _pages(row: CatalogueRow) -> set[Page]:
+    if isinstance(row, Page):
+        return {row}
+    if isinstance(row, Component):
+        return outbox.pages_of(row)
+    return {row.page}

@@ -1,0 +1,40 @@
+"""What a service may refuse, each with a sentence that a person can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from incidents.models import IncidentUpdate
+
+
+class DomainError(Exception):
+    """A refusal; `str()` is the sentence to show. Nothing was written."""
+
+
+class InvalidTransition(DomainError):
+    """The status may not follow the current one."""
+
+
+class InvalidInput(DomainError):
+    """A fact that cannot be recorded as given; `field` names the input."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Forbidden(DomainError):
+    """The actor has no right to do this."""
+
+
+class MissingAuthor(DomainError):
+    """A record was to be changed in nobody's name."""
+
+
+class Conflict(DomainError):
+    """Somebody else was faster; `theirs` is what they posted."""
+
+    def __init__(self, message: str, *, theirs: IncidentUpdate) -> None:
+        super().__init__(message)
+        self.theirs = theirs

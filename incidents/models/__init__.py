@@ -1,0 +1,26 @@
+"""The record's rows, split by noun."""
+
+from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
+from incidents.models.incident import Incident, IncidentUpdate
+from incidents.models.maintenance import MaintenancePlan
+from incidents.models.outbox import OutboxEvent
+from incidents.models.page import Page
+from incidents.models.people import ApiKey, User
+from incidents.models.postmortem import Postmortem
+from incidents.models.timeline import TimelineEntry
+
+__all__ = [
+    "ApiKey",
+    "Component",
+    "ComponentGroup",
+    "ComponentListing",
+    "ComponentStatusChange",
+    "Incident",
+    "IncidentUpdate",
+    "MaintenancePlan",
+    "OutboxEvent",
+    "Page",
+    "Postmortem",
+    "TimelineEntry",
+    "User",
+]

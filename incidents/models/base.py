@@ -1,0 +1,42 @@
+"""What the record's rows have in common: a public id, times, and a history with an author."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Self
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from incidents.authorship import history_author
+
+PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
+
+
+def new_public_id() -> str:
+    return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(12))
+
+
+class Tracked(models.Model):
+    """A row whose every change is kept, with its author; changed by services, one row at a time."""
+
+    public_id = models.CharField(_("public id"), max_length=12, unique=True, default=new_public_id, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
+
+    history = HistoricalRecords(inherit=True, get_user=history_author)
+
+    class Meta:
+        abstract = True
+
+    def lock(self) -> Self:
+        """Hold this row until the transaction ends (FOR NO KEY UPDATE) and read it anew.
+
+        On SQLite a transaction holds the only write lock from its start, so nothing more is needed.
+        """
+        rows = type(self)._base_manager.select_for_update(of=("self",), no_key=True)
+        self.refresh_from_db(from_queryset=rows)
+        return self

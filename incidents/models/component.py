@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.lifecycle import ComponentStatus, Visibility
+from incidents.models.base import Tracked
+from incidents.models.page import Page
+from incidents.models.people import User
+
+if TYPE_CHECKING:
+    from incidents.models.incident import IncidentUpdate
+
+
+class ComponentGroup(Tracked):
+    page = models.ForeignKey(Page, models.PROTECT, related_name="groups", verbose_name=_("page"))
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=1)
+
+    class Meta:
+        verbose_name = _("component group")
+        verbose_name_plural = _("component groups")
+        ordering = ("page", "position", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ComponentQuerySet(models.QuerySet["Component"]):
+    def live(self) -> ComponentQuerySet:
+        return self.filter(deleted_at=None)
+
+    def public(self) -> ComponentQuerySet:
+        return self.live().filter(visibility=Visibility.PUBLIC)
+
+    def on(self, page: Page) -> ComponentQuerySet:
+        """Those at home on `page` or listed there."""
+        listed = ComponentListing.objects.filter(page=page, deleted_at=None).values("component")
+        return self.filter(models.Q(page=page) | models.Q(pk__in=listed))
+
+    def with_status(self, at: datetime | None = None) -> ComponentQuerySet:
+        """Annotated with `current`, the status now or `at` an instant, and with `changed_at`, when it was recorded last."""
+        newest = ComponentStatusChange.objects.filter(component=models.OuterRef("pk")).newest_first()
+        if at is not None:
+            newest = newest.filter(effective_at__lte=at)
+        return self.annotate(
+            current=Coalesce(
+                models.Subquery(newest.values("status")[:1]), models.Value(ComponentStatus.OPERATIONAL.value)
+            ),
+            changed_at=models.Subquery(newest.values("created_at")[:1]),
+        )
+
+
+class Component(Tracked):
+    """A part of the service that customers know by name. Its status is the newest of its status changes."""
+
+    page = models.ForeignKey(
+        Page, models.PROTECT, related_name="components", verbose_name=_("page"), help_text=_("Its home page.")
+    )
+    group = models.ForeignKey(
+        ComponentGroup, models.PROTECT, related_name="components", verbose_name=_("group"), null=True, blank=True
+    )
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=1)
+    visibility = models.CharField(
+        _("visibility"),
+        max_length=10,
+        choices=Visibility.choices,
+        default=Visibility.PUBLIC,
+        help_text=_("An internal component appears nowhere in public."),
+    )
+    showcase = models.BooleanField(_("show uptime"), default=True)
+    only_show_if_degraded = models.BooleanField(_("show only when not operational"), default=False)
+    start_date = models.DateField(
+        _("uptime counts from"), null=True, blank=True, help_text=_("Before this day no uptime is shown.")
+    )
+
+    objects = ComponentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("component")
+        verbose_name_plural = _("components")
+        ordering = ("page", "group__position", "position", "id")
+        permissions = (("set_component_status", "Set the status of a component"),)
+        constraints = (
+            models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="component_visibility"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group} - {self.name}" if self.group else self.name
+
+    def status_at(self, instant: datetime) -> ComponentStatus:
+        change = self.status_changes.filter(effective_at__lte=instant).newest_first().first()
+        return ComponentStatus(change.status) if change else ComponentStatus.OPERATIONAL
+
+    @property
+    def status(self) -> ComponentStatus:
+        return self.status_at(timezone.now())
+
+
+class ComponentListing(Tracked):
+    """A component shown on a further page. A row of its own instead of a many-to-many field, so that it has a history."""
+
+    page = models.ForeignKey(Page, models.PROTECT, related_name="listings", verbose_name=_("page"))
+    component = models.ForeignKey(Component, models.PROTECT, related_name="listings", verbose_name=_("component"))
+    position = models.PositiveIntegerField(_("position"), default=1)
+
+    class Meta:
+        verbose_name = _("listing on a further page")
+        verbose_name_plural = _("listings on further pages")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["page", "component"], condition=models.Q(deleted_at=None), name="component_listed_once_per_page"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.component} / {self.page}"
+
+
+class ComponentStatusChangeQuerySet(models.QuerySet["ComponentStatusChange"]):
+    def newest_first(self) -> ComponentStatusChangeQuerySet:
+        return self.order_by("-effective_at", "-id")
+
+    def update(self, **kwargs: object) -> int:
+        raise TypeError("Status changes are append-only: add a newer one instead.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("Status changes are append-only: add a newer one instead.")
+
+
+class ComponentStatusChange(models.Model):
+    """From `effective_at` on the component had `status`. Append-only, and so its own history.
+
+    An update that names a component without changing it is recorded too, with the old status as the new one.
+    """
+
+    component = models.ForeignKey(Component, models.PROTECT, related_name="status_changes")
+    update: models.ForeignKey[IncidentUpdate | None, IncidentUpdate | None] = models.ForeignKey(
+        "incidents.IncidentUpdate", models.PROTECT, related_name="component_changes", null=True, blank=True
+    )
+    old_status = models.CharField(_("from"), max_length=20, choices=ComponentStatus.choices)
+    status = models.CharField(_("to"), max_length=20, choices=ComponentStatus.choices)
+    effective_at = models.DateTimeField(_("effective at"))
+    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    objects = ComponentStatusChangeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("component status change")
+        verbose_name_plural = _("component status changes")
+        indexes = (models.Index(fields=["component", "-effective_at", "-id"], name="status_newest"),)
+        constraints = (
+            models.UniqueConstraint(fields=["update", "component"], name="component_once_per_update"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=ComponentStatus.values) & models.Q(old_status__in=ComponentStatus.values),
+                name="component_status_known",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.component}: {self.old_status} → {self.status}"

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.incident import Incident, IncidentUpdate
+from incidents.models.page import Page
+
+
+class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
+    def unpublished(self) -> OutboxEventQuerySet:
+        return self.filter(published_at=None)
+
+
+class OutboxEvent(models.Model):
+    """A public fact that must be told on one page, written in the transaction that made it true."""
+
+    class Kind(models.TextChoices):
+        UPDATE_POSTED = "update_posted", _("Update posted")
+        UPDATE_CORRECTED = "update_corrected", _("Update corrected")
+        INCIDENT_EDITED = "incident_edited", _("Incident edited")
+        POSTMORTEM_PUBLISHED = "postmortem_published", _("Postmortem published")
+        COMPONENT_CHANGED = "component_changed", _("Component status changed")
+        PAGE_CHANGED = "page_changed", _("Page or its components edited")
+
+    page = models.ForeignKey(Page, models.PROTECT, related_name="events")
+    kind = models.CharField(_("kind"), max_length=24, choices=Kind.choices)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="events", null=True)
+    update: models.ForeignKey[IncidentUpdate | None, IncidentUpdate | None] = models.ForeignKey(
+        IncidentUpdate, models.PROTECT, related_name="events", null=True
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    published_at = models.DateTimeField(_("published"), null=True)
+
+    objects = OutboxEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("outbox event")
+        verbose_name_plural = _("outbox events")
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=["page", "-id"], name="event_newest"),
+            models.Index(fields=["page"], condition=models.Q(published_at=None), name="event_unpublished"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} #{self.pk}"

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.base import Tracked
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(_("“%(value)s” is not a time zone. Write it like Europe/Rome."), params={"value": value})
+
+
+def validate_language(value: str) -> None:
+    from django.conf import settings
+
+    if value not in dict(settings.LANGUAGES):
+        raise ValidationError(_("“%(value)s” is not a language we know. Write it like en or it."), params={"value": value})
+
+
+class PageQuerySet(models.QuerySet["Page"]):
+    def live(self) -> PageQuerySet:
+        return self.filter(deleted_at=None)
+
+
+class Page(Tracked):
+    """A public status page: one deployment can serve several."""
+
+    name = models.CharField(_("name"), max_length=100)
+    url = models.CharField(
+        _("address"),
+        max_length=200,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text=_("Where customers read it, like https://status.example.com"),
+    )
+    host = models.CharField(max_length=200, editable=False, help_text=_("The host name in the address."))
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="Etc/UTC", validators=[validate_time_zone], help_text="Europe/Rome"
+    )
+    language = models.CharField(_("language"), max_length=10, default="en", validators=[validate_language])
+    support_url = models.URLField(_("support address"), blank=True, help_text=_("Where customers get help."))
+
+    objects = PageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("page")
+        verbose_name_plural = _("pages")
+        ordering = ("id",)
+        permissions = (("edit_catalogue", "Edit pages, components and groups"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["host"],
+                condition=models.Q(deleted_at=None),
+                name="page_host_unique",
+                violation_error_message=_("Another page has this host name."),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)

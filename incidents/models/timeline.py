@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.incident import Incident
+from incidents.models.people import User
+
+
+class TimelineEntry(models.Model):
+    """What staff saw, decided and tried. Internal, append-only, and so its own history."""
+
+    class Kind(models.TextChoices):
+        OBSERVATION = "observation", _("Observation")
+        DECISION = "decision", _("Decision")
+        ALERT = "alert", _("Alert")
+        MITIGATION = "mitigation", _("Mitigation attempt")
+
+    class Outcome(models.TextChoices):
+        NONE = "none", _("No effect")
+        PARTIAL = "partial", _("Partial")
+        FULL = "full", _("Full")
+        WORSE = "worse", _("Made it worse")
+
+    class Precision(models.TextChoices):
+        EXACT = "exact", _("Exact")
+        APPROXIMATE = "approximate", _("Approximate")
+        RANGE = "range", _("Range")
+
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="timeline")
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.OBSERVATION)
+    text = models.TextField(_("text"), max_length=10_000)
+    occurred_at = models.DateTimeField(_("when"))
+    ended_at = models.DateTimeField(_("until"), null=True, blank=True)
+    precision = models.CharField(_("precision"), max_length=12, choices=Precision.choices, default=Precision.EXACT)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
+    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("timeline entry")
+        verbose_name_plural = _("timeline entries")
+        ordering = ("-occurred_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(precision="range", ended_at__gt=models.F("occurred_at"))
+                | (~models.Q(precision="range") & models.Q(ended_at=None)),
+                name="timeline_range_has_an_end",
+                violation_error_message=_("A range needs an end that lies after its start; other times have no end."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="mitigation") | models.Q(outcome=""), name="timeline_outcome_of_mitigation"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.text[:60]

@@ -1,0 +1,36 @@
+"""Facts that must be told: written in the caller's transaction, told after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from django.db import transaction
+
+from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, Page
+from incidents.signals import event_recorded
+
+Kind = OutboxEvent.Kind
+
+
+def record_incident(kind: OutboxEvent.Kind, incident: Incident, update: IncidentUpdate | None = None) -> None:
+    """Record a fact about an incident on every page that shows it; an internal one has nothing to tell."""
+    if incident.is_public:
+        _record(incident.pages(), kind, incident, update)
+
+
+def record_pages(kind: OutboxEvent.Kind, pages: Iterable[Page]) -> None:
+    """Record a fact about pages as a whole, or about their components."""
+    _record(pages, kind, None, None)
+
+
+def pages_of(component: Component) -> set[Page]:
+    """Where a component shows, whatever its visibility."""
+    return {component.page, *Page.objects.live().filter(listings__component=component, listings__deleted_at=None)}
+
+
+def _record(pages: Iterable[Page], kind: OutboxEvent.Kind, incident: Incident | None, update: IncidentUpdate | None) -> None:
+    for page in sorted(set(pages), key=lambda page: page.pk):
+        OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update)
+        # robust: a failure to publish must not turn a committed change into an error
+        transaction.on_commit(partial(event_recorded.send_robust, OutboxEvent, page_id=page.pk), robust=True)

@@ -1,0 +1,38 @@
+"""Service users and their keys."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from incidents.authorship import service
+from incidents.models import ApiKey, User
+from incidents.permissions import Verb
+
+
+def service_user(name: str, *, role: str) -> User:
+    """The user in whose name a program or the clock acts, made when it is first needed."""
+    user, created = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    if created:
+        user.set_unusable_password()
+        user.save()
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@service(Verb.EDIT_CATALOGUE)
+def create_key(name: str, *, role: str, author: User) -> tuple[str, ApiKey]:
+    """A new key with its own service user. The first of the pair is the key itself: it cannot be read again."""
+    key = secrets.token_urlsafe(32)
+    user = service_user(f"key:{name}", role=role)
+    row = ApiKey.objects.create(user=user, name=name, digest=ApiKey.digest_of(key), last_four=key[-4:])
+    return key, row
+
+
+@service(Verb.EDIT_CATALOGUE)
+def revoke_key(key: ApiKey, *, author: User) -> None:
+    """From now on the key opens nothing."""
+    key.revoked_at = key.revoked_at or timezone.now()
+    key.save(update_fields=["revoked_at"])

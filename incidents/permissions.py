@@ -1,0 +1,62 @@
+"""Who may do what: the one place where rights are decided, for the admin, the API and the clock alike."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from incidents.errors import Forbidden, MissingAuthor
+
+if TYPE_CHECKING:
+    from incidents.models import User
+
+
+class Verb(StrEnum):
+    """Rights, as Django permissions of the `incidents` app (declared on the models' Meta)."""
+
+    DECLARE_INCIDENT = "declare_incident"
+    POST_UPDATE = "post_update"
+    CORRECT_UPDATE = "correct_update"
+    NOTE_TIMELINE = "note_timeline"
+    PUBLISH_POSTMORTEM = "publish_postmortem"
+    SET_COMPONENT_STATUS = "set_component_status"
+    EDIT_CATALOGUE = "edit_catalogue"
+
+
+_RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE})
+_COMMUNICATOR = _RESPONDER | {Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.SET_COMPONENT_STATUS, Verb.PUBLISH_POSTMORTEM}
+
+ROLES: dict[str, frozenset[Verb]] = {
+    "viewer": frozenset(),
+    "responder": _RESPONDER,
+    "communicator": _COMMUNICATOR,
+    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE},
+}
+
+
+def allows(actor: User | None, verb: Verb) -> bool:
+    return actor is not None and actor.is_active and actor.has_perm(f"incidents.{verb}")
+
+
+def require(actor: User | None, verb: Verb) -> None:
+    """Raises `MissingAuthor` without an actor, `Forbidden` when the actor has no right to `verb`."""
+    if actor is None or actor.pk is None:
+        raise MissingAuthor(_("Every change needs an author: say who is acting."))
+    if not allows(actor, verb):
+        raise Forbidden(
+            _("%(who)s may not do this (it needs the right “%(verb)s”). Ask an administrator for a role that has it.")
+            % {"who": actor, "verb": verb.value.replace("_", " ")}
+        )
+
+
+def install_roles(**_kwargs: Any) -> None:
+    """Make Django groups out of `ROLES`: run after every migration, so that the table above is what holds."""
+    from django.contrib.auth.models import Group, Permission
+
+    every = Permission.objects.filter(content_type__app_label="incidents")
+    views = list(every.filter(codename__startswith="view_"))
+    for name, verbs in ROLES.items():
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.set([*views, *every.filter(codename__in=verbs)])

@@ -1,0 +1,258 @@
+"""What staff and programs do with incidents: one verb, one function, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import outbox
+from incidents.authorship import service
+from incidents.errors import Conflict, InvalidInput
+from incidents.lifecycle import (
+    ComponentStatus,
+    Impact,
+    IncidentStatus,
+    Kind,
+    Severity,
+    Visibility,
+    check_transition,
+    component_impact,
+    worst_impact,
+)
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
+from incidents.models.base import Tracked
+from incidents.models.incident import BODY_LENGTH
+from incidents.permissions import Verb
+
+Affected = Sequence[tuple[Component, ComponentStatus | None]]
+"""Components that an update names, each with its new status, or None to name it as it is."""
+
+
+class IncidentFacts(TypedDict, total=False):
+    """What staff may set on an incident at any time."""
+
+    title: str
+    severity: Severity
+    impact_override: Impact | None
+    impact_began_at: datetime | None
+    impact_ended_at: datetime | None
+    detected_at: datetime | None
+    acknowledged_at: datetime | None
+    caused_by: Incident | None
+
+
+@service(Verb.DECLARE_INCIDENT)
+def declare_incident(
+    page: Page,
+    *,
+    title: str,
+    author: User,
+    kind: Kind = Kind.REALTIME,
+    visibility: Visibility = Visibility.PUBLIC,
+    severity: Severity = Severity.SEV3,
+    impact_override: Impact | None = None,
+    caused_by: Incident | None = None,
+) -> Incident:
+    """Open an incident. The public sees it from its first update on."""
+    status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
+    incident = Incident(
+        page=page,
+        title=title.strip(),
+        kind=kind,
+        status=status,
+        visibility=visibility,
+        severity=severity,
+        impact_override=impact_override,
+        caused_by=caused_by,
+    )
+    save_checked(incident)
+    return incident
+
+
+@service(Verb.POST_UPDATE)
+def post_update(
+    incident: Incident,
+    *,
+    status: IncidentStatus,
+    body: str,
+    author: User,
+    components: Affected = (),
+    display_at: datetime | None = None,
+    seen: str | None = None,
+    notify: bool = True,
+) -> IncidentUpdate:
+    """Say where an incident stands, moving it to `status`, and its components with it.
+
+    `display_at` back-dates what is shown, never before the newest update and never into the future.
+    `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
+    somebody has posted since; None leaves that unchecked.
+    """
+    incident.lock()
+    latest = incident.latest_update()
+    if seen is not None and seen != (latest.public_id if latest else ""):
+        raise someone_posted(latest)
+    now = timezone.now()
+    shown_at = display_at or now
+    check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
+    check_display_at(shown_at, now, latest)
+    update = IncidentUpdate(
+        incident=incident,
+        status=status,
+        body=check_body(body),
+        author=author,
+        display_at=shown_at,
+        published_at=now if incident.visibility == Visibility.PUBLIC else None,
+        deliver_notifications=notify,
+    )
+    save_checked(update)
+    change_components(update, components)
+
+    incident.status = status
+    incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
+    if update.published_at and incident.first_posted_at is None:
+        incident.first_posted_at = shown_at
+    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+    outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update)
+    return update
+
+
+@service(Verb.POST_UPDATE)
+def publish_incident(
+    incident: Incident, *, status: IncidentStatus, body: str, author: User, components: Affected = ()
+) -> IncidentUpdate:
+    """Make an internal incident public with its first public update. What was written before stays internal."""
+    incident.lock()
+    incident.visibility = Visibility.PUBLIC
+    incident.save(update_fields=["visibility", "updated_at"])
+    return post_update(incident, status=status, body=body, author=author, components=components)
+
+
+@service(Verb.CORRECT_UPDATE)
+def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: str = "") -> IncidentUpdate:
+    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited."""
+    update.incident.lock()
+    update.lock()
+    body = check_body(body)
+    if body == update.body:
+        return update
+    update.body = body
+    update.edited_at = timezone.now()
+    update._change_reason = reason
+    update.save(update_fields=["body", "edited_at", "updated_at"])
+    if update.published_at:
+        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update)
+    return update
+
+
+@service(Verb.DECLARE_INCIDENT)
+def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
+    """Change facts of an incident; those not named keep their values."""
+    incident.lock()
+    for name, value in facts.items():
+        setattr(incident, name, value)
+    if incident.caused_by_id == incident.pk:
+        raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+    save_checked(incident)
+    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    return incident
+
+
+@service(Verb.POST_UPDATE)
+def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
+    """Take an incident off every page. It stays in the record, with who did it and why."""
+    incident.lock()
+    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    incident.deleted_at = timezone.now()
+    incident._change_reason = reason
+    incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def someone_posted(latest: IncidentUpdate | None) -> Conflict:
+    assert latest is not None, "updates are append-only: one that was seen cannot be gone"
+    return Conflict(
+        _("Someone posted while you typed: %(who)s wrote “%(body)s”. Read it, then post yours if it still holds.")
+        % {"who": latest.author, "body": latest.body},
+        theirs=latest,
+    )
+
+
+def check_body(body: str) -> str:
+    """The text as it will be kept; raises `InvalidInput` when there is none or too much."""
+    body = body.replace("\r\n", "\n").strip()
+    if not body:
+        raise InvalidInput(_("Write a message: customers read it."), field="body")
+    if len(body) > BODY_LENGTH:
+        raise InvalidInput(
+            _("The message has %(length)d characters; %(most)d are allowed.")
+            % {"length": len(body), "most": BODY_LENGTH},
+            field="body",
+        )
+    if "\x00" in body:
+        raise InvalidInput(_("The message contains a NUL character."), field="body")
+    return body
+
+
+def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:
+    if shown_at > now:
+        raise InvalidInput(_("The time shown lies in the future. Leave it empty to post now."), field="display_at")
+    if latest and shown_at < latest.display_at:
+        raise InvalidInput(
+            _("The time shown lies before the newest update (%(time)s). Updates are posted in order.")
+            % {"time": latest.display_at.isoformat(timespec="minutes")},
+            field="display_at",
+        )
+
+
+def save_checked(row: Tracked) -> None:
+    """Save, turning what Django's validation finds into one `InvalidInput`."""
+    try:
+        row.full_clean(validate_unique=False)
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=None if field == "__all__" else field) from error
+    row.save()
+
+
+def change_components(update: IncidentUpdate, components: Affected) -> None:
+    """Record what an update says of components. Rows are locked in the order of their keys."""
+    wanted = {component.pk: status for component, status in components}
+    if len(wanted) < len(components):
+        raise InvalidInput(_("A component is named twice. Name each once."), field="components")
+    incident = update.incident
+    rows = Component.objects.live().on(incident.page).filter(pk__in=wanted).with_status(update.display_at)
+    locked = list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    if len(locked) < len(wanted):
+        raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
+    for component in locked:
+        status = wanted[component.pk]
+        old = ComponentStatus(component.current)
+        if status not in (None, old) and not update.published_at and component.visibility == Visibility.PUBLIC:
+            raise InvalidInput(
+                _("This incident is internal and cannot change the public component “%(name)s”. Publish it first.")
+                % {"name": component.name},
+                field="components",
+            )
+        ComponentStatusChange.objects.create(
+            component=component,
+            update=update,
+            old_status=old,
+            status=status or old,
+            effective_at=update.display_at,
+            author=update.author,
+        )
+
+
+def _impact_at(incident: Incident, instant: datetime) -> Impact:
+    """The cascade over the public components that this incident names, as they were at `instant`."""
+    statuses: Iterable[str] = (
+        Component.objects.public()
+        .filter(pk__in=incident.components().order_by().values("pk"))
+        .with_status(instant)
+        .values_list("current", flat=True)
+    )
+    return component_impact(ComponentStatus(status) for status in statuses)

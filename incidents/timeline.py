@@ -1,0 +1,47 @@
+"""The internal timeline of an incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from incidents.authorship import service
+from incidents.errors import InvalidInput
+from incidents.models import Incident, TimelineEntry, User
+from incidents.permissions import Verb
+
+
+@service(Verb.NOTE_TIMELINE)
+def note(
+    incident: Incident,
+    *,
+    text: str,
+    occurred_at: datetime,
+    author: User,
+    kind: TimelineEntry.Kind = TimelineEntry.Kind.OBSERVATION,
+    outcome: TimelineEntry.Outcome | None = None,
+    precision: TimelineEntry.Precision = TimelineEntry.Precision.EXACT,
+    ended_at: datetime | None = None,
+) -> TimelineEntry:
+    """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
+    if not text.strip():
+        raise InvalidInput(_("Write what happened."), field="text")
+    entry = TimelineEntry(
+        incident=incident,
+        kind=kind,
+        text=text.strip(),
+        occurred_at=occurred_at,
+        ended_at=ended_at,
+        precision=precision,
+        outcome=outcome or "",
+        author=author,
+    )
+    try:
+        entry.full_clean()
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=None if field == "__all__" else field) from error
+    entry.save()
+    return entry
