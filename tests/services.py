@@ -167,10 +167,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
         raise pytest.UsageError("; ".join(_left_out()[marker] for marker in sorted(lacking)))
     yield
     if not os.environ.get("DATABASE_URL"):
-        from django.conf import settings  # pytest-django has just set it up
+        from django.db import connections  # pytest-django has just read the settings
 
         # A file, where Django would take memory: the other processes of a test read it too.
-        settings.DATABASES["default"]["TEST"] = {"NAME": Path(os.environ["DATA_DIR"]) / "test.sqlite3"}
+        connections.settings["default"]["TEST"]["NAME"] = Path(os.environ["DATA_DIR"]) / "test.sqlite3"
 
 
 def pytest_report_header() -> list[str]:

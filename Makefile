@@ -1,0 +1,72 @@
+PYTHON ?= python3
+PORT ?= 8000
+UV ?= uv
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock bench clean
+.SILENT:
+
+help:
+	echo "make demo [PORT=8000]   try the product: one command, nothing to install beside Python 3.11"
+	echo "make test               linters, types, import contracts; the tests on PostgreSQL and Redis, then on SQLite"
+	echo "make lint               the first half of that"
+	echo "make format             let ruff put the source in order"
+	echo "make bench [NAME=...]   list the benchmarks, or run one"
+	echo "make lock               resolve pyproject.toml anew into requirements/ (needs uv)"
+	echo "make clean              remove what make made (the demonstration's data in var/ stays)"
+
+demo: .venv/run.stamp
+	exec $(BIN)/python manage.py demo --port $(PORT)
+
+test: lint
+	echo "== tests on PostgreSQL and Redis"
+	$(BIN)/python -m pytest -n auto
+	echo "== tests on SQLite"
+	$(BIN)/python -m pytest -n auto --sqlite
+
+# Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
+CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint
+
+lint: .venv/dev.stamp
+	mkdir -p .venv/lint
+	echo "== linters"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/djlint --lint --quiet templates
+	echo "== types"
+	$(CLEAN) $(BIN)/mypy
+	echo "== import contracts"
+	$(BIN)/lint-imports --no-logo
+	echo "== Django's own checks"
+	$(CLEAN) $(BIN)/python -W error manage.py check --fail-level WARNING
+	$(CLEAN) $(BIN)/python -W error manage.py makemigrations --check --dry-run
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/dev.stamp
+	$(if $(NAME),$(BIN)/python -m bench.$(NAME),echo "make bench NAME=..., one of:" $(basename $(notdir $(wildcard bench/[a-z]*.py))))
+
+lock:
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --frozen --no-header --no-dev --output-file requirements/run.txt
+	$(UV) export --quiet --frozen --no-header --only-dev --output-file requirements/dev.txt
+	rm uv.lock  # it names the index it was made with
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/dev.stamp: .venv/run.stamp
+
+.venv/%.stamp: requirements/%.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)."; exit 1; }
+	echo "Installing $< into .venv"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@

@@ -1,0 +1,25 @@
+"""`.env.example` is the whole list of what a deployment may set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_env_example_lists_just_what_the_settings_read() -> None:
+    listed = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    read = re.findall(r'environment\.\w+\(\s*"([A-Z_]+)"', (ROOT / "portal" / "settings.py").read_text())
+    assert sorted(listed) == sorted(set(read))
+
+
+def test_nothing_but_the_settings_reads_the_environment() -> None:
+    allowed = {"portal/environment.py"}
+    readers = {
+        str(path.relative_to(ROOT))
+        for app in ("incidents", "portal", "status")
+        for path in (ROOT / app).rglob("*.py")
+        if re.search(r"os\.(environ(\[|\.get)|getenv)", path.read_text())
+    }
+    assert readers <= allowed
