@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class StatusConfig(AppConfig):
+    name = "status"
+    verbose_name = _("Public status")
+
+    def ready(self) -> None:
+        from incidents.signals import event_recorded
+        from status.publication import on_event
+
+        event_recorded.connect(on_event, dispatch_uid="status.publish")

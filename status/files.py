@@ -1,0 +1,111 @@
+"""The folder of a published page: one writer at a time, each file replaced at once, a `.gz` beside it.
+
+    PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
+    PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>
+    PUBLICATION_ROOT/hosts/_default     -> the oldest page, for requests under any other name
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+
+UNTRACKED = ("assets/", "heartbeat.json")  # old assets stay for pages that browsers still hold
+
+
+class Busy(Exception):
+    """Another process is publishing this page and did not finish in time."""
+
+
+def folder(public_id: str) -> Path:
+    return Path(settings.PUBLICATION_ROOT) / "pages" / public_id
+
+
+@contextmanager
+def locked(root: Path, *, patience: float) -> Iterator[None]:
+    """Be the only writer below `root`; raises `Busy` after `patience` seconds. The kernel frees a dead writer's lock."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as handle:
+        give_up_at = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up_at:
+                    raise Busy(str(root)) from None
+                time.sleep(0.01)
+        yield
+
+
+def write(root: Path, documents: Mapping[str, bytes]) -> list[str]:
+    """Replace what differs; returns the paths written. A reader sees the old bytes or the new ones, never a part."""
+    written = []
+    for path, content in documents.items():
+        if read(root, path) != content:
+            replace(root / f"{path}.gz", gzip.compress(content, 9, mtime=0))
+            replace(root / path, content)
+            written.append(path)
+    return written
+
+
+def read(root: Path, path: str) -> bytes | None:
+    """The published bytes; None when the file or its `.gz` is missing."""
+    try:
+        content = (root / path).read_bytes()
+        return content if (root / f"{path}.gz").exists() else None
+    except FileNotFoundError:
+        return None
+
+
+def remove(root: Path, path: str) -> bool:
+    """Returns whether there was something to remove."""
+    existed = (root / path).exists()
+    (root / path).unlink(missing_ok=True)
+    (root / f"{path}.gz").unlink(missing_ok=True)
+    return existed
+
+
+def tracked(root: Path) -> set[str]:
+    """The published documents that `root` holds, without `.gz` twins, hidden files, old assets and the heartbeat."""
+    found = {path.relative_to(root) for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    return {str(path).removesuffix(".gz") for path in found if not str(path).startswith(UNTRACKED)}
+
+
+def link(hosts: Mapping[str, str]) -> None:
+    """Point each host name at its page's public id, and drop names that are no longer any page's."""
+    root = Path(settings.PUBLICATION_ROOT) / "hosts"
+    root.mkdir(parents=True, exist_ok=True)
+    for host, public_id in hosts.items():
+        target = f"../pages/{public_id}"
+        if not (root / host).is_symlink() or os.readlink(root / host) != target:
+            temporary = root / f".{host}.{os.getpid()}"
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+            temporary.symlink_to(target)
+            os.replace(temporary, root / host)
+    for entry in root.iterdir():
+        if not entry.name.startswith(".") and entry.name not in hosts:
+            entry.unlink(missing_ok=True)
+
+
+def empty(root: Path) -> None:
+    """Remove every published file, for a page that is gone."""
+    for path in root.rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            path.unlink()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Swap the whole file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from status import relay
+
+
+class Command(BaseCommand):
+    help = "Does once what the clock does, by hand or from cron."
+
+    def handle(self, **_options: Any) -> None:
+        published = relay.relay()
+        relay.heartbeat()
+        self.stdout.write(f"{published} pages published")

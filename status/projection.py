@@ -1,0 +1,349 @@
+"""The only door from the record to what the public may see: rows in, frozen snapshots out.
+
+What is internal (components, incidents, updates never published, notes, people) is filtered here.
+Every function uses a fixed number of queries, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import connection, models, transaction
+from django.db.models import Max, Prefetch, Q
+from django.utils import timezone, translation
+
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility, page_status, worst_status
+from incidents.models import (
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    OutboxEvent,
+    Page,
+)
+from status import snapshot
+from status.uptime import Change, uptime
+
+BAR_DAYS = 90
+PAST_DAYS = 15
+NEWEST = 50  # Statuspage's cap
+
+
+@contextmanager
+def consistent() -> Iterator[None]:
+    """Everything read inside is of one moment, and no writer waits for it."""
+    if connection.in_atomic_block:  # the caller's transaction decides what is seen
+        yield
+    elif connection.vendor == "sqlite":
+        # Not `atomic`: that would be BEGIN IMMEDIATE and keep writers out; a deferred one only reads.
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("COMMIT")
+    else:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+
+def today(page: Page) -> date:
+    return timezone.now().astimezone(page.zone).date()
+
+
+class Reader:
+    """Reads one page; what all its documents share (page, components) is read once."""
+
+    def __init__(self, page: Page, day: date) -> None:
+        self._row = page
+        self._zone = page.zone
+        self.today = day
+        newest = OutboxEvent.objects.filter(page=page).aggregate(newest=Max("created_at"))["newest"]
+        self.page = snapshot.Page(
+            id=page.public_id,
+            name=page.name,
+            url=page.url,
+            time_zone=page.time_zone,
+            language=page.language,
+            support_url=page.support_url,
+            updated_at=newest or page.created_at,
+        )
+        self._groups = list(ComponentGroup.objects.filter(page=page, deleted_at=None))
+        self._components = self._read_components()
+
+    def _read_components(self) -> dict[int, Component]:
+        """This page's public components by primary key, in page order; also deleted ones, which history names."""
+        positions = dict(
+            ComponentListing.objects.filter(page=self._row, deleted_at=None).values_list("component", "position")
+        )
+        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status()
+        groups = {group.pk: group for group in self._groups}
+        for row in rows:
+            if row.page_id != self._row.pk:
+                row.position = positions[row.pk]
+                row.group_id = None
+
+        def order(row: Component) -> tuple[int, int, int, int]:
+            group = groups.get(row.group_id or 0)
+            return (group.position, group.pk, row.position, row.pk) if group else (row.position, 0, 0, row.pk)
+
+        return {row.pk: row for row in sorted(rows, key=order)}
+
+    def site(self) -> snapshot.Site:
+        live = [row for row in self._components.values() if row.deleted_at is None]
+        public = Incident.objects.public().on(self._row)
+        unresolved = self.incidents(public.unresolved().order_by("-first_posted_at", "-id"))
+        open_incidents = tuple(incident for incident in unresolved if not incident.is_maintenance)
+        maintenances = [incident for incident in unresolved if incident.is_maintenance]
+        newest = public.order_by("-first_posted_at", "-id")
+        recent = self.incidents(newest.realtime()[:NEWEST])
+        recent_maintenances = self.incidents(newest.maintenances()[:NEWEST])
+        days = self._past_days(public)
+        with translation.override(self._row.language):
+            indicator, description = page_status(
+                (ComponentStatus(row.current) for row in live),
+                (Impact(incident.impact) for incident in open_incidents if not incident.components),
+            )
+        return snapshot.Site(
+            page=self.page,
+            today=self.today,
+            indicator=indicator,
+            description=description,
+            groups=tuple(self._group(group, live) for group in self._groups),
+            components=tuple(self._component(row) for row in live),
+            uptimes=self._uptimes([row for row in live if row.showcase]),
+            open_incidents=open_incidents,
+            active_maintenances=tuple(m for m in maintenances if m.status != IncidentStatus.SCHEDULED),
+            upcoming_maintenances=tuple(
+                sorted(
+                    (m for m in maintenances if m.status == IncidentStatus.SCHEDULED),
+                    key=lambda m: (m.scheduled_for or m.created_at, m.id),
+                )
+            ),
+            recent_incidents=recent,
+            recent_maintenances=recent_maintenances,
+            past_days=days,
+            last_month=self._month_of(public.order_by("-first_posted_at").first()),
+        )
+
+    def _past_days(self, public: models.QuerySet[Incident]) -> tuple[snapshot.PastDay, ...]:
+        days = [self.today - timedelta(days=back) for back in range(PAST_DAYS)]
+        since = self._midnight(days[-1])
+        ended = [i for i in self.incidents(public.filter(first_posted_at__gte=since)) if not i.is_open]
+        by_day: dict[date, list[snapshot.Incident]] = defaultdict(list)
+        for incident in sorted(ended, key=lambda i: (i.posted_at, i.id), reverse=True):
+            by_day[incident.posted_at.astimezone(self._zone).date()].append(incident)
+        return tuple(snapshot.PastDay(day, tuple(by_day[day])) for day in days)
+
+    def incidents(
+        self, rows: models.QuerySet[Incident] | Iterable[int], *, as_left: bool = False
+    ) -> tuple[snapshot.Incident, ...]:
+        """Public incidents of this page, in the order of `rows`; with `rows` of primary keys, those that are public.
+
+        `as_left`: an ended incident's components have the status it left them with instead of today's, so that
+        its own documents do not change when a component does (decision 0003).
+        """
+        if not isinstance(rows, models.QuerySet):
+            rows = Incident.objects.public().on(self._row).filter(pk__in=list(rows)).order_by("-first_posted_at", "-id")
+        changes = ComponentStatusChange.objects.filter(component__in=self._components).order_by("id")
+        updates = IncidentUpdate.objects.published().newest_first()
+        found = list(
+            rows.select_related("plan", "postmortem").prefetch_related(
+                Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes)))
+            )
+        )
+        touched = dict(
+            OutboxEvent.objects.filter(page=self._row, incident__in=found)
+            .values("incident")
+            .annotate(newest=Max("created_at"))
+            .values_list("incident", "newest")
+        )
+        causes = self._causes(found)
+        return tuple(self._incident(row, touched.get(row.pk), causes, as_left) for row in found)
+
+    def _causes(self, rows: list[Incident]) -> dict[int, snapshot.Cause]:
+        wanted = {row.caused_by_id for row in rows if row.caused_by_id}
+        if not wanted:
+            return {}
+        return {
+            row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
+            for row in Incident.objects.public().on(self._row).filter(pk__in=wanted)
+        }
+
+    def _incident(
+        self, row: Incident, touched: datetime | None, causes: dict[int, snapshot.Cause], as_left: bool
+    ) -> snapshot.Incident:
+        updates = list(row.updates.all())
+        newest, oldest = updates[0], updates[-1]
+        ended_at = newest.display_at if row.is_ended else None
+        left: dict[int, ComponentStatusChange] = {}
+        for update in reversed(updates):
+            for change in update.component_changes.all():
+                left[change.component_id] = change
+        postmortem = getattr(row, "postmortem", None)
+        plan = getattr(row, "plan", None)
+        watching = [u for u in updates if u.status in (IncidentStatus.MONITORING, IncidentStatus.VERIFYING)]
+        is_maintenance = row.kind == Kind.MAINTENANCE
+        return snapshot.Incident(
+            id=row.public_id,
+            page_id=self.page.id,
+            name=row.title,
+            status="postmortem" if postmortem else row.status,
+            impact="maintenance" if is_maintenance else (row.impact_override or row.impact),
+            created_at=row.created_at,
+            updated_at=max(filter(None, [touched, newest.updated_at])),
+            started_at=row.impact_began_at or oldest.display_at,
+            monitoring_at=watching[-1].display_at if watching else None,
+            resolved_at=ended_at,
+            updates=tuple(self._update(row, update) for update in updates),
+            components=tuple(
+                self._component(component, left[pk] if as_left and row.is_ended else None)
+                for pk, component in self._components.items()
+                if pk in left
+            ),
+            postmortem=snapshot.Postmortem(
+                id=postmortem.public_id,
+                body=postmortem.body,
+                display_at=postmortem.display_at,
+                published_at=postmortem.published_at,
+                created_at=postmortem.created_at,
+                updated_at=postmortem.updated_at,
+            )
+            if postmortem
+            else None,
+            caused_by=causes.get(row.caused_by_id or 0),
+            scheduled_for=plan.scheduled_for if plan else None,
+            scheduled_until=plan.scheduled_until if plan else None,
+        )
+
+    def _update(self, incident: Incident, row: IncidentUpdate) -> snapshot.IncidentUpdate:
+        changes = {change.component_id: change for change in row.component_changes.all()}
+        assert row.published_at is not None, "the prefetch reads published updates only"
+        return snapshot.IncidentUpdate(
+            id=row.public_id,
+            incident_id=incident.public_id,
+            status=row.status,
+            body=row.body,
+            display_at=row.display_at,
+            published_at=row.published_at,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            edited_at=row.edited_at,
+            deliver_notifications=row.deliver_notifications,
+            affected_components=tuple(
+                snapshot.AffectedComponent(
+                    component.public_id, self._full_name(component), changes[pk].old_status, changes[pk].status
+                )
+                for pk, component in self._components.items()
+                if pk in changes
+            ),
+        )
+
+    def month(self, month: str) -> snapshot.Month:
+        """What was first posted in `month` ("2023-01"), and its nearest neighbours that have something."""
+        first = date.fromisoformat(f"{month}-01")
+        start, end = self._midnight(first), self._midnight((first + timedelta(days=32)).replace(day=1))
+        public = Incident.objects.public().on(self._row)
+        within = public.filter(first_posted_at__gte=start, first_posted_at__lt=end)
+        return snapshot.Month(
+            page=self.page,
+            month=month,
+            incidents=self.incidents(within.order_by("-first_posted_at", "-id")),
+            previous=self._month_of(public.filter(first_posted_at__lt=start).order_by("-first_posted_at").first()),
+            next=self._month_of(public.filter(first_posted_at__gte=end).order_by("first_posted_at").first()),
+        )
+
+    def months(self) -> list[str]:
+        """Every month that has something, oldest first."""
+        posted = Incident.objects.public().on(self._row).values_list("first_posted_at", flat=True)
+        return sorted({f"{at.astimezone(self._zone):%Y-%m}" for at in posted if at})
+
+    def _month_of(self, row: Incident | None) -> str | None:
+        return self.month_name(row.first_posted_at) if row and row.first_posted_at else None
+
+    def month_name(self, instant: datetime) -> str:
+        return f"{instant.astimezone(self._zone):%Y-%m}"
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, self._zone).astimezone(UTC)
+
+    def _full_name(self, row: Component) -> str:
+        group = next((group for group in self._groups if group.pk == row.group_id), None)
+        return f"{group.name} - {row.name}" if group else row.name
+
+    def _component(self, row: Component, left: ComponentStatusChange | None = None) -> snapshot.Component:
+        group = next((group for group in self._groups if group.pk == row.group_id), None)
+        changed_at = left.created_at if left else row.changed_at
+        return snapshot.Component(
+            id=row.public_id,
+            page_id=self.page.id,
+            group_id=group.public_id if group else None,
+            name=row.name,
+            description=row.description or None,
+            status=left.status if left else row.current,
+            position=row.position,
+            showcase=row.showcase,
+            only_show_if_degraded=row.only_show_if_degraded,
+            start_date=row.start_date,
+            created_at=row.created_at,
+            updated_at=max(row.updated_at, changed_at) if changed_at else row.updated_at,
+        )
+
+    def _group(self, group: ComponentGroup, live: list[Component]) -> snapshot.Group:
+        members = [row for row in live if row.group_id == group.pk]
+        return snapshot.Group(
+            id=group.public_id,
+            page_id=self.page.id,
+            name=group.name,
+            description=group.description or None,
+            status=worst_status(ComponentStatus(row.current) for row in members),
+            position=group.position,
+            component_ids=tuple(row.public_id for row in members),
+            created_at=group.created_at,
+            updated_at=group.updated_at,
+        )
+
+    def _uptimes(self, rows: list[Component]) -> tuple[snapshot.Uptime, ...]:
+        first = self.today - timedelta(days=BAR_DAYS - 1)
+        since = self._midnight(first)
+        before = dict(Component.objects.filter(pk__in=rows).with_status(since).values_list("pk", "current"))
+        changes: dict[int, list[Change]] = defaultdict(list)
+        for change in ComponentStatusChange.objects.filter(component__in=rows, effective_at__gt=since).order_by(
+            "effective_at", "id"
+        ):
+            changes[change.component_id].append(Change(change.effective_at, change.status))
+        return tuple(
+            uptime(
+                row.public_id,
+                [Change(since, before[row.pk]), *changes[row.pk]],
+                counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
+                first=first,
+                today=self.today,
+                as_of=self.page.updated_at,
+                zone=self._zone,
+            )
+            for row in rows
+        )
+
+
+def showing(page: Page) -> models.QuerySet[Incident]:
+    """All public incidents of a page, for a rebuild."""
+    return Incident.objects.public().on(page).order_by("id")
+
+
+def touched_by(page: Page, events: Iterable[OutboxEvent]) -> list[Incident]:
+    """The incidents whose own documents `events` make out of date: theirs, those they caused, and all open ones.
+
+    Open ones show the status that their components have now.
+    """
+    named = {event.incident_id for event in events if event.incident_id}
+    unresolved = Incident.objects.public().on(page).unresolved().values("pk")
+    return list(Incident.objects.filter(Q(pk__in=named) | Q(caused_by__in=named) | Q(pk__in=unresolved)))
+
+

@@ -1,0 +1,159 @@
+"""Writes what changed, and can tell whether what is published is true.
+
+A publication takes the page's file lock after the commit that it publishes and reads its snapshot under that
+lock, so an older render never overwrites a newer one. Its cost depends on what changed, not on history.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from incidents.models import Incident, OutboxEvent, Page
+from status import documents, files, projection
+from status.documents import Documents
+from status.projection import Reader
+
+logger = logging.getLogger(__name__)
+
+FAST_PATIENCE = 2.0  # seconds that a staff member's request waits for another publication
+AT_ONCE = 200  # incidents that a page-wide change re-renders right away; more are left to the clock
+CHUNK = 200
+STATE = ".state.json"
+
+
+@dataclass(slots=True)
+class Report:
+    written: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    is_complete: bool = True  # False: a page-wide change is left to the clock
+
+
+def on_event(*, page_id: int, **_kwargs: Any) -> None:
+    """Right after a commit: publish if there is still something to publish."""
+    page = Page.objects.get(pk=page_id)
+    if OutboxEvent.objects.unpublished().filter(page=page).exists():
+        try:
+            publish(page, patience=FAST_PATIENCE, is_fast=True)
+        except files.Busy:
+            logger.warning("page %s is being published by another process; the clock will publish the rest", page)
+
+
+def publish(page: Page, *, patience: float = 60.0, is_fast: bool = False, rebuild: bool = False) -> Report:
+    """Publish what is not yet published of `page`. Raises `files.Busy`, or OSError when the disk refuses.
+
+    `is_fast` leaves a page-wide change of a page with a long history to the clock, but for its bounded documents;
+    `rebuild` renders everything, whatever is said to be published.
+    """
+    root = files.folder(page.public_id)
+    report = Report()
+    with files.locked(root, patience=patience):
+        page.refresh_from_db()
+        events = list(OutboxEvent.objects.unpublished().filter(page=page).order_by("id"))
+        if page.deleted_at:
+            files.empty(root)
+        else:
+            is_page_wide = rebuild or not (root / STATE).exists() or any(map(_is_page_wide, events))
+            if is_page_wide and is_fast and projection.showing(page)[AT_ONCE:].exists():
+                is_page_wide = report.is_complete = False
+            with projection.consistent():
+                # Events committed since are in this snapshot or publish themselves next.
+                reader = Reader(page, projection.today(page))
+                parts, gone = (_everything(page, reader), None) if is_page_wide else _changed(page, reader, events)
+                kept: set[str] = set()
+                for part in parts:
+                    report.written += files.write(root, part)
+                    kept |= part.keys()
+            gone = (files.tracked(root) if gone is None else gone) - kept
+            report.removed = [path for path in sorted(gone) if files.remove(root, path)]
+            beat(page)
+            if report.is_complete:
+                files.replace(root / STATE, json.dumps({"date": reader.today.isoformat()}).encode())
+        files.link(_hosts())
+        if report.is_complete:
+            keys = [event.pk for event in events]
+            OutboxEvent.objects.filter(pk__in=keys).update(published_at=timezone.now())
+    return report
+
+
+def is_due(page: Page) -> bool:
+    """Whether something is unpublished, or a new day has begun in the page's zone."""
+    try:
+        state = json.loads((files.folder(page.public_id) / STATE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return page.deleted_at is None
+    is_stale = page.deleted_at is None and state.get("date") != projection.today(page).isoformat()
+    return is_stale or OutboxEvent.objects.unpublished().filter(page=page).exists()
+
+
+def beat(page: Page) -> None:
+    """Tell readers that what they see is current. Call it only when it is."""
+    content = json.dumps({"at": timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
+    files.replace(files.folder(page.public_id) / "heartbeat.json", content)
+
+
+def differences(page: Page) -> list[str]:
+    """The paths whose published bytes are not what a full render gives now, or that should not be there."""
+    root = files.folder(page.public_id)
+    with files.locked(root, patience=60.0):
+        page.refresh_from_db()
+        if page.deleted_at:
+            return sorted(files.tracked(root))
+        wrong, expected = [], set[str]()
+        with projection.consistent():
+            for part in _everything(page, Reader(page, projection.today(page))):
+                wrong += [path for path, content in part.items() if files.read(root, path) != content]
+                expected |= part.keys()
+        return sorted({*wrong, *(files.tracked(root) - expected)})
+
+
+def _is_page_wide(event: OutboxEvent) -> bool:
+    return event.kind == OutboxEvent.Kind.PAGE_CHANGED
+
+
+def _hosts() -> dict[str, str]:
+    live = list(Page.objects.live().order_by("id"))
+    return {page.host: page.public_id for page in live} | {"_default": page.public_id for page in live[:1]}
+
+
+def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Iterator[Documents], set[str]]:
+    """The documents that `events` touch, and the paths that go if they are not among them."""
+    touched = projection.touched_by(page, events)
+    months = {reader.month_name(row.first_posted_at) for row in touched if row.first_posted_at}
+    gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
+    gone |= {documents.path_of_month(month) for month in months}
+
+    def render() -> Iterator[Documents]:
+        site = reader.site()
+        yield _of_incidents(reader, [row.pk for row in touched])
+        read = {month: reader.month(month) for month in months}
+        for neighbour in {m for month in read.values() for m in (month.previous, month.next) if m} - read.keys():
+            read[neighbour] = reader.month(neighbour)
+        yield {p: c for m in read.values() if m.incidents for p, c in documents.of_month(m).items()}
+        newest = site.last_month and (read.get(site.last_month) or reader.month(site.last_month))
+        yield documents.of_site(site, newest or None)
+
+    return render(), gone
+
+
+def _everything(page: Page, reader: Reader) -> Iterator[Documents]:
+    keys = list(projection.showing(page).values_list("pk", flat=True))
+    for start in range(0, len(keys), CHUNK):
+        yield _of_incidents(reader, keys[start : start + CHUNK])
+    newest = None
+    for month in reader.months():
+        newest = reader.month(month)
+        yield documents.of_month(newest)
+    yield documents.of_site(reader.site(), newest)
+
+
+def _of_incidents(reader: Reader, keys: list[int]) -> Documents:
+    found: Documents = {}
+    for incident in reader.incidents(keys, as_left=True):
+        found |= documents.of_incident(reader.page, incident)
+    return found

@@ -1,0 +1,39 @@
+"""From the outbox to the world, by the clock: what a commit's own process could not publish is published here."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.utils import timezone
+
+from incidents.models import OutboxEvent, Page
+from status import files, publication
+
+logger = logging.getLogger(__name__)
+
+LATE = timedelta(minutes=1)
+
+
+def relay() -> int:
+    """Publish every page that has something unpublished or a new day; returns how many. A page that fails stops no other."""
+    count = 0
+    for page in Page.objects.order_by("id"):
+        if not publication.is_due(page):
+            continue
+        try:
+            publication.publish(page, patience=1.0)
+            count += 1
+        except files.Busy:
+            logger.info("page %s is being published by another process", page)
+        except OSError:
+            logger.exception("page %s could not be published; the next tick tries again", page)
+    return count
+
+
+def heartbeat() -> None:
+    """Say on every page that it is current, but not on one whose newest facts are not out."""
+    late = OutboxEvent.objects.unpublished().filter(created_at__lt=timezone.now() - LATE).values("page")
+    for page in Page.objects.live().exclude(pk__in=late):
+        if files.folder(page.public_id).exists():
+            publication.beat(page)

@@ -1,0 +1,109 @@
+"""Published files over HTTP from this process, for the embedded mode; in production a front server reads the same files.
+
+Runs before everything else: no session, no database, no other middleware's opinion.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.utils.cache import cc_delim_re
+from django.utils.http import http_date, parse_http_date_safe
+
+APPLICATION = re.compile(r"^/(?:admin|static|demo|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
+SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".rss": "application/rss+xml; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".ics": "text/calendar; charset=utf-8",
+}
+OPEN_DATA = (".json", ".atom", ".rss", ".ics")  # programs on other sites may read these
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Accept-Encoding",
+}
+
+
+class PublishedFilesMiddleware:
+    """Answers GET and HEAD for published files, and 404 with the page's own words for everything else not ours."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD") or APPLICATION.match(request.path_info):
+            return self.get_response(request)
+        root = _root(request.META.get("HTTP_HOST", ""))
+        if root is None:
+            return self.get_response(request)
+        found = _find(root, request.path_info)
+        if found is None:
+            missing = _send(request, root / "404.html", "404.html")
+            missing.status_code = 404
+            return missing
+        return _send(request, root / found, found)
+
+
+def _root(host: str) -> Path | None:
+    """The folder of the page that goes by this host name, else of the default page; None before any publication."""
+    hosts = Path(settings.PUBLICATION_ROOT) / "hosts"
+    name = host.rsplit(":", 1)[0].lower()
+    for candidate in (name, "_default"):
+        if SAFE.match(candidate) and (hosts / candidate).exists():
+            return hosts / candidate
+    return None
+
+
+def _find(root: Path, path: str) -> str | None:
+    path = path.strip("/") or "index.html"
+    if not SAFE.match(path):
+        return None
+    return next((name for name in (path, f"{path}.html") if (root / name).is_file()), None)
+
+
+def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
+    accepted = cc_delim_re.split(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+    is_gzipped = any(re.fullmatch(r"gzip(?:;q=(?!0(?:\.0*)?$).*)?", part.strip()) for part in accepted)
+    try:
+        handle = Path(f"{file}.gz").open("rb") if is_gzipped else file.open("rb")
+    except FileNotFoundError:
+        if not is_gzipped:
+            return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
+        is_gzipped, handle = False, file.open("rb")
+    with handle:
+        stat = os.fstat(handle.fileno())
+        content = handle.read()
+    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+    since = parse_http_date_safe(request.META.get("HTTP_IF_MODIFIED_SINCE", ""))
+    match = request.META.get("HTTP_IF_NONE_MATCH")
+    is_known = etag in cc_delim_re.split(match) if match else since is not None and int(stat.st_mtime) <= since
+    response = HttpResponseNotModified() if is_known else HttpResponse(content)
+    suffix = Path(name).suffix
+    response.headers.update(HEADERS)
+    response["ETag"] = etag
+    response["Last-Modified"] = http_date(stat.st_mtime)
+    response["Cache-Control"] = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
+    if not is_known:
+        response["Content-Type"] = TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        response["Content-Length"] = str(len(content))
+        if is_gzipped:
+            response["Content-Encoding"] = "gzip"
+    if suffix in OPEN_DATA:
+        response["Access-Control-Allow-Origin"] = "*"
+    return response

@@ -1,0 +1,17 @@
+"""The clock's work. Tasks take no arguments, may run twice and at any time: what is due is a query on rows."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from status import relay as relay_module
+
+
+@shared_task(ignore_result=True)
+def relay() -> None:
+    relay_module.relay()
+
+
+@shared_task(ignore_result=True)
+def heartbeat() -> None:
+    relay_module.heartbeat()

@@ -1,0 +1,68 @@
+"""Uptime from the log of a component's statuses.
+
+Statuspage's formula: uptime = 1 - (major outage + 0.3 x partial outage) / time, with degraded performance
+and maintenance counted as up. All days of the window count at their full length (23 and 25 hours where
+clocks change), from the day the component counts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from status import snapshot
+
+WEIGHTS = {"major_outage": 1.0, "partial_outage": 0.3}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    at: datetime
+    status: str
+
+
+def uptime(
+    component_id: str,
+    changes: Sequence[Change],
+    *,
+    counts_from: date,
+    first: date,
+    today: date,
+    as_of: datetime,
+    zone: ZoneInfo,
+) -> snapshot.Uptime:
+    """The days from `first` to `today`; `changes` are in order and begin with the status at `first`'s midnight.
+
+    What is not over counts up to `as_of`, the newest public fact, and for a minute at least: a document depends
+    on rows and the date alone, and a day with an outage must show it.
+    """
+    midnights = [
+        datetime.combine(first + timedelta(days=n), time.min, zone).astimezone(UTC)
+        for n in range((today - first).days + 2)
+    ]
+    horizon = min(max(as_of, changes[-1].at + timedelta(minutes=1), midnights[-2]), midnights[-1])
+    days = []
+    down = length = 0.0
+    index = 0
+    for n, (start, end) in enumerate(zip(midnights, midnights[1:], strict=False)):
+        day = first + timedelta(days=n)
+        spent = dict.fromkeys(("major_outage", "partial_outage", "degraded_performance", "under_maintenance"), 0.0)
+        while index + 1 < len(changes) and changes[index + 1].at <= start:
+            index += 1
+        position = index
+        while position < len(changes) and changes[position].at < min(end, horizon):
+            until = changes[position + 1].at if position + 1 < len(changes) else horizon
+            seconds = (min(until, end, horizon) - max(changes[position].at, start)).total_seconds()
+            if changes[position].status in spent:
+                spent[changes[position].status] += max(seconds, 0.0)
+            position += 1
+        ratio = None
+        if day >= counts_from:
+            lost = sum(weight * spent[status] for status, weight in WEIGHTS.items())
+            down += lost
+            length += (end - start).total_seconds()
+            ratio = 1 - lost / (end - start).total_seconds()
+        days.append(snapshot.Day(date=day, uptime=ratio, **spent))
+    return snapshot.Uptime(component_id, tuple(days), 1 - down / length if length else None)
