@@ -1,2 +1,10 @@
-from django.urls import path
-urlpatterns = []
+"""The doors. Everything not named here is a published file, or 404."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+]

@@ -312,7 +312,7 @@ class Reader:
     def _uptimes(self, rows: list[Component]) -> tuple[snapshot.Uptime, ...]:
         first = self.today - timedelta(days=BAR_DAYS - 1)
         since = self._midnight(first)
-        before = dict(Component.objects.filter(pk__in=rows).with_status(since).values_list("pk", "current"))
+        before = dict(Component.objects.filter(pk__in=[row.pk for row in rows]).with_status(since).values_list("pk", "current"))
         changes: dict[int, list[Change]] = defaultdict(list)
         for change in ComponentStatusChange.objects.filter(component__in=rows, effective_at__gt=since).order_by(
             "effective_at", "id"

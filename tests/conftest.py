@@ -1,0 +1,80 @@
+"""What tests stand on: a page with components, people with roles, and a publication folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+from pytest_django.fixtures import SettingsWrapper
+
+from incidents import catalogue
+from incidents.models import Component, Incident, Page, User
+from incidents.permissions import install_roles
+from incidents.services import declare_incident
+from status import files
+
+
+@pytest.fixture(autouse=True)
+def publication_root(tmp_path: Path, settings: SettingsWrapper) -> Path:
+    settings.PUBLICATION_ROOT = tmp_path / "public"
+    return tmp_path / "public"
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[[str, str], User]:
+    def make(username: str, role: str) -> User:
+        install_roles()  # a test that truncated the tables has taken the groups away
+        user = User.objects.create_user(username, password="correct horse battery", is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def admin(make_user: Callable[[str, str], User]) -> User:
+    return make_user("ada", "administrator")
+
+
+@pytest.fixture
+def author(make_user: Callable[[str, str], User]) -> User:
+    return make_user("grace", "communicator")
+
+
+@pytest.fixture
+def page(admin: User) -> Page:
+    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
+    catalogue.save(page, author=admin)
+    return page
+
+
+@pytest.fixture
+def make_component(page: Page, admin: User) -> Callable[..., Component]:
+    def make(name: str, **fields: object) -> Component:
+        component = Component(**({"page": page, "name": name} | fields))
+        catalogue.save(component, author=admin)
+        return component
+
+    return make
+
+
+@pytest.fixture
+def component(make_component: Callable[..., Component]) -> Component:
+    return make_component("API")
+
+
+@pytest.fixture
+def incident(page: Page, author: User) -> Incident:
+    return declare_incident(page, title="Errors", author=author)
+
+
+@pytest.fixture
+def published(publication_root: Path) -> Callable[[Page, str], str]:
+    """Reads a published document as text."""
+
+    def read(page: Page, path: str) -> str:
+        return (files.folder(page.public_id) / path).read_text()
+
+    return read
