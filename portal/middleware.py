@@ -1,0 +1,206 @@
+"""What every answer of the application passes through: strict headers, and a guard for when the database is away.
+
+Published files never come here: they are answered before, from disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from threading import BoundedSemaphore, Lock
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.defaultfilters import filesizeformat
+from django.utils.html import format_html
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+
+from portal.postgresql.deadline import Patience, current_patience, patience, server
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+# Seconds, which together keep every request below four.
+ANSWER = 1.0  # for one answer of the database
+REQUEST = 3.0  # for all of them
+REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
+PROBE = 1.0  # between two probes
+TURN = 0.3  # for a free slot
+SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
+
+WITHOUT_DATABASE = ("/healthz", "/readyz")
+FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}"
+)
+STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+
+
+class SecurityHeadersMiddleware:
+    """Sets what a view has not set itself. Nothing that passes here may be kept by a cache unless it says so."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        )
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class DatabaseGuardMiddleware:
+    """Answers 503 with a sentence, and soon, when the database does not answer.
+
+    A request that can be repeated (it is safe, or carries an Idempotency-Key) is repeated until it succeeds or
+    REPEAT ends. Few requests may wait for the database at once, and once the server has been silent for
+    REPEAT only one per PROBE may try, so that threads are left for what needs no database.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self._slots = BoundedSemaphore(SLOTS)
+        self._lock = Lock()
+        self._next_probe = 0.0
+        # Not every failure is a view's: the session, for one, is saved after it.
+        got_request_exception.connect(self._note)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info in WITHOUT_DATABASE:
+            return self.get_response(request)
+        try:
+            request.body  # noqa: B018  (read before a slot is taken, and kept for another attempt)
+        except RequestDataTooBig:
+            return _too_large(request)
+        if not self._may_try() or not self._slots.acquire(timeout=TURN if server.silent_since is None else 0):
+            return _unavailable(request, Patience())
+        try:
+            with patience(ANSWER, total=REQUEST) as allowed:
+                return self._try(request) or _unavailable(request, allowed)
+        finally:
+            self._slots.release()
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return HttpResponse(status=503) if self._note(request=request, exception=exception) else None
+
+    def _note(self, *, request: HttpRequest, exception: BaseException | None = None, **_signal: Any) -> bool:
+        failure = _database_failure(exception or sys.exception())
+        if failure is not None:
+            request.META[FAILURE] = failure
+        return failure is not None
+
+    def _may_try(self) -> bool:
+        if not _is_silent():
+            return True
+        with self._lock:
+            now = time.monotonic()
+            is_probe = now >= self._next_probe
+            if is_probe:
+                self._next_probe = now + PROBE
+        return is_probe
+
+    def _try(self, request: HttpRequest) -> HttpResponse | None:
+        """The application's answer, or None when the database let it down."""
+        is_repeatable = request.method in {"GET", "HEAD", "OPTIONS"} or "Idempotency-Key" in request.headers
+        pause, give_up_at = 0.05, time.monotonic() + REPEAT
+        while True:
+            response = self.get_response(request)
+            failure = request.META.pop(FAILURE, None)
+            if failure is None:
+                if _is_silent():
+                    self._next_probe = 0.0  # it needed no database, so the next one may find out
+                return response
+            logger.warning("%s %s: %s", request.method, request.path, str(failure).partition("\n")[0])
+            if not is_repeatable or _is_silent() or time.monotonic() + pause > give_up_at:
+                return None
+            time.sleep(pause)
+            pause *= 2
+            close_old_connections()
+
+
+@receiver(connection_created)
+def _shorten_lock_wait(connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
+    """On SQLite a writer waits for the other one; in a request no longer than leaves time for a second try."""
+    if connection.vendor == "sqlite" and current_patience().wait == ANSWER:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {int(REPEAT / 2 * 1000)}")
+
+
+def _is_silent() -> bool:
+    since = server.silent_since
+    return since is not None and time.monotonic() - since > REPEAT
+
+
+def _database_failure(exception: BaseException | None) -> Exception | None:
+    """The failure of the database in this exception or in what led to it; None when it is about something else."""
+    while exception is not None:
+        if isinstance(exception, (OperationalError, InterfaceError)):
+            # SQLite's general error is about a statement (a missing table), not about the database being away.
+            is_statement = getattr(exception.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+            return None if is_statement else exception
+        exception = exception.__cause__ or exception.__context__
+    return None
+
+
+def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
+    is_read = request.method in {"GET", "HEAD", "OPTIONS"}
+    if is_read:
+        said = _("The database did not answer in time. Try again in a moment.")
+        advice = _("This page tries again by itself. The public pages are up, as they were last published.")
+    elif allowed.commit_sent:
+        said = _(
+            "The database stopped answering while this was being saved. Check whether it is there before you repeat it."
+        )
+        advice = _("Your text is still in the form: go back with your browser's button and keep a copy of it.")
+    else:
+        said = _("The database did not answer in time. Nothing was saved. Try again in a moment.")
+        advice = _("Your text is still in the form: go back with your browser's button and send it again.")
+    response = _sentence(request, 503, said, advice)
+    response["Retry-After"] = "2"
+    if is_read:
+        response["Refresh"] = "5"
+    return response
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    most = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    said = _("The request is larger than the %(most)s that are allowed. Nothing was saved.") % {"most": most}
+    return _sentence(request, 413, said, _("Your text is still in the form: go back and shorten it."))
+
+
+def _sentence(request: HttpRequest, status: int, said: str, advice: str) -> HttpResponse:
+    """One sentence for a program; for a person a page that needs nothing else from here."""
+    if request.path_info.startswith("/api/"):
+        return JsonResponse({"error": said}, status=status)
+    title, _space, rest = said.partition(". ")
+    page = format_html(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><p>{}</p>",
+        *(title, mark_safe(STYLE), title, rest, advice),  # noqa: S308  (a constant of this module)
+    )
+    response = HttpResponse(page, status=status)
+    response["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
+    return response

@@ -1,0 +1,91 @@
+"""Django's PostgreSQL backend on connections with a deadline; the ENGINE of the portal.
+
+Its options are the measured ones (docs/decisions/0001-database-deadline.md) and need nothing in the settings.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import ExitStack
+from typing import Any, Self
+
+from django.db import connections
+from django.db.backends.postgresql import base, schema
+from django.utils.asyncio import async_unsafe
+
+from portal.postgresql.deadline import DeadlineConnection, current_patience, patience
+
+
+class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
+    """Waits as long as a migration takes."""
+
+    def __enter__(self) -> Self:
+        self._unhurried = ExitStack()
+        self._unhurried.enter_context(patience(math.inf))
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        with self._unhurried:
+            super().__exit__(*exception)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    SchemaEditorClass = DatabaseSchemaEditor
+    connection: DeadlineConnection | None
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
+        # Each thread keeps its connection, and tries it before each request or task.
+        settings_dict.update(CONN_MAX_AGE=300, CONN_HEALTH_CHECKS=True)
+        super().__init__(settings_dict, alias)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return _options() | super().get_connection_params()
+
+    @async_unsafe
+    def get_new_connection(self, conn_params: dict[str, Any]) -> DeadlineConnection:
+        return DeadlineConnection.connect(**conn_params)
+
+    def ensure_connection(self) -> None:
+        if self.connection is not None and self.connection.closed and not self.in_atomic_block:
+            self.close()  # a deadline closed it; what comes next has nothing to do with that
+        super().ensure_connection()
+
+    def is_usable(self) -> bool:
+        # One expired wait condemns every older connection: else each would cost somebody another wait.
+        return self.connection is not None and not self.connection.is_suspect and super().is_usable()
+
+
+def _options() -> dict[str, Any]:
+    """libpq's parameters for a connection that is opened now; those of a request end a slow statement themselves."""
+    now = current_patience()
+    session = {
+        "client_connection_check_interval": 1000,  # ms; a statement whose client gave up is given up too
+        "idle_in_transaction_session_timeout": 60_000,
+    }
+    if now.ends_at < math.inf:
+        # Sooner than the client's deadline, so that a server which is alive says so and keeps the connection.
+        session |= {"statement_timeout": int(now.wait * 900), "idle_in_transaction_session_timeout": 3000}
+    return {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 2000,
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+    }
+
+
+_inherited: list[DeadlineConnection] = []
+
+
+def _leave_to_parent() -> None:
+    """In a forked process: the connection is the parent's, so it is kept and neither used nor closed."""
+    for wrapper in connections.all(initialized_only=True):
+        if isinstance(wrapper, DatabaseWrapper) and wrapper.connection is not None:
+            _inherited.append(wrapper.connection)
+            wrapper.connection = None
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

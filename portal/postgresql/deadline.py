@@ -1,0 +1,130 @@
+"""A connection to PostgreSQL on which no wait is without end.
+
+While a server is stopped and the kernel below it lives, TCP still acknowledges what is sent: no keepalive and no
+timeout of the server ever fires. Only the client can end such a wait, and it must not ask politely: the cancel would
+wait as well. It leans on how psycopg 3.3 waits (`Connection.wait`), which tests/faults proves against a real server.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any, Self, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long the running code may wait for the database."""
+
+    wait: float = 15.0  # seconds for one answer
+    ends_at: float = math.inf  # the time.monotonic() from which nothing is waited for
+    commit_sent: bool = False  # from here on something may have been saved
+
+    def seconds(self) -> float:
+        return max(0.0, min(self.wait, self.ends_at - time.monotonic()))
+
+
+_patience: ContextVar[Patience | None] = ContextVar("patience", default=None)
+
+
+def current_patience() -> Patience:
+    return _patience.get() or Patience()
+
+
+@contextmanager
+def patience(wait: float, *, total: float = math.inf) -> Iterator[Patience]:
+    """Within the block one answer of the database may take `wait` seconds, and all of them together `total`."""
+    value = Patience(wait, time.monotonic() + total)
+    token = _patience.set(value)
+    try:
+        yield value
+    finally:
+        _patience.reset(token)
+
+
+@dataclass(slots=True)
+class Server:
+    """What this process knows of the server: since when it does not answer, and when it last let somebody wait."""
+
+    silent_since: float | None = None
+    stalled_at: float = -math.inf
+
+    def fell_silent(self) -> None:
+        if self.silent_since is None:
+            self.silent_since = time.monotonic()
+
+
+server = Server()
+
+
+class DeadlineConnection(psycopg.Connection[Any]):
+    """Raises OperationalError when the current patience ends, and is closed then."""
+
+    opened_at: float
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+        """Open a connection within the current patience, whatever the resolver of names or the network does."""
+        attempt: Future[Self] = Future()
+
+        def open_it() -> None:
+            try:
+                attempt.set_result(super(DeadlineConnection, cls).connect(conninfo, **parameters))
+            except psycopg.Error as error:
+                attempt.set_exception(error)
+
+        opened_at = time.monotonic()
+        # A thread of its own, because nothing can end a thread that waits for a name to be resolved.
+        Thread(target=open_it, name="connect", daemon=True).start()
+        try:
+            connection = attempt.result(current_patience().seconds())
+        except TimeoutError:
+            attempt.add_done_callback(_discard)
+            server.fell_silent()
+            raise psycopg.errors.ConnectionTimeout("no connection within the deadline") from None
+        except psycopg.Error:
+            server.fell_silent()
+            raise
+        connection.opened_at = opened_at
+        return connection
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a wait on the server has expired since this connection was opened: it may be stalled as well."""
+        return self.opened_at <= server.stalled_at
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        seconds = current_patience().seconds() if timeout is None else timeout
+        try:
+            result = super().wait(gen, interval, None if seconds == math.inf else seconds)
+        except _WaitTimeout:
+            if timeout is not None:
+                raise
+            self.close()
+            server.stalled_at = time.monotonic()
+            server.fell_silent()
+            raise psycopg.OperationalError(f"no answer within {seconds:.1f} s: connection closed") from None
+        server.silent_since = None
+        return result
+
+    def commit(self) -> None:
+        if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+            current_patience().commit_sent = True
+        super().commit()
+
+
+def _discard(attempt: Future[Any]) -> None:
+    if attempt.exception() is None:
+        attempt.result().close()
