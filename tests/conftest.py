@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from incidents import catalogue
 from incidents.models import Component, Incident, Page, User
@@ -17,7 +17,7 @@ from status import files
 
 
 @pytest.fixture(autouse=True)
-def publication_root(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def publication_root(tmp_path: Path, settings: Settings) -> Path:
     settings.PUBLICATION_ROOT = tmp_path / "public"
     return tmp_path / "public"
 
