@@ -141,15 +141,15 @@ def _postgresql_folders() -> Iterator[Path]:
     yield from sorted(packaged, key=lambda folder: float(re.sub(r"[^\d.]", "", folder.parent.name) or 0), reverse=True)
 
 
-def _readable(programs: Path, account: str, folder: Path) -> Path:
-    """`programs`, or a copy of the wheel that `account` can run when the checkout lies below a closed folder."""
+def _runnable(programs: Path, account: str, folder: Path) -> Path:
+    """`programs`, or a copy in `folder` of the wheel's when they lie where `account` must not look."""
     try:
         subprocess.run([programs / "postgres", "--version"], cwd="/", capture_output=True, check=True, **_as(account))
-    except (OSError, subprocess.CalledProcessError):
+    except PermissionError:
         wheel = programs.parent.parent
-        shutil.copytree(programs.parent, folder / wheel.name / programs.parent.name)
         libraries = wheel.with_name(f"{wheel.name}.libs")  # the programs look for them beside the wheel
         shutil.copytree(libraries, folder / libraries.name)
+        shutil.copytree(programs.parent, folder / wheel.name / programs.parent.name)
         return folder / wheel.name / programs.parent.name / "bin"
     return programs
 
@@ -162,7 +162,7 @@ def _install_postgresql(programs: Path) -> Server:
     data.mkdir(mode=0o700)
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         account = next(user.pw_name for user in pwd.getpwall() if user.pw_name in {"postgres", "nobody"})
-        programs = _readable(programs, account, folder)
+        programs = _runnable(programs, account, folder)
         shutil.chown(data, account)
     subprocess.run(
         # C.UTF-8, because with C alone a search for "ä" does not find "Ä"
