@@ -32,8 +32,10 @@ class Patience:
     ends_at: float = math.inf  # the time.monotonic() from which nothing is waited for
     commit_sent: bool = False  # from here on something may have been saved
 
-    def seconds(self) -> float:
-        return max(0.0, min(self.wait, self.ends_at - time.monotonic()))
+    def seconds(self) -> float | None:
+        """How long the next wait may take; None for ever."""
+        seconds = min(self.wait, self.ends_at - time.monotonic())
+        return None if seconds == math.inf else max(0.0, seconds)
 
 
 _patience: ContextVar[Patience | None] = ContextVar("patience", default=None)
@@ -82,7 +84,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
         def open_it() -> None:
             try:
                 attempt.set_result(super(DeadlineConnection, cls).connect(conninfo, **parameters))
-            except psycopg.Error as error:
+            except BaseException as error:  # noqa: BLE001  (raised below, in the thread that asked)
                 attempt.set_exception(error)
 
         opened_at = time.monotonic()
@@ -108,7 +110,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         seconds = current_patience().seconds() if timeout is None else timeout
         try:
-            result = super().wait(gen, interval, None if seconds == math.inf else seconds)
+            result = super().wait(gen, interval, seconds)
         except _WaitTimeout:
             if timeout is not None:
                 raise

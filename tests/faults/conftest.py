@@ -1,0 +1,16 @@
+"""A PostgreSQL server of the tests' own, which they may stop, freeze and cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import Server, start_postgresql
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Server]:
+    server = start_postgresql()
+    yield server
+    server.stop()

@@ -1,0 +1,197 @@
+"""No wait for PostgreSQL is without end, and what must take long may."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connections, transaction
+from pytest_django.plugin import DjangoDbBlocker
+
+from portal import environment
+from portal.postgresql import deadline
+from portal.postgresql.base import DatabaseWrapper
+from portal.postgresql.deadline import DeadlineConnection, patience
+from tests.servers import Server, free_port
+
+pytestmark = pytest.mark.postgresql
+
+Connect = Callable[[], DatabaseWrapper]
+
+
+@pytest.fixture
+def connect(
+    postgresql: Server, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connect]:
+    """Makes Django connections to the private server, as threads of the portal do."""
+    monkeypatch.setenv("FAULTY_DATABASE", postgresql.url)
+    address = settings.DATABASES["default"] | environment.database("FAULTY_DATABASE")
+    monkeypatch.setitem(connections.settings, "faulty", address)
+    made: list[DatabaseWrapper] = []
+
+    def make() -> DatabaseWrapper:
+        connection = connections["faulty"] = connections.create_connection("faulty")
+        assert isinstance(connection, DatabaseWrapper)
+        made.append(connection)
+        return connection
+
+    with django_db_blocker.unblock():
+        yield make
+        for connection in made:
+            connection.close()
+        del connections["faulty"]
+
+
+def scalar(connection: DatabaseWrapper, statement: str) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def statements(url: str, pattern: str) -> int:
+    """How many backends are at work on a statement like this one."""
+    with psycopg.connect(url) as observer:
+        return observer.execute(
+            "SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s AND pid <> pg_backend_pid()",
+            [pattern],
+        ).rowcount
+
+
+def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(connect: Connect) -> None:
+    connection = connect()
+    pid = scalar(connection, "SELECT pg_backend_pid()")
+    assert isinstance(pid, int)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with patience(0.3), pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
+            scalar(connection, "SELECT 1")
+        assert 0.3 <= time.monotonic() - started < 0.6
+        assert deadline.server.silent_since is not None
+        assert scalar(connection, "SELECT pg_backend_pid()") != pid
+        assert deadline.server.silent_since is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_one_expired_wait_condemns_every_older_connection(connect: Connect) -> None:
+    stalled, older = connect(), connect()
+    pids = [scalar(connection, "SELECT pg_backend_pid()") for connection in (stalled, older)]
+    for pid in pids:
+        os.kill(int(str(pid)), signal.SIGSTOP)
+    try:
+        with patience(0.3), pytest.raises(OperationalError):
+            scalar(stalled, "SELECT 1")
+        older.close_if_unusable_or_obsolete()  # what Django does before a request
+        started = time.monotonic()
+        assert scalar(older, "SELECT pg_backend_pid()") not in pids
+        assert time.monotonic() - started < 0.25
+    finally:
+        for pid in pids:
+            os.kill(int(str(pid)), signal.SIGCONT)
+
+
+def test_all_waits_of_a_request_end_with_its_total(connect: Connect) -> None:
+    connection = connect()
+    connection.ensure_connection()
+    started = time.monotonic()
+    with patience(1.0, total=0.5):
+        scalar(connection, "SELECT pg_sleep(0.3)")
+        with pytest.raises(OperationalError, match=r"no answer within 0\.[12] s"):
+            scalar(connection, "SELECT pg_sleep(0.3)")
+    assert time.monotonic() - started < 0.8
+
+
+def test_the_server_gives_up_what_the_client_gave_up(connect: Connect, postgresql: Server) -> None:
+    connection = connect()
+    with patience(0.3), pytest.raises(OperationalError):
+        scalar(connection, "SELECT pg_sleep(20)")
+    give_up = time.monotonic() + 5
+    while statements(postgresql.url, "%pg_sleep(20)%") and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert not statements(postgresql.url, "%pg_sleep(20)%")
+
+
+def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection_stays(connect: Connect) -> None:
+    connection = connect()
+    with patience(0.4, total=3.0):
+        pid = scalar(connection, "SELECT pg_backend_pid()")
+        with pytest.raises(OperationalError, match="statement timeout"):
+            scalar(connection, "SELECT pg_sleep(2)")
+        connection.close_if_unusable_or_obsolete()
+        assert scalar(connection, "SELECT pg_backend_pid()") == pid
+    assert deadline.server.silent_since is None
+
+
+def test_outside_a_request_a_statement_may_take_long(connect: Connect) -> None:
+    connection = connect()
+    assert scalar(connection, "SELECT pg_sleep(1.5)") == ""
+    assert scalar(connection, "SHOW statement_timeout") == "0"
+
+
+def test_a_migration_waits_as_long_as_it_takes(connect: Connect) -> None:
+    with patience(0.2), connect().schema_editor() as editor:
+        editor.execute("SELECT pg_sleep(0.6)")
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, patience(0.3):
+        started = time.monotonic()
+        with pytest.raises(psycopg.errors.ConnectionTimeout):
+            DeadlineConnection.connect(host="127.0.0.1", port=listener.getsockname()[1], dbname="x", connect_timeout=2)
+        assert time.monotonic() - started < 0.6
+        assert deadline.server.silent_since is not None
+
+
+def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_args: object, **_parameters: object) -> None:
+        time.sleep(1)
+        raise socket.gaierror("Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with patience(0.3):
+        started = time.monotonic()
+        with pytest.raises(psycopg.errors.ConnectionTimeout):
+            DeadlineConnection.connect(host="db.example", dbname="x")
+        assert time.monotonic() - started < 0.6
+
+
+def test_a_refused_connection_is_an_operational_error_at_once(postgresql: Server) -> None:
+    started = time.monotonic()
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        DeadlineConnection.connect(host="127.0.0.1", port=free_port(), dbname="x")
+    assert time.monotonic() - started < 0.5
+
+
+def test_a_forked_process_leaves_the_connection_to_its_parent(connect: Connect) -> None:
+    connection = connect()
+    pid = scalar(connection, "SELECT pg_backend_pid()")
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            code = 0 if scalar(connection, "SELECT pg_backend_pid()") != pid else 1
+            connection.close()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert scalar(connection, "SELECT pg_backend_pid()") == pid
+
+
+def test_it_is_known_whether_a_commit_was_sent(connect: Connect) -> None:
+    connection = connect()
+    with patience(1.0) as allowed:
+        with transaction.atomic(using="faulty"):
+            scalar(connection, "SELECT 1")
+            transaction.set_rollback(True, using="faulty")
+        assert not allowed.commit_sent
+        with transaction.atomic(using="faulty"):
+            scalar(connection, "SELECT 1")
+        assert allowed.commit_sent
