@@ -1,0 +1,140 @@
+"""Runs the whole site on one host: the web server, and one Celery process that is worker and clock.
+
+The one that ends by itself is started again, and nothing outlives this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+
+from django.conf import settings
+from django.core.management import CommandError
+
+WEB = ["--worker-class=gthread", "--threads=16", "--no-control-socket", "--log-level=warning", "portal.wsgi"]
+WORKER = ["--beat", "--pool=threads", "--concurrency=4", "--without-gossip", "--without-mingle", "--loglevel=warning"]
+
+PR_SET_PDEATHSIG = 1
+STARTS = 5  # so many of one process within a minute are bad luck, more are a fault that a person must see
+PATIENCE = 5  # seconds between asking a process to stop and killing it, which harms nothing here
+
+_libc = ctypes.CDLL(None)  # opened here, as nothing should be between fork and exec
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that made it dies (Linux; elsewhere this does nothing)."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def require_free(port: int) -> None:
+    """Raise CommandError with a sentence when another program listens on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another one.") from None
+
+
+@dataclass(slots=True)
+class Child:
+    """A process in a group of its own, so that Ctrl-C reaches this process alone and what it made ends with it."""
+
+    name: str
+    command: list[str]
+    starts: deque[float] = field(default_factory=lambda: deque(maxlen=STARTS + 1))
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.starts.append(time.monotonic())
+        if len(self.starts) > STARTS and self.starts[-1] - self.starts[0] < 60:
+            raise CommandError(f"The {self.name} ended {STARTS} times within a minute; see its last words above.")
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+            preexec_fn=die_with_parent,
+        )
+
+    def start_again_if_ended(self) -> None:
+        if self.process is not None and self.process.poll() is not None:
+            print(f"The {self.name} ended ({self.process.returncode}) and is started again.", flush=True)
+            self._sweep(self.process)
+            self.start()
+
+    def terminate(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self, seconds: float) -> None:
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(max(seconds, 0))
+            self._sweep(self.process)
+            self.process.wait()
+
+    def _sweep(self, process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def serve(port: int, greeting: str) -> None:
+    """Serve the site on 127.0.0.1 until SIGINT, SIGTERM or SIGHUP; print `greeting` once it answers.
+
+    Raises CommandError when the port is taken or a process keeps ending.
+    """
+    require_free(port)
+    children = [
+        Child("web server", [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB]),
+        Child("worker", [sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER]),
+    ]
+    stop = False
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stop
+        stop = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask_to_stop)
+    try:
+        for child in children:
+            child.start()
+        while not stop:
+            if greeting and _answers(port):
+                print(greeting, flush=True)
+                greeting = ""
+            time.sleep(0.2)
+            for child in children:
+                if not stop:
+                    child.start_again_if_ended()
+    finally:
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + PATIENCE
+        for child in children:
+            child.wait(deadline - time.monotonic())
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/healthz")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
