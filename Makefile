@@ -68,5 +68,5 @@ clean:
 	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)."; exit 1; }
 	echo "Installing $< into .venv"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
