@@ -107,6 +107,8 @@ def check_transition(kind: Kind, current: IncidentStatus | None, new: IncidentSt
             _("“%(new)s” is not a status of this kind of entry. Choose one of: %(words)s.")
             % {"new": new.label, "words": words}
         )
+    if kind is Kind.MAINTENANCE and current in ENDED:
+        raise InvalidTransition(_("This maintenance is completed and stays so. Schedule another one, or declare an incident."))
     if current in ENDED and new == current:
         raise InvalidTransition(_("This is %(status)s already. To say more, reopen it first.") % {"status": new.label})
     raise InvalidTransition(

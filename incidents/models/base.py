@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
@@ -31,6 +31,10 @@ class Tracked(models.Model):
 
     class Meta:
         abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        history_author()  # before anything is written: the history row, which asks too, comes after
+        super().save(*args, **kwargs)
 
     def lock(self) -> Self:
         """Hold this row until the transaction ends (FOR NO KEY UPDATE) and read it anew.
