@@ -45,12 +45,12 @@ IMPACTS = {
 }
 
 # A component looks like the page does when that status is the worst on it: one set of colours and shapes for both.
-TONES = {
-    "operational": "none",
-    "degraded_performance": "minor",
-    "partial_outage": "major",
+TONES = {  # the worst first
     "major_outage": "critical",
+    "partial_outage": "major",
+    "degraded_performance": "minor",
     "under_maintenance": "maintenance",
+    "operational": "none",
 }
 
 # Statuspage's sentences for a whole page; snapshots carry them in English.

@@ -1,0 +1,394 @@
+"""The public HTML: a snapshot in, the bytes of one document out, depending on the snapshot alone.
+
+Every page is a `<main>` inside one shell. Pages that change while they are read poll that `<main>`; its
+`data-version` tells the browser whether there is anything new to show.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.dateformat import format as format_date
+from django.utils.formats import number_format
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from status import assets, labels
+from status.markdown import to_html
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from status.snapshot import Component, Day, Group, Incident, Month, Page, Site, Uptime
+
+BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
+FEW_COMPONENTS = 20  # up to so many, quiet groups are shown open too
+PITCH = 9  # from one day's bar to the next, in the drawing's units; a bar is 6 wide
+SYMBOLS = {"none": "✓", "notice": "•", "minor": "▲", "major": "✕", "critical": "✕", "maintenance": "⚙"}
+
+
+def index(site: Site) -> bytes:
+    """`/`: how everything is, with the last 15 days."""
+    with _reading(site.page):
+        return _document(_summary(site), "/")
+
+
+def summary_fragment(site: Site) -> bytes:
+    """`/fragments/summary.html`: the `<main>` of the index and its title, for those who have the page open."""
+    with _reading(site.page):
+        return _render("fragment", **_summary(site))
+
+
+def incident(page: Page, incident: Incident) -> bytes:
+    """`/incidents/<id>`: one incident or maintenance with all that was said; polls itself while it is open."""
+    path = f"/incidents/{incident.id}"
+    with _reading(page):
+        story = _story(incident, top=3)
+        content = _main(
+            page,
+            "incident",
+            title=incident.name,
+            description=_("Incident Report for %(name)s") % {"name": page.name},
+            tone=story.tone if incident.is_open else "none",
+            poll=path if incident.is_open else None,
+            story=story,
+        )
+        return _document(content, path)
+
+
+def month(month: Month) -> bytes:
+    """`/history/2023-01`: what was first posted in that month; the month before is loaded below it."""
+    with _reading(month.page):
+        return _history(month.page, month, f"/history/{month.month}")
+
+
+def history(page: Page, newest: Month | None) -> bytes:
+    """`/history`: the newest month that has something to tell."""
+    with _reading(page):
+        return _history(page, newest, "/history")
+
+
+def not_found(page: Page) -> bytes:
+    """`404.html`."""
+    with _reading(page):
+        return _document(_main(page, "not_found", title=_("There is no such page")), None)
+
+
+def uptime_formula(page: Page) -> bytes:
+    """`/uptime`: how the percentages beside the bars come about."""
+    weights = {"major_outage": 1.0, "partial_outage": 0.3, "degraded_performance": 0.0, "under_maintenance": 0.0}
+    with _reading(page):
+        rows = [(labels.TONES[status], labels.WORDS[status], weight) for status, weight in weights.items()]
+        return _document(_main(page, "uptime", title=_("How uptime is computed"), weights=rows), "/uptime")
+
+
+# --- The shell --------------------------------------------------------------------------------------------------------
+@contextmanager
+def _reading(page: Page) -> Iterator[None]:
+    """In the page's language and time zone."""
+    with translation.override(page.language), timezone.override(ZoneInfo(page.time_zone)):
+        yield
+
+
+def _render(template: str, **context: Any) -> bytes:
+    return render_to_string(f"status/{template}.html", context).encode()
+
+
+def _main(
+    page: Page,
+    template: str,
+    *,
+    title: str,
+    description: str = "",
+    tone: str = "notice",
+    poll: str | None = None,
+    **context: Any,
+) -> dict[str, Any]:
+    """What the shell and a polled fragment are made of."""
+    content = _render(template, page=page, tone=tone, **context)
+    name = page.name if "status" in page.name.lower() else _("%(name)s Status") % {"name": page.name}
+    return {
+        "page": page,
+        "title": f"{title} – {name}",
+        "description": description or f"{title} – {name}",
+        "icon": assets.url(f"{tone}.svg"),
+        "content": SafeString(content.decode()),
+        "version": sha256(content).hexdigest()[:12],
+        "poll": poll,
+    }
+
+
+def _document(main: dict[str, Any], path: str | None) -> bytes:
+    """A whole page; one without a path is not to be found by search engines."""
+    return _render(
+        "document",
+        **main,
+        path=path,
+        css=assets.url("status.css"),
+        script=assets.url("status.js"),
+        htmx=assets.url("htmx.js"),
+        symbols=assets.SYMBOLS,
+    )
+
+
+# --- Incidents --------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One text of an incident; the last two instants only where they must be told."""
+
+    title: str
+    status: str
+    html: SafeString
+    at: datetime
+    published_at: datetime | None
+    edited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    incident: Incident
+    tone: str
+    impact: str
+    entries: tuple[_Entry, ...]  # newest first, the postmortem before all
+    final: _Entry  # the newest update
+    affected: str  # "API and Dashboard"
+    lasted: str  # "" while it lasts
+
+
+def _story(incident: Incident, top: int) -> _Story:
+    """An incident ready to be shown, its texts' headings beginning at `h<top>`."""
+    updates = [
+        _Entry(
+            title=labels.title(incident, update),
+            status=update.status,
+            html=to_html(update.body, top),
+            at=update.display_at,
+            published_at=_if_late(update.display_at, update.published_at),
+            edited_at=update.edited_at,
+        )
+        for update in incident.updates
+    ]
+    told = incident.postmortem
+    postmortem = told and _Entry(
+        title=_("Postmortem"),
+        status="postmortem",
+        html=to_html(told.body, top),
+        at=told.display_at,
+        published_at=_if_late(told.display_at, told.published_at),
+        edited_at=None,
+    )
+    return _Story(
+        incident=incident,
+        tone="notice" if incident.impact == "none" else incident.impact,
+        impact=str(labels.IMPACTS[incident.impact]),
+        entries=(postmortem, *updates) if postmortem else tuple(updates),
+        final=updates[0],
+        affected=labels.names(incident.components),
+        lasted=labels.duration(incident.resolved_at - incident.started_at) if incident.resolved_at else "",
+    )
+
+
+def _if_late(shown: datetime, published: datetime) -> datetime | None:
+    return published if published - shown > BACK_DATED else None
+
+
+def _history(page: Page, month: Month | None, path: str) -> bytes:
+    if month is None:
+        return _document(_main(page, "month", title=_("Incident history")), path)
+    first = date.fromisoformat(f"{month.month}-01")
+    by_day = groupby(month.incidents, key=lambda each: localtime(each.posted_at).date())
+    days = [(day, [_story(each, top=5) for each in posted]) for day, posted in by_day]
+    title = _("History of %(month)s") % {"month": format_date(first, "F Y")}
+    return _document(_main(page, "month", title=title, month=month, first=first, days=days), path)
+
+
+# --- The index --------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A day that was not all good: one bar, with what happened."""
+
+    tone: str
+    x: int
+    text: str
+    incident_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """90 days of a component: runs of quiet days as one path each, the others one by one."""
+
+    runs: list[tuple[str, str]]
+    marks: list[_Mark]
+    percent: str  # "99.98", or "" while there is no data
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    component: Component
+    tone: str
+    word: str
+    bars: _Bars | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A group with its components, or components beside groups."""
+
+    group: Group | None
+    rows: list[_Row]
+    tone: str
+    word: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """A day with incidents, or a run of days without; open incidents stand elsewhere on the page."""
+
+    first: date
+    last: date
+    stories: list[_Story]
+    is_today: bool
+    has_open: bool
+
+
+def _summary(site: Site) -> dict[str, Any]:
+    headline = _(site.description)
+    return _main(
+        site.page,
+        "summary",
+        title=f"{SYMBOLS[site.indicator]} {headline}",
+        description=_("%(headline)s. Current status, incidents and maintenance of %(name)s.")
+        % {"headline": headline, "name": site.page.name},
+        tone=site.indicator,
+        poll="/fragments/summary.html",
+        headline=headline,
+        open=[_story(each, top=4) for each in site.open_incidents],
+        active=[_story(each, top=4) for each in site.active_maintenances],
+        upcoming=[_story(each, top=4) for each in site.upcoming_maintenances],
+        blocks=_blocks(site),
+        has_bars=bool(site.uptimes),
+        days=_past(site),
+    )
+
+
+def _blocks(site: Site) -> list[_Block]:
+    """Components in page order, each group where its first component stands; quiet ones that ask for it are left out."""
+    shown = [each for each in site.components if each.status != "operational" or not each.only_show_if_degraded]
+    groups = {group.id: group for group in site.groups}
+    members: dict[str, list[_Row]] = {}
+    for component in shown:
+        members.setdefault(component.group_id or component.id, []).append(_row(site, component))
+    blocks = []
+    for key, rows in members.items():
+        group = groups.get(key)
+        status = group.status if group else rows[0].component.status
+        is_open = status != "operational" or len(shown) <= FEW_COMPONENTS
+        blocks.append(_Block(group, rows, labels.TONES[status], str(labels.WORDS[status]), is_open))
+    return blocks
+
+
+def _row(site: Site, component: Component) -> _Row:
+    uptime = next((each for each in site.uptimes if each.component_id == component.id), None)
+    return _Row(
+        component=component,
+        tone=labels.TONES[component.status],
+        word=str(labels.WORDS[component.status]),
+        bars=_bars(site, component, uptime) if uptime else None,
+    )
+
+
+def _bars(site: Site, component: Component, uptime: Uptime) -> _Bars:
+    runs, marks = [], []
+    place = 0
+    for tone, days in groupby(uptime.days, key=_tone):
+        run = list(days)
+        if tone in ("none", "empty"):
+            runs.append((tone, _strokes(place, len(run))))
+        else:
+            for offset, day in enumerate(run):
+                x = (place + offset) * PITCH
+                marks.append(_Mark(tone, x, _told(day), _incident_on(site, component, day.date)))
+        place += len(run)
+    percent = _percent(uptime.ratio)
+    sentence = ngettext(
+        "%(name)s, the last 90 days: %(count)d day with trouble",
+        "%(name)s, the last 90 days: %(count)d days with trouble",
+        len(marks),
+    ) % {"name": component.name, "count": len(marks)}
+    return _Bars(runs, marks, percent, sentence)
+
+
+def _strokes(place: int, count: int) -> str:
+    """So many quiet days from the given one on as one path, each a stroke with round ends."""
+    return f"M{place * PITCH + 3} 8v18" + f"m{PITCH}-18v18" * (count - 1)
+
+
+def _tone(day: Day) -> str:
+    if day.uptime is None:
+        return "empty"
+    troubles = _troubles(day)
+    return labels.TONES[troubles[0][0]] if troubles else "none"
+
+
+def _troubles(day: Day) -> list[tuple[str, float]]:
+    """Each status that is not operational with its seconds on that day, the worst first."""
+    seconds = [(status, getattr(day, status)) for status in labels.TONES if status != "operational"]
+    return [(status, lasted) for status, lasted in seconds if lasted]
+
+
+def _told(day: Day) -> str:
+    """ "Nov 3, 2026: Partial outage 14 min, 99.70% uptime"."""
+    parts = [f"{labels.WORDS[status]} {labels.duration(timedelta(seconds=s))}" for status, s in _troubles(day)]
+    uptime = _("%(percent)s%% uptime") % {"percent": _percent(day.uptime)}
+    return f"{format_date(day.date, 'M j, Y')}: {', '.join([*parts, uptime])}"
+
+
+def _percent(ratio: float | None) -> str:
+    """ "99.98", rounded down: what was not perfect never reads as 100."""
+    if ratio is None:
+        return ""
+    hundredths = math.floor(round(ratio * 10000, 6))
+    return number_format(hundredths / 100, 0 if hundredths == 10000 else 2)
+
+
+def _incident_on(site: Site, component: Component, day: date) -> str | None:
+    """The newest incident or maintenance that touched the component on that day, if the snapshot has it."""
+    for each in (*site.open_incidents, *site.recent_incidents, *site.active_maintenances, *site.recent_maintenances):
+        end = localtime(each.resolved_at).date() if each.resolved_at else site.today
+        if localtime(each.started_at).date() <= day <= end and component.id in {its.id for its in each.components}:
+            return each.id
+    return None
+
+
+def _past(site: Site) -> list[_Past]:
+    """Days with incidents one by one; of the others today, and each run of them as one."""
+    still_open = {localtime(each.posted_at).date() for each in site.open_incidents}
+    past: list[_Past] = []
+    for day in site.past_days:
+        now = _Past(
+            first=day.date,
+            last=day.date,
+            stories=[_story(each, top=5) for each in day.incidents],
+            is_today=day.date == site.today,
+            has_open=day.date in still_open,
+        )
+        is_quiet = not (now.stories or now.has_open)
+        before = past[-1] if past else now
+        if is_quiet and not (before.stories or before.has_open or before.is_today):
+            past[-1] = replace(before, first=now.first)
+        else:
+            past.append(now)
+    return past
