@@ -62,7 +62,7 @@ clean:
 .venv/dev.stamp: .venv/run.stamp
 
 .venv/%.stamp: requirements/%.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "This needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)."; exit 1; }
