@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from status import api_v2, assets, feeds, pages
 from status.snapshot import Incident, Month, Page, Site
 
@@ -14,7 +16,7 @@ def of_site(site: Site, newest: Month | None) -> Documents:
         **assets.ASSETS,
         "index.html": pages.index(site),
         "fragments/summary.html": pages.summary_fragment(site),
-        "history.html": pages.history(site.page, newest),
+        "history.html": pages.history(newest.page if newest else site.page, newest),
         "uptime.html": pages.uptime_formula(site.page),
         "404.html": pages.not_found(site.page),
         "history.atom": feeds.atom(site),
@@ -31,6 +33,8 @@ def of_site(site: Site, newest: Month | None) -> Documents:
 
 
 def of_incident(page: Page, incident: Incident) -> Documents:
+    """An incident's own documents are as of its own newest fact: what happens elsewhere leaves them as they are."""
+    page = replace(page, updated_at=incident.updated_at)
     html, json = paths_of_incident(incident.id)
     return {html: pages.incident(page, incident), json: api_v2.incident(page, incident)}
 

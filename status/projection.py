@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, models, transaction
@@ -74,14 +75,14 @@ class Reader:
             support_url=page.support_url,
             updated_at=newest or page.created_at,
         )
+        self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")
         self._groups = list(ComponentGroup.objects.filter(page=page, deleted_at=None))
         self._components = self._read_components()
 
     def _read_components(self) -> dict[int, Component]:
         """This page's public components by primary key, in page order; also deleted ones, which history names."""
-        positions = dict(
-            ComponentListing.objects.filter(page=self._row, deleted_at=None).values_list("component", "position")
-        )
+        listings = ComponentListing.objects.filter(page=self._row, deleted_at=None)
+        positions = dict(listings.values_list("component", "position"))
         rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status()
         groups = {group.pk: group for group in self._groups}
         for row in rows:
@@ -97,15 +98,19 @@ class Reader:
 
     def site(self) -> snapshot.Site:
         live = [row for row in self._components.values() if row.deleted_at is None]
-        public = Incident.objects.public().on(self._row)
-        unresolved = self.incidents(public.unresolved().order_by("-first_posted_at", "-id"))
-        open_incidents = tuple(incident for incident in unresolved if not incident.is_maintenance)
-        maintenances = [incident for incident in unresolved if incident.is_maintenance]
-        newest = public.order_by("-first_posted_at", "-id")
-        recent = self.incidents(newest.realtime()[:NEWEST])
-        recent_maintenances = self.incidents(newest.maintenances()[:NEWEST])
-        days = self._past_days(public)
-        with translation.override(self._row.language):
+        days = [self.today - timedelta(days=back) for back in range(PAST_DAYS)]
+        unresolved = self._keys(self._public.unresolved())
+        realtime = self._keys(self._public.realtime()[:NEWEST])
+        planned = self._keys(self._public.maintenances()[:NEWEST])
+        past = self._keys(self._public.filter(first_posted_at__gte=self._midnight(days[-1])))
+        found = self._read(self._public.filter(pk__in={*unresolved, *realtime, *planned, *past}))
+        open_incidents = tuple(found[key] for key in unresolved if not found[key].is_maintenance)
+        maintenances = [found[key] for key in unresolved if found[key].is_maintenance]
+        upcoming = [each for each in maintenances if each.status == IncidentStatus.SCHEDULED]
+        ended: dict[date, list[snapshot.Incident]] = defaultdict(list)
+        for each in (found[key] for key in past if not found[key].is_open):
+            ended[each.posted_at.astimezone(self._zone).date()].append(each)
+        with translation.override(self.page.language):
             indicator, description = page_status(
                 (ComponentStatus(row.current) for row in live),
                 (Impact(incident.impact) for incident in open_incidents if not incident.components),
@@ -119,38 +124,28 @@ class Reader:
             components=tuple(self._component(row) for row in live),
             uptimes=self._uptimes([row for row in live if row.showcase]),
             open_incidents=open_incidents,
-            active_maintenances=tuple(m for m in maintenances if m.status != IncidentStatus.SCHEDULED),
-            upcoming_maintenances=tuple(
-                sorted(
-                    (m for m in maintenances if m.status == IncidentStatus.SCHEDULED),
-                    key=lambda m: (m.scheduled_for or m.created_at, m.id),
-                )
-            ),
-            recent_incidents=recent,
-            recent_maintenances=recent_maintenances,
-            past_days=days,
-            last_month=self._month_of(public.order_by("-first_posted_at").first()),
+            active_maintenances=tuple(each for each in maintenances if each not in upcoming),
+            upcoming_maintenances=tuple(sorted(upcoming, key=lambda each: (each.scheduled_for or each.posted_at, each.id))),
+            recent_incidents=tuple(found[key] for key in realtime),
+            recent_maintenances=tuple(found[key] for key in planned),
+            past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
+            last_month=self._month_of(self._public.first()),
         )
 
-    def _past_days(self, public: models.QuerySet[Incident]) -> tuple[snapshot.PastDay, ...]:
-        days = [self.today - timedelta(days=back) for back in range(PAST_DAYS)]
-        since = self._midnight(days[-1])
-        ended = [i for i in self.incidents(public.filter(first_posted_at__gte=since)) if not i.is_open]
-        by_day: dict[date, list[snapshot.Incident]] = defaultdict(list)
-        for incident in sorted(ended, key=lambda i: (i.posted_at, i.id), reverse=True):
-            by_day[incident.posted_at.astimezone(self._zone).date()].append(incident)
-        return tuple(snapshot.PastDay(day, tuple(by_day[day])) for day in days)
+    @staticmethod
+    def _keys(rows: models.QuerySet[Incident]) -> list[int]:
+        return list(rows.values_list("pk", flat=True))
 
-    def incidents(
-        self, rows: models.QuerySet[Incident] | Iterable[int], *, as_left: bool = False
-    ) -> tuple[snapshot.Incident, ...]:
-        """Public incidents of this page, in the order of `rows`; with `rows` of primary keys, those that are public.
+    def incidents(self, keys: Iterable[int]) -> tuple[snapshot.Incident, ...]:
+        """Those of `keys` (primary keys) that are public here, for their own documents.
 
-        `as_left`: an ended incident's components have the status it left them with instead of today's, so that
-        its own documents do not change when a component does (decision 0003).
+        The components of an ended one have the status that it left them with instead of today's, so that its
+        documents do not change when a component does (decision 0003).
         """
-        if not isinstance(rows, models.QuerySet):
-            rows = Incident.objects.public().on(self._row).filter(pk__in=list(rows)).order_by("-first_posted_at", "-id")
+        return tuple(self._read(self._public.filter(pk__in=list(keys)), as_left=True).values())
+
+    def _read(self, rows: models.QuerySet[Incident], *, as_left: bool = False) -> dict[int, snapshot.Incident]:
+        """Snapshots by primary key, in the order of `rows`."""
         changes = ComponentStatusChange.objects.filter(component__in=self._components).order_by("id")
         updates = IncidentUpdate.objects.published().newest_first()
         found = list(
@@ -165,7 +160,7 @@ class Reader:
             .values_list("incident", "newest")
         )
         causes = self._causes(found)
-        return tuple(self._incident(row, touched.get(row.pk), causes, as_left) for row in found)
+        return {row.pk: self._incident(row, touched.get(row.pk), causes, as_left) for row in found}
 
     def _causes(self, rows: list[Incident]) -> dict[int, snapshot.Cause]:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
@@ -173,7 +168,7 @@ class Reader:
             return {}
         return {
             row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
-            for row in Incident.objects.public().on(self._row).filter(pk__in=wanted)
+            for row in self._public.filter(pk__in=wanted)
         }
 
     def _incident(
@@ -249,19 +244,18 @@ class Reader:
         """What was first posted in `month` ("2023-01"), and its nearest neighbours that have something."""
         first = date.fromisoformat(f"{month}-01")
         start, end = self._midnight(first), self._midnight((first + timedelta(days=32)).replace(day=1))
-        public = Incident.objects.public().on(self._row)
-        within = public.filter(first_posted_at__gte=start, first_posted_at__lt=end)
+        incidents = tuple(self._read(self._public.filter(first_posted_at__gte=start, first_posted_at__lt=end)).values())
         return snapshot.Month(
-            page=self.page,
+            page=replace(self.page, updated_at=max((each.updated_at for each in incidents), default=start)),
             month=month,
-            incidents=self.incidents(within.order_by("-first_posted_at", "-id")),
-            previous=self._month_of(public.filter(first_posted_at__lt=start).order_by("-first_posted_at").first()),
-            next=self._month_of(public.filter(first_posted_at__gte=end).order_by("first_posted_at").first()),
+            incidents=incidents,
+            previous=self._month_of(self._public.filter(first_posted_at__lt=start).first()),
+            next=self._month_of(self._public.filter(first_posted_at__gte=end).last()),
         )
 
     def months(self) -> list[str]:
         """Every month that has something, oldest first."""
-        posted = Incident.objects.public().on(self._row).values_list("first_posted_at", flat=True)
+        posted = self._public.values_list("first_posted_at", flat=True)
         return sorted({f"{at.astimezone(self._zone):%Y-%m}" for at in posted if at})
 
     def _month_of(self, row: Incident | None) -> str | None:

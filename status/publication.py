@@ -85,7 +85,7 @@ def is_due(page: Page) -> bool:
     """Whether something is unpublished, or a new day has begun in the page's zone."""
     try:
         state = json.loads((files.folder(page.public_id) / STATE).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return page.deleted_at is None
     is_stale = page.deleted_at is None and state.get("date") != projection.today(page).isoformat()
     return is_stale or OutboxEvent.objects.unpublished().filter(page=page).exists()
@@ -154,6 +154,6 @@ def _everything(page: Page, reader: Reader) -> Iterator[Documents]:
 
 def _of_incidents(reader: Reader, keys: list[int]) -> Documents:
     found: Documents = {}
-    for incident in reader.incidents(keys, as_left=True):
+    for incident in reader.incidents(keys):
         found |= documents.of_incident(reader.page, incident)
     return found

@@ -5,7 +5,6 @@ Runs before everything else: no session, no database, no other middleware's opin
 
 from __future__ import annotations
 
-import mimetypes
 import os
 import re
 from collections.abc import Callable
@@ -41,7 +40,7 @@ HEADERS = {
 
 
 class PublishedFilesMiddleware:
-    """Answers GET and HEAD for published files, and 404 with the page's own words for everything else not ours."""
+    """Answers GET and HEAD for published files, and 404 in the page's own words for what is nobody's."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -93,17 +92,17 @@ def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
     since = parse_http_date_safe(request.META.get("HTTP_IF_MODIFIED_SINCE", ""))
     match = request.META.get("HTTP_IF_NONE_MATCH")
     is_known = etag in cc_delim_re.split(match) if match else since is not None and int(stat.st_mtime) <= since
-    response = HttpResponseNotModified() if is_known else HttpResponse(content)
     suffix = Path(name).suffix
-    response.headers.update(HEADERS)
-    response["ETag"] = etag
-    response["Last-Modified"] = http_date(stat.st_mtime)
-    response["Cache-Control"] = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
-    if not is_known:
-        response["Content-Type"] = TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        response["Content-Length"] = str(len(content))
-        if is_gzipped:
-            response["Content-Encoding"] = "gzip"
+    headers = HEADERS | {
+        "ETag": etag,
+        "Last-Modified": http_date(stat.st_mtime),
+        "Cache-Control": "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache",
+    }
     if suffix in OPEN_DATA:
-        response["Access-Control-Allow-Origin"] = "*"
-    return response
+        headers["Access-Control-Allow-Origin"] = "*"
+    if is_known:
+        return HttpResponseNotModified(headers=headers)
+    headers["Content-Length"] = str(len(content))
+    if is_gzipped:
+        headers["Content-Encoding"] = "gzip"
+    return HttpResponse(content, content_type=TYPES.get(suffix, "application/octet-stream"), headers=headers)

@@ -19,6 +19,7 @@ from status import files
 @pytest.fixture(autouse=True)
 def publication_root(tmp_path: Path, settings: Settings) -> Path:
     settings.PUBLICATION_ROOT = tmp_path / "public"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 is slow on purpose
     return tmp_path / "public"
 
 
@@ -46,6 +47,13 @@ def author(make_user: Callable[[str, str], User]) -> User:
 @pytest.fixture
 def page(admin: User) -> Page:
     page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
+    catalogue.save(page, author=admin)
+    return page
+
+
+@pytest.fixture
+def other_page(admin: User) -> Page:
+    page = Page(name="Beta", url="https://status.beta.example")
     catalogue.save(page, author=admin)
     return page
 

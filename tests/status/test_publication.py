@@ -1,0 +1,291 @@
+"""What is written when something changes, and what is not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from incidents import catalogue
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.services import correct_update, declare_incident, delete_incident, edit_incident, post_update
+from status import files, publication, relay
+from status.publication import differences, publish
+
+Read = Callable[[Page, str], str]
+IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
+INVESTIGATING = IncidentStatus.INVESTIGATING
+
+
+def test_an_update_is_on_disk_when_the_service_returns(
+    page: Page,
+    component: Component,
+    incident: Incident,
+    author: User,
+    published: Read,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        post_update(
+            incident,
+            status=INVESTIGATING,
+            body="Half of all calls fail.",
+            author=author,
+            components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
+        )
+    paths = ["index.html", f"incidents/{incident.public_id}.html", "api/v2/summary.json", "history.atom", "history.rss"]
+    for path in [*paths, "fragments/summary.html"]:
+        assert "Half of all calls fail." in published(page, path)
+    assert json.loads(published(page, "api/v2/status.json"))["status"]["indicator"] == "major"
+    assert not OutboxEvent.objects.unpublished().exists()
+
+
+def test_an_incident_without_an_update_is_nowhere_yet(page: Page, incident: Incident, published: Read) -> None:
+    publish(page)
+    assert incident.title not in published(page, "index.html")
+    assert not (files.folder(page.public_id) / f"incidents/{incident.public_id}.html").exists()
+
+
+def test_publishing_again_writes_nothing(page: Page, incident: Incident, author: User) -> None:
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    assert publish(page).written
+    report = publish(page)
+    assert (report.written, report.removed) == ([], [])
+
+
+def test_only_what_changed_is_written(page: Page, author: User) -> None:
+    for number in range(3):
+        old = declare_incident(page, title=f"Old {number}", author=author)
+        post_update(old, status=INVESTIGATING, body="Looking.", author=author)
+        post_update(old, status=RESOLVED, body="Done.", author=author)
+    publish(page)
+    new = declare_incident(page, title="New", author=author)
+    post_update(new, status=INVESTIGATING, body="Looking.", author=author)
+    written = set(publish(page).written)
+    assert {path for path in written if path.startswith(("incidents/", "api/v2/incidents/"))} == {
+        f"incidents/{new.public_id}.html",
+        f"api/v2/incidents/{new.public_id}.json",
+        "api/v2/incidents/unresolved.json",
+    }
+    assert not [path for path in written if path.startswith("assets/")]
+
+
+def test_every_document_has_a_gzip_twin_with_the_same_content(page: Page, incident: Incident, author: User) -> None:
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    publish(page)
+    root = files.folder(page.public_id)
+    for path in files.tracked(root):
+        assert gzip.decompress((root / f"{path}.gz").read_bytes()) == (root / path).read_bytes()
+
+
+def test_a_deleted_incident_leaves_every_file(page: Page, incident: Incident, author: User, published: Read) -> None:
+    incident = edit_incident(incident, author=author, title="Planted title")
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    publish(page)
+    delete_incident(incident, author=author, reason="Posted on the wrong page")
+    publish(page)
+    root = files.folder(page.public_id)
+    assert not [path for path in files.tracked(root) if "Planted title" in (root / path).read_text()]
+    assert not list(root.rglob(f"{incident.public_id}*"))
+    assert differences(page) == []
+
+
+def test_a_correction_shows_the_new_text_and_says_that_it_was_edited(
+    page: Page, incident: Incident, author: User, published: Read
+) -> None:
+    update = post_update(incident, status=INVESTIGATING, body="All calls fail.", author=author)
+    publish(page)
+    correct_update(update, body="Some calls fail.", author=author, reason="Too dark")
+    publish(page)
+    shown = published(page, f"incidents/{incident.public_id}.html")
+    assert "Some calls fail." in shown
+    assert "All calls fail." not in shown
+    assert "Edited" in shown
+
+
+def test_a_renamed_component_is_renamed_in_old_incidents(
+    page: Page, component: Component, incident: Incident, author: User, admin: User, published: Read
+) -> None:
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
+    publish(page)
+    component.name = "Public API"
+    catalogue.save(component, author=admin)
+    publish(page)
+    assert "Public API" in published(page, f"incidents/{incident.public_id}.html")
+    assert differences(page) == []
+
+
+def test_the_file_of_an_ended_incident_does_not_change_when_its_component_does(
+    page: Page, component: Component, incident: Incident, author: User
+) -> None:
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
+    publish(page)
+    catalogue.set_component_status(component, status=ComponentStatus.MAJOR_OUTAGE, author=author)
+    assert f"api/v2/incidents/{incident.public_id}.json" not in publish(page).written
+    assert differences(page) == []
+
+
+def test_verify_names_a_file_that_was_changed_lost_or_added_and_rebuild_heals_it(
+    page: Page, incident: Incident, author: User
+) -> None:
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    publish(page)
+    root = files.folder(page.public_id)
+    (root / "index.html").write_text("tampered")
+    (root / "history.atom").unlink()
+    (root / "api/v2/status.json.gz").unlink()
+    (root / "incidents/stray.html").write_text("stray")
+    wrong = ["api/v2/status.json", "history.atom", "incidents/stray.html", "index.html"]
+    assert differences(page) == wrong
+    with pytest.raises(CommandError, match="4 published files"):
+        call_command("publish", verify=True)
+    call_command("publish", rebuild=True)
+    assert differences(page) == []
+
+
+def test_a_new_day_in_the_pages_zone_is_published_by_the_clock(page: Page, published: Read) -> None:
+    with time_machine.travel(datetime(2026, 7, 1, 21, 30, tzinfo=UTC), tick=False):  # 23:30 in Rome
+        publish(page)
+        assert relay.relay() == 0
+    with time_machine.travel(datetime(2026, 7, 1, 22, 30, tzinfo=UTC), tick=False):  # 0:30 in Rome
+        assert relay.relay() == 1
+        assert relay.relay() == 0
+    assert "2026-07-02" in published(page, "index.html") or "Jul 2, 2026" in published(page, "index.html")
+
+
+def test_a_page_that_cannot_be_written_stops_no_other_and_is_tried_again(
+    page: Page, admin: User
+) -> None:
+    other = Page(name="Other", url="https://other.example")
+    catalogue.save(other, author=admin)
+    blocked = files.folder(page.public_id)
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("a file where the folder should be")
+    assert relay.relay() == 1
+    assert (files.folder(other.public_id) / "index.html").exists()
+    blocked.unlink()
+    assert relay.relay() == 1
+    assert not OutboxEvent.objects.unpublished().exists()
+
+
+def test_a_failed_publication_does_not_fail_the_save(
+    page: Page,
+    incident: Incident,
+    author: User,
+    publication_root: Path,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    publication_root.write_text("a file where the folder should be")
+    with django_capture_on_commit_callbacks(execute=True):
+        post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    assert OutboxEvent.objects.unpublished().filter(incident=incident).exists()
+    publication_root.unlink()
+    later = declare_incident(page, title="Later", author=author)
+    with django_capture_on_commit_callbacks(execute=True):
+        post_update(later, status=INVESTIGATING, body="Also looking.", author=author)
+    assert not OutboxEvent.objects.unpublished().exists()
+    assert (files.folder(page.public_id) / f"incidents/{incident.public_id}.html").exists()
+
+
+def test_the_heartbeat_stops_while_a_fact_is_not_out(page: Page, incident: Incident, author: User) -> None:
+    publish(page)
+    heartbeat = files.folder(page.public_id) / "heartbeat.json"
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2), tick=False):
+        before = heartbeat.read_bytes()
+        relay.heartbeat()
+        assert heartbeat.read_bytes() == before
+        publish(page)
+        assert heartbeat.read_bytes() != before
+
+
+def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_oldest(
+    page: Page, admin: User, publication_root: Path
+) -> None:
+    other = Page(name="Other", url="https://Other.example:8443/")
+    catalogue.save(other, author=admin)
+    relay.relay()
+    hosts = publication_root / "hosts"
+    assert {entry.name: entry.resolve().name for entry in hosts.iterdir()} == {
+        "status.acme.example": page.public_id,
+        "other.example": other.public_id,
+        "_default": page.public_id,
+    }
+    other.url = "https://renamed.example"
+    catalogue.save(other, author=admin)
+    relay.relay()
+    assert sorted(entry.name for entry in hosts.iterdir()) == ["_default", "renamed.example", "status.acme.example"]
+
+
+def test_a_deleted_page_is_withdrawn(page: Page, admin: User, publication_root: Path) -> None:
+    publish(page)
+    catalogue.delete(page, author=admin)
+    relay.relay()
+    assert files.tracked(files.folder(page.public_id)) == set()
+    assert list((publication_root / "hosts").iterdir()) == []
+    assert relay.relay() == 0
+
+
+def test_a_page_wide_change_of_a_long_history_is_left_to_the_clock(
+    page: Page, component: Component, author: User, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "AT_ONCE", 2)
+    for number in range(3):
+        old = declare_incident(page, title=f"Old {number}", author=author)
+        affected = [(component, ComponentStatus.OPERATIONAL)]
+        post_update(old, status=RESOLVED, body="Done.", author=author, components=affected)
+    publish(page)
+    component.name = "Public API"
+    catalogue.save(component, author=admin)
+    fast = publish(page, is_fast=True)
+    assert not fast.is_complete
+    assert "index.html" in fast.written
+    assert not [path for path in fast.written if path.startswith("incidents/")]
+    assert OutboxEvent.objects.unpublished().exists()
+    assert relay.relay() == 1
+    assert not OutboxEvent.objects.unpublished().exists()
+    assert differences(page) == []
+
+
+def test_the_cost_of_an_update_does_not_grow_with_history(page: Page, author: User) -> None:
+    def cost() -> tuple[int, int]:
+        """Queries made and files written for the first update of one incident."""
+        incident = declare_incident(page, title="New", author=author)
+        post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+        with CaptureQueriesContext(connection) as queries:
+            written = len(publish(page).written)
+        post_update(incident, status=RESOLVED, body="Done.", author=author)
+        publish(page)
+        return len(queries), written
+
+    def age(count: int) -> None:
+        for number in range(count):
+            row = declare_incident(page, title=f"Old {number}", author=author)
+            with time_machine.travel(datetime(2025, 3, 1, 12, tzinfo=UTC), tick=True):
+                post_update(row, status=RESOLVED, body="Done.", author=author)
+        publish(page)
+
+    age(3)
+    cost()  # the month's own page comes into being
+    with_few = cost()
+    age(60)
+    assert cost() == with_few
+
+
+def test_today_is_the_day_in_the_pages_zone(page: Page) -> None:
+    from status.projection import today
+
+    with time_machine.travel(datetime(2026, 7, 1, 22, 30, tzinfo=UTC), tick=False):
+        assert today(page) == date(2026, 7, 2)
