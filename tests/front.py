@@ -1,0 +1,64 @@
+"""The real nginx with the shipped configuration; only its addresses, folders and waits are this machine's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.servers import Server, free_port, program
+
+SHIPPED = Path(__file__).parent.parent / "deploy" / "nginx.conf"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+
+def front(folder: Path, publication_root: Path, *, web_port: int, changes: Mapping[str, str] | None = None) -> Server:
+    """A front server that keeps what it needs in `folder`. It has read its configuration, but is not started.
+
+    `changes` replaces further strings of the configuration, each of which must be there.
+    """
+    port = free_port()
+    configuration = SHIPPED.read_text()
+    for shipped, here in {
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "/srv/public": str(publication_root),
+        "http://web:8000": f"http://127.0.0.1:{web_port}",
+        "/tmp/nginx": f"{folder}/nginx",
+        "worker_processes auto;": "worker_processes 1;",
+        **(changes or {}),
+    }.items():
+        assert shipped in configuration
+        configuration = configuration.replace(shipped, here)
+    file = folder / "nginx.conf"
+    file.write_text(configuration)
+    nginx = program("nginx")
+    assert nginx, "install nginx"
+    # As root it would read as nobody, who may not look into a test's folder.
+    directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+    arguments = ["-e", "stderr", "-c", str(file), "-g", directives]
+    return Server(Path(nginx), arguments, url=f"http://127.0.0.1:{port}", version=_server, folder=folder)
+
+
+def ask(url: str, path: str, method: str = "GET", **headers: str) -> Answer:
+    """What a client gets that follows nothing and unpacks nothing. `accept_encoding` is the header Accept-Encoding."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    try:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+def _server(url: str) -> str | None:
+    try:
+        return ask(url, "/").headers["server"]
+    except (OSError, HTTPException):
+        return None
