@@ -612,7 +612,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='timelineentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__gt', models.F('occurred_at')), ('precision', 'range')), models.Q(models.Q(('precision', 'range'), _negated=True), ('ended_at', None)), _connector='OR'), name='timeline_range_has_an_end', violation_error_message='A range needs an end that lies after its start; other times have no end.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__gt', models.F('occurred_at')), ('ended_at__isnull', False), ('precision', 'range')), models.Q(models.Q(('precision', 'range'), _negated=True), ('ended_at', None)), _connector='OR'), name='timeline_range_has_an_end', violation_error_message='A range needs an end that lies after its start; other times have no end.'),
         ),
         migrations.AddConstraint(
             model_name='timelineentry',

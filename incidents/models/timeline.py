@@ -44,7 +44,7 @@ class TimelineEntry(models.Model):
         ordering = ("-occurred_at", "-id")
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(precision="range", ended_at__gt=models.F("occurred_at"))
+                condition=models.Q(precision="range", ended_at__isnull=False, ended_at__gt=models.F("occurred_at"))
                 | (~models.Q(precision="range") & models.Q(ended_at=None)),
                 name="timeline_range_has_an_end",
                 violation_error_message=_("A range needs an end that lies after its start; other times have no end."),

@@ -146,15 +146,13 @@ def test_the_first_update_may_carry_any_status_of_its_kind_and_no_other(kind: Ki
 @pytest.mark.parametrize(
     ("kind", "current", "new", "sentence"),
     [
-        (Kind.REALTIME, IncidentStatus.RESOLVED, IncidentStatus.RESOLVED, "This is Resolved already. .* reopen it first"),
-        (Kind.MAINTENANCE, IncidentStatus.VERIFYING, IncidentStatus.SCHEDULED, "“Verifying” cannot go back to “Scheduled”"),
-        (Kind.MAINTENANCE, IncidentStatus.COMPLETED, IncidentStatus.COMPLETED, "completed and stays so"),
-        (Kind.MAINTENANCE, IncidentStatus.COMPLETED, IncidentStatus.VERIFYING, "completed and stays so"),
-        (Kind.REALTIME, IncidentStatus.INVESTIGATING, IncidentStatus.COMPLETED, "Choose one of: Investigating, Identified"),
+        (Kind.REALTIME, "resolved", "resolved", r"This is Resolved already\. .* reopen it first"),
+        (Kind.REALTIME, "investigating", "completed", "Choose one of: Investigating, Identified"),
+        (Kind.MAINTENANCE, "verifying", "scheduled", "“Verifying” cannot go back to “Scheduled”"),
+        (Kind.MAINTENANCE, "completed", "completed", "completed and stays so"),
+        (Kind.MAINTENANCE, "completed", "verifying", "completed and stays so"),
     ],
 )
-def test_a_refused_move_says_what_can_be_done(
-    kind: Kind, current: IncidentStatus, new: IncidentStatus, sentence: str
-) -> None:
+def test_a_refused_move_says_what_can_be_done(kind: Kind, current: str, new: str, sentence: str) -> None:
     with pytest.raises(InvalidTransition, match=sentence):
-        check_transition(kind, current, new)
+        check_transition(kind, IncidentStatus(current), IncidentStatus(new))

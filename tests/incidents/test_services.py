@@ -1,0 +1,434 @@
+"""What staff do with incidents, and what the record holds afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.apps import apps
+from django.utils import timezone
+
+from incidents import timeline
+from incidents.errors import Conflict, DomainError, InvalidInput, InvalidTransition
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
+from incidents.postmortems import publish_postmortem
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+
+MakeComponent = Callable[..., Component]
+INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = (
+    IncidentStatus.INVESTIGATING,
+    IncidentStatus.IDENTIFIED,
+    IncidentStatus.MONITORING,
+    IncidentStatus.RESOLVED,
+)
+UP, SLOW, PARTIAL, MAJOR = (
+    ComponentStatus.OPERATIONAL,
+    ComponentStatus.DEGRADED_PERFORMANCE,
+    ComponentStatus.PARTIAL_OUTAGE,
+    ComponentStatus.MAJOR_OUTAGE,
+)
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables."""
+    return {model._meta.db_table: list(model._base_manager.order_by("pk").values()) for model in apps.get_models()}
+
+
+@pytest.fixture
+def at_noon(page: Page, component: Component, author: User) -> Any:
+    """The clock stands at noon, when everything above has been there for a while."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock
+
+
+def test_an_update_moves_the_incident_and_its_components(
+    incident: Incident, component: Component, author: User, at_noon: Any
+) -> None:
+    update = post_update(
+        incident, status=IDENTIFIED, body="  A disk is full.\r\n", author=author, components=[(component, PARTIAL)]
+    )
+    incident.refresh_from_db()
+    assert (incident.status, incident.impact, incident.first_posted_at) == (IDENTIFIED, Impact.MAJOR, NOON)
+    assert (update.body, update.author, update.display_at, update.published_at) == (
+        "A disk is full.", author, NOON, NOON,
+    )  # fmt: skip
+    (change,) = update.component_changes.all()
+    assert (change.old_status, change.status, change.effective_at, change.author) == (UP, PARTIAL, NOON, author)
+    assert component.status is PARTIAL
+    (event,) = OutboxEvent.objects.filter(incident=incident)
+    assert (event.page, event.kind, event.update) == (incident.page, OutboxEvent.Kind.UPDATE_POSTED, update)
+
+
+def test_the_peak_of_the_impact_is_kept_when_things_get_better(
+    incident: Incident, component: Component, make_component: MakeComponent, author: User
+) -> None:
+    other = make_component("Dashboard")
+    said = [(SLOW, None, "minor"), (PARTIAL, PARTIAL, "major"), (MAJOR, MAJOR, "critical"), (UP, UP, "critical")]
+    for status, of_other, impact in said:
+        affected = [(component, status), *([(other, of_other)] if of_other else [])]
+        post_update(incident, status=MONITORING, body="More.", author=author, components=affected)
+        incident.refresh_from_db()
+        assert incident.impact == impact
+
+
+def test_a_component_named_earlier_still_counts_for_the_impact(
+    incident: Incident, component: Component, make_component: MakeComponent, author: User
+) -> None:
+    """A major outage beside a partial one is major; alone it would be critical."""
+    post_update(incident, status=IDENTIFIED, body="One.", author=author, components=[(component, PARTIAL)])
+    other = make_component("Dashboard")
+    post_update(incident, status=IDENTIFIED, body="Two.", author=author, components=[(other, MAJOR)])
+    incident.refresh_from_db()
+    assert incident.impact == Impact.MAJOR
+
+
+def test_an_internal_component_does_not_show_in_the_impact(
+    incident: Incident, make_component: MakeComponent, author: User
+) -> None:
+    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
+    post_update(incident, status=IDENTIFIED, body="A queue.", author=author, components=[(hidden, MAJOR)])
+    incident.refresh_from_db()
+    assert incident.impact == Impact.NONE
+    assert hidden.status is MAJOR
+
+
+def test_a_component_can_be_named_without_a_change(incident: Incident, component: Component, author: User) -> None:
+    post_update(incident, status=IDENTIFIED, body="It.", author=author, components=[(component, SLOW)])
+    update = post_update(incident, status=MONITORING, body="Still.", author=author, components=[(component, None)])
+    change = update.component_changes.get()
+    assert (change.old_status, change.status) == (SLOW, SLOW)
+
+
+def test_an_incident_goes_back_and_is_reopened(incident: Incident, author: User) -> None:
+    for status in (MONITORING, INVESTIGATING, RESOLVED, IDENTIFIED, RESOLVED):
+        post_update(incident, status=status, body=f"Now {status}.", author=author)
+        incident.refresh_from_db()
+        assert incident.status == status
+        assert incident.is_ended is (status is RESOLVED)
+
+
+# --- Times ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_back_dated_update_shows_its_time_and_keeps_the_servers_clock(
+    incident: Incident, component: Component, author: User, at_noon: Any
+) -> None:
+    shown = NOON - timedelta(hours=2)
+    affected = [(component, MAJOR)]
+    update = post_update(
+        incident, status=INVESTIGATING, body="Down.", author=author, components=affected, display_at=shown
+    )
+    incident.refresh_from_db()
+    assert (update.display_at, update.published_at, update.created_at) == (shown, NOON, NOON)
+    assert incident.first_posted_at == shown
+    assert update.lags()
+    assert component.status_at(shown) is MAJOR
+    assert component.status_at(shown - timedelta(seconds=1)) is UP
+
+
+def test_the_time_shown_may_be_that_of_the_newest_update_and_now(
+    incident: Incident, author: User, at_noon: Any
+) -> None:
+    first = post_update(incident, status=IDENTIFIED, body="One.", author=author, display_at=NOON - timedelta(hours=1))
+    second = post_update(incident, status=MONITORING, body="Two.", author=author, display_at=first.display_at)
+    third = post_update(incident, status=RESOLVED, body="Three.", author=author, display_at=NOON)
+    assert list(incident.updates.newest_first()) == [third, second, first]
+    assert not third.lags()
+
+
+def test_the_impact_of_a_back_dated_update_is_that_of_its_time(
+    incident: Incident, component: Component, page: Page, author: User, at_noon: Any
+) -> None:
+    other = declare_incident(page, title="Later trouble", author=author)
+    post_update(other, status=IDENTIFIED, body="Down.", author=author, components=[(component, MAJOR)])
+    post_update(
+        incident,
+        status=IDENTIFIED,
+        body="It was slow.",
+        author=author,
+        components=[(component, SLOW)],
+        display_at=NOON - timedelta(hours=3),
+    )
+    incident.refresh_from_db()
+    assert incident.impact == Impact.MINOR
+    assert component.status is MAJOR
+
+
+# --- What is refused leaves no trace ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def refused(error: type[DomainError], sentence: str) -> Iterator[None]:
+    """What is done inside is refused with a sentence, and no table changes."""
+    before = everything()
+    with pytest.raises(error, match=sentence):
+        yield
+    assert everything() == before
+
+
+def test_a_refused_update_says_why_and_leaves_no_trace(
+    incident: Incident, component: Component, make_component: MakeComponent, other_page: Page, author: User
+) -> None:
+    first = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    foreign = make_component("Foreign", page=other_page)
+
+    def post(status: IncidentStatus = IDENTIFIED, body: str = "A disk is full.", **facts: Any) -> None:
+        post_update(incident, status=status, body=body, author=author, **facts)
+
+    with refused(InvalidInput, "Write a message"):
+        post(body=" \r\n ")
+    with refused(InvalidInput, "has 25001 characters; 25000 are allowed"):
+        post(body="x" * 25_001)
+    with refused(InvalidInput, "NUL"):
+        post(body="a\x00b")
+    with refused(InvalidTransition, "not a status of this kind"):
+        post(status=IncidentStatus.COMPLETED)
+    with refused(InvalidInput, "in the future"):
+        post(display_at=timezone.now() + timedelta(seconds=30))
+    with refused(InvalidInput, "before the newest update"):
+        post(display_at=first.display_at - timedelta(seconds=1))
+    with refused(InvalidInput, "named twice"):
+        post(components=[(component, MAJOR), (component, SLOW)])
+    with refused(InvalidInput, "not one of this page's"):
+        post(components=[(component, MAJOR), (foreign, MAJOR)])
+    for seen in ("", "0bcdfghjklmn"):
+        with refused(Conflict, "Someone posted while you typed: .*“Looking.”"):
+            post(seen=seen)
+    post(status=RESOLVED)
+    with refused(InvalidTransition, "already"):
+        post(status=RESOLVED)
+
+
+def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page, author: User) -> None:
+    for title, sentence in [(" ", "blank"), ("x" * 256, "255"), ("a\x00b", "NUL")]:
+        with refused(InvalidInput, sentence):
+            declare_incident(page, title=title, author=author)
+        with refused(InvalidInput, sentence):
+            edit_incident(incident, author=author, title=title)
+    with refused(InvalidInput, "cannot end before it began"):
+        edit_incident(incident, author=author, impact_began_at=NOON, impact_ended_at=NOON - timedelta(minutes=1))
+    with refused(InvalidInput, "its own cause"):
+        edit_incident(incident, author=author, caused_by=incident)
+
+
+def test_a_refused_correction_postmortem_or_note_leaves_no_trace(incident: Incident, author: User) -> None:
+    update = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    with refused(InvalidInput, "Write a message"):
+        correct_update(update, body="", author=author)
+    with refused(InvalidTransition, "once the incident is resolved"):
+        publish_postmortem(incident, body="Why.", author=author)
+    with refused(InvalidInput, "Write what happened"):
+        timeline.note(incident, text=" ", occurred_at=NOON, author=author)
+    with refused(InvalidInput, "A range needs an end"):
+        timeline.note(incident, text="x", occurred_at=NOON, author=author, precision=TimelineEntry.Precision.RANGE)
+    with refused(InvalidInput, "A range needs an end"):
+        timeline.note(incident, text="x", occurred_at=NOON, author=author, ended_at=NOON + timedelta(minutes=1))
+
+
+def test_a_deleted_component_is_not_chosen_any_more(
+    incident: Incident, component: Component, author: User, admin: User
+) -> None:
+    from incidents import catalogue
+
+    catalogue.delete(component, author=admin)
+    with pytest.raises(InvalidInput, match="not one of this page's"):
+        post_update(incident, status=IDENTIFIED, body="It.", author=author, components=[(component, MAJOR)])
+
+
+def test_a_text_of_just_the_allowed_length_is_kept(incident: Incident, page: Page, author: User) -> None:
+    assert len(post_update(incident, status=IDENTIFIED, body="x" * 25_000, author=author).body) == 25_000
+    assert len(declare_incident(page, title="x" * 255, author=author).title) == 255
+
+
+def test_who_has_read_the_newest_update_may_post(incident: Incident, author: User) -> None:
+    first = post_update(incident, status=INVESTIGATING, body="One.", author=author, seen="")
+    second = post_update(incident, status=IDENTIFIED, body="Two.", author=author, seen=first.public_id)
+    with pytest.raises(Conflict) as refused:
+        post_update(incident, status=RESOLVED, body="Three.", author=author, seen=first.public_id)
+    assert refused.value.theirs == second
+    assert "Two." in str(refused.value)
+
+
+# --- Internal and public ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def internal(page: Page, author: User) -> Incident:
+    return declare_incident(page, title="Odd graphs", author=author, visibility=Visibility.INTERNAL)
+
+
+def test_an_internal_incident_tells_nobody(internal: Incident, component: Component, author: User) -> None:
+    before = OutboxEvent.objects.count()
+    update = post_update(internal, status=INVESTIGATING, body="Looking.", author=author, components=[(component, None)])
+    correct_update(update, body="Looking harder.", author=author)
+    edit_incident(internal, author=author, title="Odder graphs", impact_override=Impact.MAJOR)
+    post_update(internal, status=RESOLVED, body="It was the graphs.", author=author)
+    publish_postmortem(internal, body="Why.", author=author)
+    delete_incident(internal, author=author, reason="A false alarm")
+    assert OutboxEvent.objects.count() == before
+    assert not internal.updates.published().exists()
+    internal.refresh_from_db()
+    assert internal.first_posted_at is None
+
+
+def test_an_internal_incident_does_not_change_a_public_component(
+    internal: Incident, component: Component, make_component: MakeComponent, author: User
+) -> None:
+    with pytest.raises(InvalidInput, match=r"cannot change the public component “API”\. Publish it first"):
+        post_update(internal, status=INVESTIGATING, body="Down.", author=author, components=[(component, MAJOR)])
+    assert not internal.updates.exists()
+    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
+    affected = [(component, None), (hidden, MAJOR)]
+    post_update(internal, status=INVESTIGATING, body="A queue.", author=author, components=affected)
+    assert (component.status, hidden.status) == (UP, MAJOR)
+
+
+def test_publishing_an_incident_leaves_what_was_written_before_internal(
+    internal: Incident, component: Component, author: User, at_noon: Any
+) -> None:
+    first = post_update(internal, status=INVESTIGATING, body="Looking.", author=author)
+    at_noon.shift(timedelta(minutes=10))
+    public = publish_incident(
+        internal, status=IDENTIFIED, body="We have a fault.", author=author, components=[(component, PARTIAL)]
+    )
+    internal.refresh_from_db()
+    first.refresh_from_db()
+    assert (first.published_at, public.published_at) == (None, NOON + timedelta(minutes=10))
+    assert internal.is_public
+    assert internal.first_posted_at == public.display_at
+    assert component.status is PARTIAL
+    (event,) = OutboxEvent.objects.filter(incident=internal)
+    assert event.update == public
+
+
+def test_a_refused_publication_leaves_the_incident_internal(internal: Incident, author: User) -> None:
+    with pytest.raises(InvalidInput):
+        publish_incident(internal, status=IDENTIFIED, body="", author=author)
+    internal.refresh_from_db()
+    assert internal.visibility == Visibility.INTERNAL
+
+
+def test_correcting_an_update_that_was_never_published_tells_nobody(internal: Incident, author: User) -> None:
+    first = post_update(internal, status=INVESTIGATING, body="A password: hunter2.", author=author)
+    publish_incident(internal, status=IDENTIFIED, body="We have a fault.", author=author)
+    before = OutboxEvent.objects.count()
+    correct_update(first, body="A password.", author=author)
+    assert OutboxEvent.objects.count() == before
+
+
+# --- Corrections and facts --------------------------------------------------------------------------------------------
+
+
+def test_a_correction_keeps_the_old_text_with_its_author_and_says_when(
+    incident: Incident, author: User, admin: User, at_noon: Any
+) -> None:
+    update = post_update(incident, status=INVESTIGATING, body="All calls fail.", author=author)
+    at_noon.shift(timedelta(minutes=5))
+    correct_update(update, body="Some calls fail.", author=admin, reason="Too dark")
+    update.refresh_from_db()
+    assert (update.body, update.edited_at, update.display_at) == (
+        "Some calls fail.", NOON + timedelta(minutes=5), NOON,
+    )  # fmt: skip
+    newer, older = update.history.all()
+    assert (newer.body, newer.history_user, newer.history_change_reason) == ("Some calls fail.", admin, "Too dark")
+    assert (older.body, older.history_user) == ("All calls fail.", author)
+    assert OutboxEvent.objects.filter(update=update, kind=OutboxEvent.Kind.UPDATE_CORRECTED).count() == 1
+
+
+def test_a_correction_that_changes_nothing_says_nothing(incident: Incident, author: User) -> None:
+    update = post_update(incident, status=INVESTIGATING, body="All calls fail.", author=author)
+    before = everything()
+    correct_update(update, body=" All calls fail.\r\n", author=author)
+    update.refresh_from_db()
+    assert update.edited_at is None
+    assert everything() == before
+
+
+def test_internal_facts_tell_nobody_and_public_ones_do(incident: Incident, page: Page, author: User) -> None:
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    cause = declare_incident(page, title="Maintenance", author=author)
+    for facts, told in [
+        ({"severity": Severity.SEV1, "detected_at": NOON, "acknowledged_at": NOON, "impact_ended_at": NOON}, 0),
+        ({"title": "Many errors"}, 1),
+        ({"impact_override": Impact.CRITICAL}, 1),
+        ({"impact_began_at": NOON - timedelta(hours=1)}, 1),
+        ({"caused_by": cause, "severity": Severity.SEV2}, 1),
+    ]:
+        before = OutboxEvent.objects.count()
+        edit_incident(incident, author=author, **facts)  # type: ignore[arg-type]  # a table of differing keys
+        assert OutboxEvent.objects.count() - before == told, facts
+    incident.refresh_from_db()
+    assert (incident.severity, incident.detected_at, incident.title) == (Severity.SEV2, NOON, "Many errors")
+    assert incident.caused_by == cause
+
+
+def test_a_title_is_one_line(page: Page, author: User) -> None:
+    """It becomes the subject of mails."""
+    incident = declare_incident(page, title=" Errors\r\nBcc: all ", author=author)
+    assert incident.title == "Errors Bcc: all"
+    assert edit_incident(incident, author=author, title="\tMany\n errors ").title == "Many errors"
+
+
+def test_an_edit_keeps_what_was_posted_since_the_incident_was_read(incident: Incident, author: User) -> None:
+    stale = Incident.objects.get(pk=incident.pk)
+    post_update(incident, status=MONITORING, body="A fix is in.", author=author)
+    edit_incident(stale, author=author, severity=Severity.SEV1)
+    incident.refresh_from_db()
+    assert (incident.status, incident.severity) == (MONITORING, Severity.SEV1)
+
+
+def test_a_deleted_incident_stays_in_the_record_with_who_and_why(incident: Incident, author: User, admin: User) -> None:
+    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    delete_incident(incident, author=admin, reason="Posted on the wrong page")
+    assert not Incident.objects.public().exists()
+    kept = Incident.objects.get(pk=incident.pk)
+    assert kept.deleted_at is not None
+    newest = kept.history.latest()
+    assert (newest.history_user, newest.history_change_reason) == (admin, "Posted on the wrong page")
+    assert OutboxEvent.objects.filter(incident=incident, kind=OutboxEvent.Kind.INCIDENT_EDITED).count() == 1
+
+
+# --- Postmortems and the timeline -------------------------------------------------------------------------------------
+
+
+def test_an_incident_has_one_postmortem_after_its_end(incident: Incident, author: User) -> None:
+    post_update(incident, status=RESOLVED, body="Done.", author=author)
+    postmortem = publish_postmortem(incident, body="A disk was full.\r\n", author=author)
+    assert (postmortem.body, postmortem.author) == ("A disk was full.", author)
+    assert OutboxEvent.objects.filter(kind=OutboxEvent.Kind.POSTMORTEM_PUBLISHED, incident=incident).count() == 1
+    before = everything()
+    with pytest.raises(InvalidTransition, match="has a published postmortem"):
+        publish_postmortem(incident, body="Another.", author=author)
+    assert everything() == before
+
+
+def test_a_note_is_internal_and_keeps_its_precision(incident: Incident, author: User) -> None:
+    post_update(incident, status=IDENTIFIED, body="Looking.", author=author)
+    before = OutboxEvent.objects.count()
+    entry = timeline.note(
+        incident,
+        text="Restarted the pool.",
+        occurred_at=NOON,
+        ended_at=NOON + timedelta(minutes=15),
+        precision=TimelineEntry.Precision.RANGE,
+        kind=TimelineEntry.Kind.MITIGATION,
+        outcome=TimelineEntry.Outcome.PARTIAL,
+        author=author,
+    )
+    entry.refresh_from_db()
+    assert (entry.kind, entry.outcome, entry.precision) == ("mitigation", "partial", "range")
+    assert (entry.author, entry.ended_at) == (author, NOON + timedelta(minutes=15))
+    assert OutboxEvent.objects.count() == before
