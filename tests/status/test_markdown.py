@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from status.markdown import to_html, to_v2
+
+ALLOWED = set(re.findall(r"\w+", "p br hr em strong s code pre blockquote ul ol li a table thead tbody tr th td"))
+
+
+def test_what_staff_write_is_formatted() -> None:
+    assert to_html("We are **rolling back**.\nMore at 10:00.") == (
+        "<p>We are <strong>rolling back</strong>.<br>\nMore at 10:00.</p>\n"
+    )
+    assert "<ul>" in to_html("- one\n- two")
+    assert "<td>2</td>" in to_html("|a|b|\n|-|-|\n|1|2|")
+    assert "<s>gone</s>" in to_html("~~gone~~")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<b onmouseover=alert(1)>bold</b>",
+        "<style>body { display: none }</style>",
+        "<iframe src='https://example.com'></iframe>",
+        "a <br /> b",
+        "<!-- hidden -->",
+        "&lt;script&gt;",
+    ],
+)
+def test_html_is_shown_as_text(source: str) -> None:
+    assert set(re.findall(r"</?(\w+)", to_html(source))) == {"p"}
+    assert "&lt;" in to_html(source)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "&#106;avascript:alert(1)",
+        "vbscript:msgbox(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "data:image/png;base64,AAAA",
+        "file:///etc/passwd",
+    ],
+)
+def test_a_link_leads_to_the_web_or_to_mail_only(address: str) -> None:
+    for source in (f"[here]({address})", f"[here][1]\n\n[1]: {address}", f"<{address}>"):
+        assert "href=" not in to_html(source)
+
+
+def test_a_link_carries_no_favours() -> None:
+    assert to_html("[x](https://example.com/?a=1&b=2)") == (
+        '<p><a href="https://example.com/?a=1&amp;b=2" rel="nofollow noopener">x</a></p>\n'
+    )
+    assert 'href="mailto:help@example.com"' in to_html("<help@example.com>")
+
+
+def test_an_attribute_cannot_be_broken_out_of() -> None:
+    assert "onclick" not in re.sub(r'"[^"]*"', "", to_html('[x](https://example.com "a\\" onclick=\\"alert(1)")'))
+
+
+def test_an_image_becomes_a_link_because_it_would_be_a_request_to_another_host() -> None:
+    html = to_html("![graph](https://example.com/graph.png)")
+    assert "<img" not in html
+    assert 'href="https://example.com/graph.png"' in html
+
+
+def test_headings_fit_below_the_page_s_own() -> None:
+    assert re.findall(r"<h\d>", to_html("# a\n\n### b\n\n# c")) == ["<h3>", "<h4>", "<h3>"]
+    assert re.findall(r"<h\d>", to_html("### a\n\n#### b", 5)) == ["<h5>", "<h6>"]
+    assert set(re.findall(r"<h\d>", to_html("\n\n".join(f"{'#' * n} x" for n in range(1, 7)), 5))) == {"<h5>", "<h6>"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [">" * 25_000, "[" * 25_000, "*" * 25_000 + "a", "- " * 12_000, "![[" * 8_000, "[a](" * 6_000],
+)
+def test_huge_nesting_is_rendered_in_time(source: str) -> None:
+    start = time.monotonic()
+    assert len(to_html(source)) < 150_000
+    assert time.monotonic() - start < 5
+
+
+@given(st.text(alphabet=st.sampled_from("<>\"'&[]()!*_`#-|\\/:= \nabjs"), max_size=80))
+def test_nothing_but_allowed_tags_ever_comes_out(source: str) -> None:
+    html = to_html(source)
+    assert set(re.findall(r"<\s*/?\s*([^\s>/]+)", html)) <= ALLOWED | {"h3", "h4", "h5", "h6"}
+    assert set(re.findall(r"\s(\w+)=\"", html)) <= {"href", "title", "rel", "start"} or '="' in source
+
+
+def test_programs_get_the_text_as_staff_wrote_it() -> None:
+    source = "**Fixed** & tested > 5 times\n\n- see https://example.com/?a=1&b=2"
+    assert to_v2(source) == source
+
+
+def test_programs_never_get_a_tag() -> None:
+    assert to_v2("latency < 200 ms & <script>alert(1)</script>") == (
+        "latency &lt; 200 ms &amp; &lt;script>alert(1)&lt;/script>"
+    )
