@@ -26,6 +26,7 @@ from django.utils.translation import ngettext
 
 from status import assets, labels
 from status.markdown import to_html
+from status.uptime import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,9 +88,12 @@ def not_found(page: Page) -> bytes:
 
 def uptime_formula(page: Page) -> bytes:
     """`/uptime`: how the percentages beside the bars come about."""
-    weights = {"major_outage": 1.0, "partial_outage": 0.3, "degraded_performance": 0.0, "under_maintenance": 0.0}
     with _reading(page):
-        rows = [(labels.TONES[status], labels.WORDS[status], weight) for status, weight in weights.items()]
+        rows = [
+            (tone, labels.WORDS[status], WEIGHTS.get(status, 0))
+            for status, tone in labels.TONES.items()
+            if status != "operational"
+        ]
         return _document(_main(page, "uptime", title=_("How uptime is computed"), weights=rows), "/uptime")
 
 
@@ -285,7 +289,7 @@ def _summary(site: Site) -> dict[str, Any]:
 
 
 def _blocks(site: Site) -> list[_Block]:
-    """Components in page order, each group where its first component stands; quiet ones that ask for it are left out."""
+    """Components in page order, each group where its first one stands, without those that hide while operational."""
     shown = [each for each in site.components if each.status != "operational" or not each.only_show_if_degraded]
     groups = {group.id: group for group in site.groups}
     members: dict[str, list[_Row]] = {}
