@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+
+from incidents.models import User
 
 DEMO_USERNAME = "demo"
 DEMO_PASSWORD = "demo"  # noqa: S105  (known to everybody; refused outside the demonstration)
@@ -13,7 +15,7 @@ DEMO_PASSWORD = "demo"  # noqa: S105  (known to everybody; refused outside the d
 class StaffBackend(ModelBackend):
     """Django's own, which lets the demonstration's account in only while DEMO=1."""
 
-    def user_can_authenticate(self, user: AbstractBaseUser | None) -> bool:
+    def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         if user is not None and user.get_username() == DEMO_USERNAME and not settings.DEMO:
             return False
         return super().user_can_authenticate(user)

@@ -83,7 +83,12 @@ STORIES = [
         "Authentication",
         [
             (0, INVESTIGATING, MAJOR, "Nobody can sign in at present. Sessions that exist keep working."),
-            (9, IDENTIFIED, MAJOR, "An expired certificate between two of our services. A new one is being rolled out."),
+            (
+                9,
+                IDENTIFIED,
+                MAJOR,
+                "An expired certificate between two of our services. A new one is being rolled out.",
+            ),
             (21, MONITORING, OPERATIONAL, "Sign-in works again. We keep watching."),
             (50, RESOLVED, OPERATIONAL, "Sign-in has worked for half an hour. We now check certificates every day."),
         ],

@@ -108,7 +108,9 @@ def check_transition(kind: Kind, current: IncidentStatus | None, new: IncidentSt
             % {"new": new.label, "words": words}
         )
     if kind is Kind.MAINTENANCE and current in ENDED:
-        raise InvalidTransition(_("This maintenance is completed and stays so. Schedule another one, or declare an incident."))
+        raise InvalidTransition(
+            _("This maintenance is completed and stays so. Schedule another one, or declare an incident.")
+        )
     if current in ENDED and new == current:
         raise InvalidTransition(_("This is %(status)s already. To say more, reopen it first.") % {"status": new.label})
     raise InvalidTransition(

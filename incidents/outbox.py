@@ -29,7 +29,9 @@ def pages_of(component: Component) -> set[Page]:
     return {component.page, *Page.objects.live().filter(listings__component=component, listings__deleted_at=None)}
 
 
-def _record(pages: Iterable[Page], kind: OutboxEvent.Kind, incident: Incident | None, update: IncidentUpdate | None) -> None:
+def _record(
+    pages: Iterable[Page], kind: OutboxEvent.Kind, incident: Incident | None, update: IncidentUpdate | None
+) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
         OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update)
         # robust: a failure to publish must not turn a committed change into an error

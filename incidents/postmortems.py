@@ -30,9 +30,7 @@ def publish_postmortem(
         raise InvalidInput(_("Write the report first."), field="body")
     now = timezone.now()
     check_display_at(display_at or now, now, incident.latest_update())
-    postmortem = Postmortem(
-        incident=incident, body=body, author=author, display_at=display_at or now, published_at=now
-    )
+    postmortem = Postmortem(incident=incident, body=body, author=author, display_at=display_at or now, published_at=now)
     save_checked(postmortem)
     incident.save(update_fields=["updated_at"])
     outbox.record_incident(outbox.Kind.POSTMORTEM_PUBLISHED, incident)

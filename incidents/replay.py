@@ -25,8 +25,10 @@ UPDATES = [
         (16, 2),
         IncidentStatus.INVESTIGATING,
         ComponentStatus.PARTIAL_OUTAGE,
-        "An issue generated on one of our backend cloud infrastructure components impacted our Core API and Dashboard "
-        "environment. We are currently working to restore normal service functionality.",
+        (
+            "An issue generated on one of our backend cloud infrastructure components impacted our Core API and "
+            "Dashboard environment. We are currently working to restore normal service functionality."
+        ),
     ),
     (
         (16, 20),
@@ -38,8 +40,10 @@ UPDATES = [
         (16, 31),
         IncidentStatus.MONITORING,
         ComponentStatus.OPERATIONAL,
-        "Fix has been deployed and services' behavior is going back to normal. We are keeping the status monitored "
-        "until complete recovery from the issue.",
+        (
+            "Fix has been deployed and services' behavior is going back to normal. We are keeping the status monitored "
+            "until complete recovery from the issue."
+        ),
     ),
     (
         (16, 45),
@@ -141,9 +145,7 @@ def replay_seed(url: str) -> Page:
             notify=False,
         )
     _note_timeline(incident)
-    publish_postmortem(
-        incident, body=POSTMORTEM, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC)
-    )
+    publish_postmortem(incident, body=POSTMORTEM, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC))
     return page
 
 

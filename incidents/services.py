@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,6 @@ from incidents.lifecycle import (
     worst_impact,
 )
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
-from incidents.models.base import Tracked
 from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
 
@@ -46,6 +46,9 @@ class IncidentFacts(TypedDict, total=False):
     caused_by: Incident | None
 
 
+PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
+
+
 @service(Verb.DECLARE_INCIDENT)
 def declare_incident(
     page: Page,
@@ -62,7 +65,7 @@ def declare_incident(
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
     incident = Incident(
         page=page,
-        title=title.strip(),
+        title=" ".join(title.split()),
         kind=kind,
         status=status,
         visibility=visibility,
@@ -153,12 +156,15 @@ def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: s
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values."""
     incident.lock()
+    if "title" in facts:
+        facts["title"] = " ".join(facts["title"].split())
     for name, value in facts.items():
         setattr(incident, name, value)
     if incident.caused_by_id == incident.pk:
         raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
     save_checked(incident)
-    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
+        outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return incident
 
 
@@ -192,8 +198,6 @@ def check_body(body: str) -> str:
             % {"length": len(body), "most": BODY_LENGTH},
             field="body",
         )
-    if "\x00" in body:
-        raise InvalidInput(_("The message contains a NUL character."), field="body")
     return body
 
 
@@ -208,13 +212,16 @@ def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate |
         )
 
 
-def save_checked(row: Tracked) -> None:
+def save_checked(row: Model) -> None:
     """Save, turning what Django's validation finds into one `InvalidInput`."""
+    for field in row._meta.concrete_fields:  # PostgreSQL cannot keep a NUL, SQLite would
+        if isinstance(value := getattr(row, field.attname), str) and "\x00" in value:
+            raise InvalidInput(_("The text contains a NUL character."), field=field.name)
     try:
         row.full_clean(validate_unique=False)
     except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise InvalidInput(" ".join(messages), field=None if field == "__all__" else field) from error
+        name, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=None if name == "__all__" else name) from error
     row.save()
 
 
@@ -224,11 +231,12 @@ def change_components(update: IncidentUpdate, components: Affected) -> None:
     if len(wanted) < len(components):
         raise InvalidInput(_("A component is named twice. Name each once."), field="components")
     incident = update.incident
-    rows = Component.objects.live().on(incident.page).filter(pk__in=wanted).with_status(update.display_at)
-    locked = list(rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    rows = Component.objects.live().on(incident.page).filter(pk__in=wanted).order_by("pk")
+    locked = list(rows.select_for_update(of=("self",), no_key=True))
     if len(locked) < len(wanted):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
-    for component in locked:
+    # Read in a statement after the lock: what another incident said meanwhile is seen only then.
+    for component in rows.with_status(update.display_at):
         status = wanted[component.pk]
         old = ComponentStatus(component.current)
         if status not in (None, old) and not update.published_at and component.visibility == Visibility.PUBLIC:
@@ -249,10 +257,5 @@ def change_components(update: IncidentUpdate, components: Affected) -> None:
 
 def _impact_at(incident: Incident, instant: datetime) -> Impact:
     """The cascade over the public components that this incident names, as they were at `instant`."""
-    statuses: Iterable[str] = (
-        Component.objects.public()
-        .filter(pk__in=incident.components().order_by().values("pk"))
-        .with_status(instant)
-        .values_list("current", flat=True)
-    )
-    return component_impact(ComponentStatus(status) for status in statuses)
+    named = Component.objects.public().filter(pk__in=incident.components().order_by().values("pk"))
+    return component_impact(ComponentStatus(component.current) for component in named.with_status(instant))

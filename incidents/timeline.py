@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
 from incidents.permissions import Verb
+from incidents.services import save_checked
 
 
 @service(Verb.NOTE_TIMELINE)
@@ -38,10 +38,5 @@ def note(
         outcome=outcome or "",
         author=author,
     )
-    try:
-        entry.full_clean()
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise InvalidInput(" ".join(messages), field=None if field == "__all__" else field) from error
-    entry.save()
+    save_checked(entry)
     return entry

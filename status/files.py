@@ -1,8 +1,8 @@
 """The folder of a published page: one writer at a time, each file replaced at once, a `.gz` beside it.
 
-    PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
-    PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>
-    PUBLICATION_ROOT/hosts/_default     -> the oldest page, for requests under any other name
+PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
+PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>
+PUBLICATION_ROOT/hosts/_default     -> the oldest page, for requests under any other name
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gzip
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -30,7 +30,7 @@ def folder(public_id: str) -> Path:
 
 @contextmanager
 def locked(root: Path, *, patience: float) -> Iterator[None]:
-    """Be the only writer below `root`; raises `Busy` after `patience` seconds. The kernel frees a dead writer's lock."""
+    """Be the only writer below `root`; raises `Busy` after `patience` seconds. A dead writer's lock is free."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as handle:
         give_up_at = time.monotonic() + patience
@@ -85,12 +85,11 @@ def link(hosts: Mapping[str, str]) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for host, public_id in hosts.items():
         target = f"../pages/{public_id}"
-        if not (root / host).is_symlink() or os.readlink(root / host) != target:
+        if not (root / host).is_symlink() or str((root / host).readlink()) != target:
             temporary = root / f".{host}.{os.getpid()}"
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+            temporary.unlink(missing_ok=True)
             temporary.symlink_to(target)
-            os.replace(temporary, root / host)
+            temporary.replace(root / host)
     for entry in root.iterdir():
         if not entry.name.startswith(".") and entry.name not in hosts:
             entry.unlink(missing_ok=True)
@@ -108,4 +107,4 @@ def replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(content)
-    os.replace(temporary, path)
+    temporary.replace(path)

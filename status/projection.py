@@ -125,7 +125,9 @@ class Reader:
             uptimes=self._uptimes([row for row in live if row.showcase]),
             open_incidents=open_incidents,
             active_maintenances=tuple(each for each in maintenances if each not in upcoming),
-            upcoming_maintenances=tuple(sorted(upcoming, key=lambda each: (each.scheduled_for or each.posted_at, each.id))),
+            upcoming_maintenances=tuple(
+                sorted(upcoming, key=lambda each: (each.scheduled_for or each.posted_at, each.id))
+            ),
             recent_incidents=tuple(found[key] for key in realtime),
             recent_maintenances=tuple(found[key] for key in planned),
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
@@ -306,11 +308,11 @@ class Reader:
     def _uptimes(self, rows: list[Component]) -> tuple[snapshot.Uptime, ...]:
         first = self.today - timedelta(days=BAR_DAYS - 1)
         since = self._midnight(first)
-        before = dict(Component.objects.filter(pk__in=[row.pk for row in rows]).with_status(since).values_list("pk", "current"))
+        keys = [row.pk for row in rows]
+        before = {row.pk: row.current for row in Component.objects.filter(pk__in=keys).with_status(since)}
         changes: dict[int, list[Change]] = defaultdict(list)
-        for change in ComponentStatusChange.objects.filter(component__in=rows, effective_at__gt=since).order_by(
-            "effective_at", "id"
-        ):
+        within = ComponentStatusChange.objects.filter(component__in=keys, effective_at__gt=since)
+        for change in within.order_by("effective_at", "id"):
             changes[change.component_id].append(Change(change.effective_at, change.status))
         return tuple(
             uptime(
@@ -339,5 +341,3 @@ def touched_by(page: Page, events: Iterable[OutboxEvent]) -> list[Incident]:
     named = {event.incident_id for event in events if event.incident_id}
     unresolved = Incident.objects.public().on(page).unresolved().values("pk")
     return list(Incident.objects.filter(Q(pk__in=named) | Q(caused_by__in=named) | Q(pk__in=unresolved)))
-
-

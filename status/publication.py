@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from incidents.models import Incident, OutboxEvent, Page
+from incidents.models import OutboxEvent, Page
 from status import documents, files, projection
 from status.documents import Documents
 from status.projection import Reader
@@ -118,7 +118,8 @@ def _is_page_wide(event: OutboxEvent) -> bool:
 
 def _hosts() -> dict[str, str]:
     live = list(Page.objects.live().order_by("id"))
-    return {page.host: page.public_id for page in live} | {"_default": page.public_id for page in live[:1]}
+    hosts = {page.host: page.public_id for page in live}
+    return hosts | {"_default": live[0].public_id} if live else {}
 
 
 def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Iterator[Documents], set[str]]:

@@ -16,7 +16,10 @@ LATE = timedelta(minutes=1)
 
 
 def relay() -> int:
-    """Publish every page that has something unpublished or a new day; returns how many. A page that fails stops no other."""
+    """Publish every page that has something unpublished or a new day; returns how many.
+
+    A page that fails stops no other, and is tried again at the next tick.
+    """
     count = 0
     for page in Page.objects.order_by("id"):
         if not publication.is_due(page):

@@ -1,4 +1,4 @@
-"""Published files over HTTP from this process, for the embedded mode; in production a front server reads the same files.
+"""Published files over HTTP from this process: the embedded mode. In production a front server reads the same files.
 
 Runs before everything else: no session, no database, no other middleware's opinion.
 """
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
-from django.utils.cache import cc_delim_re
 from django.utils.http import http_date, parse_http_date_safe
 
 APPLICATION = re.compile(r"^/(?:admin|static|demo|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
@@ -76,22 +75,27 @@ def _find(root: Path, path: str) -> str | None:
     return next((name for name in (path, f"{path}.html") if (root / name).is_file()), None)
 
 
+def _items(header: str) -> list[str]:
+    return [item.strip() for item in header.split(",")]
+
+
 def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
-    accepted = cc_delim_re.split(request.META.get("HTTP_ACCEPT_ENCODING", ""))
-    is_gzipped = any(re.fullmatch(r"gzip(?:;q=(?!0(?:\.0*)?$).*)?", part.strip()) for part in accepted)
-    try:
-        handle = Path(f"{file}.gz").open("rb") if is_gzipped else file.open("rb")
-    except FileNotFoundError:
-        if not is_gzipped:
-            return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
-        is_gzipped, handle = False, file.open("rb")
-    with handle:
-        stat = os.fstat(handle.fileno())
-        content = handle.read()
+    accepted = _items(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+    is_gzipped = any(re.fullmatch(r"gzip(?:;q=(?!0(?:\.0*)?$).*)?", item) for item in accepted)
+    for candidate in [Path(f"{file}.gz"), file] if is_gzipped else [file]:
+        try:
+            with candidate.open("rb") as handle:
+                stat, content = os.fstat(handle.fileno()), handle.read()
+        except FileNotFoundError:  # replaced or withdrawn this very moment
+            continue
+        break
+    else:
+        return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
+    is_gzipped = candidate != file
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
     since = parse_http_date_safe(request.META.get("HTTP_IF_MODIFIED_SINCE", ""))
     match = request.META.get("HTTP_IF_NONE_MATCH")
-    is_known = etag in cc_delim_re.split(match) if match else since is not None and int(stat.st_mtime) <= since
+    is_known = etag in _items(match) if match else since is not None and int(stat.st_mtime) <= since
     suffix = Path(name).suffix
     headers = HEADERS | {
         "ETag": etag,

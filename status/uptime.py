@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from status import snapshot
@@ -46,7 +47,7 @@ def uptime(
     days = []
     down = length = 0.0
     index = 0
-    for n, (start, end) in enumerate(zip(midnights, midnights[1:], strict=False)):
+    for n, (start, end) in enumerate(pairwise(midnights)):
         day = first + timedelta(days=n)
         spent = dict.fromkeys(("major_outage", "partial_outage", "degraded_performance", "under_maintenance"), 0.0)
         while index + 1 < len(changes) and changes[index + 1].at <= start:

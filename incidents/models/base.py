@@ -29,6 +29,8 @@ class Tracked(models.Model):
 
     history = HistoricalRecords(inherit=True, get_user=history_author)
 
+    _change_reason: str | None  # kept in the next history row
+
     class Meta:
         abstract = True
 

@@ -45,11 +45,11 @@ class ComponentQuerySet(models.QuerySet["Component"]):
         return self.filter(models.Q(page=page) | models.Q(pk__in=listed))
 
     def with_status(self, at: datetime | None = None) -> ComponentQuerySet:
-        """Annotated with `current`, the status now or `at` an instant, and with `changed_at`, when it was recorded last."""
+        """Annotated with `current`, the status now or `at` an instant, and `changed_at`, when that was recorded."""
         newest = ComponentStatusChange.objects.filter(component=models.OuterRef("pk")).newest_first()
         if at is not None:
             newest = newest.filter(effective_at__lte=at)
-        return self.annotate(
+        return self.annotate(  # type: ignore[no-redef]  # the names are declared on Component
             current=Coalesce(
                 models.Subquery(newest.values("status")[:1]), models.Value(ComponentStatus.OPERATIONAL.value)
             ),
@@ -82,6 +82,10 @@ class Component(Tracked):
         _("uptime counts from"), null=True, blank=True, help_text=_("Before this day no uptime is shown.")
     )
 
+    if TYPE_CHECKING:  # with_status() annotates these
+        current: str
+        changed_at: datetime | None
+
     objects = ComponentQuerySet.as_manager()
 
     class Meta:
@@ -106,7 +110,7 @@ class Component(Tracked):
 
 
 class ComponentListing(Tracked):
-    """A component shown on a further page. A row of its own instead of a many-to-many field, so that it has a history."""
+    """A component shown on a further page; a row instead of a many-to-many field, so that it has a history."""
 
     page = models.ForeignKey(Page, models.PROTECT, related_name="listings", verbose_name=_("page"))
     component = models.ForeignKey(Component, models.PROTECT, related_name="listings", verbose_name=_("component"))

@@ -1,8 +1,8 @@
 from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from django.db import models
-
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, Impact, IncidentStatus, Kind, Severity, Visibility
@@ -37,16 +37,13 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
     def on(self, page: Page) -> IncidentQuerySet:
         """Those at home on `page`, and those affecting a public component that is listed there."""
-        elsewhere = (
-            IncidentUpdate.objects.published()
-            .filter(
-                component_changes__component__listings__page=page,
-                component_changes__component__listings__deleted_at=None,
-                component_changes__component__visibility=Visibility.PUBLIC,
-            )
-            .values("incident")
+        listed = page.listings.filter(deleted_at=None, component__visibility=Visibility.PUBLIC)
+        if not listed.exists():  # the common case stays one index scan
+            return self.filter(page=page)
+        elsewhere = IncidentUpdate.objects.published().filter(
+            component_changes__component__in=listed.values("component")
         )
-        return self.filter(models.Q(page=page) | models.Q(pk__in=elsewhere))
+        return self.filter(models.Q(page=page) | models.Q(pk__in=elsewhere.values("incident")))
 
 
 class Incident(Tracked):
@@ -70,7 +67,9 @@ class Incident(Tracked):
         editable=False,
         help_text=_("The peak, computed from the affected components."),
     )
-    impact_override = models.CharField(_("impact, chosen"), max_length=10, choices=Impact.choices, null=True, blank=True)  # noqa: DJ001  (null says: not chosen)
+    impact_override = models.CharField(  # noqa: DJ001  (null says: not chosen)
+        _("impact, chosen"), max_length=10, choices=Impact.choices, null=True, blank=True
+    )
     severity = models.CharField(_("severity"), max_length=5, choices=Severity.choices, default=Severity.SEV3)
     visibility = models.CharField(
         _("visibility"), max_length=10, choices=Visibility.choices, default=Visibility.PUBLIC, editable=False
@@ -126,9 +125,7 @@ class Incident(Tracked):
 
     @property
     def is_public(self) -> bool:
-        return (
-            self.visibility == Visibility.PUBLIC and self.first_posted_at is not None and self.deleted_at is None
-        )
+        return self.visibility == Visibility.PUBLIC and self.first_posted_at is not None and self.deleted_at is None
 
     @property
     def is_ended(self) -> bool:
@@ -192,5 +189,3 @@ class IncidentUpdate(Tracked):
     def lags(self) -> bool:
         """Whether it was published noticeably later than the time it shows."""
         return self.published_at is not None and (self.published_at - self.display_at).total_seconds() > 300
-
-

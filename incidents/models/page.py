@@ -19,7 +19,9 @@ def validate_language(value: str) -> None:
     from django.conf import settings
 
     if value not in dict(settings.LANGUAGES):
-        raise ValidationError(_("“%(value)s” is not a language we know. Write it like en or it."), params={"value": value})
+        raise ValidationError(
+            _("“%(value)s” is not a language we know. Write it like en or it."), params={"value": value}
+        )
 
 
 class PageQuerySet(models.QuerySet["Page"]):

@@ -165,9 +165,7 @@ def test_a_new_day_in_the_pages_zone_is_published_by_the_clock(page: Page, publi
     assert "2026-07-02" in published(page, "index.html") or "Jul 2, 2026" in published(page, "index.html")
 
 
-def test_a_page_that_cannot_be_written_stops_no_other_and_is_tried_again(
-    page: Page, admin: User
-) -> None:
+def test_a_page_that_cannot_be_written_stops_no_other_and_is_tried_again(page: Page, admin: User) -> None:
     other = Page(name="Other", url="https://other.example")
     catalogue.save(other, author=admin)
     blocked = files.folder(page.public_id)

@@ -63,7 +63,9 @@ def incident_path(page: Page) -> str:
     return f"incidents/{Incident.objects.get(title=TITLE).public_id}.html"
 
 
-def test_every_sentence_and_time_of_the_report_is_on_the_published_page_in_its_order(seed: Page, published: Read) -> None:
+def test_every_sentence_and_time_of_the_report_is_on_the_published_page_in_its_order(
+    seed: Page, published: Read
+) -> None:
     shown = "\n".join(text_of(published(seed, incident_path(seed))))
     position = 0
     for line in filter(None, REPORT.splitlines()):

@@ -10,8 +10,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from incidents import catalogue
+from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
-from incidents.services import IncidentStatus, post_update
+from incidents.services import post_update
 from status import files
 from status.publication import publish
 
@@ -105,7 +106,16 @@ def test_a_missing_document_is_the_pages_own_404(served: Incident, client: Clien
 
 @pytest.mark.parametrize(
     "path",
-    ["/.lock", "/.state.json", "/../secret", "/..%2f..%2fsecret", "/%2e%2e/secret", "/assets/../.lock", "/index.html/", "//"],
+    [
+        "/.lock",
+        "/.state.json",
+        "/../secret",
+        "/..%2f..%2fsecret",
+        "/%2e%2e/secret",
+        "/assets/../.lock",
+        "/index.html/",
+        "//",
+    ],
 )
 def test_no_path_leads_out_of_the_folder_or_to_hidden_files(
     served: Incident, client: Client, publication_root: Path, path: str
