@@ -21,6 +21,16 @@ in its name. Bodies are JSON, or forms like `incident[name]=...`. Every path wor
 A refusal is `{"error": "a sentence"}`, and then nothing was written.
 """)
 
+DOCUMENTATION = {
+    "DESCRIPTION": DESCRIPTION,
+    "TAGS": [{"name": "incidents"}, {"name": "incident updates"}, {"name": "components"}],
+    "ENUM_NAME_OVERRIDES": {
+        "IncidentStatus": "incidents.lifecycle.IncidentStatus",
+        "ComponentStatus": "incidents.lifecycle.ComponentStatus",
+        "ChosenImpact": "incidents.lifecycle.Impact",
+    },
+}
+
 V1 = {
     "incidents": views.Incidents,
     "incidents/<slug:incident_id>": views.OneIncident,
@@ -33,6 +43,6 @@ urlpatterns = [
     *(path(f"v1/pages/<slug:page_id>/{route}", view.as_view()) for route, view in V1.items()),
     # schema=None: the documentation names each path once
     *(path(f"v1/pages/<slug:page_id>/{route}.json", view.as_view(schema=None)) for route, view in V1.items()),
-    path("schema", SpectacularAPIView.as_view(custom_settings={"DESCRIPTION": DESCRIPTION}), name="schema"),
+    path("schema", SpectacularAPIView.as_view(custom_settings=DOCUMENTATION), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(template_name="portal/api_docs.html"), name="api_docs"),
 ]

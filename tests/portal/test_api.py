@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect, sync_playwright
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.live_server_helper import LiveServer
 
 from incidents import catalogue, people, services
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
 from incidents.postmortems import publish_postmortem
+from tests.services import CHROMIUM
 
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00+01:00", "scheduled_until": "2030-01-10T22:00:00+01:00"}
@@ -470,7 +474,9 @@ def test_an_unknown_page_is_not_found(client: Client, page: Page, key: str) -> N
 
 
 # --- The documentation ---
-def test_the_schema_describes_each_path_once_and_names_the_public_interface(client: Client) -> None:
+def test_the_schema_describes_each_path_once_and_names_the_public_interface(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     response = client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
     assert response.status_code == 200
     schema = json.loads(response.content)
@@ -485,6 +491,7 @@ def test_the_schema_describes_each_path_once_and_names_the_public_interface(clie
     assert "/api/v2/summary.json" in schema["info"]["description"]
     assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
     assert schema["openapi"].startswith("3.1")
+    assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
 
 
 def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inline(client: Client) -> None:
@@ -496,3 +503,21 @@ def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inlin
     script = client.get("/api/docs?script=")
     assert script["Content-Type"].startswith("application/javascript")
     assert "/api/schema" in script.content.decode() or '"../schema' in script.content.decode()
+
+
+@pytest.mark.browser
+def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server: LiveServer) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        window = browser.new_page()
+        window.on("request", lambda request: asked.append(request.url))
+        window.on("console", lambda message: complaints.append(message.text))
+        window.goto(f"{live_server.url}/api/docs")
+        window.get_by_text("Open an incident, or announce a maintenance").click()
+        expect(window.get_by_text("Request body", exact=True)).to_be_visible()
+        browser.close()
+    assert not complaints  # the Content-Security-Policy would have spoken here
+    assert all(url.startswith((live_server.url, "data:")) for url in asked)
