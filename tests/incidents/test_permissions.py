@@ -1,0 +1,286 @@
+"""Who may do what, and that nothing is done in nobody's name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from incidents import catalogue, timeline
+from incidents.authorship import authored_by
+from incidents.errors import Forbidden, MissingAuthor
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.maintenance import schedule_maintenance
+from incidents.models import (
+    ApiKey,
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    Incident,
+    IncidentUpdate,
+    Page,
+    User,
+)
+from incidents.models.base import Tracked
+from incidents.people import create_key, revoke_key, service_user
+from incidents.permissions import Verb, allows, require
+from incidents.postmortems import publish_postmortem
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+from tests.incidents.test_services import everything
+
+ROOT = Path(__file__).resolve().parents[2]
+MAY = {
+    "declare_incident": "responder communicator administrator",
+    "note_timeline": "responder communicator administrator",
+    "post_update": "communicator administrator",
+    "correct_update": "communicator administrator",
+    "set_component_status": "communicator administrator",
+    "publish_postmortem": "communicator administrator",
+    "edit_catalogue": "administrator",
+}
+MakeUser = Callable[[str, str], User]
+
+
+@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator"])
+def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
+    user = make_user("someone", role)
+    assert {verb.value for verb in Verb if allows(user, verb)} == {
+        verb for verb, may in MAY.items() if role in may.split()
+    }
+
+
+def test_an_inactive_user_may_do_nothing_and_a_superuser_everything(make_user: MakeUser) -> None:
+    gone, root = make_user("gone", "administrator"), make_user("root", "viewer")
+    gone.is_active, root.is_superuser = False, True
+    for verb in Verb:
+        assert not allows(gone, verb)
+        assert allows(root, verb)
+
+
+def test_a_refusal_names_the_right_that_is_missing(make_user: MakeUser) -> None:
+    with pytest.raises(Forbidden, match=r"someone may not do this .* “post update”"):
+        require(make_user("someone", "viewer"), Verb.POST_UPDATE)
+
+
+Act = Callable[[Any], object]
+
+
+@pytest.fixture
+def acts(page: Page, component: Component, incident: Incident, author: User, admin: User) -> dict[Act, Verb]:
+    """Every service, called so that it would succeed, with the right that it asks for."""
+    now = timezone.now()
+    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
+    ended = declare_incident(page, title="Ended", author=author)
+    post_update(ended, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    _key, row = create_key("robot", role="communicator", author=admin)
+    window = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    text = {"status": IncidentStatus.MONITORING, "body": "Better."}
+    down = ComponentStatus.MAJOR_OUTAGE
+    return {
+        lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
+        lambda by: publish_incident(incident, **text, author=by): Verb.POST_UPDATE,
+        lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
+        lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
+        lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
+        lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
+        lambda by: publish_postmortem(ended, body="Why.", author=by): Verb.PUBLISH_POSTMORTEM,
+        lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
+        lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
+        lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
+        lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
+    }
+
+
+def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(
+    acts: dict[Act, Verb], make_user: MakeUser
+) -> None:
+    lacking = {verb: make_user(f"without {verb}", "viewer") for verb in Verb}
+    for verb, user in lacking.items():
+        rights = Permission.objects.filter(content_type__app_label="incidents")
+        user.user_permissions.set(rights.exclude(codename=verb))
+    before = everything()
+    for act, verb in acts.items():
+        with pytest.raises(Forbidden):
+            act(lacking[verb])
+    assert everything() == before
+
+
+def test_a_service_with_its_right_does_its_work(acts: dict[Act, Verb], admin: User) -> None:
+    for act in acts:
+        act(admin)
+
+
+def test_a_service_without_an_author_writes_nothing(acts: dict[Act, Verb]) -> None:
+    before = everything()
+    for nobody in (None, User(username="unsaved", is_superuser=True)):
+        for act in acts:
+            with pytest.raises(MissingAuthor):
+                act(nobody)
+    assert everything() == before
+
+
+def test_every_service_is_in_the_tables_above(acts: dict[Act, Verb]) -> None:
+    """A new one, decorated with `service`, must be added to `acts`."""
+    found = {
+        node.name
+        for path in (ROOT / "incidents").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "service" for d in node.decorator_list)
+    }
+    assert len(found) == len(acts)
+    assert set(Verb) == set(acts.values())
+    assert set(Verb) == set(MAY)
+
+
+# --- History ----------------------------------------------------------------------------------------------------------
+
+
+def tracked_models() -> list[type[Tracked]]:
+    return [model for model in apps.get_models() if issubclass(model, Tracked)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_saved_outside_a_service_is_refused_before_it_is_written(component: Component) -> None:
+    """In autocommit mode too, as in the shell."""
+    before = everything()
+    component.name = "Renamed by nobody"
+    with pytest.raises(MissingAuthor):
+        component.save()
+    with pytest.raises(MissingAuthor):
+        Component(page=component.page, name="Made by nobody").save()
+    with pytest.raises(MissingAuthor):
+        component.delete()
+    assert everything() == before
+
+
+def test_in_somebodys_name_a_row_is_saved_and_the_name_ends_with_the_block(component: Component, admin: User) -> None:
+    with authored_by(admin):
+        component.description = "Changed in the shell"
+        component.save()
+    assert component.history.latest().history_user == admin
+    with pytest.raises(MissingAuthor):
+        component.save()
+
+
+def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
+    page: Page, component: Component, incident: Incident, author: User, admin: User
+) -> None:
+    now = timezone.now()
+    group = ComponentGroup(page=page, name="Core")
+    catalogue.save(group, author=admin)
+    component.group = group
+    catalogue.save(component, author=admin)
+    second = Page(name="Second", url="https://second.example")
+    catalogue.save(second, author=admin)
+    catalogue.save(ComponentListing(page=second, component=component), author=admin)
+    window = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
+    update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    correct_update(update, body="All done.", author=admin)
+    publish_postmortem(incident, body="Why.", author=author)
+
+    for model in tracked_models():
+        history = model.history.order_by("history_id")
+        assert history.exists(), f"{model.__name__} is not exercised here"
+        assert not history.filter(history_user=None).exists()
+        latest = {row.id: row for row in history}
+        assert set(latest) == set(model._base_manager.values_list("pk", flat=True))
+        for row in model._base_manager.all():
+            assert latest[row.pk].updated_at == row.updated_at
+    assert list(update.history.values_list("history_user__username", flat=True)) == ["ada", "grace"]
+    assert set(Component.history.values_list("history_user__username", flat=True)) == {"ada"}
+
+
+def test_a_tracked_model_has_no_many_to_many_field() -> None:
+    """Its changes would leave no history."""
+    assert len(tracked_models()) == 8
+    assert not [field for model in tracked_models() for field in model._meta.many_to_many]
+
+
+PAST_THE_HISTORY = {"bulk_create", "bulk_update", "abulk_create", "abulk_update", "aupdate", "raw", "_raw_delete"}
+
+
+def writes_past_the_history(source: str) -> Iterator[str]:
+    """Calls of QuerySet methods that write without a history row, but for those that begin at an untracked model."""
+    untracked = {model.__name__ for model in apps.get_models()} - {model.__name__ for model in tracked_models()}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            # A dict's `update` takes a dict here, or the upper-case names of settings; a row's fields are lower-case.
+            fields = [keyword.arg for keyword in node.keywords if keyword.arg is None or keyword.arg.islower()]
+            root: ast.AST = node.func
+            while isinstance(root, ast.Attribute | ast.Call):
+                root = root.func if isinstance(root, ast.Call) else root.value
+            is_untracked = isinstance(root, ast.Name) and root.id in untracked
+            if (node.func.attr in PAST_THE_HISTORY or (node.func.attr == "update" and fields)) and not is_untracked:
+                yield ast.unparse(node)
+
+
+def test_no_code_writes_past_the_history() -> None:
+    for app in ("incidents", "status", "portal"):
+        for path in (ROOT / app).rglob("*.py"):
+            if "migrations" not in path.parts:
+                assert list(writes_past_the_history(path.read_text())) == [], path
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Incident.objects.filter(pk=1).update(title='x')",
+        "incident.updates.update(**facts)",
+        "page.components.all().update(position=1)",
+        "Component.objects.bulk_create(rows)",
+    ],
+)
+def test_code_that_would_write_past_the_history_is_found(source: str) -> None:
+    assert list(writes_past_the_history(source)) == [source]
+
+
+# --- Service users and keys -------------------------------------------------------------------------------------------
+
+
+def test_a_service_user_is_made_once_and_cannot_sign_in(admin: User) -> None:
+    first = service_user("clock", role="communicator")
+    assert service_user("clock", role="viewer") == first
+    assert [group.name for group in first.groups.all()] == ["communicator"]
+    assert first.is_service
+    assert not first.has_usable_password()
+
+
+def test_a_key_is_kept_as_a_digest_and_writes_in_its_own_name(admin: User, incident: Incident) -> None:
+    key, row = create_key("robot", role="communicator", author=admin)
+    assert key not in str(everything())
+    assert ApiKey.objects.get(digest=ApiKey.digest_of(key)) == row
+    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=row.user)
+    assert (update.author.username, str(update.history.get().history_user)) == ("key:robot", "key:robot")
+    revoke_key(row, author=admin)
+    first = row.revoked_at
+    revoke_key(row, author=admin)
+    row.refresh_from_db()
+    assert row.revoked_at == first is not None
+
+
+def test_an_update_counts_as_the_authors_also_when_another_wrote_before(
+    incident: Incident, author: User, admin: User
+) -> None:
+    for who in (author, admin):
+        post_update(incident, status=IncidentStatus.IDENTIFIED, body=f"By {who}.", author=who)
+    assert [row.author for row in IncidentUpdate.objects.order_by("pk")] == [author, admin]
+    assert [row.history_user for row in IncidentUpdate.history.order_by("history_id")] == [author, admin]
