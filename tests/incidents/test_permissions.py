@@ -87,8 +87,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     ended = declare_incident(page, title="Ended", author=author)
     post_update(ended, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     _key, row = create_key("robot", role="communicator", author=admin)
-    window = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
-    text = {"status": IncidentStatus.MONITORING, "body": "Better."}
+    window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     down = ComponentStatus.MAJOR_OUTAGE
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
@@ -191,7 +191,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     second = Page(name="Second", url="https://second.example")
     catalogue.save(second, author=admin)
     catalogue.save(ComponentListing(page=second, component=component), author=admin)
-    window = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)

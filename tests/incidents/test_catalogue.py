@@ -1,0 +1,246 @@
+"""Pages, components, groups and listings, and a component's status over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from incidents import catalogue
+from incidents.errors import InvalidInput
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.models import Component, ComponentGroup, ComponentListing, Incident, OutboxEvent, Page, User
+from incidents.services import post_update
+
+MakeComponent = Callable[..., Component]
+UP, SLOW, MAJOR = ComponentStatus.OPERATIONAL, ComponentStatus.DEGRADED_PERFORMANCE, ComponentStatus.MAJOR_OUTAGE
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@contextmanager
+def touching(*pages: Page) -> Iterator[None]:
+    """What is done inside tells just these pages, each once, that something changed."""
+    newest = OutboxEvent.objects.values_list("pk", flat=True).first() or 0
+    yield
+    told = OutboxEvent.objects.filter(pk__gt=newest).values_list("page", flat=True)
+    assert sorted(told) == sorted(page.pk for page in pages)
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_goes_by_the_host_name_in_its_address(admin: User) -> None:
+    page = Page(name="Acme", url="https://Status.Acme.example:8443/")
+    catalogue.save(page, author=admin)
+    page.refresh_from_db()
+    assert (page.host, page.url) == ("status.acme.example", "https://Status.Acme.example:8443")
+
+
+def test_two_pages_do_not_share_a_host_name_unless_one_is_deleted(page: Page, admin: User) -> None:
+    second = Page(name="Second", url="http://STATUS.acme.example/")
+    with pytest.raises(InvalidInput, match="Another page has this host name"):
+        catalogue.save(second, author=admin)
+    catalogue.delete(page, author=admin)
+    catalogue.save(second, author=admin)
+    assert list(Page.objects.live()) == [second]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"url": "status.acme.example"}, "url", "valid URL"),
+        ({"url": "ftp://status.acme.example"}, "url", "valid URL"),
+        ({"url": "javascript:alert(1)"}, "url", "valid URL"),
+        ({"support_url": "javascript:alert(1)"}, "support_url", "valid URL"),
+        ({"time_zone": "Rome"}, "time_zone", "is not a time zone. Write it like Europe/Rome"),
+        ({"time_zone": "../../etc/passwd"}, "time_zone", "is not a time zone"),
+        ({"language": "xx"}, "language", "is not a language we know"),
+        ({"name": ""}, "name", "blank"),
+    ],
+)
+def test_a_page_that_could_not_be_shown_is_refused(
+    page: Page, admin: User, fields: dict[str, str], field: str, sentence: str
+) -> None:
+    for name, value in fields.items():
+        setattr(page, name, value)
+    with touching(), pytest.raises(InvalidInput, match=sentence) as refused:
+        catalogue.save(page, author=admin)
+    assert refused.value.field == field
+
+
+# --- Components, groups, listings -------------------------------------------------------------------------------------
+
+
+def test_a_component_is_grouped_on_its_own_page_only(
+    component: Component, other_page: Page, page: Page, admin: User
+) -> None:
+    foreign, own = ComponentGroup(page=other_page, name="Foreign"), ComponentGroup(page=page, name="Own")
+    for group in (foreign, own):
+        catalogue.save(group, author=admin)
+    component.group = foreign
+    with touching(), pytest.raises(InvalidInput, match="belongs to another page") as refused:
+        catalogue.save(component, author=admin)
+    assert refused.value.field == "group"
+    component.group = own
+    with touching(page):
+        catalogue.save(component, author=admin)
+
+
+def test_a_component_is_listed_once_on_a_further_page(component: Component, other_page: Page, admin: User) -> None:
+    listing = ComponentListing(page=other_page, component=component)
+    with touching(other_page):
+        catalogue.save(listing, author=admin)
+    assert list(Component.objects.on(other_page)) == [component]
+    with touching(), pytest.raises(InvalidInput):
+        catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    with touching(other_page):
+        catalogue.delete(listing, author=admin)
+    assert not Component.objects.on(other_page).exists()
+    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    assert list(Component.objects.on(other_page)) == [component]
+
+
+def test_what_changes_a_component_touches_every_page_that_lists_it(
+    component: Component, page: Page, other_page: Page, admin: User
+) -> None:
+    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    component.name = "Public API"
+    with touching(page, other_page):
+        catalogue.save(component, author=admin)
+    with touching(page, other_page):
+        catalogue.set_component_status(component, status=SLOW, author=admin)
+    with touching(page, other_page):
+        catalogue.delete(component, author=admin)
+
+
+def test_a_component_that_moves_touches_the_page_it_leaves_and_the_one_it_joins(
+    component: Component, page: Page, other_page: Page, admin: User
+) -> None:
+    component.page = other_page
+    with touching(page, other_page):
+        catalogue.save(component, author=admin)
+    assert not Component.objects.on(page).exists()
+
+
+def test_a_listing_that_moves_touches_both_pages(component: Component, other_page: Page, admin: User) -> None:
+    third = Page(name="Third", url="https://third.example")
+    catalogue.save(third, author=admin)
+    listing = ComponentListing(page=other_page, component=component)
+    catalogue.save(listing, author=admin)
+    listing.page = third
+    with touching(other_page, third):
+        catalogue.save(listing, author=admin)
+
+
+def test_the_components_of_a_deleted_group_stay_without_it(component: Component, page: Page, admin: User) -> None:
+    group = ComponentGroup(page=page, name="Core")
+    catalogue.save(group, author=admin)
+    component.group = group
+    catalogue.save(component, author=admin)
+    with touching(page):
+        catalogue.delete(group, author=admin)
+    component.refresh_from_db()
+    assert component.group_id is None
+    assert component.deleted_at is None
+    assert component.history.latest().history_user == admin
+
+
+def test_what_is_deleted_stays_in_the_record(component: Component, admin: User) -> None:
+    catalogue.delete(component, author=admin)
+    assert not Component.objects.live().exists()
+    assert Component.objects.get().deleted_at is not None
+
+
+# --- The status of a component over time ------------------------------------------------------------------------------
+
+
+def test_a_status_is_said_once(component: Component, page: Page, admin: User) -> None:
+    with touching(page):
+        change = catalogue.set_component_status(component, status=SLOW, author=admin, reason="A slow disk")
+    assert change is not None
+    assert (change.old_status, change.status, change.author, change.reason) == (UP, SLOW, admin, "A slow disk")
+    with touching():
+        assert catalogue.set_component_status(component, status=SLOW, author=admin) is None
+
+
+def test_an_internal_component_changes_in_silence(make_component: MakeComponent, admin: User) -> None:
+    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
+    with touching():
+        catalogue.set_component_status(hidden, status=MAJOR, author=admin)
+    assert hidden.status is MAJOR
+
+
+def test_a_status_does_not_begin_in_the_future(component: Component, admin: User) -> None:
+    later = timezone.now() + timedelta(seconds=30)
+    with touching(), pytest.raises(InvalidInput, match="in the future") as refused:
+        catalogue.set_component_status(component, status=MAJOR, author=admin, effective_at=later)
+    assert refused.value.field == "effective_at"
+    assert not component.status_changes.exists()
+
+
+@time_machine.travel(NOON, tick=False)
+def test_a_back_dated_status_corrects_the_past_and_leaves_what_came_after(component: Component, admin: User) -> None:
+    def say(status: ComponentStatus, hours_ago: float) -> None:
+        instant = NOON - timedelta(hours=hours_ago)
+        catalogue.set_component_status(component, status=status, author=admin, effective_at=instant)
+
+    def at(hours_ago: float) -> ComponentStatus:
+        return component.status_at(NOON - timedelta(hours=hours_ago))
+
+    say(SLOW, 4)
+    say(UP, 2)
+    say(MAJOR, 3)
+    assert [at(hours) for hours in (5, 4, 3.5, 3, 2.5, 2, 0)] == [UP, SLOW, SLOW, MAJOR, MAJOR, UP, UP]
+    say(UP, 3)  # of two for one instant the later said holds
+    assert [at(hours) for hours in (3.5, 3, 2.5)] == [SLOW, UP, UP]
+
+
+@time_machine.travel(NOON, tick=False)
+def test_an_update_and_a_bare_change_tell_one_story(component: Component, incident: Incident, author: User) -> None:
+    catalogue.set_component_status(component, status=SLOW, author=author, effective_at=NOON - timedelta(hours=1))
+    update = post_update(
+        incident,
+        status=IncidentStatus.IDENTIFIED,
+        body="Down.",
+        author=author,
+        components=[(component, MAJOR)],
+        display_at=NOON - timedelta(minutes=30),
+    )
+    assert update.component_changes.get().old_status == SLOW
+    assert Component.objects.with_status(NOON - timedelta(minutes=45)).get().current == SLOW
+    assert component.status is MAJOR
+
+
+Said = list[tuple[int, ComponentStatus]]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(ComponentStatus)), max_size=12))
+@time_machine.travel(NOON, tick=False)
+def test_whatever_is_said_in_whatever_order_the_newest_word_on_an_instant_holds(
+    make_component: MakeComponent, admin: User, said: Said
+) -> None:
+    component = make_component("API")
+    kept: Said = []
+
+    def expected(hour: int) -> ComponentStatus:
+        before = [(at, order) for order, (at, _status) in enumerate(kept) if at <= hour]
+        return kept[max(before)[1]][1] if before else UP
+
+    for hour, status in said:
+        instant = NOON - timedelta(hours=12 - hour)
+        change = catalogue.set_component_status(component, status=status, author=admin, effective_at=instant)
+        assert (change is None) is (expected(hour) is status)
+        if change:
+            assert change.old_status == expected(hour)
+            kept.append((hour, status))
+    for hour in range(13):
+        instant = NOON - timedelta(hours=12 - hour)
+        assert component.status_at(instant) is expected(hour)
+        assert Component.objects.with_status(instant).get(pk=component.pk).current == expected(hour)
