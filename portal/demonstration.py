@@ -19,7 +19,7 @@ GREETING = """
 The portal is running. Ctrl-C stops it; what you do is kept in {data}.
 
   Status page    {site}/
-  Admin          {site}/admin/     login demo, password demo
+  Admin          {site}/admin/     login {login}, password {password}
   API            {site}/api/docs
   Mail it sent   {site}/demo/mail
 """
@@ -44,14 +44,14 @@ def run(arguments: list[str]) -> str | int | None:
 
     django.setup()
 
+    from incidents.backends import DEMO_PASSWORD, DEMO_USERNAME
     from portal import supervise
 
     try:
         supervise.require_free(port)
         call_command("migrate", verbosity=0)
-        call_command("replay_seed")
         call_command("demo_data")
-        supervise.serve(port, GREETING.format(data=data, site=site))
+        supervise.serve(port, GREETING.format(data=data, site=site, login=DEMO_USERNAME, password=DEMO_PASSWORD))
     except CommandError as error:
         return str(error)
     except KeyboardInterrupt:

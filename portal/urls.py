@@ -12,4 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("api/", include("portal.api.urls")),
+    path("demo/", include("portal.demo")),
 ]
