@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from django.db import models
 from django.utils import timezone
@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author
+
+M = TypeVar("M", bound=models.Model, covariant=True)
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
 
@@ -46,3 +48,30 @@ class Tracked(models.Model):
         rows = type(self)._base_manager.select_for_update(of=("self",), no_key=True)
         self.refresh_from_db(from_queryset=rows)
         return self
+
+
+def _refuse() -> NoReturn:
+    raise TypeError("These rows are append-only: add a newer one instead.")
+
+
+class AppendOnlyQuerySet(models.QuerySet[M]):
+    def update(self, **_fields: Any) -> NoReturn:
+        _refuse()
+
+    def delete(self) -> NoReturn:
+        _refuse()
+
+
+class AppendOnly(models.Model):
+    """A row that stays as it was written, and so is its own history."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            _refuse()
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        _refuse()

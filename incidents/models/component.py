@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ComponentStatus, Visibility
-from incidents.models.base import Tracked
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
 from incidents.models.page import Page
 from incidents.models.people import User
 
@@ -129,19 +129,13 @@ class ComponentListing(Tracked):
         return f"{self.component} / {self.page}"
 
 
-class ComponentStatusChangeQuerySet(models.QuerySet["ComponentStatusChange"]):
+class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"]):
     def newest_first(self) -> ComponentStatusChangeQuerySet:
         return self.order_by("-effective_at", "-id")
 
-    def update(self, **kwargs: object) -> int:
-        raise TypeError("Status changes are append-only: add a newer one instead.")
 
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("Status changes are append-only: add a newer one instead.")
-
-
-class ComponentStatusChange(models.Model):
-    """From `effective_at` on the component had `status`. Append-only, and so its own history.
+class ComponentStatusChange(AppendOnly):
+    """From `effective_at` on the component had `status`.
 
     An update that names a component without changing it is recorded too, with the old status as the new one.
     """

@@ -4,12 +4,13 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet
 from incidents.models.incident import Incident
 from incidents.models.people import User
 
 
-class TimelineEntry(models.Model):
-    """What staff saw, decided and tried. Internal, append-only, and so its own history."""
+class TimelineEntry(AppendOnly):
+    """What staff saw, decided and tried. Internal."""
 
     class Kind(models.TextChoices):
         OBSERVATION = "observation", _("Observation")
@@ -37,6 +38,8 @@ class TimelineEntry(models.Model):
     outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+
+    objects = AppendOnlyQuerySet["TimelineEntry"].as_manager()
 
     class Meta:
         verbose_name = _("timeline entry")

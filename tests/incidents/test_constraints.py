@@ -1,0 +1,160 @@
+"""What must be true holds in the database, whoever writes: raw SQL past every line of Python, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
+
+from incidents import catalogue, timeline
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.maintenance import schedule_maintenance
+from incidents.models import (
+    Component,
+    ComponentListing,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    Page,
+    TimelineEntry,
+    User,
+)
+from incidents.postmortems import publish_postmortem
+from incidents.services import post_update
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+# Each constraint, and the statements that it must refuse; every table below has at least one row.
+REFUSED = {
+    "page_host_unique": ["UPDATE incidents_page SET host = 'status.acme.example'"],
+    "component_visibility": ["UPDATE incidents_component SET visibility = 'secret'"],
+    "component_listed_once_per_page": [
+        "UPDATE incidents_componentlisting SET page_id = (SELECT min(id) FROM incidents_page)"
+    ],
+    "component_once_per_update": [
+        "UPDATE incidents_componentstatuschange SET component_id = (SELECT min(id) FROM incidents_component)"
+    ],
+    "component_status_known": [
+        "UPDATE incidents_componentstatuschange SET status = 'broken'",
+        "UPDATE incidents_componentstatuschange SET old_status = ''",
+    ],
+    "incident_kind": ["UPDATE incidents_incident SET kind = 'drill'"],
+    "incident_status": ["UPDATE incidents_incident SET status = 'postmortem'"],
+    "incident_impact": ["UPDATE incidents_incident SET impact = 'severe'"],
+    "incident_visibility": ["UPDATE incidents_incident SET visibility = ''"],
+    "incident_has_title": ["UPDATE incidents_incident SET title = ''"],
+    "incident_impact_ends_after_it_began": [
+        "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
+    ],
+    "update_status": ["UPDATE incidents_incidentupdate SET status = 'done'"],
+    "update_has_body": ["UPDATE incidents_incidentupdate SET body = ''"],
+    "maintenance_ends_after_it_starts": ["UPDATE incidents_maintenanceplan SET scheduled_until = scheduled_for"],
+    "timeline_range_has_an_end": [
+        "UPDATE incidents_timelineentry SET ended_at = NULL",
+        "UPDATE incidents_timelineentry SET ended_at = occurred_at",
+        "UPDATE incidents_timelineentry SET precision = 'exact'",
+    ],
+    "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
+}
+UNIQUE = [
+    "UPDATE incidents_incident SET public_id = '0bcdfghjklmn'",
+    "UPDATE incidents_incidentupdate SET public_id = '0bcdfghjklmn'",
+    "UPDATE incidents_component SET public_id = '0bcdfghjklmn'",
+    "UPDATE incidents_page SET public_id = '0bcdfghjklmn'",
+    "UPDATE incidents_maintenanceplan SET incident_id = (SELECT min(id) FROM incidents_incident)",
+    "UPDATE incidents_postmortem SET incident_id = (SELECT min(id) FROM incidents_incident)",
+]
+
+
+@pytest.fixture
+def rows(
+    page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
+    incident: Incident, author: User, admin: User,
+) -> None:  # fmt: skip
+    """At least two rows in each table that has a uniqueness to break."""
+    dashboard = make_component("Dashboard")
+    third = Page(name="Third", url="https://third.example")
+    catalogue.save(third, author=admin)
+    for where in (other_page, third):
+        catalogue.save(ComponentListing(page=where, component=component), author=admin)
+    affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
+    publish_postmortem(incident, body="Why.", author=author)
+    for _time in range(2):
+        until = NOON + timedelta(hours=1)
+        planned = schedule_maintenance(
+            page, title="Disks", body="New ones.", author=author, scheduled_for=NOON, scheduled_until=until
+        )
+    post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
+    publish_postmortem(planned, body="Why.", author=author)
+    timeline.note(
+        incident,
+        text="Restarted.",
+        occurred_at=NOON,
+        ended_at=NOON + timedelta(minutes=5),
+        precision=TimelineEntry.Precision.RANGE,
+        kind=TimelineEntry.Kind.MITIGATION,
+        outcome=TimelineEntry.Outcome.PARTIAL,
+        author=author,
+    )
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_database_refuses_what_may_not_be() -> None:
+    for name, statements in REFUSED.items():
+        for statement in statements:
+            with pytest.raises(IntegrityError) as refused, transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(statement)
+            is_named = connection.vendor == "postgresql" or "CHECK" in str(refused.value)  # SQLite names columns
+            assert not is_named or name in str(refused.value), statement
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_public_id_and_a_one_to_one_row_are_unique_in_the_database() -> None:
+    for statement in UNIQUE:
+        with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def test_every_constraint_of_the_record_has_its_statement_above() -> None:
+    declared = {c.name for model in apps.get_app_config("incidents").get_models() for c in model._meta.constraints}
+    assert declared == set(REFUSED)
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.django_db(transaction=True)
+def test_what_others_point_at_is_not_deleted() -> None:
+    for table in ("page", "component", "incident", "incidentupdate", "user"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM incidents_{table}")
+    for model in (Page, Component, Incident, IncidentUpdate, User):
+        with pytest.raises(models.ProtectedError):
+            model._base_manager.all().delete()
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("model", [ComponentStatusChange, TimelineEntry])
+def test_an_append_only_row_is_neither_changed_nor_deleted(
+    model: type[ComponentStatusChange | TimelineEntry],
+) -> None:
+    row = model.objects.order_by("pk")[0]
+    for act in (
+        lambda: model.objects.update(author=None),
+        lambda: model.objects.filter(pk=row.pk).delete(),
+        row.save,
+        row.delete,
+    ):
+        with pytest.raises(TypeError, match="append-only"):
+            act()
+    row.refresh_from_db()
+
+
+def test_a_new_row_is_published_nowhere_by_itself(incident: Incident) -> None:
+    """The defaults are the careful ones."""
+    update = IncidentUpdate(incident=incident, body="x", display_at=timezone.now())
+    assert update.published_at is None
+    assert incident.first_posted_at is None
