@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from jsonschema import Draft202012Validator
 from playwright.sync_api import expect, sync_playwright
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.live_server_helper import LiveServer
@@ -17,6 +18,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
 from incidents.postmortems import publish_postmortem
 from tests.services import CHROMIUM
+from tests.status.schema import DOCUMENTS
 
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00+01:00", "scheduled_until": "2030-01-10T22:00:00+01:00"}
@@ -118,6 +120,10 @@ def test_what_a_program_writes_is_on_the_page_at_once(
     assert summary["status"]["description"] == "Degraded System Service"
     call("PATCH", f"incidents/{opened['id']}", {"incident": {"status": "resolved"}})
     assert json.loads(published(page, "api/v2/summary.json"))["incidents"] == []
+    call("POST", "incidents", {"incident": {"name": "New disks", **WINDOW}})
+    for path, schema in DOCUMENTS.items():
+        document = json.loads(published(page, f"api/v2/{path}".replace("<id>", opened["id"])))
+        Draft202012Validator(schema).validate(document)
 
 
 def test_an_incident_is_answered_in_statuspage_s_words(opened: Any, page: Page, component: Component) -> None:
