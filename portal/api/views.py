@@ -309,11 +309,11 @@ class OneComponent(PageView):
     def patch(self, request: Request, page_id: str, component_id: str) -> Response:
         component = get_object_or_404(self.components(), public_id=component_id)
         given = self.read(serializers.ComponentRequest, request.data)["component"]
-        shown = self.shown_component(component_id)
         sent: dict[str, Any] = request.data["component"]  # type: ignore[call-overload]  # it was read above: not a list
-        for name, value in sent.items():
-            if name != "status" and shown.get(name, value) != value:
-                raise InvalidInput(_("Only the status of a component can be changed through this API."), field=name)
+        others = {name: value for name, value in sent.items() if name != "status"}
+        shown = self.shown_component(component_id) if others else {}
+        if any(shown.get(name, value) != value for name, value in others.items()):
+            raise InvalidInput(_("Only the status of a component can be changed through this API."))
         catalogue.set_component_status(component, status=ComponentStatus(given["status"]), author=self.author)
         return Response(self.shown_component(component_id))
 
