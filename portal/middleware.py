@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -38,7 +38,7 @@ Handler = Callable[[HttpRequest], HttpResponse]
 ANSWER = 1.0  # for one answer of the database
 REQUEST = 3.0  # for all of them
 REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
-PROBE = 1.0  # between two probes
+PROBE = 0.5  # between two probes
 TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
@@ -75,9 +75,9 @@ class SecurityHeadersMiddleware:
 class DatabaseGuardMiddleware:
     """Answers 503 with a sentence, and soon, when the database does not answer.
 
-    A request that can be repeated (it is safe, or carries an Idempotency-Key) is repeated until it succeeds or
-    REPEAT ends. Few requests may wait for the database at once, and once the server has been silent for
-    REPEAT only one per PROBE may try, so that threads are left for what needs no database.
+    A request that is safe is repeated until it succeeds or REPEAT ends, and so is one with an Idempotency-Key as
+    long as nothing of it can have been saved. Few requests may wait for the database at once, and once the server
+    has been silent for REPEAT only one per PROBE may try, so that threads are left for what needs no database.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -99,7 +99,7 @@ class DatabaseGuardMiddleware:
             return _unavailable(request, Patience())
         try:
             with patience(ANSWER, total=REQUEST) as allowed:
-                return self._try(request) or _unavailable(request, allowed)
+                return self._try(request, allowed) or _unavailable(request, allowed)
         finally:
             self._slots.release()
 
@@ -122,9 +122,10 @@ class DatabaseGuardMiddleware:
                 self._next_probe = now + PROBE
         return is_probe
 
-    def _try(self, request: HttpRequest) -> HttpResponse | None:
+    def _try(self, request: HttpRequest, allowed: Patience) -> HttpResponse | None:
         """The application's answer, or None when the database let it down."""
-        is_repeatable = request.method in {"GET", "HEAD", "OPTIONS"} or "Idempotency-Key" in request.headers
+        # Only our PostgreSQL connection knows whether a commit was sent.
+        is_keyed = "Idempotency-Key" in request.headers and connection.vendor == "postgresql"
         pause, give_up_at = 0.05, time.monotonic() + REPEAT
         while True:
             response = self.get_response(request)
@@ -134,7 +135,8 @@ class DatabaseGuardMiddleware:
                     self._next_probe = 0.0  # it needed no database, so the next one may find out
                 return response
             logger.warning("%s %s: %s", request.method, request.path, str(failure).partition("\n")[0])
-            if not is_repeatable or _is_silent() or time.monotonic() + pause > give_up_at:
+            may_repeat = _is_read(request) or (is_keyed and not allowed.commit_sent)
+            if not may_repeat or _is_silent() or time.monotonic() + pause > give_up_at:
                 return None
             time.sleep(pause)
             pause *= 2
@@ -142,11 +144,15 @@ class DatabaseGuardMiddleware:
 
 
 @receiver(connection_created)
-def _shorten_lock_wait(connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
+def _shorten_lock_wait(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
     """On SQLite a writer waits for the other one; in a request no longer than leaves time for a second try."""
     if connection.vendor == "sqlite" and current_patience().wait == ANSWER:
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(REPEAT / 2 * 1000)}")
+
+
+def _is_read(request: HttpRequest) -> bool:
+    return request.method in {"GET", "HEAD", "OPTIONS"}
 
 
 def _is_silent() -> bool:
@@ -166,8 +172,7 @@ def _database_failure(exception: BaseException | None) -> Exception | None:
 
 
 def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
-    is_read = request.method in {"GET", "HEAD", "OPTIONS"}
-    if is_read:
+    if _is_read(request):
         said = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")
     elif allowed.commit_sent:
@@ -180,7 +185,7 @@ def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
         advice = _("Your text is still in the form: go back with your browser's button and send it again.")
     response = _sentence(request, 503, said, advice)
     response["Retry-After"] = "2"
-    if is_read:
+    if _is_read(request):
         response["Refresh"] = "5"
     return response
 

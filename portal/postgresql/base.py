@@ -16,6 +16,8 @@ from django.utils.asyncio import async_unsafe
 
 from portal.postgresql.deadline import DeadlineConnection, current_patience, patience
 
+HEALTH_CHECK = 1.0  # seconds
+
 
 class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
     """Waits as long as a migration takes."""
@@ -47,14 +49,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> DeadlineConnection:
         return DeadlineConnection.connect(**conn_params)
 
-    def ensure_connection(self) -> None:
+    def close_if_health_check_failed(self) -> None:
         if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()  # a deadline closed it; what comes next has nothing to do with that
-        super().ensure_connection()
+        super().close_if_health_check_failed()
 
     def is_usable(self) -> bool:
         # One expired wait condemns every older connection: else each would cost somebody another wait.
-        return self.connection is not None and not self.connection.is_suspect and super().is_usable()
+        if self.connection is None or self.connection.is_suspect:
+            return False
+        # Django also asks before and after a request, where nobody else sets a limit.
+        left = current_patience().seconds()
+        with patience(HEALTH_CHECK if left is None else min(HEALTH_CHECK, left)):
+            return super().is_usable()
 
 
 def _options() -> dict[str, Any]:

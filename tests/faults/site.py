@@ -1,0 +1,131 @@
+"""The real site in processes of its own: gunicorn as it ships, on a database that a test may take away."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from tests.servers import free_port
+from tests.services import ROOT
+
+THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    port: int
+    page: str  # public ids
+    incidents: list[str]
+    key: str  # of a program that may post updates
+    session: str  # the cookie of a signed-in administrator
+    folder: Path
+
+
+@contextmanager
+def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
+    """A site with a page and three incidents, kept in `folder` and in `database`; "" is an embedded one.
+
+    The web process reaches the database by the address `through`, where given.
+    """
+    port = free_port()
+    environment = os.environ | {
+        "DATA_DIR": str(folder),
+        "PUBLICATION_ROOT": str(folder / "public"),
+        "DATABASE_URL": database,
+        "SITE_URL": f"http://127.0.0.1:{port}",
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "LOG_LEVEL": "WARNING",
+    }
+    prepared = subprocess.run(
+        [sys.executable, "-m", "tests.faults.site"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    facts = json.loads(prepared.stdout)
+    command = ["gunicorn", "portal.wsgi", f"--bind=127.0.0.1:{port}", "--worker-class=gthread", f"--threads={THREADS}"]
+    with (folder / "web.log").open("wb") as log:
+        web = subprocess.Popen(
+            [sys.executable, "-m", *command, "--no-control-socket"],
+            cwd=ROOT,
+            env=environment | {"DATABASE_URL": through or database},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_until_it_answers(port)
+            yield Site(port=port, folder=folder, **facts)
+        finally:
+            web.terminate()
+            web.wait(10)
+
+
+def _wait_until_it_answers(port: int) -> None:
+    give_up_at = time.monotonic() + 30
+    while True:
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, HTTPException):
+            if time.monotonic() > give_up_at:
+                raise
+        finally:
+            connection.close()
+        time.sleep(0.1)
+
+
+def _prepare() -> dict[str, object]:
+    """Fill an empty database as staff would; runs in a process of its own, whose settings are the site's."""
+    import django
+
+    django.setup()
+
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth.models import Group
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.core.management import call_command
+
+    from incidents import catalogue, people
+    from incidents.lifecycle import IncidentStatus
+    from incidents.models import Component, Page, User
+    from incidents.services import declare_incident, post_update
+
+    call_command("migrate", verbosity=0)
+    ada = User.objects.create_user("ada", is_staff=True, is_superuser=True)
+    ada.groups.add(Group.objects.get(name="administrator"))
+    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
+    catalogue.save(page, author=ada)
+    catalogue.save(Component(page=page, name="API"), author=ada)
+    incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
+    for incident in incidents:
+        post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=ada)
+    key, _row = people.create_key("load", role="communicator", author=ada)
+    session = SessionStore()
+    session[SESSION_KEY] = str(ada.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = ada.get_session_auth_hash()
+    session.save()
+    return {
+        "page": page.public_id,
+        "incidents": [incident.public_id for incident in incidents],
+        "key": key,
+        "session": session.session_key,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_prepare()))

@@ -1,0 +1,114 @@
+"""The fault that took the seed's company down: its database stalls, dies, or cannot be reached, under steady load.
+
+FAULT_SECONDS sets how long each fault lasts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.faults.forwarder import Forwarder, forward
+from tests.faults.load import Load, steady_load
+from tests.faults.site import Site, serve
+from tests.servers import Server
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(240)]
+
+FAULT_SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
+
+
+@pytest.fixture(scope="module")
+def gate(postgresql: Server) -> Iterator[Forwarder]:
+    """What the site reaches its server through."""
+    port = urlsplit(postgresql.url).port
+    assert port
+    with forward(port) as forwarder:
+        yield forwarder
+
+
+@pytest.fixture(scope="module")
+def site(postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    address = urlsplit(postgresql.url)
+    through = address._replace(netloc=f"{address.username}@127.0.0.1:{gate.port}").geturl()
+    folder: Path = tmp_path_factory.mktemp("site")
+    with serve(folder, database=postgresql.url, through=through) as running:
+        yield running
+
+
+def check(load: Load, *, ended_at: float) -> None:
+    print(f"\nthe first write after the fault took {load.first_write_after(ended_at):.2f} s\n{load}")
+    answers = load.outcomes
+    assert not [answer for answer in answers if answer.status in {0, 500, 502, 504}]
+    assert max(answer.seconds for answer in answers) < 4
+    assert {answer.status for answer in load.of("public")} == {200}
+    assert {answer.status for answer in load.of("health")} == {200}
+    assert max(answer.seconds for answer in load.of("health")) < 1
+    assert {answer.status for answer in load.of("staff") + load.of("write")} <= {200, 503}
+    assert all(answer.retry_after for answer in answers if answer.status == 503)
+    assert load.first_write_after(ended_at) < 1.5
+    late = [answer for answer in answers if answer.began_at > ended_at + 1.5]
+    assert late
+    assert {answer.status for answer in late} == {200}
+
+
+def none_is_lost(load: Load, server: Server) -> None:
+    """Every update that was acknowledged is there, and none is there twice."""
+    with psycopg.connect(server.url) as observer:
+        kept = [str(body) for (body,) in observer.execute("SELECT body FROM incidents_incidentupdate").fetchall()]
+    assert {answer.marker for answer in load.of("write") if answer.is_done} <= set(kept)
+    sent = {answer.marker for answer in load.of("write")}
+    assert all(kept.count(marker) <= 1 for marker in sent)
+
+
+def test_stopped_backends_that_are_terminated_later(site: Site, postgresql: Server) -> None:
+    with steady_load(site) as load, psycopg.connect(postgresql.url, autocommit=True) as observer:
+        time.sleep(2)
+        backends = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        stopped = [int(pid) for (pid,) in observer.execute(backends).fetchall()]
+        assert stopped
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(FAULT_SECONDS)
+            ended_at = time.monotonic()
+            observer.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", [stopped])
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(3)
+    check(load, ended_at=ended_at)
+    none_is_lost(load, postgresql)
+
+
+def test_a_server_that_is_stopped_and_started(site: Site, postgresql: Server) -> None:
+    with steady_load(site) as load:
+        time.sleep(2)
+        postgresql.stop()
+        time.sleep(FAULT_SECONDS)
+        postgresql.start()
+        ended_at = time.monotonic()
+        time.sleep(3)
+    check(load, ended_at=ended_at)
+    assert {answer.status for answer in load.of("write")} == {200, 503}
+    none_is_lost(load, postgresql)
+
+
+def test_a_server_that_cannot_be_reached(site: Site, postgresql: Server, gate: Forwarder) -> None:
+    with steady_load(site) as load:
+        time.sleep(2)
+        gate.is_black_hole = True
+        time.sleep(FAULT_SECONDS)
+        gate.is_black_hole = False
+        ended_at = time.monotonic()
+        time.sleep(3)
+    check(load, ended_at=ended_at)
+    assert {answer.status for answer in load.of("write")} == {200, 503}
+    none_is_lost(load, postgresql)

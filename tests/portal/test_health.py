@@ -1,0 +1,34 @@
+"""What a supervisor and a monitoring system learn of this process."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from incidents.models import Page
+from status import publication
+
+
+def test_healthz_asks_no_database(client: Client) -> None:
+    # This test asked for no database either, so pytest-django would refuse every query.
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.content == b"ok\n"
+    assert not answer.cookies
+
+
+def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -> None:
+    def look(*, later: int) -> object:
+        with time_machine.travel(timezone.now() + timedelta(seconds=later), tick=False):
+            answer = client.get("/readyz")
+        assert answer.status_code == 200
+        return answer.json()
+
+    ninety = pytest.approx(90, abs=5)
+    assert look(later=90) == {"database": "ok", "heartbeat_age": None, "oldest_unpublished": ninety}
+    publication.publish(page)
+    assert look(later=90) == {"database": "ok", "heartbeat_age": ninety, "oldest_unpublished": None}

@@ -1,0 +1,234 @@
+"""Headers on every answer; and what people and programs are told while the database is away."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.template import Context, Template
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.csrf import csrf_exempt
+from pytest_django import Settings
+
+from portal import middleware
+from portal.middleware import DatabaseGuardMiddleware
+from portal.postgresql import deadline
+
+attempts: list[bytes] = []  # the body of each time that a view below was reached
+
+
+def _fail(error: Exception, times: int = 99) -> None:
+    if len(attempts) <= times:
+        raise error
+
+
+@csrf_exempt
+def away(request: HttpRequest, times: int = 99) -> HttpResponse:
+    attempts.append(request.body)
+    _fail(OperationalError("the connection is closed"), times)
+    return HttpResponse("done")
+
+
+@csrf_exempt
+def saved(request: HttpRequest) -> HttpResponse:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return away(request)
+
+
+def in_a_template(request: HttpRequest) -> HttpResponse:
+    attempts.append(b"")
+    return HttpResponse(Template("{{ rows }}").render(Context({"rows": lambda: _fail(OperationalError())})))
+
+
+def wrapped(request: HttpRequest) -> HttpResponse:
+    try:
+        return away(request)
+    except OperationalError as error:
+        raise RuntimeError("what a framework makes of it") from error
+
+
+def session_cannot_be_saved(request: HttpRequest) -> HttpResponse:
+    attempts.append(b"")
+    request.session["visits"] = 1
+    return HttpResponse("done")
+
+
+def broken(request: HttpRequest, name: str) -> HttpResponse:
+    attempts.append(b"")
+    raise {"integrity": IntegrityError, "programming": ProgrammingError}[name]
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("away", away),
+    path("away/<int:times>", away),
+    path("api/v1/away", away),
+    path("api/v1/away/<int:times>", away),
+    path("api/v1/saved", saved),
+    path("in-a-template", in_a_template),
+    path("wrapped", wrapped),
+    path("session", session_cannot_be_saved),
+    path("broken/<name>", broken),
+    path("", include("portal.urls")),
+]
+
+
+class SessionStore(SessionBase):
+    """Sessions of a database that is away."""
+
+    def save(self, must_create: bool = False) -> None:
+        raise OperationalError
+
+    def load(self) -> dict[str, object]:
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ROOT_URLCONF = __name__
+    attempts.clear()
+    monkeypatch.setattr(middleware, "REPEAT", 0.3)
+    monkeypatch.setattr(deadline.server, "silent_since", None)
+
+
+def silent(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
+    monkeypatch.setattr(deadline.server, "silent_since", time.monotonic() - seconds)
+
+
+def test_every_answer_forbids_foreign_and_inline_code_and_is_not_kept(client: Client) -> None:
+    answer = client.get("/admin/login/")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "no-store" in answer["Cache-Control"]
+    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_reader_gets_a_page_that_tries_again_by_itself(client: Client) -> None:
+    answer = client.get("/away")
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) >= 1
+    assert answer["Refresh"] == "5"
+    assert "no-store" in answer["Cache-Control"]
+    assert "The database did not answer in time" in answer.text
+    assert "unsafe" not in answer["Content-Security-Policy"]
+
+
+def test_a_writer_is_told_that_nothing_was_saved_and_what_to_do(client: Client) -> None:
+    answer = client.post("/away", {"body": "We are looking into it"})
+    assert answer.status_code == 503
+    assert "Nothing was saved" in answer.text
+    assert "go back" in answer.text
+    assert "Refresh" not in answer.headers
+    assert len(attempts) == 1
+
+
+def test_a_program_gets_the_sentence_as_json(client: Client) -> None:
+    answer = client.post("/api/v1/away", {}, content_type="application/json")
+    assert answer.status_code == 503
+    assert "Nothing was saved" in answer.json()["error"]
+    assert int(answer["Retry-After"]) >= 1
+
+
+def test_a_read_is_repeated_until_the_database_answers(client: Client) -> None:
+    assert client.get("/away/2").content == b"done"
+    assert len(attempts) == 3
+
+
+@pytest.mark.postgresql
+def test_a_write_with_an_idempotency_key_is_repeated_with_its_body(client: Client) -> None:
+    body = {"body": "Again"}
+    answer = client.post("/api/v1/away/2", body, content_type="application/json", headers={"Idempotency-Key": "k1"})
+    assert answer.content == b"done"
+    assert [json.loads(attempt) for attempt in attempts] == [body] * 3
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_what_may_have_been_saved_is_not_repeated_and_not_called_unsaved(client: Client) -> None:
+    answer = client.post("/api/v1/saved", {}, content_type="application/json", headers={"Idempotency-Key": "k2"})
+    assert answer.status_code == 503
+    assert "Check whether it is there" in answer.json()["error"]
+    assert len(attempts) == 1
+
+
+@pytest.mark.parametrize("address", ["/in-a-template", "/wrapped"])
+def test_a_failure_is_found_in_what_others_made_of_it(client: Client, address: str) -> None:
+    assert client.get(address).status_code == 503
+    assert len(attempts) > 1
+
+
+def test_a_session_that_cannot_be_saved_is_no_server_error(client: Client, settings: Settings) -> None:
+    settings.SESSION_ENGINE = __name__
+    client.raise_request_exception = False
+    assert client.get("/session").status_code == 503
+
+
+@pytest.mark.parametrize("name", ["integrity", "programming"])
+def test_a_mistake_of_ours_is_not_called_an_outage(client: Client, name: str) -> None:
+    client.raise_request_exception = False
+    assert client.get(f"/broken/{name}").status_code == 500
+    assert len(attempts) == 1
+
+
+@pytest.mark.parametrize(("address", "kind"), [("/away", "text/html"), ("/api/v1/away", "application/json")])
+def test_a_body_that_is_too_large_is_refused_with_a_sentence(client: Client, address: str, kind: str) -> None:
+    answer = client.post(address, b"x" * 1_000_000, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 413
+    assert answer["Content-Type"].startswith(kind)
+    assert "larger than" in answer.text
+    assert not attempts
+
+
+def test_a_silent_server_is_asked_once_a_second_and_nobody_else_waits(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent(monkeypatch, seconds=10)
+    started = time.monotonic()
+    assert [client.get("/away").status_code for _ in range(20)] == [503] * 20
+    assert len(attempts) == 1
+    assert time.monotonic() - started < 0.9
+    time.sleep(middleware.PROBE)
+    client.get("/away")
+    assert len(attempts) == 2
+
+
+def test_a_request_that_needs_no_database_does_not_use_up_the_probe(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent(monkeypatch, seconds=10)
+    assert client.get("/away/0").status_code == 200
+    assert client.get("/away/1").status_code == 200
+
+
+def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
+    released, reached = threading.Event(), threading.Barrier(middleware.SLOTS + 1)
+
+    def wait(request: HttpRequest) -> HttpResponse:
+        if request.path == "/healthz":
+            return HttpResponse("ok")
+        reached.wait(5)
+        released.wait(5)
+        return HttpResponse("late")
+
+    guard = DatabaseGuardMiddleware(wait)
+    with ThreadPoolExecutor(middleware.SLOTS) as pool:
+        waiting = [pool.submit(guard, RequestFactory().get("/admin/")) for _ in range(middleware.SLOTS)]
+        reached.wait(5)
+        started = time.monotonic()
+        assert guard(RequestFactory().get("/healthz")).status_code == 200
+        assert guard(RequestFactory().get("/admin/")).status_code == 503
+        assert time.monotonic() - started < 0.6
+        released.set()
+        assert {answer.result().status_code for answer in waiting} == {200}
