@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -64,7 +65,7 @@ def host() -> Iterator[Host]:
     host.documents["/"] = pages.index(factory.busy_site())
     host.documents["/fragments/summary.html"] = pages.summary_fragment(factory.busy_site())
     host.beat(factory.NOW)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield host
     server.shutdown()
@@ -96,8 +97,10 @@ def tab(chromium: Browser) -> Iterator[Page]:
 
 
 def wait_for_htmx(tab: Page) -> None:
-    tab.clock.run_for(21_000)
-    tab.wait_for_function("window.htmx")
+    deadline = time.monotonic() + 10
+    while not tab.evaluate("'htmx' in window"):  # wait_for_function would break the policy
+        assert time.monotonic() < deadline
+        tab.clock.run_for(20_000)
 
 
 def poll(tab: Page) -> None:
@@ -107,8 +110,7 @@ def poll(tab: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
-def test_pages_are_accessible_in_every_scheme_and_size(host: Host, chromium: Browser, scheme: Any, width: int) -> None:
+def test_pages_are_accessible_and_fit_a_small_phone(host: Host, chromium: Browser, scheme: Any) -> None:
     seed_page, seed = factory.seed()
     host.documents["/incident"] = pages.incident(seed_page, seed)
     host.documents["/month"] = pages.month(factory.month("2023-01", [seed], page=seed_page, previous="2022-12"))
@@ -116,13 +118,32 @@ def test_pages_are_accessible_in_every_scheme_and_size(host: Host, chromium: Bro
     host.documents["/quiet"] = pages.index(factory.site([factory.component("API")]))
     for state in ("major", "critical", "maintenance"):
         host.documents[f"/{state}"] = pages.index(factory.site(indicator=state))
-    context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    long = factory.component("W" * 120, "degraded_performance")
+    wide = factory.incident(
+        "W" * 120, [factory.update("identified", f"{'W' * 120}\n\n# {'W' * 120}")], components=(long,)
+    )
+    host.documents["/wide"] = pages.index(factory.site([long], open_incidents=(wide,)))
+    host.documents["/wide-incident"] = pages.incident(factory.page(name="W" * 120), wide)
+    context = chromium.new_context(color_scheme=scheme)
     tab = context.new_page()
-    for path in ("/", "/quiet", "/major", "/critical", "/maintenance", "/incident", "/month", "/uptime"):
+    for path in (
+        "/",
+        "/quiet",
+        "/major",
+        "/critical",
+        "/maintenance",
+        "/incident",
+        "/month",
+        "/uptime",
+        "/wide",
+        "/wide-incident",
+    ):
+        tab.set_viewport_size({"width": 1280, "height": 800})
         tab.goto(host.address + path)
         found = Axe().run(tab)
         assert found.violations_count == 0, found.generate_report()
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.set_viewport_size({"width": 320, "height": 568})
+        assert tab.evaluate("document.documentElement.scrollWidth") == 320
     context.close()
 
 
@@ -232,7 +253,7 @@ def test_earlier_months_come_below_the_ones_before(host: Host, tab: Page) -> Non
     tab.goto(f"{host.address}/history/2026-11")
     months = tab.get_by_role("heading", level=2)
     tab.get_by_role("link", name="Earlier").hover()
-    tab.wait_for_function("window.htmx")
+    wait_for_htmx(tab)
     for count, month in ((2, "October 2026"), (3, "January 2023")):
         tab.get_by_role("link", name="Earlier").click()
         tab.clock.run_for(1_000)
