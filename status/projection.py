@@ -110,7 +110,7 @@ class Reader:
         ended: dict[date, list[snapshot.Incident]] = defaultdict(list)
         for each in (found[key] for key in past if not found[key].is_open):
             ended[each.posted_at.astimezone(self._zone).date()].append(each)
-        with translation.override(self.page.language):
+        with translation.override("en"):  # Statuspage's words, which programs compare; pages translate them
             indicator, description = page_status(
                 (ComponentStatus(row.current) for row in live),
                 (Impact(incident.impact) for incident in open_incidents if not incident.components),
@@ -121,7 +121,7 @@ class Reader:
             indicator=indicator,
             description=description,
             groups=tuple(self._group(group, live) for group in self._groups),
-            components=tuple(self._component(row) for row in live),
+            components=self.components(),
             uptimes=self._uptimes([row for row in live if row.showcase]),
             open_incidents=open_incidents,
             active_maintenances=tuple(each for each in maintenances if each not in upcoming),
@@ -133,6 +133,10 @@ class Reader:
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
         )
+
+    def components(self) -> tuple[snapshot.Component, ...]:
+        """This page's, in its order, with their status now."""
+        return tuple(self._component(row) for row in self._components.values() if row.deleted_at is None)
 
     @staticmethod
     def _keys(rows: models.QuerySet[Incident]) -> list[int]:

@@ -86,7 +86,7 @@ class PageView(APIView):
         return serializers.IncidentAnswer(incidents, many=True, context=context).data
 
     def shown_components(self) -> Any:
-        rows = Reader(self.page, today(self.page)).site().components
+        rows = Reader(self.page, today(self.page)).components()
         return serializers.ComponentAnswer(rows, many=True).data
 
     def shown_component(self, public_id: str) -> Any:
