@@ -1,0 +1,110 @@
+"""The README's five minutes, as a newcomer takes them: `make demo`'s process tree, a browser, and a killed worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.front import ask
+from tests.portal.test_demo import children, running, until
+from tests.servers import free_port
+from tests.services import CHROMIUM
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def browser_page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        arguments = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+        arguments += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+        arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser.new_context().new_page()
+        browser.close()
+
+
+def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
+    port = free_port()
+    site = f"http://127.0.0.1:{port}"
+    page = browser_page
+
+    def public(path: str) -> str:
+        answer = ask(site, path)
+        assert answer.status == 200, path
+        return answer.body.decode()
+
+    def post_update(status: str, message: str, component_status: str = "") -> None:
+        page.get_by_role("link", name="Post update").click()
+        page.select_option("[name=status]", status)
+        page.fill("[name=body]", message)
+        if component_status:
+            page.select_option("[name=components-0-status]", component_status)
+        page.get_by_role("button", name="Post update").click()
+        expect(page.get_by_text("The update is posted.")).to_be_visible()
+
+    with running(tmp_path, "demo", port) as demo:
+        # 1. Read
+        page.goto(f"{site}/history/2023-01")
+        page.get_by_role("link", name="Underline infrastructure issue impacting live services").click()
+        expect(page.get_by_text("This incident affected: Commerce API and Dashboard.")).to_be_visible()
+
+        # 2. Declare: a title, a message, a component with its status
+        page.goto(f"{site}/admin/")
+        page.fill("[name=username]", "demo")
+        page.fill("[name=password]", "demo")
+        page.get_by_role("button", name="Log in").click()
+        page.goto(f"{site}/admin/incidents/incident/add/")
+        page.fill("[name=title]", "Checkout fails")
+        page.fill("[name=body]", "About a third of all checkouts fail.")
+        page.select_option("[name=components-0-component]", label="Commerce API")
+        page.select_option("[name=components-0-status]", "major_outage")
+        page.get_by_role("button", name="Declare incident").click()
+        expect(page.get_by_role("link", name="Post update")).to_be_visible()
+        incident_address = page.url
+        for path in ("/", "/fragments/summary.html", "/api/v2/summary.json", "/history.atom", "/history.rss"):
+            assert "About a third of all checkouts fail." in public(path)
+        assert json.loads(public("/api/v2/status.json"))["status"]["indicator"] == "major"
+
+        # 3. Update, from two tabs at once
+        second = page.context.new_page()
+        second.goto(f"{incident_address}")
+        second.get_by_role("link", name="Post update").click()
+        second.fill("[name=body]", "The second tab's words.")
+        post_update("identified", "A queue is full; we are adding workers.")
+        second.get_by_role("button", name="Post update").click()
+        expect(second.get_by_text("Someone posted while you typed").first).to_be_visible()
+        expect(second.locator("[name=body]")).to_have_value("The second tab's words.")
+        assert "The second tab's words." not in public("/")
+        assert "A queue is full; we are adding workers." in public("/")
+        second.close()
+
+        # 4. Kill the worker and the clock: the page still changes
+        (celery,) = children(demo, "celery")
+        os.kill(celery, signal.SIGKILL)
+        post_update("monitoring", "More workers run; checkouts work.", "operational")
+        assert "More workers run; checkouts work." in public("/")
+        until(lambda: children(demo, "celery") not in ([], [celery]))
+
+        # 5. Resolve, and publish the postmortem
+        post_update("resolved", "Checkouts have worked for half an hour.")
+        page.get_by_role("link", name="Publish postmortem").click()
+        page.fill("[name=body]", "## Summary\n\nA queue was too small.")
+        page.get_by_role("button", name="Publish postmortem").click()
+        (told,) = [row for row in json.loads(public("/api/v2/incidents.json"))["incidents"] if "Checkout" in row["name"]]
+        assert told["status"] == "postmortem"
+        assert "A queue was too small." in public(f"/incidents/{told['id']}")
+
+        # 6. Look behind it
+        page.get_by_role("link", name="History").first.click()
+        history = page.locator("#content").inner_text()
+        for words in ("Checkout fails", "A queue is full", "postmortem", "demo"):
+            assert words.lower() in history.lower()
+
+    assert (tmp_path / "demo" / "portal.sqlite3").exists()
