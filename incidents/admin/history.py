@@ -1,0 +1,170 @@
+"""What happened to a row, as one list that people read: when, who, what, and each fact's old and new value."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils import dateformat
+from django.utils.text import capfirst
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, TimelineEntry
+from incidents.models.base import Tracked
+
+if TYPE_CHECKING:
+    from incidents.models import User
+
+# Which row it is, and what follows from the other facts
+UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host"})
+# Facts of an incident that its updates tell
+TOLD_BY_UPDATES = frozenset({"status", "first_posted_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A fact with its two values in words; "" for one that is not set."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime  # the server's clock
+    author: User | None
+    what: str
+    changes: tuple[Change, ...] = ()
+    text: str = ""
+    reason: str = ""
+
+
+def moment(at: datetime) -> str:
+    """ "Jan 17, 2023 - 17:02 CET" in the current time zone."""
+    return dateformat.format(localtime(at), "M j, Y - H:i T")
+
+
+def of_row(row: Tracked) -> list[Entry]:
+    """The history of one row, newest first."""
+    return _newest_first(_entries(row))
+
+
+def of_component(component: Component) -> list[Entry]:
+    """The history of a component with every status it had."""
+    changes = component.status_changes.select_related("author", "update__incident")
+    return _newest_first([*of_row(component), *(_status_entry(change) for change in changes)])
+
+
+def of_incident(incident: Incident) -> list[Entry]:
+    """Everything that was said and done about an incident, corrections with the text that they replaced."""
+    components: dict[int | None, list[ComponentStatusChange]] = defaultdict(list)
+    changes = ComponentStatusChange.objects.filter(update__incident=incident).order_by("pk")
+    for change in changes.select_related("component__group"):
+        components[change.update_id].append(change)
+    entries = _entries(incident, leave_out=TOLD_BY_UPDATES)
+    for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
+        entries.append(_update_entry(old, new, components[new.id]))
+    entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    for name in ("postmortem", "plan"):
+        if row := getattr(incident, name, None):
+            entries += _entries(row, leave_out={"incident", "author"})
+    return _newest_first(entries)
+
+
+def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def _versions(records: Any) -> list[tuple[Any, Any]]:
+    """Each history row with the one before it of the same row, None for the first."""
+    by_row: dict[int, list[Any]] = defaultdict(lambda: [None])
+    for record in records.select_related("history_user").order_by("history_id"):
+        by_row[record.id].append(record)
+    return [pair for versions in by_row.values() for pair in pairwise(versions)]
+
+
+def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
+    entries = []
+    noun = capfirst(str(row._meta.verbose_name))
+    for old, new in _versions(row.history.all()):
+        is_deleted = new.deleted_at and not (old and old.deleted_at)
+        changes = () if is_deleted else _changes(old, new, leave_out)
+        if not (old is None or is_deleted or changes):
+            continue  # touched without a new fact
+        verb = _("deleted") if is_deleted else (_("changed") if old else _("created"))
+        what = f"{noun}: {verb}"
+        entries.append(_entry(new, what, changes=changes))
+    return entries
+
+
+def _entry(record: Any, what: str, **more: Any) -> Entry:
+    return Entry(record.history_date, record.history_user, what, reason=record.history_change_reason or "", **more)
+
+
+def _changes(old: Any, new: Any, leave_out: Collection[str] = ()) -> tuple[Change, ...]:
+    found = []
+    for field in new.instance_type._meta.concrete_fields:
+        if field.name in UNTOLD or field.name in leave_out:
+            continue
+        before = getattr(old, field.attname) if old else None
+        after = getattr(new, field.attname)
+        if before != after and not (old is None and after == ""):
+            found.append(Change(capfirst(field.verbose_name), _words(field, old) if old else "", _words(field, new)))
+    return tuple(found)
+
+
+def _words(field: models.Field[Any, Any], record: Any) -> str:
+    value = getattr(record, field.attname)
+    if value is None:
+        return ""
+    if field.is_relation:
+        return str(getattr(record, field.name))
+    if field.choices:
+        return str(dict(field.flatchoices).get(value, value))
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value)
+
+
+def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -> Entry:
+    status = IncidentStatus(new.status).label
+    if old is not None:
+        return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=_changes(old, new))
+    what = _("Update “%(status)s”: posted, shown as of %(time)s")
+    return _entry(
+        new,
+        what % {"status": status, "time": moment(new.display_at)},
+        text=new.body,
+        changes=tuple(_status_change(change) for change in components),
+    )
+
+
+def _status_change(change: ComponentStatusChange) -> Change:
+    old = change.get_old_status_display() if change.old_status != change.status else ""
+    return Change(str(change.component), old, change.get_status_display())
+
+
+def _status_entry(change: ComponentStatusChange) -> Entry:
+    what = _("Status as of %(time)s") % {"time": moment(change.effective_at)}
+    if change.update:
+        what = f"{what} - {change.update.incident}"
+    return Entry(change.created_at, change.author, what, changes=(_status_change(change),), reason=change.reason)
+
+
+def _note_entry(note: TimelineEntry) -> Entry:
+    what = f"{note.get_kind_display()}, {moment(note.occurred_at)}"
+    if note.ended_at:
+        what = f"{what} - {moment(note.ended_at)}"
+    if note.outcome:
+        what = f"{what}: {note.get_outcome_display()}"
+    return Entry(note.created_at, note.author, what, text=note.text)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from incidents.admin.base import RecordAdmin, acting, sent
+from incidents.forms.verb import VerbForm, one_line
+from incidents.models import ApiKey, User
+from incidents.people import create_key, revoke_key
+from incidents.permissions import ROLES, Verb
+
+if TYPE_CHECKING:
+    from incidents.forms.verb import Data
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
+    list_filter = ("is_active", "is_service", "is_superuser", "groups")
+    readonly_fields = ("is_service", "last_login", "date_joined")
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Their name stands in the history: whoever leaves is made inactive."""
+        return False
+
+
+class KeyForm(VerbForm):
+    """A new key for a program; `key` is there once it was made, and never again."""
+
+    verb = Verb.EDIT_CATALOGUE
+    heading = gettext_lazy("Create API key")
+
+    name = one_line(gettext_lazy("Name"), most=100, help_text=gettext_lazy("Of the program that will use it."))
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=[(role, role.capitalize()) for role in ROLES])
+
+    key: str
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if ApiKey.objects.filter(name=name).exists():
+            raise ValidationError(_("There is a key with this name already."))
+        return name
+
+    def act(self) -> None:
+        self.key, _row = create_key(author=self.author, **self.cleaned_data)
+
+
+class RevocationForm(VerbForm):
+    verb = Verb.EDIT_CATALOGUE
+    heading = gettext_lazy("Revoke API key")
+
+    def __init__(self, author: User, key: ApiKey, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.key = key
+
+    def act(self) -> None:
+        revoke_key(self.key, author=self.author)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RecordAdmin):
+    verb = Verb.EDIT_CATALOGUE
+    list_display = ("name", "user", "ending", "created_at", "revoked_at", "revocation")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    list_display_links = None
+    search_fields = ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        revoke = self.admin_site.admin_view(self.revoke_view)
+        return [path("<int:pk>/revoke/", revoke, name="incidents_apikey_revoke"), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("ends with"))
+    def ending(self, key: ApiKey) -> str:
+        return f"…{key.last_four}"
+
+    @admin.display(description="")
+    def revocation(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return ""
+        return format_html('<a href="{}">{}</a>', reverse("admin:incidents_apikey_revoke", args=[key.pk]), _("Revoke"))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        form = KeyForm(acting(request), sent(request))
+        return self.answer(request, form, done=lambda: self._show(request, form))
+
+    def _show(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
+        """The only page that ever shows the key."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
+            "key": form.key,
+        }
+        return render(request, "admin/incidents/key.html", context)
+
+    def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        key = get_object_or_404(ApiKey, pk=pk)
+        form = RevocationForm(acting(request), key, sent(request))
+
+        def done() -> HttpResponse:
+            messages.success(request, _("The key “%(name)s” opens nothing any more.") % {"name": key})
+            return redirect("admin:incidents_apikey_changelist")
+
+        return self.answer(request, form, original=key, done=done)

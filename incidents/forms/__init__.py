@@ -1,0 +1,1 @@
+"""The verbs of the record as forms, for every page that staff work on."""

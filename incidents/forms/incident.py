@@ -1,0 +1,352 @@
+"""The verbs on incidents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.errors import Conflict, DomainError
+from incidents.forms.components import affected, choosable, component_rows, grouped
+from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
+from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Visibility, allowed_statuses
+from incidents.maintenance import schedule_maintenance
+from incidents.models import Incident, IncidentUpdate, Page, TimelineEntry, User
+from incidents.permissions import Verb, allows
+from incidents.postmortems import publish_postmortem
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+from incidents.timeline import note
+
+if TYPE_CHECKING:
+    from incidents.forms.components import Rows
+    from incidents.forms.verb import Data
+
+
+class IncidentForm(VerbForm):
+    """A verb on one incident."""
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.incident = incident
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.incident.page.zone
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        """Whether it makes sense to offer this now."""
+        return incident.deleted_at is None
+
+
+class MessageForm(IncidentForm):
+    """What is said about an incident: where it stands, in words, and its components."""
+
+    verb = Verb.POST_UPDATE
+
+    # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
+    status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
+    body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        components = choosable([incident.page])
+        named = set(incident.components().values_list("pk", flat=True))
+        self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
+        self.offer_statuses()
+
+    def offer_statuses(self) -> None:
+        """Only what is allowed now, with the next one chosen."""
+        kind, current = Kind(self.incident.kind), IncidentStatus(self.incident.status)
+        latest = self.incident.latest_update()
+        allowed = allowed_statuses(kind, current if latest else None)
+        order = STATUSES[kind]
+        later = [status for status in allowed if latest and order.index(status) > order.index(current)]
+        field = self.fields["status"]
+        field.widget = forms.Select(choices=[(status.value, status.label) for status in allowed])
+        field.initial = next(iter([*later, *allowed]), None)
+
+
+class UpdateForm(MessageForm):
+    heading = _("Post update")
+
+    display_at = MomentField(
+        label=_("Time shown"), required=False, help_text=_("Empty for now. An earlier time back-dates what is shown.")
+    )
+    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    theirs: IncidentUpdate | None = None  # what somebody posted while this was typed
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        latest = incident.latest_update()
+        self.fields["seen"].initial = latest.public_id if latest else ""
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        return super().fits(incident) and incident.status != IncidentStatus.COMPLETED
+
+    def act(self) -> None:
+        facts = self.cleaned_data
+        post_update(
+            self.incident,
+            status=facts["status"],
+            body=facts["body"],
+            author=self.author,
+            components=affected(self.components),
+            display_at=facts["display_at"],
+            seen=facts["seen"],
+            notify=facts["notify"],
+        )
+
+    def refuse(self, refusal: DomainError) -> None:
+        if isinstance(refusal, Conflict):
+            self.theirs = refusal.theirs
+            self.data = {**dict(self.data.items()), "seen": self.theirs.public_id}
+            self.offer_statuses()
+        else:
+            super().refuse(refusal)
+
+
+class PublishForm(MessageForm):
+    heading = _("Publish incident")
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        return super().fits(incident) and incident.visibility == Visibility.INTERNAL
+
+    def act(self) -> None:
+        facts = self.cleaned_data
+        publish_incident(
+            self.incident,
+            status=facts["status"],
+            body=facts["body"],
+            author=self.author,
+            components=affected(self.components),
+        )
+
+
+class CorrectionForm(IncidentForm):
+    verb = Verb.CORRECT_UPDATE
+    heading = _("Correct update")
+
+    body = many_lines(
+        _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
+    )
+    reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
+
+    def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
+        super().__init__(author, update.incident, data)
+        self.update = update
+        self.fields["body"].initial = update.body
+
+    def act(self) -> None:
+        correct_update(self.update, author=self.author, **self.cleaned_data)
+
+
+class NoteForm(IncidentForm):
+    verb = Verb.NOTE_TIMELINE
+    heading = _("Note on timeline")
+    fieldsets = (
+        (None, {"fields": ["text", "occurred_at", "kind"]}),
+        (_("More"), {"fields": ["outcome", "precision", "ended_at"], "classes": ["collapse"]}),
+    )
+
+    text = many_lines(
+        _("What happened"), rows=3, help_text=_("Internal. It cannot be changed, only followed by another.")
+    )
+    occurred_at = MomentField(label=_("When"))
+    kind = column(TimelineEntry, "kind")
+    outcome = column(TimelineEntry, "outcome", help_text=_("Of a mitigation attempt."))
+    precision = column(TimelineEntry, "precision")
+    ended_at = MomentField(label=_("Until"), required=False, help_text=_("The end of a range."))
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        self.fields["occurred_at"].initial = timezone.now
+
+    def act(self) -> None:
+        note(self.incident, author=self.author, **self.cleaned_data)
+
+
+class PostmortemForm(IncidentForm):
+    verb = Verb.PUBLISH_POSTMORTEM
+    heading = _("Publish postmortem")
+
+    body = many_lines(
+        _("Report"),
+        rows=24,
+        help_text=_(
+            "Markdown. Usual headings: Summary, Leadup, Fault, Detection, Root Cause, Mitigation and resolution, "
+            "Corrective and Preventative Measures."
+        ),
+    )
+    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("Empty for now."))
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        return super().fits(incident) and incident.is_ended and not hasattr(incident, "postmortem")
+
+    def act(self) -> None:
+        publish_postmortem(self.incident, author=self.author, **self.cleaned_data)
+
+
+class DeletionForm(IncidentForm):
+    verb = Verb.POST_UPDATE
+    heading = _("Delete incident")
+
+    reason = one_line(
+        _("Reason"),
+        most=REASON_LENGTH,
+        help_text=_("The incident leaves every public page. The record keeps it, with your name and this reason."),
+    )
+
+    def act(self) -> None:
+        delete_incident(self.incident, author=self.author, **self.cleaned_data)
+
+
+class PageForm(VerbForm):
+    """A verb that begins something on a page; with one page there is nothing to choose."""
+
+    page = forms.ModelChoiceField(label=_("Page"), queryset=Page.objects.live(), empty_label=None)
+
+    def __init__(self, author: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.pages = list(Page.objects.live())
+        if self.pages:
+            self.fields["page"].initial = self.pages[0].pk
+        if len(self.pages) == 1:
+            self.fields["page"].widget = forms.HiddenInput()
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """That of the chosen page."""
+        chosen = str(self["page"].value())
+        return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
+
+
+class DeclareForm(PageForm):
+    """An incident with its first update; without a message it is not public yet."""
+
+    verb = Verb.DECLARE_INCIDENT
+    heading = _("Declare incident")
+    fieldsets = (
+        (None, {"fields": ["page", "title", "body", "status"]}),
+        (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
+        (
+            _("Times, when it began earlier"),
+            {
+                "fields": ["display_at", "impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at"],
+                "classes": ["collapse"],
+            },
+        ),
+    )
+    MESSAGE = ("body", "status", "display_at", "notify")
+    TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
+
+    title = one_line(_("Title"))
+    body = many_lines(
+        _("Message"),
+        required=False,
+        help_text=_("The first update; customers read it. Markdown. Without it the incident is not public yet."),
+    )
+    status = forms.TypedChoiceField(
+        label=_("Status"),
+        choices=[(status.value, status.label) for status in STATUSES[Kind.REALTIME]],
+        coerce=IncidentStatus,
+    )
+    visibility = column(Incident, "visibility")
+    severity = column(Incident, "severity", help_text=_("Internal."))
+    impact_override = column(Incident, "impact_override", help_text=_("Empty: computed from the components."))
+    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
+    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("On the first update; empty for now."))
+    impact_began_at = MomentField(label=_("Impact began"), required=False)
+    impact_ended_at = MomentField(label=_("Impact ended"), required=False)
+    detected_at = MomentField(label=_("Detected"), required=False)
+    acknowledged_at = MomentField(label=_("Acknowledged"), required=False)
+
+    def __init__(self, author: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        if allows(author, Verb.POST_UPDATE):
+            self.components = component_rows(data, choosable(self.pages))
+        else:
+            for name in self.MESSAGE:
+                del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        facts = self.cleaned_data
+        says_more = facts.get("status", IncidentStatus.INVESTIGATING) != IncidentStatus.INVESTIGATING
+        if self.components is not None and self.components.is_valid():
+            says_more = says_more or bool(affected(self.components))
+        if says_more and not facts.get("body"):
+            self.add_error("body", _("Write a message: it carries the status and the components."))
+        return facts
+
+    def act(self) -> None:
+        facts = self.cleaned_data
+        self.incident = declare_incident(
+            facts["page"],
+            title=facts["title"],
+            author=self.author,
+            visibility=facts["visibility"],
+            severity=facts["severity"],
+            impact_override=facts["impact_override"],
+        )
+        times: Any = {name: facts[name] for name in self.TIMES if facts[name]}
+        if times:
+            edit_incident(self.incident, author=self.author, **times)
+        if self.components is not None and facts["body"]:
+            post_update(
+                self.incident,
+                status=facts["status"],
+                body=facts["body"],
+                author=self.author,
+                components=affected(self.components),
+                display_at=facts["display_at"],
+                notify=facts["notify"],
+            )
+
+
+class MaintenanceForm(PageForm):
+    verb = Verb.POST_UPDATE
+    heading = _("Schedule maintenance")
+
+    title = one_line(_("Title"))
+    body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
+    scheduled_for = MomentField(label=_("Starts"))
+    scheduled_until = MomentField(label=_("Ends"))
+    affects = forms.MultipleChoiceField(label=_("Components"), required=False, widget=forms.CheckboxSelectMultiple)
+    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
+
+    incident: Incident
+
+    def __init__(self, author: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.choosable = choosable(self.pages)
+        field = self.fields["affects"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = grouped(self.choosable.values())
+
+    def act(self) -> None:
+        facts = self.cleaned_data
+        self.incident = schedule_maintenance(
+            facts["page"],
+            title=facts["title"],
+            body=facts["body"],
+            scheduled_for=facts["scheduled_for"],
+            scheduled_until=facts["scheduled_until"],
+            author=self.author,
+            components=tuple(self.choosable[key] for key in facts["affects"]),
+            notify=facts["notify"],
+        )

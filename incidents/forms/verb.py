@@ -1,0 +1,123 @@
+"""What the forms have in common: they read the input, call a service and show what it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
+from incidents.models import User
+from incidents.permissions import Verb
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+    from incidents.forms.components import Rows
+
+    Data = Mapping[str, Any] | None
+    Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
+
+REASON_LENGTH = 100  # what a history row holds
+
+
+class VerbForm(forms.Form):
+    """One verb. `heading` is what the page and its button say; times are entered in `zone`."""
+
+    verb: ClassVar[Verb]
+    heading: ClassVar[StrPromise]
+    fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
+    components: Rows | None = None
+
+    def __init__(self, author: User, data: Data = None) -> None:
+        super().__init__(data)
+        self.author = author
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """None for the server's own."""
+        return None
+
+    def is_valid(self) -> bool:
+        rows_are_valid = self.components is None or self.components.is_valid()
+        return super().is_valid() and rows_are_valid
+
+    def perform(self) -> bool:
+        """Whether it was done. If not, the form says why, and nothing was written. Raises `Forbidden`."""
+        if not self.is_valid():
+            return False
+        try:
+            with transaction.atomic():
+                self.act()
+        except Forbidden:
+            raise
+        except DomainError as refusal:
+            self.refuse(refusal)
+            return False
+        return True
+
+    def act(self) -> None:
+        """Call the service."""
+        raise NotImplementedError
+
+    def refuse(self, refusal: DomainError) -> None:
+        show_refusal(self, refusal)
+
+
+def show_refusal(form: forms.BaseForm, refusal: DomainError) -> None:
+    """Say at the field that it is about, or above the form, why nothing was written."""
+    name: str | None = None
+    if isinstance(refusal, InvalidInput):
+        name = refusal.field
+    elif isinstance(refusal, InvalidTransition):
+        name = "status"
+    form.add_error(name if name in form.fields else None, str(refusal))
+
+
+class MomentInput(forms.DateTimeInput):
+    """The browser's own picker, with the time zone written beside it."""
+
+    input_type = "datetime-local"
+
+    def __init__(self, **_kwargs: Any) -> None:  # the admin gives its own attributes
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        return format_html(
+            '{} <span class="zone">{}</span>', super().render(*args, **kwargs), timezone.get_current_timezone_name()
+        )
+
+
+class MomentField(forms.DateTimeField):
+    """An instant, entered to the minute in the current time zone."""
+
+    widget = MomentInput
+
+    def prepare_value(self, value: Any) -> Any:
+        """Without seconds, so that a time which nobody touched counts as unchanged."""
+        value = super().prepare_value(value)
+        return value.replace(second=0, microsecond=0) if isinstance(value, datetime) else value
+
+
+def one_line(label: StrPromise, *, most: int | None = None, **kwargs: Any) -> forms.CharField:
+    return forms.CharField(label=label, max_length=most, widget=forms.TextInput({"class": "vTextField"}), **kwargs)
+
+
+def many_lines(label: StrPromise, *, rows: int = 6, **kwargs: Any) -> forms.CharField:
+    widget = forms.Textarea({"class": "vLargeTextField", "rows": rows})
+    return forms.CharField(label=label, widget=widget, **kwargs)
+
+
+def column(model: type[Model], name: str, **kwargs: Any) -> forms.Field:
+    """The input that Django makes of a model's field."""
+    field = model._meta.get_field(name).formfield(**kwargs)  # type: ignore[union-attr]  # named fields have one
+    assert isinstance(field, forms.Field)
+    return field

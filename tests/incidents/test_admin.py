@@ -1,0 +1,453 @@
+"""What staff do with incidents in the admin, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.apps import apps
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, Postmortem, User
+from incidents.services import declare_incident, delete_incident, edit_incident, post_update
+from tests.incidents.filled import filled
+
+MakeUser = Callable[[str, str], User]
+LIST = "/admin/incidents/incident/"
+DECLARE = f"{LIST}add/"
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
+
+
+def counts() -> dict[str, int]:
+    """How many rows each table of the record has, histories too."""
+    return {
+        model._meta.db_table: model._base_manager.count() for model in apps.get_app_config("incidents").get_models()
+    }
+
+
+def address(incident: Incident, name: str) -> str:
+    return reverse(f"admin:incidents_incident_{name}", args=[incident.pk])
+
+
+@pytest.fixture
+def staff(client: Client, author: User) -> Client:
+    client.force_login(author)
+    return client
+
+
+@pytest.fixture
+def told(incident: Incident, component: Component, author: User) -> Incident:
+    """An incident with one update."""
+    post_update(
+        incident,
+        status=IncidentStatus.INVESTIGATING,
+        body="We are looking into it.",
+        author=author,
+        components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
+    )
+    return incident
+
+
+# --- Declaring --------------------------------------------------------------------------------------------------------
+
+
+def test_three_fields_open_an_incident(staff: Client, page: Page, component: Component, author: User) -> None:
+    form = filled(
+        staff.get(DECLARE), title="API down", body="We look into it.", components=[(component, "major_outage")]
+    )
+    answer = staff.post(DECLARE, form)
+    incident = Incident.objects.get()
+    assert answer.headers["Location"] == address(incident, "change")
+    assert (incident.title, incident.status, incident.impact) == ("API down", "investigating", "critical")
+    assert incident.is_public
+    assert component.status is ComponentStatus.MAJOR_OUTAGE
+    assert incident.history.get(history_type="+").history_user == author
+
+
+def test_without_a_message_the_incident_is_not_public(staff: Client, page: Page) -> None:
+    answer = staff.post(DECLARE, filled(staff.get(DECLARE), title="Strange numbers"), follow=True)
+    assert "The public does not see it yet" in answer.text
+    assert not Incident.objects.get().is_public
+    assert not OutboxEvent.objects.filter(incident__isnull=False).exists()
+
+
+def test_a_component_without_a_message_is_asked_about(staff: Client, page: Page, component: Component) -> None:
+    form = filled(staff.get(DECLARE), title="API down", components=[(component, "major_outage")])
+    before = counts()
+    assert "Write a message" in staff.post(DECLARE, form).text
+    assert counts() == before
+
+
+def test_facts_and_times_are_kept_as_they_were_entered_in_the_zone_of_the_page(staff: Client, page: Page) -> None:
+    form = filled(
+        staff.get(DECLARE),
+        title="API down",
+        visibility=Visibility.INTERNAL,
+        severity=Severity.SEV1,
+        impact_override="critical",
+        impact_began_at="2026-01-10T10:00",
+        detected_at="2026-07-10T10:00",
+    )
+    staff.post(DECLARE, form)
+    incident = Incident.objects.get()
+    assert (incident.visibility, incident.severity, incident.impact_override) == ("internal", "sev1", "critical")
+    assert incident.impact_began_at == datetime(2026, 1, 10, 9, tzinfo=UTC), "CET"
+    assert incident.detected_at == datetime(2026, 7, 10, 8, tzinfo=UTC), "CEST"
+
+
+def test_with_several_pages_one_is_chosen_and_gives_the_zone(staff: Client, page: Page, other_page: Page) -> None:
+    form = filled(staff.get(DECLARE), title="API down", page=other_page.pk, impact_began_at="2026-01-10T10:00")
+    staff.post(DECLARE, form)
+    incident = Incident.objects.get()
+    assert (incident.page, incident.impact_began_at) == (other_page, datetime(2026, 1, 10, 10, tzinfo=UTC))
+
+
+def test_a_responder_declares_and_leaves_the_public_words_to_others(
+    client: Client, make_user: MakeUser, page: Page
+) -> None:
+    client.force_login(make_user("ruth", "responder"))
+    form = filled(client.get(DECLARE), title="Disk filling up")
+    assert "body" not in form
+    client.post(DECLARE, form | {"body": "Smuggled in."})
+    assert Incident.objects.get().latest_update() is None
+
+
+@pytest.mark.parametrize("title", ["", "   ", "x" * 256])
+def test_a_title_that_is_empty_or_too_long_is_refused(staff: Client, page: Page, title: str) -> None:
+    form = filled(staff.get(DECLARE), title=title, body="We look into it.")
+    before = counts()
+    answer = staff.post(DECLARE, form)
+    assert answer.status_code == 200
+    assert answer.context["form"].errors["title"]
+    assert counts() == before
+
+
+def test_what_the_last_step_refuses_undoes_the_first(staff: Client, page: Page, component: Component) -> None:
+    form = filled(staff.get(DECLARE), title="API down", body="x" * 25_001)
+    before = counts()
+    assert "25000 are allowed" in staff.post(DECLARE, form).text
+    assert counts() == before
+
+
+# --- Posting updates --------------------------------------------------------------------------------------------------
+
+
+def test_an_update_offers_the_next_status_and_the_components_of_the_incident(
+    staff: Client, told: Incident, component: Component
+) -> None:
+    form = filled(staff.get(address(told, "update")))
+    assert form["status"] == "identified"
+    assert (form["components-0-component"], form["components-0-status"]) == (str(component.pk), "")
+    staff.post(address(told, "update"), form | {"body": "A disk is full."})
+    told.refresh_from_db()
+    assert told.status == IDENTIFIED
+    assert component.status is ComponentStatus.PARTIAL_OUTAGE, "no change was asked for"
+
+
+def test_a_time_is_entered_in_the_zone_that_stands_beside_it(staff: Client, incident: Incident) -> None:
+    response = staff.get(address(incident, "update"))
+    assert '<span class="zone">Europe/Rome</span>' in response.text
+    staff.post(address(incident, "update"), filled(response, body="It began at ten.", display_at="2026-01-10T10:00"))
+    update = incident.updates.get()
+    assert update.display_at == datetime(2026, 1, 10, 9, tzinfo=UTC)
+    page = staff.get(address(incident, "change")).text
+    assert "Jan 10, 2026 - 10:00 CET" in page
+    assert "published later" in page
+
+
+def test_someone_who_posts_while_you_type_is_shown_and_nothing_is_lost(
+    staff: Client, told: Incident, admin: User
+) -> None:
+    form = filled(staff.get(address(told, "update")), body="A disk is full.")
+    post_update(told, status=RESOLVED, body="It was the network.", author=admin)
+    before = counts()
+    answer = staff.post(address(told, "update"), form)
+    assert counts() == before
+    assert "Someone posted while you typed" in answer.text
+    assert "It was the network." in answer.text
+    again = filled(answer)
+    assert again["body"] == "A disk is full."
+    assert staff.post(address(told, "update"), again).status_code == 302, "the second time it is meant"
+    assert told.updates.count() == 3
+
+
+def test_sending_twice_posts_once(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(address(told, "update")), body="A disk is full.")
+    assert staff.post(address(told, "update"), form).status_code == 302
+    assert staff.post(address(told, "update"), form).status_code == 200
+    assert told.updates.count() == 2
+
+
+def test_the_status_cannot_be_resolved_twice(staff: Client, told: Incident, author: User) -> None:
+    post_update(told, status=RESOLVED, body="Over.", author=author)
+    form = filled(staff.get(address(told, "update")), body="Still over.", status="resolved")
+    before = counts()
+    answer = staff.post(address(told, "update"), form)
+    assert "This is Resolved already" in answer.text
+    assert "status" in answer.context["form"].errors
+    assert counts() == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"body": ""}, "This field is required"),
+        ({"body": "x" * 25_001}, "25000 are allowed"),
+        ({"body": "A disk is full.", "status": "completed"}, "is not a status of this kind"),
+        ({"body": "A disk is full.", "display_at": "2036-01-10T10:00"}, "lies in the future"),
+        ({"body": "A disk is full.", "display_at": "2020-01-10T10:00"}, "lies before the newest update"),
+        ({"body": "A disk is full.", "display_at": "tomorrow"}, "Enter a valid date/time"),
+        ({"body": "A disk\x00is full."}, "Null characters are not allowed"),
+        ({"body": "A disk is full.", "components-1-status": "major_outage"}, "Choose the component"),
+        ({"body": "A disk is full.", "components-1-component": "999999"}, "Select a valid choice"),
+        ({"body": "A disk is full.", "components-TOTAL_FORMS": "x"}, "ManagementForm data is missing"),
+    ],
+)
+def test_bad_input_is_answered_with_a_sentence(
+    staff: Client, told: Incident, typed: dict[str, str], sentence: str
+) -> None:
+    form = filled(staff.get(address(told, "update"))) | typed
+    before = counts()
+    answer = staff.post(address(told, "update"), form)
+    assert answer.status_code == 200
+    assert sentence in answer.text
+    assert counts() == before
+
+
+def test_a_component_named_twice_is_refused(staff: Client, told: Incident, component: Component) -> None:
+    twice = [(component, "operational"), (component, "major_outage")]
+    form = filled(staff.get(address(told, "update")), body="A disk is full.", components=twice)
+    before = counts()
+    assert "A component is named twice" in staff.post(address(told, "update"), form).text
+    assert counts() == before
+
+
+def test_a_megabyte_is_too_much(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(address(told, "update")), body="x" * 1024 * 1024)
+    before = counts()
+    answer = staff.post(address(told, "update"), form)
+    assert answer.status_code == 413
+    assert "Nothing was saved" in answer.text
+    assert counts() == before
+
+
+def test_a_script_in_a_message_is_only_text(staff: Client, incident: Incident) -> None:
+    script = "<script>alert('x')</script>"
+    staff.post(address(incident, "update"), filled(staff.get(address(incident, "update")), body=script))
+    for name in ("change", "history"):
+        page = staff.get(address(incident, name)).text
+        assert "&lt;script&gt;alert" in page
+        assert script not in page
+
+
+def test_components_that_are_still_down_are_named_when_it_is_over(
+    staff: Client, told: Incident, component: Component
+) -> None:
+    form = filled(staff.get(address(told, "update")), status="resolved", body="Over.")
+    answer = staff.post(address(told, "update"), form, follow=True)
+    assert "this component is not operational: API (Partial outage)" in answer.text
+
+
+# --- The other verbs --------------------------------------------------------------------------------------------------
+
+
+def test_a_correction_is_marked(staff: Client, told: Incident) -> None:
+    correct = reverse("admin:incidents_incident_correct", args=[told.pk, told.updates.get().pk])
+    response = staff.get(correct)
+    assert filled(response)["body"] == "We are looking into it."
+    staff.post(correct, filled(response, body="We look into it.", reason="Grammar"))
+    assert told.updates.get().body == "We look into it."
+    assert "edited" in staff.get(address(told, "change")).text
+
+
+def test_a_note_is_internal(staff: Client, told: Incident, author: User) -> None:
+    form = filled(
+        staff.get(address(told, "note")),
+        text="Restarted the pool.",
+        occurred_at="2026-01-10T10:00",
+        kind="mitigation",
+        outcome="partial",
+    )
+    staff.post(address(told, "note"), form)
+    note = told.timeline.get()
+    assert (note.occurred_at, note.outcome, note.author) == (datetime(2026, 1, 10, 9, tzinfo=UTC), "partial", author)
+    assert "Restarted the pool." in staff.get(address(told, "change")).text
+
+
+def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, page: Page, author: User) -> None:
+    incident = declare_incident(page, title="Errors", author=author, visibility=Visibility.INTERNAL)
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Between us.", author=author)
+    form = filled(staff.get(address(incident, "publish")), body="We look into errors.")
+    staff.post(address(incident, "publish"), form)
+    assert [update.body for update in incident.updates.published()] == ["We look into errors."]
+    assert address(incident, "publish") not in staff.get(address(incident, "change")).text
+
+
+def test_a_postmortem_is_offered_once_it_is_over(staff: Client, told: Incident, author: User) -> None:
+    postmortem = address(told, "postmortem")
+    assert postmortem not in staff.get(address(told, "change")).text
+    answer = staff.post(postmortem, filled(staff.get(postmortem), body="## Summary"))
+    assert "Resolve it first" in answer.text
+    post_update(told, status=RESOLVED, body="Over.", author=author)
+    assert postmortem in staff.get(address(told, "change")).text
+    staff.post(postmortem, filled(staff.get(postmortem), body="## Summary"))
+    assert Postmortem.objects.get().author == author
+    assert postmortem not in staff.get(address(told, "change")).text
+
+
+def test_a_maintenance_is_scheduled_with_a_window(staff: Client, page: Page, component: Component) -> None:
+    schedule = reverse("admin:incidents_incident_schedule")
+    form = filled(
+        staff.get(schedule),
+        title="Upgrade",
+        body="We upgrade the database.",
+        scheduled_for="2036-01-10T10:00",
+        scheduled_until="2036-01-10T09:00",
+    ) | {"affects": str(component.pk)}
+    before = counts()
+    assert "The window must end after it starts." in staff.post(schedule, form).text
+    assert counts() == before
+    staff.post(schedule, form | {"scheduled_until": "2036-01-10T11:00"})
+    maintenance = Incident.objects.get(kind=Kind.MAINTENANCE)
+    assert maintenance.plan.scheduled_for == datetime(2036, 1, 10, 9, tzinfo=UTC)
+    assert list(maintenance.components()) == [component]
+
+
+def test_a_deleted_incident_stays_in_the_record_with_the_reason(staff: Client, told: Incident) -> None:
+    assert staff.post(address(told, "delete"), {"reason": ""}).status_code == 200
+    assert Incident.objects.live().exists()
+    staff.post(
+        address(told, "delete"), filled(staff.get(address(told, "delete")), reason="Opened by mistake"), follow=True
+    )
+    assert not Incident.objects.live().exists()
+    assert told.title not in staff.get(LIST).text
+    assert told.title in staff.get(LIST, {"deleted": "yes"}).text
+    assert "Opened by mistake" in staff.get(address(told, "history")).text
+    page = staff.get(address(told, "change")).text
+    assert address(told, "update") not in page
+    assert 'name="title"' not in page, "it is read-only"
+    assert staff.get(address(told, "update")).status_code == 404
+
+
+# --- Facts ------------------------------------------------------------------------------------------------------------
+
+
+def test_facts_are_changed_in_the_name_of_who_is_logged_in(staff: Client, told: Incident, author: User) -> None:
+    change = address(told, "change")
+    staff.post(change, filled(staff.get(change), title="API down", impact_began_at="2026-01-10T10:00"))
+    told.refresh_from_db()
+    assert (told.title, told.impact_began_at) == ("API down", datetime(2026, 1, 10, 9, tzinfo=UTC))
+    assert told.history.first().history_user == author
+
+
+def test_a_fact_that_another_one_changed_meanwhile_is_left_alone(staff: Client, told: Incident, admin: User) -> None:
+    with time_machine.travel(NOON):
+        edit_incident(told, author=admin, detected_at=timezone.now() - timedelta(seconds=90))
+    form = filled(staff.get(address(told, "change")), severity="sev1")
+    edit_incident(told, author=admin, title="Theirs")
+    staff.post(address(told, "change"), form)
+    told.refresh_from_db()
+    assert (told.title, told.severity) == ("Theirs", "sev1")
+    assert told.detected_at == NOON - timedelta(seconds=90), "nobody touched its seconds"
+
+
+def test_an_impact_that_ends_before_it_began_is_refused(staff: Client, told: Incident) -> None:
+    form = filled(
+        staff.get(address(told, "change")), impact_began_at="2026-01-10T10:00", impact_ended_at="2026-01-10T09:00"
+    )
+    before = counts()
+    assert "The impact cannot end before it began." in staff.post(address(told, "change"), form).text
+    assert counts() == before
+
+
+def test_what_only_the_service_knows_comes_back_at_its_field(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(address(told, "change")), caused_by=told.pk)
+    before = counts()
+    answer = staff.post(address(told, "change"), form)
+    assert answer.context["adminform"].form.errors["caused_by"] == ["An incident cannot be its own cause."]
+    assert counts() == before
+
+
+# --- Rights and lists -------------------------------------------------------------------------------------------------
+
+
+def test_a_viewer_reads_and_posts_nothing(client: Client, make_user: MakeUser, told: Incident) -> None:
+    client.force_login(make_user("vera", "viewer"))
+    page = client.get(address(told, "change"))
+    assert "We are looking into it." in page.text
+    assert address(told, "update") not in page.text
+    assert client.get(address(told, "history")).status_code == 200
+    before = counts()
+    for answer in (
+        client.get(address(told, "update")),
+        client.post(address(told, "update"), {"status": "identified", "body": "Hello"}),
+        client.post(DECLARE, {"title": "Hello"}),
+        client.post(address(told, "delete"), {"reason": "Because"}),
+    ):
+        assert answer.status_code == 403
+        assert "Ask an administrator for a role that has it." in answer.text
+    assert client.post(address(told, "change"), {"title": "Hello"}).status_code == 403
+    assert counts() == before
+
+
+def test_a_responder_notes_but_publishes_nothing(client: Client, make_user: MakeUser, page: Page, author: User) -> None:
+    incident = declare_incident(page, title="Errors", author=author, visibility=Visibility.INTERNAL)
+    client.force_login(make_user("ruth", "responder"))
+    assert client.post(address(incident, "publish"), {"status": "identified", "body": "Hello"}).status_code == 403
+    assert client.post(address(incident, "postmortem"), {"body": "Hello"}).status_code == 403
+    incident.refresh_from_db()
+    assert incident.visibility == Visibility.INTERNAL
+    assert (
+        client.post(address(incident, "note"), filled(client.get(address(incident, "note")), text="Hm")).status_code
+        == 302
+    )
+
+
+def test_who_is_not_logged_in_is_sent_to_the_login(client: Client, told: Incident) -> None:
+    for name in ("update", "change", "history", "delete"):
+        assert "/login/" in client.get(address(told, name)).headers["Location"]
+
+
+def test_what_is_not_published_yet_says_so(staff: Client, told: Incident) -> None:
+    assert "Not yet published" in staff.get(LIST).text
+    assert "Not yet published" in staff.get(address(told, "change")).text
+    OutboxEvent.objects.update(published_at=timezone.now())
+    assert "Not yet published" not in staff.get(LIST).text
+    assert "Not yet published" not in staff.get(address(told, "change")).text
+
+
+def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
+    staff: Client, told: Incident, page: Page, component: Component, author: User
+) -> None:
+    def queries(path: str) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert staff.get(path).status_code == 200
+        return len(captured)
+
+    paths = [LIST, f"{LIST}?q=API", address(told, "change"), address(told, "history"), "/admin/incidents/outboxevent/"]
+    few = [queries(path) for path in paths]
+    for number in range(10):
+        other = declare_incident(page, title=f"API {number}", author=author)
+        post_update(other, status=IDENTIFIED, body="We know.", author=author, components=[(component, None)])
+        post_update(told, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
+    assert [queries(path) for path in paths] == few
+
+
+def test_the_list_finds_by_title_and_filters(staff: Client, told: Incident, page: Page, author: User) -> None:
+    gone = declare_incident(page, title="Deleted one", author=author)
+    delete_incident(gone, author=author, reason="Test")
+    internal = declare_incident(page, title="Quiet one", author=author, visibility=Visibility.INTERNAL)
+    assert internal.title in staff.get(LIST, {"q": "quiet"}).text
+    assert told.title not in staff.get(LIST, {"q": "quiet"}).text
+    shown = staff.get(LIST, {"visibility__exact": "public"}).context["cl"].queryset
+    assert list(shown) == [told]
