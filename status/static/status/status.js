@@ -66,7 +66,7 @@
     let now = Date.now();
     try {
       const answer = await fetch("/heartbeat.json", { cache: "no-store", signal: AbortSignal.timeout(10e3) });
-      beat = Date.parse((await answer.json()).at);
+      beat = Date.parse((await answer.json()).at) || beat;
       now = Date.parse(answer.headers.get("Date")) || now;
       failures = 0;
     } catch {
@@ -76,9 +76,11 @@
     }
     const asOf = $(".as-of time");
     const written = Date.parse(asOf.dateTime);
-    const isStale = failures > 0 || now - beat > FRESH;
+    // A page that changed after the clock stopped is as fresh as its change.
+    const since = Math.max(beat, written);
+    const isStale = failures > 0 || now - since > FRESH;
     $("#stale").hidden = !isStale;
-    if (isStale) write($("#stale time"), beat || written);
+    if (isStale) write($("#stale time"), since);
     // Nothing has changed since: what is shown holds as of the heartbeat, as long as the page follows changes.
     else if (beat > written && (isFirst || (window.htmx && $("main[hx-get]")))) write(asOf, beat);
     isFirst = false;
