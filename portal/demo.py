@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -28,10 +26,6 @@ class Mail:
     file: str
     number: int  # of this message in its file
     message: EmailMessage
-
-    @property
-    def sent_at(self) -> datetime | None:
-        return parsedate_to_datetime(self.message["Date"]) if self.message["Date"] else None
 
     @property
     def headers(self) -> list[tuple[str, str]]:
