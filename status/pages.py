@@ -292,9 +292,12 @@ def _blocks(site: Site) -> list[_Block]:
     """Components in page order, each group where its first one stands, without those that hide while operational."""
     shown = [each for each in site.components if each.status != "operational" or not each.only_show_if_degraded]
     groups = {group.id: group for group in site.groups}
+    uptimes = {uptime.component_id: uptime for uptime in site.uptimes}
     members: dict[str, list[_Row]] = {}
     for component in shown:
-        members.setdefault(component.group_id or component.id, []).append(_row(site, component))
+        members.setdefault(component.group_id or component.id, []).append(
+            _row(site, component, uptimes.get(component.id))
+        )
     blocks = []
     for key, rows in members.items():
         group = groups.get(key)
@@ -304,8 +307,7 @@ def _blocks(site: Site) -> list[_Block]:
     return blocks
 
 
-def _row(site: Site, component: Component) -> _Row:
-    uptime = next((each for each in site.uptimes if each.component_id == component.id), None)
+def _row(site: Site, component: Component, uptime: Uptime | None) -> _Row:
     return _Row(
         component=component,
         tone=labels.TONES[component.status],
