@@ -19,9 +19,12 @@ WANTED = {
 }
 # Written with a bracket in each, so that this file does not find itself.
 HOSTS_AND_PATHS = [
-    r"p[y]pi\.org", r"python[h]osted", r"np[m]js\.", r"deb\.deb[i]an", r"file:[/]{2}",
-    r"(?<![\w.])/roo[t]/", r"(?<![\w.])/wor[k]/", r"(?<![\w.])/far[m]/",
-]  # fmt: skip
+    r"p[y]pi\.org",
+    r"python[h]osted",
+    r"np[m]js\.",
+    r"deb\.deb[i]an",
+    r"(?<![\w.])/(roo[t]|wor[k]|far[m])/",
+]
 
 
 def locked(name: str) -> dict[str, list[str]]:
