@@ -75,7 +75,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
 
     verb: ClassVar[Verb]
     form = RecordForm
-    formfield_overrides = {models.DateTimeField: {"form_class": MomentField, "widget": MomentInput}}
+    formfield_overrides = {
+        models.DateTimeField: {"form_class": MomentField, "widget": MomentInput},
+        models.URLField: {"assume_scheme": "https"},
+    }
     actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:

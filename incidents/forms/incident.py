@@ -224,10 +224,13 @@ class PageForm(VerbForm):
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
         self.pages = list(Page.objects.live())
-        if self.pages:
-            self.fields["page"].initial = self.pages[0].pk
+        field = self.fields["page"]
+        if not self.pages:
+            field.help_text = _("There is none yet. An administrator adds one first.")
+        else:
+            field.initial = self.pages[0].pk
         if len(self.pages) == 1:
-            self.fields["page"].widget = forms.HiddenInput()
+            field.widget = forms.HiddenInput()
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -1,0 +1,157 @@
+"""Pages, components, keys and people in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from incidents import catalogue
+from incidents.lifecycle import ComponentStatus
+from incidents.models import ApiKey, Component, ComponentGroup, OutboxEvent, Page, User
+from tests.incidents.filled import filled
+
+MakeComponent = Callable[..., Component]
+PAGES, COMPONENTS, KEYS = "/admin/incidents/page/", "/admin/incidents/component/", "/admin/incidents/apikey/"
+
+
+@pytest.fixture
+def office(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def test_a_page_is_added_with_an_author_and_told_to_the_outbox(office: Client, admin: User) -> None:
+    form = filled(office.get(f"{PAGES}add/"), name="Beta", url="https://Status.Beta.example/", time_zone="Europe/Rome")
+    office.post(f"{PAGES}add/", form)
+    page = Page.objects.get()
+    assert (page.url, page.host) == ("https://Status.Beta.example", "status.beta.example")
+    assert page.history.get().history_user == admin
+    assert OutboxEvent.objects.get().page == page
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"time_zone": "Mars/Olympus"}, "is not a time zone"),
+        ({"language": "xx"}, "is not a language we know"),
+        ({"url": "status"}, "Enter a valid URL"),
+        ({"url": "https://STATUS.acme.example"}, "Another page has this host name"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(
+    office: Client, page: Page, typed: dict[str, str], sentence: str
+) -> None:
+    form = filled(office.get(f"{PAGES}add/"), name="Beta", url="https://beta.example") | typed
+    answer = office.post(f"{PAGES}add/", form)
+    assert answer.status_code == 200
+    assert sentence in answer.text
+    assert Page.objects.count() == 1
+
+
+def test_a_component_s_group_is_of_its_page(office: Client, page: Page, other_page: Page, admin: User) -> None:
+    group = ComponentGroup(page=other_page, name="Core")
+    catalogue.save(group, author=admin)
+    form = filled(office.get(f"{COMPONENTS}add/"), name="API", page=page.pk, group=group.pk)
+    answer = office.post(f"{COMPONENTS}add/", form)
+    assert answer.context["adminform"].form.errors["group"] == ["The group belongs to another page."]
+    assert not Component.objects.exists()
+    office.post(f"{COMPONENTS}add/", form | {"page": str(other_page.pk)})
+    assert str(Component.objects.get()) == "Core - API"
+
+
+def test_a_deleted_component_leaves_the_list_and_stays_in_the_record(office: Client, component: Component) -> None:
+    address = reverse("admin:incidents_component_delete", args=[component.pk])
+    assert component.name in office.get(address).text
+    office.post(address, {"post": "yes"})
+    component.refresh_from_db()
+    assert component.deleted_at is not None
+    assert not office.get(COMPONENTS).context["cl"].queryset.exists()
+    assert office.get(COMPONENTS, {"deleted": "yes"}).context["cl"].queryset.get() == component
+    assert "Component: deleted" in office.get(reverse("admin:incidents_component_history", args=[component.pk])).text
+
+
+def test_a_status_is_set_by_hand_with_a_reason(office: Client, component: Component, admin: User) -> None:
+    address = reverse("admin:incidents_component_status", args=[component.pk])
+    assert address in office.get(COMPONENTS).text
+    office.post(address, filled(office.get(address), status="degraded_performance", reason="Seen on the graphs"))
+    change = component.status_changes.get()
+    assert (change.status, change.reason, change.author) == ("degraded_performance", "Seen on the graphs", admin)
+    assert component.status is ComponentStatus.DEGRADED_PERFORMANCE
+    answer = office.post(address, filled(office.get(address), status="operational", effective_at="2036-01-01T00:00"))
+    assert "cannot begin in the future" in answer.text
+    answer = office.post(address, filled(office.get(address), status="operational", reason="x" * 201))
+    assert "at most 200 characters" in answer.text
+    assert component.status_changes.count() == 1
+
+
+def test_those_without_the_right_read_the_catalogue_only(client: Client, author: User, component: Component) -> None:
+    client.force_login(author)
+    change = reverse("admin:incidents_component_change", args=[component.pk])
+    assert 'name="name"' not in client.get(change).text
+    assert client.post(change, {"name": "Other"}).status_code == 403
+    assert client.get(f"{COMPONENTS}add/").status_code == 403
+    assert client.post(reverse("admin:incidents_component_delete", args=[component.pk])).status_code == 403
+    assert client.get(f"{KEYS}add/").status_code == 403
+
+
+def test_lists_ask_as_often_with_many_rows_as_with_few(
+    office: Client, page: Page, admin: User, make_component: MakeComponent
+) -> None:
+    def queries(path: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert office.get(path).status_code == 200
+        return len(captured)
+
+    def grow(number: int) -> None:
+        group = ComponentGroup(page=page, name=f"Group {number}")
+        catalogue.save(group, author=admin)
+        make_component(f"Component {number}", group=group)
+        office.post(f"{KEYS}add/", {"name": f"key {number}", "role": "viewer"})
+
+    paths = [COMPONENTS, "/admin/incidents/componentgroup/", KEYS, "/admin/incidents/user/"]
+    grow(0)
+    few = [queries(path) for path in paths]
+    for number in range(1, 6):
+        grow(number)
+    assert [queries(path) for path in paths] == few
+
+
+def test_a_key_is_shown_once_and_opens_nothing_after_it_is_revoked(office: Client) -> None:
+    answer = office.post(f"{KEYS}add/", filled(office.get(f"{KEYS}add/"), name="Monitoring", role="responder"))
+    key = ApiKey.objects.get()
+    shown = answer.context["key"]
+    assert ApiKey.digest_of(shown) == key.digest
+    assert f'value="{shown}" readonly' in answer.text
+    assert shown not in office.get(KEYS).text
+    assert list(key.user.groups.values_list("name", flat=True)) == ["responder"]
+    again = office.post(f"{KEYS}add/", {"name": "Monitoring", "role": "administrator"})
+    assert "There is a key with this name already." in again.text
+    office.post(reverse("admin:incidents_apikey_revoke", args=[key.pk]))
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_outbox_events_are_only_read(office: Client, page: Page) -> None:
+    events = "/admin/incidents/outboxevent/"
+    assert "Page or its components edited" in office.get(events).text
+    assert office.get(f"{events}add/").status_code == 403
+    assert office.post(f"{events}{OutboxEvent.objects.get().pk}/delete/").status_code == 403
+
+
+def test_people_are_made_inactive_instead_of_deleted(client: Client, author: User) -> None:
+    root = User.objects.create_superuser("root", password="correct horse battery")
+    client.force_login(root)
+    people = "/admin/incidents/user/"
+    assert client.get(f"{people}{author.pk}/delete/").status_code == 403
+    change = f"{people}{author.pk}/change/"
+    group = Group.objects.get(name="responder")
+    client.post(change, {"username": author.username, "groups": [group.pk], "is_staff": "on"})
+    author.refresh_from_db()
+    assert not author.is_active
+    assert list(author.groups.all()) == [group]
