@@ -17,7 +17,7 @@ WANTED = {
     "run": PROJECT["project"]["dependencies"],
     "dev": PROJECT["dependency-groups"]["dev"],
 }
-# Written with a bracket in each, so that this file does not find itself.
+# Each is written with a bracket or a group, so that this file does not find itself.
 HOSTS_AND_PATHS = [
     r"p[y]pi\.org",
     r"python[h]osted",
