@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from status import assets, labels
-from status.markdown import to_html
+from status.stories import Story, tell
 from status.uptime import WEIGHTS
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from status.snapshot import Component, Day, Group, Incident, Month, Page, Site, Uptime
 
-BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 FEW_COMPONENTS = 20  # up to so many, quiet groups are shown open too
 PITCH = 9  # from one day's bar to the next, in the drawing's units; a bar is 6 wide
 SYMBOLS = {"none": "✓", "notice": "•", "minor": "▲", "major": "✕", "critical": "✕", "maintenance": "⚙"}
@@ -55,7 +54,7 @@ def incident(page: Page, incident: Incident) -> bytes:
     """`/incidents/<id>`: one incident or maintenance with all that was said; polls itself while it is open."""
     path = f"/incidents/{incident.id}"
     with _reading(page):
-        story = _story(incident, top=3)
+        story = tell(incident, top=3)
         content = _main(
             page,
             "incident",
@@ -146,73 +145,13 @@ def _document(main: dict[str, Any], path: str | None) -> bytes:
     )
 
 
-# --- Incidents --------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One text of an incident; the last two instants only where they must be told."""
-
-    title: str
-    status: str
-    html: SafeString
-    at: datetime
-    published_at: datetime | None
-    edited_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Story:
-    incident: Incident
-    tone: str
-    impact: str
-    entries: tuple[_Entry, ...]  # newest first, the postmortem before all
-    final: _Entry  # the newest update
-    affected: str  # "API and Dashboard"
-    lasted: str  # "" while it lasts
-
-
-def _story(incident: Incident, top: int) -> _Story:
-    """An incident ready to be shown, its texts' headings beginning at `h<top>`."""
-    updates = [
-        _Entry(
-            title=labels.title(incident, update),
-            status=update.status,
-            html=to_html(update.body, top),
-            at=update.display_at,
-            published_at=_if_late(update.display_at, update.published_at),
-            edited_at=update.edited_at,
-        )
-        for update in incident.updates
-    ]
-    told = incident.postmortem
-    postmortem = told and _Entry(
-        title=_("Postmortem"),
-        status="postmortem",
-        html=to_html(told.body, top),
-        at=told.display_at,
-        published_at=_if_late(told.display_at, told.published_at),
-        edited_at=None,
-    )
-    return _Story(
-        incident=incident,
-        tone="notice" if incident.impact == "none" else incident.impact,
-        impact=str(labels.IMPACTS[incident.impact]),
-        entries=(postmortem, *updates) if postmortem else tuple(updates),
-        final=updates[0],
-        affected=labels.names(incident.components),
-        lasted=labels.duration(incident.resolved_at - incident.started_at) if incident.resolved_at else "",
-    )
-
-
-def _if_late(shown: datetime, published: datetime) -> datetime | None:
-    return published if published - shown > BACK_DATED else None
-
-
+# --- The history ------------------------------------------------------------------------------------------------------
 def _history(page: Page, month: Month | None, path: str) -> bytes:
     if month is None:
         return _document(_main(page, "month", title=_("Incident history")), path)
     first = date.fromisoformat(f"{month.month}-01")
     by_day = groupby(month.incidents, key=lambda each: localtime(each.posted_at).date())
-    days = [(day, [_story(each, top=5) for each in posted]) for day, posted in by_day]
+    days = [(day, [tell(each, top=5) for each in posted]) for day, posted in by_day]
     title = _("History of %(month)s") % {"month": format_date(first, "F Y")}
     return _document(_main(page, "month", title=title, month=month, first=first, days=days), path)
 
@@ -263,7 +202,7 @@ class _Past:
 
     first: date
     last: date
-    stories: list[_Story]
+    stories: list[Story]
     is_today: bool
     has_open: bool
 
@@ -279,9 +218,9 @@ def _summary(site: Site) -> dict[str, Any]:
         tone=site.indicator,
         poll="/fragments/summary.html",
         headline=headline,
-        open=[_story(each, top=4) for each in site.open_incidents],
-        active=[_story(each, top=4) for each in site.active_maintenances],
-        upcoming=[_story(each, top=4) for each in site.upcoming_maintenances],
+        open=[tell(each, top=4) for each in site.open_incidents],
+        active=[tell(each, top=4) for each in site.active_maintenances],
+        upcoming=[tell(each, top=4) for each in site.upcoming_maintenances],
         blocks=_blocks(site),
         has_bars=bool(site.uptimes),
         days=_past(site),
@@ -387,7 +326,7 @@ def _past(site: Site) -> list[_Past]:
         now = _Past(
             first=day.date,
             last=day.date,
-            stories=[_story(each, top=5) for each in day.incidents],
+            stories=[tell(each, top=5) for each in day.incidents],
             is_today=day.date == site.today,
             has_open=day.date in still_open,
         )

@@ -97,10 +97,23 @@ def test_an_update_that_stays_where_it_was_is_titled_update() -> None:
 
 def test_a_back_dated_update_says_when_it_was_published() -> None:
     shown = datetime(2023, 1, 17, 16, 2, tzinfo=UTC)
+    on_time = factory.update("identified", "We know.", shown + timedelta(hours=1))
     for late, is_said in ((timedelta(minutes=66), True), (timedelta(minutes=5), False)):
         update = factory.update("investigating", "We look.", shown, published_at=shown + late)
-        read = words(pages.incident(factory.page(), factory.incident(updates=[update])))
+        read = words(pages.incident(factory.page(), factory.incident(updates=[on_time, update])))
         assert ("Posted Jan 17, 2023 - 17:02 CET · Published on Jan 17, 2023 - 18:08 CET" in read) is is_said
+
+
+def test_an_incident_written_down_afterwards_says_so_once() -> None:
+    shown = datetime(2023, 1, 17, 16, 2, tzinfo=UTC)
+    later = datetime(2023, 1, 17, 17, 17, tzinfo=UTC)
+    updates = [
+        factory.update("resolved", "Done.", shown + timedelta(minutes=43), published_at=later),
+        factory.update("investigating", "We look.", shown, published_at=later - timedelta(minutes=9)),
+    ]
+    read = words(pages.incident(factory.page(), factory.incident(updates=updates)))
+    assert read.count("Published") == 1
+    assert "Published later than the times shown, on Jan 17, 2023 - 18:17 CET" in read
 
 
 def test_a_corrected_text_says_so() -> None:

@@ -1,0 +1,83 @@
+"""An incident or maintenance ready to be shown: what was said, newest first, and how honest its times are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from status import labels
+from status.markdown import to_html
+
+if TYPE_CHECKING:
+    from status.snapshot import Incident
+
+BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One text of an incident; the last two instants only where they must be told."""
+
+    title: str
+    status: str
+    html: SafeString
+    at: datetime
+    published_at: datetime | None
+    edited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    incident: Incident
+    tone: str
+    impact: str
+    entries: tuple[Entry, ...]  # newest first, the postmortem before all
+    final: Entry  # the newest update
+    affected: str  # "API and Dashboard"
+    lasted: str  # "" while it lasts
+    entered_at: datetime | None  # all of it was published later than it shows: told once, and not at each entry
+
+
+def tell(incident: Incident, top: int) -> Story:
+    """An incident ready to be shown, its texts' headings beginning at `h<top>`."""
+    updates = [
+        Entry(
+            title=labels.title(incident, update),
+            status=update.status,
+            html=to_html(update.body, top),
+            at=update.display_at,
+            published_at=_if_late(update.display_at, update.published_at),
+            edited_at=update.edited_at,
+        )
+        for update in incident.updates
+    ]
+    told = incident.postmortem
+    postmortem = told and Entry(
+        title=_("Postmortem"),
+        status="postmortem",
+        html=to_html(told.body, top),
+        at=told.display_at,
+        published_at=_if_late(told.display_at, told.published_at),
+        edited_at=None,
+    )
+    entries = (postmortem, *updates) if postmortem else tuple(updates)
+    late = [entry.published_at for entry in entries if entry.published_at]
+    entered_at = max(late) if len(late) == len(entries) else None
+    return Story(
+        incident=incident,
+        tone="notice" if incident.impact == "none" else incident.impact,
+        impact=str(labels.IMPACTS[incident.impact]),
+        entries=tuple(replace(entry, published_at=None) for entry in entries) if entered_at else entries,
+        final=updates[0],
+        affected=labels.names(incident.components),
+        lasted=labels.duration(incident.resolved_at - incident.started_at) if incident.resolved_at else "",
+        entered_at=entered_at,
+    )
+
+
+def _if_late(shown: datetime, published: datetime) -> datetime | None:
+    return published if published - shown > BACK_DATED else None
