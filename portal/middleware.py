@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -126,7 +126,7 @@ class DatabaseGuardMiddleware:
         """The application's answer, or None when the database let it down."""
         # Only our PostgreSQL connection knows whether a commit was sent.
         is_keyed = "Idempotency-Key" in request.headers and connection.vendor == "postgresql"
-        pause, give_up_at = 0.05, time.monotonic() + REPEAT
+        pause, began_at = 0.05, time.monotonic()
         while True:
             response = self.get_response(request)
             failure = request.META.pop(FAILURE, None)
@@ -136,11 +136,13 @@ class DatabaseGuardMiddleware:
                 return response
             logger.warning("%s %s: %s", request.method, request.path, str(failure).partition("\n")[0])
             may_repeat = _is_read(request) or (is_keyed and not allowed.commit_sent)
-            if not may_repeat or _is_silent() or time.monotonic() + pause > give_up_at:
+            if not may_repeat or _is_silent() or time.monotonic() + pause > began_at + REPEAT:
                 return None
             time.sleep(pause)
             pause *= 2
-            close_old_connections()
+            allowed.left = began_at + REQUEST - time.monotonic()
+            if connection.errors_occurred:
+                connection.close_if_unusable_or_obsolete()
 
 
 @receiver(connection_created)

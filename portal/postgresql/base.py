@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any, Self
 
 from django.db import connections
@@ -59,8 +59,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None or self.connection.is_suspect:
             return False
         # Django also asks before and after a request, where nobody else sets a limit.
-        left = current_patience().seconds()
-        with patience(HEALTH_CHECK if left is None else min(HEALTH_CHECK, left)):
+        with nullcontext() if current_patience().wait <= HEALTH_CHECK else patience(HEALTH_CHECK):
             return super().is_usable()
 
 
@@ -71,7 +70,7 @@ def _options() -> dict[str, Any]:
         "client_connection_check_interval": 1000,  # ms; a statement whose client gave up is given up too
         "idle_in_transaction_session_timeout": 60_000,
     }
-    if now.ends_at < math.inf:
+    if now.left < math.inf:
         # Sooner than the client's deadline, so that a server which is alive says so and keeps the connection.
         session |= {"statement_timeout": int(now.wait * 900), "idle_in_transaction_session_timeout": 3000}
     return {

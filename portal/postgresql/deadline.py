@@ -26,16 +26,21 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Patience:
-    """How long the running code may wait for the database."""
+    """How long the running code may wait for the database; what it computes meanwhile does not count."""
 
     wait: float = 15.0  # seconds for one answer
-    ends_at: float = math.inf  # the time.monotonic() from which nothing is waited for
+    left: float = math.inf  # seconds for all that are still to come
     commit_sent: bool = False  # from here on something may have been saved
 
-    def seconds(self) -> float | None:
-        """How long the next wait may take; None for ever."""
-        seconds = min(self.wait, self.ends_at - time.monotonic())
-        return None if seconds == math.inf else max(0.0, seconds)
+    @contextmanager
+    def spend(self) -> Iterator[float | None]:
+        """Yields how long the wait in this block may take; None is for ever."""
+        seconds = max(0.0, min(self.wait, self.left))
+        began_at = time.monotonic()
+        try:
+            yield None if seconds == math.inf else seconds
+        finally:
+            self.left -= time.monotonic() - began_at
 
 
 _patience: ContextVar[Patience | None] = ContextVar("patience", default=None)
@@ -48,7 +53,7 @@ def current_patience() -> Patience:
 @contextmanager
 def patience(wait: float, *, total: float = math.inf) -> Iterator[Patience]:
     """Within the block one answer of the database may take `wait` seconds, and all of them together `total`."""
-    value = Patience(wait, time.monotonic() + total)
+    value = Patience(wait, total)
     token = _patience.set(value)
     try:
         yield value
@@ -91,7 +96,8 @@ class DeadlineConnection(psycopg.Connection[Any]):
         # A thread of its own, because nothing can end a thread that waits for a name to be resolved.
         Thread(target=open_it, name="connect", daemon=True).start()
         try:
-            connection = attempt.result(current_patience().seconds())
+            with current_patience().spend() as seconds:
+                connection = attempt.result(seconds)
         except TimeoutError:
             attempt.add_done_callback(_discard)
             server.fell_silent()
@@ -108,15 +114,17 @@ class DeadlineConnection(psycopg.Connection[Any]):
         return self.opened_at <= server.stalled_at
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        seconds = current_patience().seconds() if timeout is None else timeout
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        allowed = current_patience()
         try:
-            result = super().wait(gen, interval, seconds)
+            with allowed.spend() as seconds:
+                result = super().wait(gen, interval, seconds)
         except _WaitTimeout:
-            if timeout is not None:
-                raise
             self.close()
-            server.stalled_at = time.monotonic()
-            server.fell_silent()
+            if seconds == allowed.wait:  # less says only that this request has used up its time
+                server.stalled_at = time.monotonic()
+                server.fell_silent()
             raise psycopg.OperationalError(f"no answer within {seconds:.1f} s: connection closed") from None
         server.silent_since = None
         return result

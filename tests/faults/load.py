@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
+from statistics import median
 from uuid import uuid4
 
 from tests.faults.site import Site
@@ -45,13 +46,17 @@ class Load:
     def of(self, kind: str) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.kind == kind]
 
+    def usual_write(self) -> float:
+        """What the first writes took, while nothing was wrong."""
+        return median(outcome.seconds for outcome in self.of("write")[:4])
+
     def first_write_after(self, instant: float) -> float:
         """Seconds from then until a write was done."""
         done = [outcome.ended_at for outcome in self.of("write") if outcome.is_done and outcome.ended_at > instant]
         return min(done, default=math.inf) - instant
 
     def __str__(self) -> str:
-        lines = []
+        lines = [f"a write took {self.usual_write():.2f} s before"]
         for kind in ("public", "health", "staff", "write"):
             found = self.of(kind)
             codes = {code: sum(outcome.status == code for outcome in found) for code in {o.status for o in found}}

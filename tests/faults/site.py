@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from portal.supervise import WEB
 from tests.servers import free_port
 from tests.services import ROOT
-
-THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,9 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
         text=True,
     )
     facts = json.loads(prepared.stdout)
-    command = ["gunicorn", "portal.wsgi", f"--bind=127.0.0.1:{port}", "--worker-class=gthread", f"--threads={THREADS}"]
     with (folder / "web.log").open("wb") as log:
         web = subprocess.Popen(
-            [sys.executable, "-m", *command, "--no-control-socket"],
+            [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB],
             cwd=ROOT,
             env=environment | {"DATABASE_URL": through or database},
             stdin=subprocess.DEVNULL,

@@ -53,8 +53,9 @@ def check(load: Load, *, ended_at: float) -> None:
     assert max(answer.seconds for answer in load.of("health")) < 1
     assert {answer.status for answer in load.of("staff") + load.of("write")} <= {200, 503}
     assert all(answer.retry_after for answer in answers if answer.status == 503)
-    assert load.first_write_after(ended_at) < 1.5
-    late = [answer for answer in answers if answer.began_at > ended_at + 1.5]
+    recovery = 1.5 + load.usual_write()  # what a busy machine takes for a write is not the fault's
+    assert load.first_write_after(ended_at) < recovery
+    late = [answer for answer in answers if answer.began_at > ended_at + recovery]
     assert late
     assert {answer.status for answer in late} == {200}
 
