@@ -145,20 +145,22 @@ def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -
         new,
         what % {"status": status, "time": moment(new.display_at)},
         text=new.body,
-        changes=tuple(_status_change(change) for change in components),
+        changes=tuple(_status_change(str(change.component), change) for change in components),
     )
 
 
-def _status_change(change: ComponentStatusChange) -> Change:
+def _status_change(name: str, change: ComponentStatusChange) -> Change:
     old = change.get_old_status_display() if change.old_status != change.status else ""
-    return Change(str(change.component), old, change.get_status_display())
+    return Change(name, old, change.get_status_display())
 
 
 def _status_entry(change: ComponentStatusChange) -> Entry:
     what = _("Status as of %(time)s") % {"time": moment(change.effective_at)}
     if change.update:
         what = f"{what} - {change.update.incident}"
-    return Entry(change.created_at, change.author, what, changes=(_status_change(change),), reason=change.reason)
+    return Entry(
+        change.created_at, change.author, what, changes=(_status_change(_("Status"), change),), reason=change.reason
+    )
 
 
 def _note_entry(note: TimelineEntry) -> Entry:

@@ -37,9 +37,11 @@ class ComponentRow(forms.Form):
     def __init__(self, *args: Any, components: Mapping[str, Component], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.components = components
-        field = self.fields["component"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "---------"), *grouped(components.values())]
+        for field in self.fields.values():  # in a table: its head is not each field's label
+            field.widget.attrs["aria-label"] = field.label
+        component = self.fields["component"]
+        assert isinstance(component, forms.ChoiceField)
+        component.choices = [("", "---------"), *grouped(components.values())]
 
     def clean_component(self) -> Component | None:
         return self.components.get(self.cleaned_data["component"])

@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.errors import Conflict, DomainError
+from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import affected, choosable, component_rows, grouped
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Visibility, allowed_statuses
@@ -127,6 +127,8 @@ class PublishForm(MessageForm):
         return super().fits(incident) and incident.visibility == Visibility.INTERNAL
 
     def act(self) -> None:
+        if not self.fits(self.incident):
+            raise InvalidTransition(_("This incident is public already. Post an update to say more."))
         facts = self.cleaned_data
         publish_incident(
             self.incident,

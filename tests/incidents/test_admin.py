@@ -287,6 +287,7 @@ def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, 
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Between us.", author=author)
     form = filled(staff.get(address(incident, "publish")), body="We look into errors.")
     staff.post(address(incident, "publish"), form)
+    assert "This incident is public already." in staff.post(address(incident, "publish"), form).text
     assert [update.body for update in incident.updates.published()] == ["We look into errors."]
     assert address(incident, "publish") not in staff.get(address(incident, "change")).text
 
