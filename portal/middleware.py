@@ -28,6 +28,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
+from portal import health
 from portal.postgresql.deadline import Patience, current_patience, patience, server
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ PROBE = 0.5  # between two probes
 TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
-WITHOUT_DATABASE = ("/healthz", "/readyz")
+HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}  # asked by address, whatever the host's name
 FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
 
 CONTENT_SECURITY_POLICY = (
@@ -89,8 +90,8 @@ class DatabaseGuardMiddleware:
         got_request_exception.connect(self._note)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info in WITHOUT_DATABASE:
-            return self.get_response(request)
+        if answer := HEALTH.get(request.path_info):
+            return answer(request)
         try:
             request.body  # noqa: B018  (read before a slot is taken, and kept for another attempt)
         except RequestDataTooBig:

@@ -21,6 +21,12 @@ def test_healthz_asks_no_database(client: Client) -> None:
     assert not answer.cookies
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.django_db
+def test_a_supervisor_may_ask_by_address(client: Client, path: str) -> None:
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
 def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -> None:
     def look(*, later: int) -> object:
         with time_machine.travel(timezone.now() + timedelta(seconds=later), tick=False):
