@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.admin.base import RecordAdmin, acting, sent
+from incidents.admin.history import moment
 from incidents.forms.verb import VerbForm, one_line
 from incidents.models import ApiKey, User
 from incidents.people import create_key, revoke_key
@@ -70,7 +71,7 @@ class RevocationForm(VerbForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(RecordAdmin):
     verb = Verb.EDIT_CATALOGUE
-    list_display = ("name", "user", "ending", "created_at", "revoked_at", "revocation")
+    list_display = ("name", "user", "ending", "created", "revoked")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("user",)
     list_display_links = None
@@ -87,10 +88,14 @@ class ApiKeyAdmin(RecordAdmin):
     def ending(self, key: ApiKey) -> str:
         return f"…{key.last_four}"
 
-    @admin.display(description="")
-    def revocation(self, key: ApiKey) -> str:
+    @admin.display(description=gettext_lazy("created"), ordering="created_at")
+    def created(self, key: ApiKey) -> str:
+        return moment(key.created_at)
+
+    @admin.display(description=gettext_lazy("revoked"), ordering="revoked_at")
+    def revoked(self, key: ApiKey) -> str:
         if key.revoked_at:
-            return ""
+            return moment(key.revoked_at)
         return format_html('<a href="{}">{}</a>', reverse("admin:incidents_apikey_revoke", args=[key.pk]), _("Revoke"))
 
     def add_view(

@@ -1,9 +1,14 @@
-"""A form as a browser would send it."""
+"""A form as a browser would send it, and what tells whether anything was written."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import Any
+
+from django.apps import apps
+from django.urls import reverse
+
+from incidents.models import Incident
 
 
 class _Form(HTMLParser):
@@ -29,9 +34,8 @@ class _Form(HTMLParser):
             self._select = name
         elif tag == "option" and ("selected" in has or self._select not in self.values):
             self.values[self._select] = has.get("value") or ""
-        elif tag == "input" and name and has.get("type") != "submit":
-            if has.get("type") != "checkbox" or "checked" in has:
-                self.values[name] = has.get("value") or ""
+        elif tag == "input" and name and (has.get("type") != "checkbox" or "checked" in has):
+            self.values[name] = has.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -59,3 +63,14 @@ def filled(response: Any, **typed: object) -> dict[str, str]:
     unknown = typed.keys() - values.keys()
     assert not unknown, f"the form has no {unknown}"
     return values | {name: str(value) for name, value in typed.items()}
+
+
+def counts() -> dict[str, int]:
+    """How many rows each table of the record has, histories too."""
+    return {
+        model._meta.db_table: model._base_manager.count() for model in apps.get_app_config("incidents").get_models()
+    }
+
+
+def address(incident: Incident, name: str) -> str:
+    return reverse(f"admin:incidents_incident_{name}", args=[incident.pk])

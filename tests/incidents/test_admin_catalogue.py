@@ -44,9 +44,7 @@ def test_a_page_is_added_with_an_author_and_told_to_the_outbox(office: Client, a
         ({"url": "https://STATUS.acme.example"}, "Another page has this host name"),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(
-    office: Client, page: Page, typed: dict[str, str], sentence: str
-) -> None:
+def test_a_page_that_cannot_be_is_refused(office: Client, page: Page, typed: dict[str, str], sentence: str) -> None:
     form = filled(office.get(f"{PAGES}add/"), name="Beta", url="https://beta.example") | typed
     answer = office.post(f"{PAGES}add/", form)
     assert answer.status_code == 200
