@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from statistics import median
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from tests.faults.site import Site
 
-PACE = 0.1  # seconds between two requests of one client
+PACE = 0.2  # seconds between two requests of one client
+CSRF_TOKEN = "t" * 32
+CLIENTS = {"public": 4, "health": 2, "staff": 2, "form": 1, "write": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Outcome:
     seconds: float
     status: int  # 0: no answer
     retry_after: str | None = None
-    marker: str = ""  # what a write wrote
+    marker: str = ""  # what was written
 
     @property
     def ended_at(self) -> float:
@@ -34,12 +37,12 @@ class Outcome:
 
     @property
     def is_done(self) -> bool:
-        return 200 <= self.status < 300
+        return self.status == (302 if self.kind == "form" else 200)
 
 
 @dataclass(slots=True)
 class Load:
-    """Outcomes by kind: `public` and `health` reads, `staff` pages, and `write`s as programs send them."""
+    """Outcomes by kind: `public` and `health` reads, `staff` pages, `form`s sent by staff, `write`s by programs."""
 
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -57,7 +60,7 @@ class Load:
 
     def __str__(self) -> str:
         lines = [f"a write took {self.usual_write():.2f} s before"]
-        for kind in ("public", "health", "staff", "write"):
+        for kind in CLIENTS:
             found = self.of(kind)
             codes = {code: sum(outcome.status == code for outcome in found) for code in {o.status for o in found}}
             slowest = max((outcome.seconds for outcome in found), default=0)
@@ -67,12 +70,11 @@ class Load:
 
 @contextmanager
 def steady_load(site: Site) -> Iterator[Load]:
-    """About 60 requests a second while the block runs."""
+    """Up to 55 requests a second while the block runs."""
     load, stop = Load(), threading.Event()
-    clients = {"public": 2, "health": 1, "staff": 2, "write": 2}
     threads = [
         threading.Thread(target=_client, args=(site, load, kind, stop))
-        for kind, count in clients.items()
+        for kind, count in CLIENTS.items()
         for _ in range(count)
     ]
     for thread in threads:
@@ -113,6 +115,7 @@ def _client(site: Site, load: Load, kind: str, stop: threading.Event) -> None:
 
 
 def _send(connection: HTTPConnection, site: Site, kind: str, count: int, marker: str) -> HTTPResponse:
+    headers = {"Cookie": f"sessionid={site.session}; csrftoken={CSRF_TOKEN}"}
     if kind == "write":
         incident = site.incidents[count % len(site.incidents)]
         headers = {"Authorization": f"OAuth {site.key}", "Content-Type": "application/json"}
@@ -120,7 +123,11 @@ def _send(connection: HTTPConnection, site: Site, kind: str, count: int, marker:
             headers["Idempotency-Key"] = marker
         body = json.dumps({"incident": {"status": "monitoring", "body": marker}})
         connection.request("PATCH", f"/api/v1/pages/{site.page}/incidents/{incident}", body, headers)
+    elif kind == "form":
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        note = {"text": marker, "kind": "observation", "occurred_at": "2026-01-10T10:00", "precision": "exact"}
+        connection.request("POST", site.note, urlencode(note | {"csrfmiddlewaretoken": CSRF_TOKEN}), headers)
     else:
-        path = {"public": "/", "health": "/healthz", "staff": "/admin/"}[kind]
-        connection.request("GET", path, headers={"Cookie": f"sessionid={site.session}"})
+        path = {"public": "/", "health": "/healthz", "staff": "/admin/incidents/incident/"}[kind]
+        connection.request("GET", path, headers=headers)
     return connection.getresponse()

@@ -23,6 +23,7 @@ class Site:
     port: int
     page: str  # public ids
     incidents: list[str]
+    note: str  # where a form adds to an incident's timeline
     key: str  # of a program that may post updates
     session: str  # the cookie of a signed-in administrator
     folder: Path
@@ -96,6 +97,7 @@ def _prepare() -> dict[str, object]:
     from django.contrib.auth.models import Group
     from django.contrib.sessions.backends.db import SessionStore
     from django.core.management import call_command
+    from django.urls import reverse
 
     from incidents import catalogue, people
     from incidents.lifecycle import IncidentStatus
@@ -120,6 +122,7 @@ def _prepare() -> dict[str, object]:
     return {
         "page": page.public_id,
         "incidents": [incident.public_id for incident in incidents],
+        "note": reverse("admin:incidents_incident_note", args=[incidents[0].pk]),
         "key": key,
         "session": session.session_key,
     }

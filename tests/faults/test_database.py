@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from tests.servers import Server
 pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(240)]
 
 FAULT_SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
+AFTERWARDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +53,25 @@ def check(load: Load, *, ended_at: float) -> None:
     assert {answer.status for answer in load.of("public")} == {200}
     assert {answer.status for answer in load.of("health")} == {200}
     assert max(answer.seconds for answer in load.of("health")) < 1
-    assert {answer.status for answer in load.of("staff") + load.of("write")} <= {200, 503}
+    assert all(answer.is_done or answer.status == 503 for answer in answers)
     assert all(answer.retry_after for answer in answers if answer.status == 503)
     recovery = 1.5 + load.usual_write()  # what a busy machine takes for a write is not the fault's
     assert load.first_write_after(ended_at) < recovery
     late = [answer for answer in answers if answer.began_at > ended_at + recovery]
     assert late
-    assert {answer.status for answer in late} == {200}
+    assert all(answer.is_done for answer in late)
 
 
 def none_is_lost(load: Load, server: Server) -> None:
-    """Every update that was acknowledged is there, and none is there twice."""
+    """Every update and note that was acknowledged is there, and none is there twice."""
     with psycopg.connect(server.url) as observer:
-        kept = [str(body) for (body,) in observer.execute("SELECT body FROM incidents_incidentupdate").fetchall()]
-    assert {answer.marker for answer in load.of("write") if answer.is_done} <= set(kept)
-    sent = {answer.marker for answer in load.of("write")}
-    assert all(kept.count(marker) <= 1 for marker in sent)
+        rows = observer.execute(
+            "SELECT body FROM incidents_incidentupdate UNION ALL SELECT text FROM incidents_timelineentry"
+        ).fetchall()
+    kept = Counter(text for (text,) in rows)
+    sent = load.of("write") + load.of("form")
+    assert all(kept[answer.marker] == 1 for answer in sent if answer.is_done)
+    assert all(kept[answer.marker] <= 1 for answer in sent)
 
 
 def test_stopped_backends_that_are_terminated_later(site: Site, postgresql: Server) -> None:
@@ -84,7 +89,7 @@ def test_stopped_backends_that_are_terminated_later(site: Site, postgresql: Serv
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        time.sleep(3)
+        time.sleep(AFTERWARDS)
     check(load, ended_at=ended_at)
     none_is_lost(load, postgresql)
 
@@ -96,9 +101,8 @@ def test_a_server_that_is_stopped_and_started(site: Site, postgresql: Server) ->
         time.sleep(FAULT_SECONDS)
         postgresql.start()
         ended_at = time.monotonic()
-        time.sleep(3)
+        time.sleep(AFTERWARDS)
     check(load, ended_at=ended_at)
-    assert {answer.status for answer in load.of("write")} == {200, 503}
     none_is_lost(load, postgresql)
 
 
@@ -109,7 +113,6 @@ def test_a_server_that_cannot_be_reached(site: Site, postgresql: Server, gate: F
         time.sleep(FAULT_SECONDS)
         gate.is_black_hole = False
         ended_at = time.monotonic()
-        time.sleep(3)
+        time.sleep(AFTERWARDS)
     check(load, ended_at=ended_at)
-    assert {answer.status for answer in load.of("write")} == {200, 503}
     none_is_lost(load, postgresql)
