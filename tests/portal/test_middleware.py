@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
@@ -15,11 +17,14 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.csrf import csrf_exempt
+from playwright.sync_api import sync_playwright
 from pytest_django import Settings
 
 from portal import middleware
 from portal.middleware import DatabaseGuardMiddleware
 from portal.postgresql import deadline
+from tests.faults.site import serve
+from tests.services import CHROMIUM
 
 attempts: list[bytes] = []  # the body of each time that a view below was reached
 
@@ -232,3 +237,26 @@ def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
         assert time.monotonic() - started < 0.6
         released.set()
         assert {answer.result().status_code for answer in waiting} == {200}
+
+
+@pytest.mark.browser
+def test_the_admin_and_the_api_docs_work_under_the_policy(tmp_path: Path) -> None:
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    complaints: list[str] = []
+    with serve(tmp_path, database="") as site, sync_playwright() as playwright:
+        address = f"http://127.0.0.1:{site.port}"
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        context = browser.new_context()
+        context.add_cookies([{"name": "sessionid", "value": site.session, "url": address}])
+        tab = context.new_page()
+        tab.on("pageerror", lambda error: complaints.append(f"{tab.url}: {error}"))
+        tab.on("console", lambda line: complaints.append(line.text) if "Security Policy" in line.text else None)
+        record = "/admin/incidents"
+        forms = (f"{record}/incident/add/", f"{record}/component/add/", f"{record}/user/add/", site.note)
+        for page in ("/admin/", f"{record}/incident/", *forms, "/api/docs"):
+            answer = tab.goto(f"{address}{page}", wait_until="networkidle")
+            assert answer
+            assert answer.status == 200
+            assert "unsafe" not in answer.headers["content-security-policy"]
+        browser.close()
+    assert not complaints
