@@ -65,7 +65,7 @@ def set_component_status(
     old = component.status_at(instant)
     if old is status:
         return None
-    change = ComponentStatusChange.objects.create(
+    change = ComponentStatusChange(
         component=component,
         old_status=old,
         status=status,
@@ -73,6 +73,7 @@ def set_component_status(
         author=author,
         reason=reason,
     )
+    save_checked(change)
     if component.visibility == Visibility.PUBLIC:
         outbox.record_pages(outbox.Kind.COMPONENT_CHANGED, outbox.pages_of(component))
     return change

@@ -6,10 +6,13 @@ import secrets
 
 from django.contrib.auth.models import Group
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from incidents.authorship import service
+from incidents.errors import InvalidInput
 from incidents.models import ApiKey, User
 from incidents.permissions import Verb
+from incidents.services import save_checked
 
 
 def service_user(name: str, *, role: str) -> User:
@@ -25,9 +28,12 @@ def service_user(name: str, *, role: str) -> User:
 @service(Verb.EDIT_CATALOGUE)
 def create_key(name: str, *, role: str, author: User) -> tuple[str, ApiKey]:
     """A new key with its own service user. The first of the pair is the key itself: it cannot be read again."""
+    if ApiKey.objects.filter(name=name).exists():
+        raise InvalidInput(_("There is a key of this name. Choose another name."), field="name")
     key = secrets.token_urlsafe(32)
     user = service_user(f"key:{name}", role=role)
-    row = ApiKey.objects.create(user=user, name=name, digest=ApiKey.digest_of(key), last_four=key[-4:])
+    row = ApiKey(user=user, name=name, digest=ApiKey.digest_of(key), last_four=key[-4:])
+    save_checked(row)
     return key, row
 
 
@@ -35,4 +41,4 @@ def create_key(name: str, *, role: str, author: User) -> tuple[str, ApiKey]:
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
     key.revoked_at = key.revoked_at or timezone.now()
-    key.save(update_fields=["revoked_at"])
+    key.save(update_fields=["revoked_at", "updated_at"])

@@ -12,7 +12,7 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Incident, Postmortem, User
 from incidents.permissions import Verb
-from incidents.services import check_display_at, save_checked
+from incidents.services import check_display_at, lock_live, save_checked
 
 
 @service(Verb.PUBLISH_POSTMORTEM)
@@ -20,7 +20,7 @@ def publish_postmortem(
     incident: Incident, *, body: str, author: User, display_at: datetime | None = None
 ) -> Postmortem:
     """Publish the report on an incident that is over. There is one for each incident."""
-    incident.lock()
+    lock_live(incident)
     if not incident.is_ended:
         raise InvalidTransition(_("A postmortem is published once the incident is resolved. Resolve it first."))
     if Postmortem.objects.filter(incident=incident).exists():

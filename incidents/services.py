@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
-from incidents.errors import Conflict, InvalidInput
+from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
     ComponentStatus,
     Impact,
@@ -95,7 +95,7 @@ def post_update(
     `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
     somebody has posted since; None leaves that unchecked.
     """
-    incident.lock()
+    lock_live(incident)
     latest = incident.latest_update()
     if seen is not None and seen != (latest.public_id if latest else ""):
         raise someone_posted(latest)
@@ -129,7 +129,9 @@ def publish_incident(
     incident: Incident, *, status: IncidentStatus, body: str, author: User, components: Affected = ()
 ) -> IncidentUpdate:
     """Make an internal incident public with its first public update. What was written before stays internal."""
-    incident.lock()
+    lock_live(incident)
+    if incident.visibility == Visibility.PUBLIC:
+        raise InvalidTransition(_("This incident is public already. Post an update instead."))
     incident.visibility = Visibility.PUBLIC
     incident.save(update_fields=["visibility", "updated_at"])
     return post_update(incident, status=status, body=body, author=author, components=components)
@@ -138,7 +140,7 @@ def publish_incident(
 @service(Verb.CORRECT_UPDATE)
 def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: str = "") -> IncidentUpdate:
     """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited."""
-    update.incident.lock()
+    lock_live(update.incident)
     update.lock()
     body = check_body(body)
     if body == update.body:
@@ -155,7 +157,7 @@ def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: s
 @service(Verb.DECLARE_INCIDENT)
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values."""
-    incident.lock()
+    lock_live(incident)
     if "title" in facts:
         facts["title"] = " ".join(facts["title"].split())
     for name, value in facts.items():
@@ -171,11 +173,18 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 @service(Verb.POST_UPDATE)
 def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     """Take an incident off every page. It stays in the record, with who did it and why."""
-    incident.lock()
+    lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     incident.deleted_at = timezone.now()
     incident._change_reason = reason
     incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def lock_live(incident: Incident) -> None:
+    """Lock an incident and read it anew; raises `InvalidTransition` when it was deleted."""
+    incident.lock()
+    if incident.deleted_at:
+        raise InvalidTransition(_("This incident was deleted. The record keeps it as it was."))
 
 
 def someone_posted(latest: IncidentUpdate | None) -> Conflict:
@@ -207,7 +216,7 @@ def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate |
     if latest and shown_at < latest.display_at:
         raise InvalidInput(
             _("The time shown lies before the newest update (%(time)s). Updates are posted in order.")
-            % {"time": latest.display_at.isoformat(timespec="minutes")},
+            % {"time": f"{latest.display_at.astimezone(latest.incident.page.zone):%Y-%m-%d %H:%M %Z}"},
             field="display_at",
         )
 

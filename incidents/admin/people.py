@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -45,12 +44,6 @@ class KeyForm(VerbForm):
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=[(role, role.capitalize()) for role in ROLES])
 
     key: str
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if ApiKey.objects.filter(name=name).exists():
-            raise ValidationError(_("There is a key with this name already."))
-        return name
 
     def act(self) -> None:
         self.key, _row = create_key(author=self.author, **self.cleaned_data)

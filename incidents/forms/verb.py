@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any] | None
     Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
 
-REASON_LENGTH = 100  # what a history row holds
+REASON_LENGTH = 500
 
 
 class VerbForm(forms.Form):

@@ -12,7 +12,7 @@ from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author
 
-M = TypeVar("M", bound=models.Model, covariant=True)
+M = TypeVar("M", bound=models.Model)
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
 
@@ -29,7 +29,9 @@ class Tracked(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
-    history = HistoricalRecords(inherit=True, get_user=history_author)
+    history = HistoricalRecords(
+        inherit=True, get_user=history_author, history_change_reason_field=models.TextField(null=True)
+    )
 
     _change_reason: str | None  # kept in the next history row
 

@@ -4,8 +4,9 @@ import hashlib
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from incidents.models.base import Tracked
 
 
 class User(AbstractUser):
@@ -19,14 +20,13 @@ class User(AbstractUser):
         return self.get_full_name() or self.username
 
 
-class ApiKey(models.Model):
+class ApiKey(Tracked):
     """A program's key: shown once, kept as a digest; its service user is the author of what it writes."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="api_keys", verbose_name=_("acts as"))
     name = models.CharField(_("name"), max_length=100, unique=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_four = models.CharField(_("ends with"), max_length=4, editable=False)
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
 
     class Meta:

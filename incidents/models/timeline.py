@@ -53,7 +53,9 @@ class TimelineEntry(AppendOnly):
                 violation_error_message=_("A range needs an end that lies after its start; other times have no end."),
             ),
             models.CheckConstraint(
-                condition=models.Q(kind="mitigation") | models.Q(outcome=""), name="timeline_outcome_of_mitigation"
+                condition=models.Q(kind="mitigation") | models.Q(outcome=""),
+                name="timeline_outcome_of_mitigation",
+                violation_error_message=_("Only a mitigation attempt has an outcome."),
             ),
         )
 

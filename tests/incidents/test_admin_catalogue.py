@@ -129,7 +129,7 @@ def test_a_key_is_shown_once_and_opens_nothing_after_it_is_revoked(office: Clien
     assert shown not in office.get(KEYS).text
     assert list(key.user.groups.values_list("name", flat=True)) == ["responder"]
     again = office.post(f"{KEYS}add/", {"name": "Monitoring", "role": "administrator"})
-    assert "There is a key with this name already." in again.text
+    assert "There is a key of this name." in again.text
     office.post(reverse("admin:incidents_apikey_revoke", args=[key.pk]))
     key.refresh_from_db()
     assert key.revoked_at is not None

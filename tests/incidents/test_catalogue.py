@@ -244,3 +244,11 @@ def test_whatever_is_said_in_whatever_order_the_newest_word_on_an_instant_holds(
         instant = NOON - timedelta(hours=12 - hour)
         assert component.status_at(instant) is expected(hour)
         assert Component.objects.with_status(instant).get(pk=component.pk).current == expected(hour)
+
+
+def test_a_reason_longer_than_its_column_is_refused_with_a_sentence(component: Component, author: User) -> None:
+    with pytest.raises(InvalidInput, match="at most 200"):
+        catalogue.set_component_status(
+            component, status=ComponentStatus.MAJOR_OUTAGE, author=author, reason="because " * 30
+        )
+    assert not component.status_changes.exists()

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from django.contrib import admin
 from django.core import mail
 from django.test import Client
-from django.urls import include, path
 
 from incidents.models import User
 from incidents.people import service_user
 from tests.incidents.filled import filled
 
-urlpatterns = [path("admin/", include("incidents.admin.passwords")), path("admin/", admin.site.urls)]
-pytestmark = pytest.mark.urls(__name__)
 RESET = "/admin/password_reset/"
 
 

@@ -404,6 +404,26 @@ def test_a_deleted_incident_stays_in_the_record_with_who_and_why(incident: Incid
 # --- Postmortems and the timeline -------------------------------------------------------------------------------------
 
 
+def test_a_deleted_incident_is_changed_no_more(incident: Incident, author: User) -> None:
+    update = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+    delete_incident(incident, author=author, reason="A drill. " * 100)
+    for act in (
+        lambda: post_update(incident, status=RESOLVED, body="Done.", author=author),
+        lambda: correct_update(update, body="Other words.", author=author),
+        lambda: edit_incident(incident, title="Other", author=author),
+        lambda: delete_incident(incident, author=author, reason="Again"),
+    ):
+        with pytest.raises(InvalidTransition, match="was deleted"):
+            act()
+    assert incident.history.first().history_change_reason == "A drill. " * 100
+
+
+def test_a_public_incident_is_not_published_again(incident: Incident, author: User) -> None:
+    with pytest.raises(InvalidTransition, match="public already"):
+        publish_incident(incident, status=INVESTIGATING, body="Looking.", author=author)
+    assert not incident.updates.exists()
+
+
 def test_an_incident_has_one_postmortem_after_its_end(incident: Incident, author: User) -> None:
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     postmortem = publish_postmortem(incident, body="A disk was full.\r\n", author=author)
