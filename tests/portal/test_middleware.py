@@ -68,6 +68,8 @@ def session_cannot_be_saved(request: HttpRequest) -> HttpResponse:
 
 def broken(request: HttpRequest, name: str) -> HttpResponse:
     attempts.append(b"")
+    if name == "statement":
+        connection.cursor().execute("SELECT * FROM a_table_that_is_missing")
     raise {"integrity": IntegrityError, "programming": ProgrammingError}[name]
 
 
@@ -180,7 +182,8 @@ def test_a_session_that_cannot_be_saved_is_no_server_error(client: Client, setti
     assert client.get("/session").status_code == 503
 
 
-@pytest.mark.parametrize("name", ["integrity", "programming"])
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["integrity", "programming", "statement"])
 def test_a_mistake_of_ours_is_not_called_an_outage(client: Client, name: str) -> None:
     client.raise_request_exception = False
     assert client.get(f"/broken/{name}").status_code == 500
@@ -196,7 +199,7 @@ def test_a_body_that_is_too_large_is_refused_with_a_sentence(client: Client, add
     assert not attempts
 
 
-def test_a_silent_server_is_asked_once_a_second_and_nobody_else_waits(
+def test_a_silent_server_is_probed_by_one_request_and_nobody_else_waits(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent(monkeypatch, seconds=10)
