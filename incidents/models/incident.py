@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from incidents.lifecycle import ENDED, Impact, IncidentStatus, Kind, Severity, Visibility
+from incidents.lifecycle import ENDED, OPEN, Impact, IncidentStatus, Kind, Severity, Visibility
 from incidents.models.base import Tracked
 from incidents.models.component import Component, ComponentQuerySet
 from incidents.models.page import Page
@@ -33,7 +33,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         return self.filter(kind=Kind.MAINTENANCE)
 
     def unresolved(self) -> IncidentQuerySet:
-        return self.exclude(status__in=ENDED)
+        return self.filter(status__in=OPEN)
 
     def on(self, page: Page) -> IncidentQuerySet:
         """Those at home on `page`, and those affecting a public component that is listed there."""
@@ -101,9 +101,8 @@ class Incident(Tracked):
         )
         indexes = (
             models.Index(fields=["page", "-first_posted_at"], name="incident_history"),
-            models.Index(
-                fields=["page"], condition=~models.Q(status__in=["resolved", "completed"]), name="incident_unresolved"
-            ),
+            models.Index(fields=["page", "kind", "-first_posted_at"], name="incident_history_of_kind"),
+            models.Index(fields=["page", "status", "-first_posted_at"], name="incident_history_of_status"),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(kind__in=Kind.values), name="incident_kind"),
