@@ -22,7 +22,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
@@ -96,6 +96,8 @@ class DatabaseGuardMiddleware:
             request.body  # noqa: B018  (read before a slot is taken, and kept for another attempt)
         except RequestDataTooBig:
             return _too_large(request)
+        except UnreadablePostError:
+            return HttpResponse(status=400)  # the client went away; nobody reads this
         if not self._may_try() or not self._slots.acquire(timeout=TURN if server.silent_since is None else 0):
             return _unavailable(request, Patience())
         try:
@@ -125,8 +127,7 @@ class DatabaseGuardMiddleware:
 
     def _try(self, request: HttpRequest, allowed: Patience) -> HttpResponse | None:
         """The application's answer, or None when the database let it down."""
-        # Only our PostgreSQL connection knows whether a commit was sent.
-        is_keyed = "Idempotency-Key" in request.headers and connection.vendor == "postgresql"
+        is_keyed = "Idempotency-Key" in request.headers
         pause, began_at = 0.05, time.monotonic()
         while True:
             response = self.get_response(request)
@@ -147,11 +148,20 @@ class DatabaseGuardMiddleware:
 
 
 @receiver(connection_created)
-def _shorten_lock_wait(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
-    """On SQLite a writer waits for the other one; in a request no longer than leaves time for a second try."""
+def _watch_sqlite(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    """Do for a request's own connection to SQLite what `portal.postgresql` does for the other database.
+
+    A writer waits for another one no longer than leaves time for a second try, and it is noted when it commits.
+    """
     if connection.vendor == "sqlite" and current_patience().wait == ANSWER:
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(REPEAT / 2 * 1000)}")
+        connection.connection.set_trace_callback(_note_commit)
+
+
+def _note_commit(statement: str) -> None:
+    if statement == "COMMIT":
+        current_patience().commit_sent = True
 
 
 def _is_read(request: HttpRequest) -> bool:
