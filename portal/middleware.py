@@ -24,7 +24,7 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.template.defaultfilters import filesizeformat
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
@@ -44,6 +44,7 @@ TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}  # asked by address, whatever the host's name
+API = "/api/"
 FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
 
 CONTENT_SECURITY_POLICY = (
@@ -53,6 +54,7 @@ CONTENT_SECURITY_POLICY = (
 STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}"
+    "button{font:inherit;padding:.5rem 1.25rem}"
 )
 STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 
@@ -188,14 +190,14 @@ def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
     if _is_read(request):
         said = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")
-    elif allowed.commit_sent:
-        said = _(
-            "The database stopped answering while this was being saved. Check whether it is there before you repeat it."
-        )
-        advice = _("Your text is still in the form: go back with your browser's button and keep a copy of it.")
     else:
-        said = _("The database did not answer in time. Nothing was saved. Try again in a moment.")
-        advice = _("Your text is still in the form: go back with your browser's button and send it again.")
+        said = (
+            _("The database stopped answering in between. Check what was saved before you send this again.")
+            if allowed.commit_sent
+            else _("The database did not answer in time. Nothing was saved. Try again in a moment.")
+        )
+        # The browser's way back would ask for the form anew, and lose what was typed.
+        advice = _resend(request) if not request.path_info.startswith(API) else ""
     response = _sentence(request, 503, said, advice)
     response["Retry-After"] = "2"
     if _is_read(request):
@@ -203,22 +205,35 @@ def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
     return response
 
 
+def _resend(request: HttpRequest) -> str:
+    """A form that sends the same once more; a password is not kept."""
+    fields = [(name, value) for name, values in request.POST.lists() for value in values if "password" not in name]
+    return format_html(
+        '<form method="post"><p>{}</p>{}<button>{}</button></form>',
+        _("What you typed is kept on this page."),
+        format_html_join("", '<input type="hidden" name="{}" value="{}">', fields),
+        _("Send it again"),
+    )
+
+
 def _too_large(request: HttpRequest) -> HttpResponse:
     most = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     said = _("The request is larger than the %(most)s that are allowed. Nothing was saved.") % {"most": most}
-    return _sentence(request, 413, said, _("Your text is still in the form: go back and shorten it."))
+    return _sentence(request, 413, said, _("Shorten it, and send it again."))
 
 
 def _sentence(request: HttpRequest, status: int, said: str, advice: str) -> HttpResponse:
     """One sentence for a program; for a person a page that needs nothing else from here."""
-    if request.path_info.startswith("/api/"):
+    if request.path_info.startswith(API):
         return JsonResponse({"error": said}, status=status)
     title, _space, rest = said.partition(". ")
     page = format_html(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><p>{}</p>",
+        "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><div>{}</div>",
         *(title, mark_safe(STYLE), title, rest, advice),  # noqa: S308  (a constant of this module)
     )
     response = HttpResponse(page, status=status)
-    response["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
+    response["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'"
+    )
     return response

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -132,13 +134,20 @@ def test_a_reader_gets_a_page_that_tries_again_by_itself(client: Client) -> None
     assert "unsafe" not in answer["Content-Security-Policy"]
 
 
-def test_a_writer_is_told_that_nothing_was_saved_and_what_to_do(client: Client) -> None:
-    answer = client.post("/away", {"body": "We are looking into it"})
+def test_a_writer_is_told_that_nothing_was_saved_and_can_send_it_again(client: Client) -> None:
+    form = {"body": 'We "look" into it:\r\n<b>soon</b>', "components": ["1", "2"]}
+    answer = client.post("/away", form | {"password": "correct horse"})
     assert answer.status_code == 503
     assert "Nothing was saved" in answer.text
-    assert "go back" in answer.text
     assert "Refresh" not in answer.headers
     assert len(attempts) == 1
+    kept = re.findall(r'name="(\w+)" value="(.*?)"', answer.text, re.DOTALL)
+    assert [(name, html.unescape(value)) for name, value in kept] == [
+        ("body", form["body"]),
+        ("components", "1"),
+        ("components", "2"),
+    ]
+    assert "form-action 'self'" in answer["Content-Security-Policy"]
 
 
 def test_a_program_gets_the_sentence_as_json(client: Client) -> None:
@@ -165,7 +174,7 @@ def test_what_may_have_been_saved_is_not_repeated_and_not_called_unsaved(client:
     connection.close()  # as a request finds it on SQLite
     answer = client.post("/api/v1/saved", {}, content_type="application/json", headers={"Idempotency-Key": "k2"})
     assert answer.status_code == 503
-    assert "Check whether it is there" in answer.json()["error"]
+    assert "Check what was saved" in answer.json()["error"]
     assert len(attempts) == 1
 
 
