@@ -310,15 +310,17 @@ class Reader:
         first = self.today - timedelta(days=BAR_DAYS - 1)
         since = self._midnight(first)
         keys = [row.pk for row in rows]
-        before = {row.pk: row.current for row in Component.objects.filter(pk__in=keys).with_status(since)}
-        changes: dict[int, list[Change]] = defaultdict(list)
+        current = Component.objects.filter(pk__in=keys).with_status(since)
+        logs = {row.pk: [Change(since, row.current)] for row in current}
         within = ComponentStatusChange.objects.filter(component__in=keys, effective_at__gt=since)
         for change in within.order_by("effective_at", "id"):
-            changes[change.component_id].append(Change(change.effective_at, change.status))
+            log = logs[change.component_id]
+            if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
+                log.append(Change(change.effective_at, change.status))
         return tuple(
             uptime(
                 row.public_id,
-                [Change(since, before[row.pk]), *changes[row.pk]],
+                logs[row.pk],
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
                 today=self.today,

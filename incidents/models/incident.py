@@ -36,14 +36,14 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         return self.filter(status__in=OPEN)
 
     def on(self, page: Page) -> IncidentQuerySet:
-        """Those at home on `page`, and those affecting a public component that is listed there."""
-        listed = page.listings.filter(deleted_at=None, component__visibility=Visibility.PUBLIC)
-        if not listed.exists():  # the common case stays one index scan
+        """Those at home on `page`, and those affecting a public component that it shares with another page."""
+        here = models.Q(listings__page=page, listings__deleted_at=None)
+        elsewhere = models.Q(page=page, listings__isnull=False)
+        shared = Component.objects.filter(here | elsewhere, visibility=Visibility.PUBLIC)
+        if not shared.exists():  # the common case stays one index scan
             return self.filter(page=page)
-        elsewhere = IncidentUpdate.objects.published().filter(
-            component_changes__component__in=listed.values("component")
-        )
-        return self.filter(models.Q(page=page) | models.Q(pk__in=elsewhere.values("incident")))
+        affecting = IncidentUpdate.objects.published().filter(component_changes__component__in=shared.values("pk"))
+        return self.filter(models.Q(page=page) | models.Q(pk__in=affecting.values("incident")))
 
 
 class Incident(Tracked):
@@ -131,10 +131,14 @@ class Incident(Tracked):
         return self.status in ENDED
 
     def pages(self) -> models.QuerySet[Page]:
-        """Where it shows: its home page, and every page that lists a public component which it affects."""
+        """Where it shows: its home page, and every page of a public component which it affects."""
         affected = Component.objects.public().filter(status_changes__update__incident=self)
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
-        return Page.objects.live().filter(models.Q(pk=self.page_id) | listing).distinct()
+        return (
+            Page.objects.live()
+            .filter(models.Q(pk=self.page_id) | models.Q(components__in=affected) | listing)
+            .distinct()
+        )
 
     def components(self) -> ComponentQuerySet:
         """Those that its updates name, in page order."""
