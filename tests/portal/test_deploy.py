@@ -223,7 +223,6 @@ def test_a_host_name_chooses_its_page_and_any_other_name_the_oldest(url: str) ->
         assert ask(url, "/", host=host).status == 400
 
 
-@pytest.mark.xfail(reason="files.replace does not yet make each version's second its own, and nginx's ETag is of it")
 def test_a_replaced_file_is_seen_at_once_also_when_its_size_and_second_are_the_same(url: str, published: Path) -> None:
     third = published / "pages" / "m1n2p3q4r5s6"
     files.write(third, {"index.html": b"<p>Partial outage A</p>"})
