@@ -37,9 +37,9 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 # Seconds, which together keep every request below four.
 ANSWER = 1.0  # for one answer of the database
-REQUEST = 3.0  # for all of them
+REQUEST = 2.5  # for all of them
 REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
-PROBE = 0.5  # between two probes
+PROBE = 0.25  # between two probes
 TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
