@@ -22,7 +22,7 @@ from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from incidents import catalogue
 from incidents.errors import Conflict
@@ -110,15 +110,29 @@ def test_two_incidents_that_change_the_same_components_tell_one_story(
 
 
 @pytest.mark.postgresql
-def test_an_incident_and_a_bare_change_of_a_component_tell_one_story(
+def test_who_waited_for_a_component_speaks_after_the_one_before(
     incident: Incident, component: Component, author: User, admin: User
 ) -> None:
+    """The time of an update is that of its turn, not of its arrival."""
     slow, down = ComponentStatus.DEGRADED_PERFORMANCE, ComponentStatus.MAJOR_OUTAGE
-    for status in (slow, ComponentStatus.OPERATIONAL) * 4:
-        together(
-            lambda: post_update(incident, status=OPEN[0], body="x", author=author, components=[(component, down)]),
-            lambda status=status: catalogue.set_component_status(component, status=status, author=admin),
-        )
+
+    def post() -> None:
+        try:
+            post_update(incident, status=OPEN[0], body="Down.", author=author, components=[(component, down)])
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            component.lock()
+            posted = pool.submit(post)
+            is_waiting = "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            while not cursor.execute(is_waiting).fetchone():
+                assert not posted.done(), "it did not wait"
+                cursor.execute("SELECT pg_stat_clear_snapshot()")
+            catalogue.set_component_status(component, status=slow, author=admin)
+        posted.result()
+    assert [change.old_status for change in component.status_changes.order_by("pk")] == ["operational", slow]
     assert_told_in_one_chain(component)
 
 
@@ -320,3 +334,16 @@ def test_a_reader_never_sees_half_a_file(page: Page, incident: Incident, author:
             is_over.set()
         assert all(reader.result() > len(watched) for reader in readers)
     assert publication.differences(page) == []
+
+
+def test_two_that_replace_one_file_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    """The clock's heartbeat and a publication's, from containers that number their processes alike."""
+    file = tmp_path / "heartbeat.json"
+
+    def beat() -> None:
+        for number in range(200):
+            files.replace(file, json.dumps({"at": "x" * number}).encode())
+            assert_whole(file)
+
+    together(beat, beat)
+    assert list(tmp_path.iterdir()) == [file]
