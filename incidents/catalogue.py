@@ -38,6 +38,7 @@ def delete(row: CatalogueRow, *, author: User) -> None:
     pages = _pages(row)
     if isinstance(row, ComponentGroup):
         for component in row.components.order_by("pk"):
+            pages |= _pages(component)
             component.group = None
             component.save()
     row.deleted_at = timezone.now()

@@ -132,7 +132,7 @@ class Incident(Tracked):
 
     def pages(self) -> models.QuerySet[Page]:
         """Where it shows: its home page, and every page of a public component which it affects."""
-        affected = Component.objects.public().filter(status_changes__update__incident=self)
+        affected = Component.objects.filter(visibility=Visibility.PUBLIC, status_changes__update__incident=self)
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
         return (
             Page.objects.live()
