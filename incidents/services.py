@@ -120,7 +120,7 @@ def post_update(
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
     incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
-    outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update)
+    outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     return update
 
 
@@ -138,8 +138,13 @@ def publish_incident(
 
 
 @service(Verb.CORRECT_UPDATE)
-def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: str = "") -> IncidentUpdate:
-    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited."""
+def correct_update(
+    update: IncidentUpdate, *, body: str, author: User, reason: str = "", notify: bool = False
+) -> IncidentUpdate:
+    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited.
+
+    Recipients are told only if `notify` asks for it.
+    """
     lock_live(update.incident)
     update.lock()
     body = check_body(body)
@@ -150,7 +155,7 @@ def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: s
     update._change_reason = reason
     update.save(update_fields=["body", "edited_at", "updated_at"])
     if update.published_at:
-        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update)
+        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update, notify=notify)
     return update
 
 

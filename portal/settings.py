@@ -110,6 +110,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- What the public reads --------------------------------------------------------------------------------------------
 PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "public")))
 
+# --- What recipients are sent ------------------------------------------------------------------------------------------
+# Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
+NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
+
 # --- The clock and the workers ----------------------------------------------------------------------------------------
 REDIS_URL = environment.text("REDIS_URL")
 BROKER_DIR = DATA_DIR / "broker"
