@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils import timezone
@@ -15,6 +16,7 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
+    STATUSES,
     ComponentStatus,
     Impact,
     IncidentStatus,
@@ -135,6 +137,31 @@ def publish_incident(
     incident.visibility = Visibility.PUBLIC
     incident.save(update_fields=["visibility", "updated_at"])
     return post_update(incident, status=status, body=body, author=author, components=components)
+
+
+@service(Verb.POST_UPDATE)
+def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
+    """Take back the newest update while its messages are held: the incident and its components are as before it.
+
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told.
+    """
+    incident = update.incident
+    lock_live(incident)
+    update.lock()
+    if update != incident.latest_update() or not update.published_at:
+        raise InvalidTransition(_("Only the newest public update can be taken back."))
+    now = timezone.now()
+    if now >= update.published_at + timedelta(seconds=settings.NOTIFY_HOLD):
+        raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
+    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
+    update.withdrawn_at = now
+    update.save(update_fields=["withdrawn_at", "updated_at"])
+    left = list(incident.updates.standing().newest_first())
+    incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
+    incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
+    if not any(row.published_at for row in left):
+        incident.first_posted_at = None
+    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
 
 
 @service(Verb.CORRECT_UPDATE)

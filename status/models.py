@@ -123,6 +123,7 @@ class Delivery(models.Model):
     answer = models.CharField(_("answer"), max_length=500, blank=True, help_text=_("The other side's last words."))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     due_at = models.DateTimeField(_("due at"))
+    claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 

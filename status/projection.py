@@ -315,7 +315,7 @@ class Reader:
         keys = [row.pk for row in rows]
         before = {row.pk: row.current for row in Component.objects.filter(pk__in=keys).with_status(since)}
         changes: dict[int, list[Change]] = defaultdict(list)
-        within = ComponentStatusChange.objects.filter(component__in=keys, effective_at__gt=since)
+        within = ComponentStatusChange.objects.standing().filter(component__in=keys, effective_at__gt=since)
         for change in within.order_by("effective_at", "id"):
             changes[change.component_id].append(Change(change.effective_at, change.status))
         return tuple(

@@ -10,6 +10,7 @@ from status import relay as relay_module
 @shared_task(ignore_result=True)
 def relay() -> None:
     relay_module.relay()
+    relay_module.owe()
 
 
 @shared_task(ignore_result=True)

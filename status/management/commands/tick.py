@@ -12,5 +12,6 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         published = relay.relay()
+        owed = relay.owe()
         relay.heartbeat()
-        self.stdout.write(f"{published} pages published")
+        self.stdout.write(f"{published} pages published, {owed} messages owed")
