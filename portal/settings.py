@@ -160,6 +160,9 @@ EMAIL_HOST_USER = environment.text("SMTP_USER")
 EMAIL_HOST_PASSWORD = environment.text("SMTP_PASSWORD")
 EMAIL_USE_TLS = environment.flag("SMTP_STARTTLS")
 EMAIL_TIMEOUT = 10
+# Of each worker process: how many connections it keeps, and how many messages a second it sends at most (0: any)
+SMTP_CONNECTIONS = environment.number("SMTP_CONNECTIONS", 4)
+SMTP_RATE = environment.number("SMTP_RATE", 0)
 if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
