@@ -147,3 +147,17 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} #{self.pk}"
+
+
+class SignUpCount(models.Model):
+    """How many sign-ups came from a network (/24, or /64 of IPv6) in the hour that began at `hour`."""
+
+    network = models.CharField(max_length=43)
+    hour = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["network", "hour"], name="sign_ups_of_network_and_hour"),)
+
+    def __str__(self) -> str:
+        return f"{self.network}: {self.count}"
