@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from status import delivery
 from status import relay as relay_module
 
 
@@ -11,6 +12,11 @@ from status import relay as relay_module
 def relay() -> None:
     relay_module.relay()
     relay_module.owe()
+
+
+@shared_task(ignore_result=True)
+def deliver() -> None:
+    delivery.deliver_mail()
 
 
 @shared_task(ignore_result=True)
