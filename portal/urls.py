@@ -10,4 +10,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
     path("demo/", include("portal.demo")),
+    path("", include("status.urls")),
 ]

@@ -60,15 +60,16 @@ def subscriber() -> User:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def subscribe(page: Page, *, address: str, network: str, author: User, incident: Incident | None = None) -> None:
+def subscribe(page: Page, *, address: str, network: str, author: User, incident_id: str = "") -> None:
     """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
 
-    With `incident` it asks for that one alone, until it is over. The mail to an address that is subscribed already
-    carries the link to change that, and its subscription stays as it is: the caller learns and changes nothing.
-    `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
+    With `incident_id`, a public id, it asks for that one alone, until it is over. The mail to an address that is
+    subscribed already carries the link to change that, and its subscription stays as it is: the caller learns and
+    changes nothing. `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
     """
     address = normalised(address)
-    if incident and not Incident.objects.public().on(page).unresolved().filter(pk=incident.pk).exists():
+    incident = _open_incident(page, incident_id) if incident_id else None
+    if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
     _admit(network)
     now = timezone.now()
@@ -291,6 +292,12 @@ def _admit(network: str) -> None:
 
 
 # --- Rows -------------------------------------------------------------------------------------------------------------
+
+
+def _open_incident(page: Page, public_id: str) -> Incident | None:
+    if not public_id.isalnum():  # PostgreSQL refuses to look for a NUL
+        return None
+    return Incident.objects.public().on(page).unresolved().filter(public_id=public_id).first()
 
 
 def _activate(recipient: Recipient) -> None:

@@ -39,11 +39,11 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
     """Subscribes as a stranger does and returns the row; each time from another network."""
     count = 0
 
-    def ask(address: str = ANN, *, network: str = "", incident: Incident | None = None) -> Recipient:
+    def ask(address: str = ANN, *, network: str = "", incident: str = "") -> Recipient:
         nonlocal count
         count += 1
         subscriptions.subscribe(
-            page, address=address, network=network or f"n{count}", incident=incident, author=subscriber
+            page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber
         )
         return Recipient.objects.get(address=subscriptions.normalised(address), page=page)
 
@@ -137,15 +137,16 @@ def test_one_incident_can_be_followed_alone_until_it_is_over(
     incident: Incident, author: User, ask: Callable[..., Recipient]
 ) -> None:
     with pytest.raises(InvalidInput, match="This incident is over"):
-        ask(incident=incident)  # nobody outside knows of it yet
+        ask(incident=incident.public_id)  # nobody outside knows of it yet
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
-    recipient = ask(incident=incident)
+    recipient = ask(incident=incident.public_id)
     assert (recipient.everything, recipient.follows.get().incident) == (False, incident)
     both = ask()
     assert (both.everything, both.follows.count()) == (True, 1)
     post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
-    with pytest.raises(InvalidInput, match="This incident is over"):
-        ask("bob@example.com", incident=incident)
+    for over in (incident.public_id, "0" * 12, "\x00"):
+        with pytest.raises(InvalidInput, match="This incident is over"):
+            ask("bob@example.com", incident=over)
 
 
 # --- Bad input --------------------------------------------------------------------------------------------------------
