@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import Message as ParsedMail
 from email.policy import SMTP
+from functools import partial
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -184,6 +185,13 @@ class _Round:
         return count
 
     def _mails(self) -> Iterator[smtp.Mail]:
+        try:
+            yield from self._due()
+        except (OperationalError, InterfaceError):
+            # What is under way is answered all the same, and is written down once the database is back.
+            logger.warning("the database does not answer; the next tick goes on")
+
+    def _due(self) -> Iterator[smtp.Mail]:
         while time.monotonic() < self._ends_at and (batch := claim(BY_MAIL, BATCH)):
             expires_at = time.monotonic() + LEASE.total_seconds() / 2
             self._claimed |= {delivery.pk: delivery for delivery in batch}
@@ -211,7 +219,14 @@ class _Round:
         for delivery, answer in tries:
             if answer.is_about_mailbox:
                 author = service_user("mail", role="subscriptions")
-                subscriptions.quarantine(delivery.recipient, reason=outcomes[delivery.pk].answer, author=author)
+                _patiently(
+                    partial(
+                        subscriptions.quarantine,
+                        delivery.recipient,
+                        reason=outcomes[delivery.pk].answer,
+                        author=author,
+                    )
+                )
         return sum(answer.is_accepted for _delivery, answer in tries)
 
 
