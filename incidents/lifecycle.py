@@ -73,6 +73,7 @@ STATUSES: dict[Kind, tuple[IncidentStatus, ...]] = {
     ),
 }
 ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.COMPLETED})
+OPEN = tuple(status for status in IncidentStatus if status not in ENDED)
 SEVERITY_ORDER = list(Impact)  # none < minor < major < critical
 STATUS_ORDER = [
     ComponentStatus.OPERATIONAL,

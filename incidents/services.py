@@ -101,7 +101,8 @@ def post_update(
     latest = incident.latest_update()
     if seen is not None and seen != (latest.public_id if latest else ""):
         raise someone_posted(latest)
-    now = timezone.now()
+    lock_components(incident, components)
+    now = timezone.now()  # after the locks, so that what is said later is effective later
     shown_at = display_at or now
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
@@ -266,18 +267,21 @@ def save_checked(row: Model) -> None:
     row.save()
 
 
-def change_components(update: IncidentUpdate, components: Affected) -> None:
-    """Record what an update says of components. Rows are locked in the order of their keys."""
-    wanted = {component.pk: status for component, status in components}
-    if len(wanted) < len(components):
+def lock_components(incident: Incident, components: Affected) -> None:
+    """Lock what an update names, in the order of the keys; raises `InvalidInput` for what it may not name."""
+    keys = {component.pk for component, _status in components}
+    if len(keys) < len(components):
         raise InvalidInput(_("A component is named twice. Name each once."), field="components")
-    incident = update.incident
-    rows = Component.objects.live().on(incident.page).filter(pk__in=wanted).order_by("pk")
-    locked = list(rows.select_for_update(of=("self",), no_key=True))
-    if len(locked) < len(wanted):
+    rows = Component.objects.live().on(incident.page).filter(pk__in=keys).order_by("pk")
+    if len(rows.select_for_update(of=("self",), no_key=True)) < len(keys):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
+
+
+def change_components(update: IncidentUpdate, components: Affected) -> None:
+    """Record what an update says of components, which are locked."""
+    wanted = {component.pk: status for component, status in components}
     # Read in a statement after the lock: what another incident said meanwhile is seen only then.
-    for component in rows.with_status(update.display_at):
+    for component in Component.objects.filter(pk__in=wanted).order_by("pk").with_status(update.display_at):
         status = wanted[component.pk]
         old = ComponentStatus(component.current)
         if status not in (None, old) and not update.published_at and component.visibility == Visibility.PUBLIC:

@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> str | int | None:
     parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT", default=8000)
     port: int = parser.parse_args(arguments).port
     site = f"http://127.0.0.1:{port}"
-    data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))) / "demo"
+    data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
     for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"):
         os.environ.pop(name, None)
     os.environ.update(DEMO="1", DATA_DIR=str(data), SITE_URL=site, SECRET_KEY=_secret_key(data))

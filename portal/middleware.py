@@ -22,9 +22,9 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.template.defaultfilters import filesizeformat
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
@@ -37,13 +37,14 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 # Seconds, which together keep every request below four.
 ANSWER = 1.0  # for one answer of the database
-REQUEST = 3.0  # for all of them
+REQUEST = 2.5  # for all of them
 REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
-PROBE = 0.5  # between two probes
+PROBE = 0.25  # between two probes
 TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}  # asked by address, whatever the host's name
+API = "/api/"
 FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
 
 CONTENT_SECURITY_POLICY = (
@@ -53,6 +54,7 @@ CONTENT_SECURITY_POLICY = (
 STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}"
+    "button{font:inherit;padding:.5rem 1.25rem}"
 )
 STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 
@@ -96,6 +98,8 @@ class DatabaseGuardMiddleware:
             request.body  # noqa: B018  (read before a slot is taken, and kept for another attempt)
         except RequestDataTooBig:
             return _too_large(request)
+        except UnreadablePostError:
+            return HttpResponse(status=400)  # the client went away; nobody reads this
         if not self._may_try() or not self._slots.acquire(timeout=TURN if server.silent_since is None else 0):
             return _unavailable(request, Patience())
         try:
@@ -125,8 +129,7 @@ class DatabaseGuardMiddleware:
 
     def _try(self, request: HttpRequest, allowed: Patience) -> HttpResponse | None:
         """The application's answer, or None when the database let it down."""
-        # Only our PostgreSQL connection knows whether a commit was sent.
-        is_keyed = "Idempotency-Key" in request.headers and connection.vendor == "postgresql"
+        is_keyed = "Idempotency-Key" in request.headers
         pause, began_at = 0.05, time.monotonic()
         while True:
             response = self.get_response(request)
@@ -147,11 +150,20 @@ class DatabaseGuardMiddleware:
 
 
 @receiver(connection_created)
-def _shorten_lock_wait(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
-    """On SQLite a writer waits for the other one; in a request no longer than leaves time for a second try."""
+def _watch_sqlite(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    """Do for a request's own connection to SQLite what `portal.postgresql` does for the other database.
+
+    A writer waits for another one no longer than leaves time for a second try, and it is noted when it commits.
+    """
     if connection.vendor == "sqlite" and current_patience().wait == ANSWER:
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(REPEAT / 2 * 1000)}")
+        connection.connection.set_trace_callback(_note_commit)
+
+
+def _note_commit(statement: str) -> None:
+    if statement == "COMMIT":
+        current_patience().commit_sent = True
 
 
 def _is_read(request: HttpRequest) -> bool:
@@ -178,14 +190,14 @@ def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
     if _is_read(request):
         said = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")
-    elif allowed.commit_sent:
-        said = _(
-            "The database stopped answering while this was being saved. Check whether it is there before you repeat it."
-        )
-        advice = _("Your text is still in the form: go back with your browser's button and keep a copy of it.")
     else:
-        said = _("The database did not answer in time. Nothing was saved. Try again in a moment.")
-        advice = _("Your text is still in the form: go back with your browser's button and send it again.")
+        said = (
+            _("The database stopped answering in between. Check what was saved before you send this again.")
+            if allowed.commit_sent
+            else _("The database did not answer in time. Nothing was saved. Try again in a moment.")
+        )
+        # The browser's way back would ask for the form anew, and lose what was typed.
+        advice = _resend(request) if not request.path_info.startswith(API) else ""
     response = _sentence(request, 503, said, advice)
     response["Retry-After"] = "2"
     if _is_read(request):
@@ -193,22 +205,35 @@ def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
     return response
 
 
+def _resend(request: HttpRequest) -> str:
+    """A form that sends the same once more; a password is not kept."""
+    fields = [(name, value) for name, values in request.POST.lists() for value in values if "password" not in name]
+    return format_html(
+        '<form method="post"><p>{}</p>{}<button>{}</button></form>',
+        _("What you typed is kept on this page."),
+        format_html_join("", '<input type="hidden" name="{}" value="{}">', fields),
+        _("Send it again"),
+    )
+
+
 def _too_large(request: HttpRequest) -> HttpResponse:
     most = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     said = _("The request is larger than the %(most)s that are allowed. Nothing was saved.") % {"most": most}
-    return _sentence(request, 413, said, _("Your text is still in the form: go back and shorten it."))
+    return _sentence(request, 413, said, _("Shorten it, and send it again."))
 
 
 def _sentence(request: HttpRequest, status: int, said: str, advice: str) -> HttpResponse:
     """One sentence for a program; for a person a page that needs nothing else from here."""
-    if request.path_info.startswith("/api/"):
+    if request.path_info.startswith(API):
         return JsonResponse({"error": said}, status=status)
     title, _space, rest = said.partition(". ")
     page = format_html(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><p>{}</p>",
+        "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><div>{}</div>",
         *(title, mark_safe(STYLE), title, rest, advice),  # noqa: S308  (a constant of this module)
     )
     response = HttpResponse(page, status=status)
-    response["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
+    response["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'"
+    )
     return response

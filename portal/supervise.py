@@ -95,7 +95,11 @@ def serve(port: int, greeting: str) -> None:
 
     Raises CommandError when the port is taken or a process keeps ending.
     """
+    from status import relay  # here, as Celery reads this module before the models can be
+
     require_free(port)
+    relay.relay()
+    relay.heartbeat()  # the first reader after a long pause is not told that nobody confirms the page
     children = [
         Child("web server", [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB]),
         Child("worker", [sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER]),

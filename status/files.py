@@ -10,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -86,8 +87,7 @@ def link(hosts: Mapping[str, str]) -> None:
     for host, public_id in hosts.items():
         target = f"../pages/{public_id}"
         if not (root / host).is_symlink() or str((root / host).readlink()) != target:
-            temporary = root / f".{host}.{os.getpid()}"
-            temporary.unlink(missing_ok=True)
+            temporary = root / f".{host}.{secrets.token_hex(8)}"
             temporary.symlink_to(target)
             temporary.replace(root / host)
     for entry in root.iterdir():
@@ -103,8 +103,12 @@ def empty(root: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Swap the whole file in one step."""
+    """Swap the whole file in one step. Each version has a second of its own: a front server's ETag is made of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers have the same process ids
     temporary.write_bytes(content)
+    with suppress(FileNotFoundError):
+        taken = int(path.stat().st_mtime)
+        if temporary.stat().st_mtime < taken + 1:
+            os.utime(temporary, (taken + 1, taken + 1))
     temporary.replace(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import nh3
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
@@ -16,6 +18,7 @@ _TAGS = {
 }
 
 
+@lru_cache(maxsize=1024)  # most texts of a publication were rendered for the one before
 def to_html(source: str, top: int = 3) -> SafeString:
     """HTML of allowed tags only, without images, scripts or styles; its highest heading becomes `h<top>`."""
     tokens = _MARKDOWN.parse(source)

@@ -65,7 +65,7 @@ class Reader:
         self._row = page
         self._zone = page.zone
         self.today = day
-        newest = OutboxEvent.objects.filter(page=page).aggregate(newest=Max("created_at"))["newest"]
+        newest = OutboxEvent.objects.filter(page=page).order_by("-id").first()
         self.page = snapshot.Page(
             id=page.public_id,
             name=page.name,
@@ -73,7 +73,7 @@ class Reader:
             time_zone=page.time_zone,
             language=page.language,
             support_url=page.support_url,
-            updated_at=newest or page.created_at,
+            updated_at=newest.created_at if newest else page.created_at,
         )
         self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")
         self._groups = list(ComponentGroup.objects.filter(page=page, deleted_at=None))
@@ -99,13 +99,13 @@ class Reader:
     def site(self) -> snapshot.Site:
         live = [row for row in self._components.values() if row.deleted_at is None]
         days = [self.today - timedelta(days=back) for back in range(PAST_DAYS)]
-        unresolved = self._keys(self._public.unresolved())
+        unresolved = self._keys(self._public.unresolved().order_by())  # SQLite reads all history for an order
         realtime = self._keys(self._public.realtime()[:NEWEST])
         planned = self._keys(self._public.maintenances()[:NEWEST])
         past = self._keys(self._public.filter(first_posted_at__gte=self._midnight(days[-1])))
         found = self._read(self._public.filter(pk__in={*unresolved, *realtime, *planned, *past}))
-        open_incidents = tuple(found[key] for key in unresolved if not found[key].is_maintenance)
-        maintenances = [found[key] for key in unresolved if found[key].is_maintenance]
+        open_incidents = tuple(each for each in found.values() if each.is_open and not each.is_maintenance)
+        maintenances = [each for each in found.values() if each.is_open and each.is_maintenance]
         upcoming = [each for each in maintenances if each.status == IncidentStatus.SCHEDULED]
         ended: dict[date, list[snapshot.Incident]] = defaultdict(list)
         for each in (found[key] for key in past if not found[key].is_open):
@@ -159,14 +159,11 @@ class Reader:
                 Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes)))
             )
         )
-        touched = dict(
-            OutboxEvent.objects.filter(page=self._row, incident__in=found)
-            .values("incident")
-            .annotate(newest=Max("created_at"))
-            .values_list("incident", "newest")
-        )
+        # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
+        events = OutboxEvent.objects.filter(incident__in=found).values_list("page", "incident")
+        told = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
-        return {row.pk: self._incident(row, touched.get(row.pk), causes, as_left) for row in found}
+        return {row.pk: self._incident(row, told.get((self._row.pk, row.pk)), causes, as_left) for row in found}
 
     def _causes(self, rows: list[Incident]) -> dict[int, snapshot.Cause]:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
@@ -313,15 +310,17 @@ class Reader:
         first = self.today - timedelta(days=BAR_DAYS - 1)
         since = self._midnight(first)
         keys = [row.pk for row in rows]
-        before = {row.pk: row.current for row in Component.objects.filter(pk__in=keys).with_status(since)}
-        changes: dict[int, list[Change]] = defaultdict(list)
+        current = Component.objects.filter(pk__in=keys).with_status(since)
+        logs = {row.pk: [Change(since, row.current)] for row in current}
         within = ComponentStatusChange.objects.standing().filter(component__in=keys, effective_at__gt=since)
         for change in within.order_by("effective_at", "id"):
-            changes[change.component_id].append(Change(change.effective_at, change.status))
+            log = logs[change.component_id]
+            if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
+                log.append(Change(change.effective_at, change.status))
         return tuple(
             uptime(
                 row.public_id,
-                [Change(since, before[row.pk]), *changes[row.pk]],
+                logs[row.pk],
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
                 today=self.today,
@@ -343,5 +342,6 @@ def touched_by(page: Page, events: Iterable[OutboxEvent]) -> list[Incident]:
     Open ones show the status that their components have now.
     """
     named = {event.incident_id for event in events if event.incident_id}
-    unresolved = Incident.objects.public().on(page).unresolved().values("pk")
-    return list(Incident.objects.filter(Q(pk__in=named) | Q(caused_by__in=named) | Q(pk__in=unresolved)))
+    unresolved = Incident.objects.public().on(page).unresolved().order_by().values_list("pk", flat=True)
+    # As keys: with a subquery PostgreSQL would read every incident.
+    return list(Incident.objects.filter(Q(pk__in=named.union(unresolved)) | Q(caused_by__in=named)))

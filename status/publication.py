@@ -21,7 +21,7 @@ from status.projection import Reader
 
 logger = logging.getLogger(__name__)
 
-FAST_PATIENCE = 2.0  # seconds that a staff member's request waits for another publication
+FAST_PATIENCE = 1.0  # seconds that a staff member's request waits for another publication
 AT_ONCE = 200  # incidents that a page-wide change re-renders right away; more are left to the clock
 CHUNK = 200
 STATE = ".state.json"
@@ -131,11 +131,16 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
     gone |= {documents.path_of_month(month) for month in months}
 
+    def is_published(month: str) -> bool:
+        return (files.folder(page.public_id) / documents.path_of_month(month)).exists()
+
     def render() -> Iterator[Documents]:
         site = reader.site()
         yield _of_incidents(reader, [row.pk for row in touched])
         read = {month: reader.month(month) for month in months}
-        for neighbour in {m for month in read.values() for m in (month.previous, month.next) if m} - read.keys():
+        # A month that comes or goes changes the links of those beside it.
+        moved = [month for month in read.values() if bool(month.incidents) != is_published(month.month)]
+        for neighbour in {m for month in moved for m in (month.previous, month.next) if m} - read.keys():
             read[neighbour] = reader.month(neighbour)
         yield {p: c for m in read.values() if m.incidents for p, c in documents.of_month(m).items()}
         newest = site.last_month and (read.get(site.last_month) or reader.month(site.last_month))

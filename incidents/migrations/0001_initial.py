@@ -610,7 +610,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='incident',
-            index=models.Index(fields=['page', 'status'], name='incident_of_status'),
+            index=models.Index(fields=['page', 'status', '-first_posted_at'], name='incident_history_of_status'),
         ),
         migrations.AddConstraint(
             model_name='incident',

@@ -45,7 +45,10 @@ class ComponentQuerySet(models.QuerySet["Component"]):
         return self.filter(models.Q(page=page) | models.Q(pk__in=listed))
 
     def with_status(self, at: datetime | None = None) -> ComponentQuerySet:
-        """Annotated with `current`, the status now or `at` an instant, and `changed_at`, when that was recorded."""
+        """Annotated with `current`, the status now or `at` an instant, and `changed_at`, when it was last changed.
+
+        To be named without a change, perhaps by an internal incident, is not one.
+        """
         newest = ComponentStatusChange.objects.standing().filter(component=models.OuterRef("pk")).newest_first()
         if at is not None:
             newest = newest.filter(effective_at__lte=at)
@@ -53,7 +56,7 @@ class ComponentQuerySet(models.QuerySet["Component"]):
             current=Coalesce(
                 models.Subquery(newest.values("status")[:1]), models.Value(ComponentStatus.OPERATIONAL.value)
             ),
-            changed_at=models.Subquery(newest.values("created_at")[:1]),
+            changed_at=models.Subquery(newest.exclude(status=models.F("old_status")).values("created_at")[:1]),
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from incidents.lifecycle import ENDED, Impact, IncidentStatus, Kind, Severity, Visibility
+from incidents.lifecycle import ENDED, OPEN, Impact, IncidentStatus, Kind, Severity, Visibility
 from incidents.models.base import Tracked
 from incidents.models.component import Component, ComponentQuerySet
 from incidents.models.page import Page
@@ -33,17 +33,17 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         return self.filter(kind=Kind.MAINTENANCE)
 
     def unresolved(self) -> IncidentQuerySet:
-        return self.exclude(status__in=ENDED)
+        return self.filter(status__in=OPEN)
 
     def on(self, page: Page) -> IncidentQuerySet:
-        """Those at home on `page`, and those affecting a public component that is listed there."""
-        listed = page.listings.filter(deleted_at=None, component__visibility=Visibility.PUBLIC)
-        if not listed.exists():  # the common case stays one index scan
+        """Those at home on `page`, and those affecting a public component that it shares with another page."""
+        here = models.Q(listings__page=page, listings__deleted_at=None)
+        elsewhere = models.Q(page=page, listings__isnull=False)
+        shared = Component.objects.filter(here | elsewhere, visibility=Visibility.PUBLIC)
+        if not shared.exists():  # the common case stays one index scan
             return self.filter(page=page)
-        elsewhere = IncidentUpdate.objects.published().filter(
-            component_changes__component__in=listed.values("component")
-        )
-        return self.filter(models.Q(page=page) | models.Q(pk__in=elsewhere.values("incident")))
+        affecting = IncidentUpdate.objects.published().filter(component_changes__component__in=shared.values("pk"))
+        return self.filter(models.Q(page=page) | models.Q(pk__in=affecting.values("incident")))
 
 
 class Incident(Tracked):
@@ -101,9 +101,8 @@ class Incident(Tracked):
         )
         indexes = (
             models.Index(fields=["page", "-first_posted_at"], name="incident_history"),
-            models.Index(
-                fields=["page"], condition=~models.Q(status__in=["resolved", "completed"]), name="incident_unresolved"
-            ),
+            models.Index(fields=["page", "kind", "-first_posted_at"], name="incident_history_of_kind"),
+            models.Index(fields=["page", "status", "-first_posted_at"], name="incident_history_of_status"),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(kind__in=Kind.values), name="incident_kind"),
@@ -132,10 +131,14 @@ class Incident(Tracked):
         return self.status in ENDED
 
     def pages(self) -> models.QuerySet[Page]:
-        """Where it shows: its home page, and every page that lists a public component which it affects."""
+        """Where it shows: its home page, and every page of a public component which it affects."""
         affected = self.components().public()
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
-        return Page.objects.live().filter(models.Q(pk=self.page_id) | listing).distinct()
+        return (
+            Page.objects.live()
+            .filter(models.Q(pk=self.page_id) | models.Q(components__in=affected) | listing)
+            .distinct()
+        )
 
     def components(self) -> ComponentQuerySet:
         """Those that its updates name, in page order."""

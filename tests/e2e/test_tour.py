@@ -97,7 +97,8 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         page.get_by_role("link", name="Publish postmortem").click()
         page.fill("[name=body]", "## Summary\n\nA queue was too small.")
         page.get_by_role("button", name="Publish postmortem").click()
-        (told,) = [row for row in json.loads(public("/api/v2/incidents.json"))["incidents"] if "Checkout" in row["name"]]
+        listed = json.loads(public("/api/v2/incidents.json"))["incidents"]
+        (told,) = [row for row in listed if "Checkout" in row["name"]]
         assert told["status"] == "postmortem"
         assert "A queue was too small." in public(f"/incidents/{told['id']}")
 

@@ -49,13 +49,14 @@ def check(load: Load, *, ended_at: float) -> None:
     print(f"\nthe first write after the fault took {load.first_write_after(ended_at):.2f} s\n{load}")
     answers = load.outcomes
     assert not [answer for answer in answers if answer.status in {0, 500, 502, 504}]
-    assert max(answer.seconds for answer in answers) < 4
+    slack = max(0.0, load.usual_write() - 0.5)  # a machine this busy is not the fault's doing
+    assert max(answer.seconds for answer in answers) < 4 + slack
     assert {answer.status for answer in load.of("public")} == {200}
     assert {answer.status for answer in load.of("health")} == {200}
     assert max(answer.seconds for answer in load.of("health")) < 1
     assert all(answer.is_done or answer.status == 503 for answer in answers)
     assert all(answer.retry_after for answer in answers if answer.status == 503)
-    recovery = 1.5 + load.usual_write()  # what a busy machine takes for a write is not the fault's
+    recovery = 1.5 + slack
     assert load.first_write_after(ended_at) < recovery
     late = [answer for answer in answers if answer.began_at > ended_at + recovery]
     assert late

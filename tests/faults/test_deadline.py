@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -18,11 +19,19 @@ from portal import environment
 from portal.postgresql import deadline
 from portal.postgresql.base import DatabaseWrapper
 from portal.postgresql.deadline import DeadlineConnection, patience
+from tests.faults.forwarder import forward
 from tests.servers import Server, free_port
 
 pytestmark = pytest.mark.postgresql
 
 Connect = Callable[[], DatabaseWrapper]
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> deadline.Server:
+    """What this process knows of the server: nothing yet."""
+    monkeypatch.setattr(deadline, "server", deadline.Server())
+    return deadline.server
 
 
 @pytest.fixture
@@ -64,7 +73,9 @@ def statements(url: str, pattern: str) -> int:
         ).rowcount
 
 
-def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(connect: Connect) -> None:
+def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(
+    connect: Connect, server: deadline.Server
+) -> None:
     connection = connect()
     pid = scalar(connection, "SELECT pg_backend_pid()")
     assert isinstance(pid, int)
@@ -73,10 +84,10 @@ def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(connect: 
         started = time.monotonic()
         with patience(0.3), pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
             scalar(connection, "SELECT 1")
-        assert 0.3 <= time.monotonic() - started < 0.6
-        assert deadline.server.silent_since is not None
+        assert 0.3 <= time.monotonic() - started < 2
+        assert server.silent_since is not None
         assert scalar(connection, "SELECT pg_backend_pid()") != pid
-        assert deadline.server.silent_since is None
+        assert server.silent_since is None
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -92,21 +103,22 @@ def test_one_expired_wait_condemns_every_older_connection(connect: Connect) -> N
         older.close_if_unusable_or_obsolete()  # what Django does before a request
         started = time.monotonic()
         assert scalar(older, "SELECT pg_backend_pid()") not in pids
-        assert time.monotonic() - started < 0.25
+        assert time.monotonic() - started < 0.9  # less than a health check would wait
     finally:
         for pid in pids:
             os.kill(int(str(pid)), signal.SIGCONT)
 
 
-def test_all_waits_of_a_request_end_with_its_total(connect: Connect) -> None:
+def test_all_waits_of_a_request_end_with_its_total(connect: Connect, server: deadline.Server) -> None:
     connection = connect()
     connection.ensure_connection()
     started = time.monotonic()
     with patience(1.0, total=0.5):
         scalar(connection, "SELECT pg_sleep(0.3)")
-        with pytest.raises(OperationalError, match=r"no answer within 0\.[12] s"):
+        with pytest.raises(OperationalError, match=r"no answer within 0\.\d s"):
             scalar(connection, "SELECT pg_sleep(0.3)")
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 2
+    assert server.silent_since is None  # it answered well enough: only this request has used up its time
 
 
 def test_the_server_gives_up_what_the_client_gave_up(connect: Connect, postgresql: Server) -> None:
@@ -119,15 +131,17 @@ def test_the_server_gives_up_what_the_client_gave_up(connect: Connect, postgresq
     assert not statements(postgresql.url, "%pg_sleep(20)%")
 
 
-def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection_stays(connect: Connect) -> None:
+def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection_stays(
+    connect: Connect, server: deadline.Server
+) -> None:
     connection = connect()
-    with patience(0.4, total=3.0):
+    with patience(2.0, total=9.0):
         pid = scalar(connection, "SELECT pg_backend_pid()")
         with pytest.raises(OperationalError, match="statement timeout"):
-            scalar(connection, "SELECT pg_sleep(2)")
+            scalar(connection, "SELECT pg_sleep(5)")
         connection.close_if_unusable_or_obsolete()
         assert scalar(connection, "SELECT pg_backend_pid()") == pid
-    assert deadline.server.silent_since is None
+    assert server.silent_since is None
 
 
 def test_outside_a_request_a_statement_may_take_long(connect: Connect) -> None:
@@ -141,18 +155,33 @@ def test_a_migration_waits_as_long_as_it_takes(connect: Connect) -> None:
         editor.execute("SELECT pg_sleep(0.6)")
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
+def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(server: deadline.Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, patience(0.3):
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="127.0.0.1", port=listener.getsockname()[1], dbname="x", connect_timeout=2)
-        assert time.monotonic() - started < 0.6
-        assert deadline.server.silent_since is not None
+        assert time.monotonic() - started < 2
+        assert server.silent_since is not None
+
+
+def test_a_connection_that_comes_too_late_is_closed(postgresql: Server) -> None:
+    target = urlsplit(postgresql.url).port
+    assert target
+    with forward(target) as gate, psycopg.connect(postgresql.url, autocommit=True) as observer:
+        gate.is_black_hole = True
+        with patience(0.3), pytest.raises(psycopg.errors.ConnectionTimeout):
+            DeadlineConnection.connect(
+                host="127.0.0.1", port=gate.port, user="postgres", dbname="postgres", application_name="late"
+            )
+        gate.is_black_hole = False
+        time.sleep(1)  # by now it has come
+        late = observer.execute("SELECT FROM pg_stat_activity WHERE application_name = 'late'")
+        assert late.rowcount == 0
 
 
 def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*_args: object, **_parameters: object) -> None:
-        time.sleep(1)
+        time.sleep(3)
         raise socket.gaierror("Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -160,14 +189,14 @@ def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPat
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="db.example", dbname="x")
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 2
 
 
 def test_a_refused_connection_is_an_operational_error_at_once(postgresql: Server) -> None:
     started = time.monotonic()
     with pytest.raises(psycopg.OperationalError, match="refused"):
         DeadlineConnection.connect(host="127.0.0.1", port=free_port(), dbname="x")
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
 
 
 def test_a_forked_process_leaves_the_connection_to_its_parent(connect: Connect) -> None:

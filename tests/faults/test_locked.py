@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.faults.load import request
 from tests.faults.site import Site, serve
+from tests.services import CHROMIUM
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with serve(tmp_path_factory.mktemp("embedded"), database="") as running:
         yield running
 
 
+@contextmanager
+def locked(site: Site) -> Iterator[None]:
+    """While the block runs, another writer holds the database."""
+    with closing(sqlite3.connect(site.folder / "portal.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
 def test_a_locked_database_refuses_writes_soon_and_lets_everybody_read(site: Site) -> None:
     assert request(site, "write").status == 200
-    other = sqlite3.connect(site.folder / "portal.sqlite3", isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
+    with locked(site):
         for count in range(2):  # without and with an Idempotency-Key
             refused = request(site, "write", count=count)
             assert (refused.status, bool(refused.retry_after)) == (503, True)
@@ -30,7 +40,24 @@ def test_a_locked_database_refuses_writes_soon_and_lets_everybody_read(site: Sit
             read = request(site, kind)
             assert read.status == 200
             assert read.seconds < 1
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
     assert request(site, "write").status == 200
+
+
+@pytest.mark.browser
+def test_what_staff_typed_is_sent_again_with_one_button(site: Site) -> None:
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        context = browser.new_context()
+        address = f"http://127.0.0.1:{site.port}"
+        context.add_cookies([{"name": "sessionid", "value": site.session, "url": address}])
+        tab = context.new_page()
+        tab.goto(address + site.note)
+        tab.get_by_label("What happened").fill("The pool is stalled.\nWe restart it.")
+        with locked(site):
+            tab.locator("#content").get_by_role("button").last.click()
+            expect(tab.get_by_text("Nothing was saved")).to_be_visible()
+        tab.get_by_role("button", name="Send it again").click()
+        expect(tab.get_by_text("The pool is stalled.")).to_be_visible()
+        assert tab.url == address + site.note.replace("note/", "change/")
+        browser.close()

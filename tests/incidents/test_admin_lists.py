@@ -130,6 +130,8 @@ def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
         return len(captured)
 
     paths = [LIST, f"{LIST}?q=API", address(told, "change"), address(told, "history"), "/admin/incidents/outboxevent/"]
+    for path in paths:  # what is asked once in a process and kept does not count
+        queries(path)
     few = [queries(path) for path in paths]
     for number in range(10):
         other = declare_incident(page, title=f"API {number}", author=author)

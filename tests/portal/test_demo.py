@@ -110,9 +110,11 @@ def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_
     assert key.stat().st_mode & 0o077 == 0
     made = key.read_text()
     page = next((tmp_path / "demo" / "public" / "pages").iterdir())
+    (page / "heartbeat.json").write_text('{"at": "2023-01-17T16:01:00Z"}')
 
     with running(tmp_path, "demo", other_port):
         assert key.read_text() == made
+        assert b"2023-01-17" not in ask(f"http://127.0.0.1:{other_port}", "/heartbeat.json").body
         assert [folder.name for folder in (tmp_path / "demo" / "public" / "pages").iterdir()] == [page.name]
         assert f'"url":"http://127.0.0.1:{other_port}"'.encode() in ask(
             f"http://127.0.0.1:{other_port}", "/api/v2/status.json"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -16,5 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **_options: Any) -> None:
         supervise.require_free(port)
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         supervise.serve(port, f"Serving http://127.0.0.1:{port}")

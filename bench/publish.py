@@ -1,0 +1,227 @@
+"""How long from the service call until an update is on disk, with a short and with a long history behind it?
+
+Databases that differ only in the number of incidents from before the 90 days shown, on PostgreSQL and on SQLite, each
+in a process of its own; the same update is posted to all of them in turn. Limit: with 10,000 old incidents it takes
+at most 1.2 times as long as with 100.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tests.servers import start_postgresql, temporary_folder
+
+if TYPE_CHECKING:
+    from incidents.models import Component, Page, User
+
+SIZES = (100, 1_000, 10_000)
+ROUNDS = 30
+LIMIT = 1.2
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make_history(
+    page: Page, components: Sequence[Component], author: User, *, count: int, before: datetime, apart: timedelta
+) -> None:
+    """Write `count` ended incidents, each with four updates, past the services and so in bulk; all are published."""
+    from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
+    from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent
+
+    starts = [before - apart * (count - n) for n in range(count)]
+    rows = Incident.objects.bulk_create(
+        (
+            Incident(
+                page=page,
+                title=f"Errors of {at:%Y-%m-%d %H:%M}",
+                status=IncidentStatus.RESOLVED,
+                impact=Impact.MAJOR,
+                first_posted_at=at,
+                created_at=at,
+            )
+            for at in starts
+        ),
+        batch_size=500,
+    )
+    told = [
+        (incident, at + timedelta(minutes=10 * step), status, components[n % len(components)])
+        for n, (incident, at) in enumerate(zip(rows, starts, strict=True))
+        for step, status in enumerate(list(IncidentStatus)[:4])
+    ]
+    updates = IncidentUpdate.objects.bulk_create(
+        (
+            IncidentUpdate(
+                incident=incident,
+                status=status,
+                body=f"We are **{status.label.lower()}**: some calls to the API fail, others are slow.",
+                author=author,
+                display_at=at,
+                created_at=at,
+                published_at=at,
+            )
+            for incident, at, status, _component in told
+        ),
+        batch_size=500,
+    )
+    down, up = ComponentStatus.PARTIAL_OUTAGE, ComponentStatus.OPERATIONAL
+    ComponentStatusChange.objects.bulk_create(
+        (
+            ComponentStatusChange(
+                component=component,
+                update=update,
+                old_status=up if status is IncidentStatus.INVESTIGATING else down,
+                status=up if status is IncidentStatus.RESOLVED else down,
+                effective_at=at,
+                created_at=at,
+                author=author,
+            )
+            for update, (_incident, at, status, component) in zip(updates, told, strict=True)
+        ),
+        batch_size=500,
+    )
+    OutboxEvent.objects.bulk_create(
+        (
+            OutboxEvent(
+                page=page,
+                kind=OutboxEvent.Kind.UPDATE_POSTED,
+                incident=incident,
+                update=update,
+                created_at=at,
+                published_at=at,
+            )
+            for update, (incident, at, _status, _component) in zip(updates, told, strict=True)
+        ),
+        batch_size=500,
+    )
+
+
+def serve(size: int) -> None:
+    """In a process with its own database: make the page, then post an update for each line read; print its seconds."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+    from django.utils import timezone
+
+    from incidents import catalogue
+    from incidents.lifecycle import ComponentStatus, IncidentStatus
+    from incidents.models import Component, Page
+    from incidents.people import service_user
+    from incidents.services import declare_incident, post_update
+    from status import files, publication
+
+    call_command("migrate", verbosity=0)
+    author = service_user("bench", role="administrator")
+    page = Page(name="Bench", url="https://status.bench.example")
+    catalogue.save(page, author=author)
+    components = [Component(page=page, name=f"Component {number}", position=number) for number in range(1, 13)]
+    for component in components:
+        catalogue.save(component, author=author)
+    now = timezone.now()
+    make_history(page, components, author, count=size, before=now - timedelta(days=95), apart=timedelta(hours=3))
+    make_history(page, components, author, count=25, before=now, apart=timedelta(days=3))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")  # as autovacuum does within a minute
+    publication.publish(page, rebuild=True)
+    index = files.folder(page.public_id) / "index.html"
+    print("ready", flush=True)
+    for line in sys.stdin:
+        component = components[int(line) % len(components)]
+        incident = declare_incident(page, title=f"Trouble {line.strip()}", author=author)
+        body = f"Calls fail, round {line.strip()}."
+        began = time.perf_counter()
+        post_update(
+            incident,
+            status=IncidentStatus.INVESTIGATING,
+            body=body,
+            author=author,
+            components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
+        )
+        seconds = time.perf_counter() - began
+        assert body in index.read_text(), "the update is not on the page"
+        post_update(
+            incident,
+            status=IncidentStatus.RESOLVED,
+            body="Over.",
+            author=author,
+            components=[(component, ComponentStatus.OPERATIONAL)],
+        )
+        print(seconds, flush=True)
+
+
+def measure(urls: dict[int, str]) -> dict[int, float]:
+    """The median seconds for each size; `urls` are the databases, "" for SQLite."""
+    with ExitStack() as stack:
+        servers = {}
+        for size, url in urls.items():
+            folder = temporary_folder("portal-bench-")
+            environment = os.environ | {
+                "DJANGO_SETTINGS_MODULE": "portal.settings",
+                "SECRET_KEY": secrets.token_urlsafe(50),
+                "DATA_DIR": str(folder),
+                "PUBLICATION_ROOT": str(folder / "public"),
+                "DATABASE_URL": url,
+            }
+            command = [sys.executable, "-m", "bench.publish", str(size)]
+            servers[size] = stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=environment,
+                    text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+        for server in servers.values():
+            assert server.stdout
+            assert server.stdout.readline() == "ready\n", "it did not start"
+        taken: dict[int, list[float]] = {size: [] for size in urls}
+        for number in range(-3, ROUNDS):
+            for size, server in servers.items():
+                assert server.stdin
+                assert server.stdout
+                server.stdin.write(f"{number}\n")
+                server.stdin.flush()
+                seconds = float(server.stdout.readline())
+                if number >= 0:  # the first ones warm up
+                    taken[size].append(seconds)
+    return {size: median(all_of_it) for size, all_of_it in taken.items()}
+
+
+def main() -> int:
+    import psycopg
+
+    postgresql = start_postgresql()
+    with psycopg.connect(postgresql.url, autocommit=True) as connection:
+        for size in SIZES:
+            connection.execute(f"CREATE DATABASE bench_{size}".encode())
+    ratios = []
+    for name, urls in {
+        "PostgreSQL": {size: f"{postgresql.url.rpartition('/')[0]}/bench_{size}" for size in SIZES},
+        "SQLite": dict.fromkeys(SIZES, ""),
+    }.items():
+        medians = measure(urls)
+        for size, seconds in medians.items():
+            print(f"{name:<12}{size:>8,} old incidents{seconds * 1000:>8.1f} ms from the call to the bytes on disk")
+        ratios.append(medians[SIZES[-1]] / medians[SIZES[0]])
+        print(f"{name:<12}ratio of the last to the first: {ratios[-1]:.2f} (limit {LIMIT})")
+    return int(max(ratios) > LIMIT)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        serve(int(sys.argv[1]))
+    else:
+        sys.exit(main())

@@ -1,0 +1,376 @@
+"""From the record to what the public may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from bench.publish import make_history
+from incidents import catalogue, timeline
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
+from incidents.maintenance import schedule_maintenance
+from incidents.models import (
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    Incident,
+    OutboxEvent,
+    Page,
+    User,
+)
+from incidents.postmortems import publish_postmortem
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+from status import publication, relay, snapshot
+from status.projection import Reader, showing, today, touched_by
+
+MakeComponent = Callable[..., Component]
+UP, SLOW, PARTIAL, MAJOR = (
+    ComponentStatus.OPERATIONAL,
+    ComponentStatus.DEGRADED_PERFORMANCE,
+    ComponentStatus.PARTIAL_OUTAGE,
+    ComponentStatus.MAJOR_OUTAGE,
+)
+IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def read(page: Page) -> Reader:
+    return Reader(page, today(page))
+
+
+def everything(page: Page) -> list[Any]:
+    """All that a rebuild would read."""
+    reader = read(page)
+    keys = showing(page).values_list("pk", flat=True)
+    return [reader.site(), reader.incidents(keys), [reader.month(month) for month in reader.months()]]
+
+
+def incident_of(page: Page, row: Incident) -> snapshot.Incident:
+    (found,) = read(page).incidents([row.pk])
+    return found
+
+
+@pytest.fixture
+def declare(page: Page, author: User) -> Callable[..., Incident]:
+    """An incident with its first update, or with none at all."""
+
+    def make(title: str, *, components: Any = (), status: IncidentStatus = IDENTIFIED, **facts: Any) -> Incident:
+        at = facts.pop("display_at", None)
+        row = declare_incident(facts.pop("page", page), title=title, author=author, **facts)
+        post_update(row, status=status, body=f"{title}.", author=author, components=components, display_at=at)
+        return row
+
+    return make
+
+
+Declare = Callable[..., Incident]
+
+
+# --- What does not pass the door --------------------------------------------------------------------------------------
+
+
+def test_nothing_internal_passes(
+    page: Page, make_component: MakeComponent, declare: Declare, author: User, admin: User
+) -> None:
+    public = make_component("Public API")
+    hidden = make_component("SECRET queue", visibility=Visibility.INTERNAL, description="SECRET words")
+    internal = declare("SECRET incident", visibility=Visibility.INTERNAL, components=[(hidden, MAJOR)])
+    cause = declare("SECRET cause", visibility=Visibility.INTERNAL)
+    shown = declare("Errors", caused_by=cause, severity=Severity.SEV1, components=[(public, PARTIAL), (hidden, MAJOR)])
+    timeline.note(shown, text="SECRET note", occurred_at=NOW, author=author)
+    catalogue.set_component_status(hidden, status=SLOW, author=author, reason="SECRET reason")
+    catalogue.set_component_status(public, status=SLOW, author=author, reason="SECRET reason")
+    update = post_update(shown, status=IDENTIFIED, body="SECRET typo", author=author)
+    correct_update(update, body="Better.", author=author, reason="SECRET reason")
+    declare_incident(page, title="SECRET draft", author=author)
+    was_internal = declare("Odd graphs", visibility=Visibility.INTERNAL)
+    correct_update(was_internal.updates.get(), body="SECRET first thoughts", author=author)
+    publish_incident(was_internal, status=IDENTIFIED, body="A fault.", author=author)
+    deleted = declare("SECRET mistake")
+    delete_incident(deleted, author=author, reason="SECRET reason")
+
+    told = str(everything(page))
+    assert "SECRET" not in told
+    assert author.username not in told.lower()
+    for row in (hidden, internal, cause, deleted):
+        assert row.public_id not in told
+    assert "sev1" not in told
+    for text in ("Public API", "Errors", "Better.", "Odd graphs", "A fault."):
+        assert text in told
+
+
+def test_what_is_internal_changes_nothing_outside(
+    page: Page, component: Component, make_component: MakeComponent, declare: Declare, author: User
+) -> None:
+    """Not even a time: what the public can compare would tell it that something goes on inside."""
+    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
+    shown = declare("Errors", components=[(component, PARTIAL)])
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=30), tick=False) as clock:
+        before = everything(page)
+        clock.shift(30)
+        internal = declare(
+            "Odd graphs", visibility=Visibility.INTERNAL, components=[(component, None), (hidden, MAJOR)]
+        )
+        clock.shift(1)
+        edit_incident(shown, author=author, severity=Severity.SEV1, detected_at=NOW, impact_ended_at=datetime.now(UTC))
+        edit_incident(internal, author=author, title="Odder graphs", caused_by=shown)
+        timeline.note(shown, text="Seen.", occurred_at=NOW, author=author)
+        catalogue.set_component_status(hidden, status=SLOW, author=author)
+        clock.shift(1)
+        post_update(internal, status=RESOLVED, body="Over.", author=author)
+        publish_postmortem(internal, body="Why.", author=author)
+        declare_incident(page, title="A draft", author=author)
+        assert everything(page) == before
+
+
+def test_a_cause_is_named_while_it_is_public(page: Page, declare: Declare, author: User) -> None:
+    cause = declare("Disks", visibility=Visibility.INTERNAL)
+    effect = declare("Errors", caused_by=cause)
+    assert incident_of(page, effect).caused_by is None
+    publish_incident(cause, status=IDENTIFIED, body="Disks are full.", author=author)
+    assert incident_of(page, effect).caused_by == snapshot.Cause(cause.public_id, "Disks", False)
+    delete_incident(cause, author=author, reason="Wrong")
+    assert incident_of(page, effect).caused_by is None
+
+
+# --- Several pages ----------------------------------------------------------------------------------------------------
+
+
+def test_pages_name_their_own_components_and_no_others(
+    page: Page, other_page: Page, make_component: MakeComponent, declare: Declare, admin: User
+) -> None:
+    shared, ours = make_component("Shared"), make_component("Ours")
+    theirs = make_component("Theirs", page=other_page)
+    catalogue.save(ComponentListing(page=other_page, component=shared, position=7), author=admin)
+    both = declare("Both", components=[(shared, MAJOR), (ours, SLOW)])
+    alone = declare("Alone", components=[(ours, SLOW)])
+
+    assert [c.name for c in read(page).site().components] == ["Shared", "Ours"]
+    listed, own = sorted(read(other_page).site().components, key=lambda c: -c.position)
+    assert (listed.id, listed.name, listed.status, listed.position) == (shared.public_id, "Shared", MAJOR, 7)
+    assert listed.page_id == other_page.public_id
+    assert own.name == theirs.name
+    (seen,) = read(other_page).site().open_incidents
+    assert (seen.id, seen.page_id) == (both.public_id, other_page.public_id)
+    assert [c.name for c in seen.components] == ["Shared"]
+    assert [c.name for c in seen.updates[0].affected_components] == ["Shared"]
+    told = str(everything(other_page))
+    for row in (page, ours, alone):
+        assert row.public_id not in told
+    assert "Ours" not in told
+    assert theirs.public_id not in str(everything(page))
+
+
+def test_an_incident_from_elsewhere_goes_with_the_listing(
+    page: Page, other_page: Page, component: Component, declare: Declare, admin: User
+) -> None:
+    listing = ComponentListing(page=other_page, component=component)
+    catalogue.save(listing, author=admin)
+    row = declare("Errors", components=[(component, MAJOR)])
+    assert showing(other_page).get() == row
+    catalogue.delete(listing, author=admin)
+    assert not showing(other_page).exists()
+    assert showing(page).get() == row
+
+
+def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
+    page: Page, other_page: Page, component: Component, declare: Declare, admin: User
+) -> None:
+    """And what it says of the component is published there too."""
+    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    relay.relay()
+    row = declare("Errors", page=other_page, components=[(component, MAJOR)])
+    assert {event.page for event in OutboxEvent.objects.filter(incident=row)} == {page, other_page}
+    assert relay.relay() == 2
+    assert publication.differences(page) == publication.differences(other_page) == []
+    (seen,) = read(page).site().open_incidents
+    assert (seen.id, [c.status for c in seen.components]) == (row.public_id, [MAJOR])
+
+
+# --- One incident -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_chosen_wins_over_what_is_computed(page: Page, component: Component, declare: Declare) -> None:
+    computed = declare("One", components=[(component, MAJOR)])
+    chosen = declare("Two", components=[(component, MAJOR)], impact_override=Impact.MINOR)
+    none = declare("Three", impact_override=Impact.NONE, components=[(component, MAJOR)])
+    assert [incident_of(page, row).impact for row in (computed, chosen, none)] == ["critical", "minor", "none"]
+
+
+def test_an_ended_incident_keeps_its_components_as_it_left_them(
+    page: Page, component: Component, make_component: MakeComponent, declare: Declare, author: User
+) -> None:
+    other = make_component("Dashboard")
+    row = declare("Errors", components=[(component, MAJOR), (other, PARTIAL)])
+    post_update(row, status=RESOLVED, body="Over.", author=author, components=[(component, UP)])
+    before = incident_of(page, row)
+    assert [c.status for c in before.components] == [UP, PARTIAL]
+    catalogue.set_component_status(component, status=MAJOR, author=author)
+    catalogue.set_component_status(other, status=UP, author=author)
+    assert incident_of(page, row) == before
+    (recent,) = read(page).site().recent_incidents  # the lists, as Statuspage's, say how components are now
+    assert [c.status for c in recent.components] == [MAJOR, UP]
+
+
+def test_an_open_incident_has_its_components_as_they_are(
+    page: Page, component: Component, declare: Declare, author: User
+) -> None:
+    row = declare("Errors", components=[(component, MAJOR)])
+    catalogue.set_component_status(component, status=SLOW, author=author)
+    assert [c.status for c in incident_of(page, row).components] == [SLOW]
+
+
+def test_the_spans_of_an_incident_come_from_its_updates(page: Page, component: Component, author: User) -> None:
+    def at(minutes: int) -> datetime:
+        return NOW + timedelta(minutes=minutes)
+
+    row = declare_incident(page, title="Errors", author=author)
+    statuses = [IDENTIFIED, IncidentStatus.MONITORING, IDENTIFIED, IncidentStatus.MONITORING, RESOLVED]
+    for number, status in enumerate(statuses):
+        post_update(row, status=status, body=f"{number}.", author=author, display_at=at(10 * number))
+    found = incident_of(page, row)
+    assert (found.started_at, found.monitoring_at, found.resolved_at, found.posted_at) == (
+        at(0), at(10), at(40), at(0),
+    )  # fmt: skip
+    assert [update.body for update in found.updates] == ["4.", "3.", "2.", "1.", "0."]
+    edit_incident(row, author=author, impact_began_at=at(-15))
+    assert incident_of(page, row).started_at == at(-15)
+    publish_postmortem(row, body="Why.", author=author)
+    assert incident_of(page, row).status == "postmortem"
+
+
+def test_a_public_edit_moves_the_time_of_the_incident_and_of_the_page(
+    page: Page, declare: Declare, author: User
+) -> None:
+    row, other = declare("Errors"), declare("Other")
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1), tick=False):
+        later = datetime.now(UTC)
+        edit_incident(row, author=author, title="Many errors")
+        assert incident_of(page, row).updated_at == read(page).page.updated_at == later
+        assert incident_of(page, other).updated_at < later
+
+
+# --- The whole page ---------------------------------------------------------------------------------------------------
+
+
+def test_lists_are_in_their_order_and_capped(page: Page, declare: Declare, author: User) -> None:
+    with time_machine.travel(NOW, tick=False):
+        for number in range(52):
+            declare(f"Old {number}", status=RESOLVED, display_at=NOW - timedelta(days=60 - number))
+        new, older = declare("New"), declare("Older", display_at=NOW - timedelta(days=80))
+        planned = [
+            schedule_maintenance(
+                page, title=f"In {days} days", body="Disks.", author=author,
+                scheduled_for=NOW + timedelta(days=days), scheduled_until=NOW + timedelta(days=days, hours=1),
+            )
+            for days in (5, 2, 9)
+        ]  # fmt: skip
+        post_update(planned[2], status=IncidentStatus.IN_PROGRESS, body="Begun.", author=author)
+        site = read(page).site()
+    assert [i.id for i in site.open_incidents] == [new.public_id, older.public_id]
+    assert len(site.recent_incidents) == 50
+    assert [i.name for i in site.recent_incidents[:3]] == ["New", "Old 51", "Old 50"]
+    assert [i.name for i in site.upcoming_maintenances] == ["In 2 days", "In 5 days"]
+    assert [i.name for i in site.active_maintenances] == ["In 9 days"]
+    assert [i.impact for i in site.active_maintenances] == ["maintenance"]
+    assert {i.name for i in site.recent_maintenances} == {"In 2 days", "In 5 days", "In 9 days"}
+    assert [day.date.isoformat() for day in site.past_days][::14] == ["2026-03-10", "2026-02-24"]
+    assert next([i.name for i in day.incidents] for day in site.past_days if day.incidents) == ["Old 51"]
+
+
+def test_an_open_incident_that_names_no_component_colours_the_page(
+    page: Page, component: Component, declare: Declare
+) -> None:
+    assert read(page).site().description == "All Systems Operational"
+    declare("Everything", impact_override=Impact.CRITICAL)
+    site = read(page).site()
+    assert (site.indicator, site.description) == ("critical", "Major System Outage")
+
+
+def test_a_group_is_as_its_worst_component_and_names_them_in_order(
+    page: Page, make_component: MakeComponent, admin: User, author: User
+) -> None:
+    group = ComponentGroup(page=page, name="Core", position=2)
+    catalogue.save(group, author=admin)
+    second = make_component("Second", group=group, position=2)
+    first = make_component("First", group=group, position=1)
+    make_component("Before", position=1)
+    make_component("After", position=3)
+    catalogue.set_component_status(second, status=PARTIAL, author=author)
+    site = read(page).site()
+    assert [c.name for c in site.components] == ["Before", "First", "Second", "After"]
+    (found,) = site.groups
+    assert (found.status, found.component_ids) == (PARTIAL, (first.public_id, second.public_id))
+    catalogue.delete(group, author=admin)
+    assert not read(page).site().groups
+    assert {c.group_id for c in read(page).site().components} == {None}
+
+
+def test_a_deleted_component_leaves_the_page_and_stays_in_history(
+    page: Page, component: Component, declare: Declare, admin: User
+) -> None:
+    row = declare("Errors", status=RESOLVED, components=[(component, MAJOR)])
+    catalogue.delete(component, author=admin)
+    site = read(page).site()
+    assert (site.components, site.uptimes, site.indicator) == ((), (), "none")
+    assert [c.name for c in incident_of(page, row).components] == ["API"]
+
+
+def test_months_are_the_pages_and_know_their_neighbours(page: Page, declare: Declare) -> None:
+    declare("January", status=RESOLVED, display_at=datetime(2026, 1, 31, 22, 59, tzinfo=UTC))  # 23:59 in Rome
+    declare("February", status=RESOLVED, display_at=datetime(2026, 1, 31, 23, 0, tzinfo=UTC))  # midnight
+    declare("June", status=RESOLVED, display_at=datetime(2026, 6, 30, 21, 59, tzinfo=UTC))  # 23:59, summer time
+    reader = read(page)
+    assert reader.months() == ["2026-01", "2026-02", "2026-06"]
+    months = [reader.month(month) for month in ("2026-01", "2026-02", "2026-04", "2026-06")]
+    assert [(m.previous, m.next, [i.name for i in m.incidents]) for m in months] == [
+        (None, "2026-02", ["January"]),
+        ("2026-01", "2026-06", ["February"]),
+        ("2026-02", "2026-06", []),
+        ("2026-02", None, ["June"]),
+    ]
+    assert reader.site().last_month == "2026-06"
+
+
+def test_touched_are_those_named_those_they_caused_and_the_open_ones(page: Page, declare: Declare) -> None:
+    cause, other = declare("Cause", status=RESOLVED), declare("Other", status=RESOLVED)
+    effect, unresolved = declare("Effect", status=RESOLVED, caused_by=cause), declare("Open")
+    events = OutboxEvent.objects.filter(incident=cause)
+    assert set(touched_by(page, events)) == {cause, effect, unresolved}
+    assert other not in touched_by(page, OutboxEvent.objects.none())
+
+
+@pytest.mark.parametrize("read_it", [lambda page: read(page).site(), everything])
+def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
+    page: Page, make_component: MakeComponent, author: User, read_it: Callable[[Page], object]
+) -> None:
+    components = [make_component(f"Component {number}") for number in range(3)]
+
+    def cost() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            read_it(page)
+        return len(queries)
+
+    def grow(count: int) -> None:
+        make_history(page, components, author, count=count, before=NOW, apart=timedelta(minutes=10))
+
+    grow(5)
+    few = cost()
+    grow(495)
+    assert showing(page).count() == 500
+    assert cost() == few
