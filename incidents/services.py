@@ -151,11 +151,10 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.lock()
     if update != incident.latest_update() or not update.published_at:
         raise InvalidTransition(_("Only the newest public update can be taken back."))
-    now = timezone.now()
-    if now >= update.published_at + timedelta(seconds=settings.NOTIFY_HOLD):
+    if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
-    update.withdrawn_at = now
+    update.withdrawn_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
     left = list(incident.updates.standing().newest_first())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
@@ -211,6 +210,12 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     incident.deleted_at = timezone.now()
     incident._change_reason = reason
     incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def is_held(update: IncidentUpdate) -> bool:
+    """Whether the messages of a public update are still held back, so that it can be taken back."""
+    hold = timedelta(seconds=settings.NOTIFY_HOLD)
+    return update.published_at is not None and timezone.now() < update.published_at + hold
 
 
 def lock_live(incident: Incident) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
@@ -46,9 +46,10 @@ def owe(event: OutboxEvent) -> int:
     now = timezone.now()
     if event.update is None or event.update.withdrawn_at is None:
         added = _insert(matching(event), event)
-        _unsent(event).filter(event__incident=event.incident, event__page=event.page, event__lt=event.pk).update(
-            state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now
-        )
+        is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment
+        Delivery.objects.due().exclude(is_held).filter(
+            event__incident=event.incident, event__page=event.page, event__lt=event.pk
+        ).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
@@ -64,12 +65,6 @@ def cancel_withdrawn() -> int:
         .filter(pk__in=keys)
         .update(state=Delivery.State.CANCELLED, reason="undone", finished_at=timezone.now())
     )
-
-
-def _unsent(event: OutboxEvent) -> models.QuerySet[Delivery]:
-    """Due deliveries of this page that no worker holds at the moment."""
-    held = Q(claimed_at__isnull=False, due_at__gt=timezone.now())
-    return Delivery.objects.due().exclude(held)
 
 
 def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:

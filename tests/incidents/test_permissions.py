@@ -39,6 +39,7 @@ from incidents.services import (
     edit_incident,
     post_update,
     publish_incident,
+    withdraw_update,
 )
 from status import roster, subscriptions
 from status.models import Recipient
@@ -90,6 +91,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     ended = declare_incident(page, title="Ended", author=author)
     post_update(ended, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     internal = declare_incident(page, title="Internal", author=author, visibility=Visibility.INTERNAL)
+    taken = declare_incident(page, title="Taken back", author=author)
+    wrong = post_update(taken, status=IncidentStatus.IDENTIFIED, body="Wrong.", author=author)
     _key, row = create_key("robot", role="communicator", author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
@@ -101,6 +104,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
+        lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
         lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
