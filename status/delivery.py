@@ -113,13 +113,13 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
 def release(deliveries: Iterable[Delivery], answer: str) -> None:
     """Give back what was claimed and not tried, as if it had not been; what is too old for another try has failed."""
     now = timezone.now()
-    rows = Delivery.objects.due().filter(pk__in=[delivery.pk for delivery in deliveries])
+    keys = [delivery.pk for delivery in deliveries]
 
     def write() -> None:
-        rows.filter(created_at__lt=now - GIVE_UP).update(
+        Delivery.objects.due().filter(pk__in=keys, created_at__lt=now - GIVE_UP).update(
             state=State.FAILED, reason="given_up", answer=answer[:500], finished_at=now, claimed_at=None
         )
-        rows.update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
+        Delivery.objects.due().filter(pk__in=keys).update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
 
     _patiently(write)
 
