@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from status import delivery
+from status import delivery, subscriptions
 from status import relay as relay_module
 
 
@@ -22,3 +22,8 @@ def deliver() -> None:
 @shared_task(ignore_result=True)
 def heartbeat() -> None:
     relay_module.heartbeat()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    subscriptions.sweep()

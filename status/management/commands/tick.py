@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from status import relay
+from status import relay, subscriptions
 
 
 class Command(BaseCommand):
@@ -14,4 +14,5 @@ class Command(BaseCommand):
         published = relay.relay()
         owed = relay.owe()
         relay.heartbeat()
+        subscriptions.sweep()
         self.stdout.write(f"{published} pages published, {owed} messages owed")
