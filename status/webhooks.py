@@ -266,7 +266,7 @@ def _post(request: Request, target: Target, network: Network, deadline: float) -
             if 300 <= response.status < 400:
                 return Answer(False, _("%(status)s: redirects are not followed.") % {"status": words})
             with suppress(OSError, HTTPException):  # the status has said what matters
-                words = _clean(f"{words}: {response.read(SHOWN_OF_ANSWER).decode(errors='replace')}")
+                words = f"{words}: {_clean(response.read(SHOWN_OF_ANSWER).decode(errors='replace'))}".removesuffix(": ")
             return Answer(False, words, is_gone=response.status == 410)
 
 
