@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from status import delivery, subscriptions
+from status import delivery, posting, subscriptions
 from status import relay as relay_module
 
 
@@ -17,6 +17,11 @@ def relay() -> None:
 @shared_task(ignore_result=True)
 def deliver() -> None:
     delivery.deliver_mail()
+
+
+@shared_task(ignore_result=True)
+def post() -> None:
+    posting.deliver_webhooks()
 
 
 @shared_task(ignore_result=True)
