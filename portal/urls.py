@@ -1,4 +1,4 @@
-"""The doors. What is not named here is a published file, or 404; the middleware answers /healthz and /readyz."""
+"""The doors. What is not named here is a published file, or 404; the middleware answers health checks."""
 
 from __future__ import annotations
 
