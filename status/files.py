@@ -106,9 +106,13 @@ def replace(path: Path, content: bytes) -> None:
     """Swap the whole file in one step. Each version has a second of its own: a front server's ETag is made of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers have the same process ids
-    temporary.write_bytes(content)
-    with suppress(FileNotFoundError):
-        taken = int(path.stat().st_mtime)
-        if temporary.stat().st_mtime < taken + 1:
-            os.utime(temporary, (taken + 1, taken + 1))
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        with suppress(FileNotFoundError):
+            taken = int(path.stat().st_mtime)
+            if temporary.stat().st_mtime < taken + 1:
+                os.utime(temporary, (taken + 1, taken + 1))
+        temporary.replace(path)
+    except OSError:  # a full disk must not be made fuller
+        temporary.unlink(missing_ok=True)
+        raise

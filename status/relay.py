@@ -44,5 +44,8 @@ def heartbeat() -> None:
     """Say on every page that it is current, but not on one whose newest facts are not out."""
     late = OutboxEvent.objects.unpublished().filter(created_at__lt=timezone.now() - LATE).values("page")
     for page in Page.objects.live().exclude(pk__in=late):
-        if files.folder(page.public_id).exists():
-            publication.beat(page)
+        try:
+            if files.folder(page.public_id).exists():
+                publication.beat(page)
+        except OSError:
+            logger.exception("the heartbeat of page %s could not be written", page)

@@ -374,3 +374,26 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
     grow(495)
     assert showing(page).count() == 500
     assert cost() == few
+
+
+def test_an_update_costs_the_same_after_a_long_history(
+    page: Page, make_component: MakeComponent, declare: Declare, author: User
+) -> None:
+    """Queries and files; bench/publish measures the time."""
+    components = [make_component(f"Component {number}") for number in range(3)]
+
+    def cost(title: str) -> tuple[int, int]:
+        row = declare(title)
+        publication.publish(page)
+        with CaptureQueriesContext(connection) as queries:
+            post_update(row, status=RESOLVED, body="Over.", author=author, components=[(components[0], SLOW)])
+            written = publication.publish(page).written
+        return len(queries), len(written)
+
+    with time_machine.travel(NOW, tick=True):
+        make_history(page, components, author, count=10, before=NOW - timedelta(days=91), apart=timedelta(hours=3))
+        publication.publish(page)
+        few = cost("First")
+        make_history(page, components, author, count=300, before=NOW - timedelta(days=95), apart=timedelta(hours=3))
+        publication.publish(page, rebuild=True)
+        assert cost("Second") == few

@@ -209,6 +209,22 @@ def test_the_heartbeat_stops_while_a_fact_is_not_out(page: Page, incident: Incid
         assert heartbeat.read_bytes() != before
 
 
+def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothing_behind(
+    page: Page, admin: User
+) -> None:
+    other = Page(name="Other", url="https://other.example")
+    catalogue.save(other, author=admin)
+    relay.relay()
+    blocked, beaten = (files.folder(each.public_id) / "heartbeat.json" for each in (page, other))
+    blocked.unlink()
+    blocked.mkdir()
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2), tick=False):
+        before = beaten.read_bytes()
+        relay.heartbeat()
+        assert beaten.read_bytes() != before
+    assert not list(blocked.parent.glob(".*.tmp"))
+
+
 def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_oldest(
     page: Page, admin: User, publication_root: Path
 ) -> None:
