@@ -47,8 +47,9 @@ State = Delivery.State
 USED = [  # the rest is not read for each of many thousands
     *("event_id", "purpose", "attempts", "created_at"),
     *(f"recipient__{name}" for name in ("page_id", "public_id", "channel", "address", "contact", "secret", "state")),
+    "recipient__failing_since",
 ]
-BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL)
+BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | Q(purpose=Delivery.Purpose.WARNING)
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
@@ -227,7 +228,7 @@ class _Round:
         outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in tries}
         record(outcomes)
         for delivery, answer in tries:
-            if answer.is_about_mailbox:
+            if answer.is_about_mailbox and delivery.purpose != Delivery.Purpose.WARNING:  # the webhook may work
                 author = service_user("mail", role="subscriptions")
                 _patiently(
                     partial(
@@ -251,11 +252,17 @@ class _Writer:
         recipient = delivery.recipient
         if delivery.event_id and recipient.state != Recipient.State.ACTIVE:
             return Outcome(State.CANCELLED, recipient.state)
-        message = self._of_event(delivery.event_id) if delivery.event_id else messages.of_subscription(recipient)
+        message: messages.Message | None
+        if delivery.purpose == Delivery.Purpose.WARNING:
+            message = messages.of_warning(recipient)
+        elif delivery.event_id:
+            message = self._of_event(delivery.event_id)
+        else:
+            message = messages.of_subscription(recipient)
         if message is None:
             return Outcome(State.CANCELLED, "withdrawn")
         try:
-            return smtp.Mail(delivery.pk, messages.bare(recipient.address), message.to(delivery))
+            return smtp.Mail(delivery.pk, messages.mailbox(delivery), message.to(delivery))
         except messages.BadAddress as error:
             return Outcome(State.FAILED, "refused", str(error))
 
@@ -268,7 +275,7 @@ class _Writer:
 
 
 def _outcome(delivery: Delivery, answer: smtp.Answer) -> Outcome:
-    text, address = str(answer), delivery.recipient.address
+    text, address = str(answer), messages.mailbox(delivery)
     if address.lower() in text.lower():  # servers like to repeat it; it is forgotten with the subscriber, so not kept
         text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
     if answer.is_accepted:

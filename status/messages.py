@@ -56,7 +56,7 @@ class Message:
         """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
         recipient = delivery.recipient
         values = {
-            _ADDRESS.encode(): bare(recipient.address).encode(),
+            _ADDRESS.encode(): mailbox(delivery).encode(),
             _NUMBER.encode(): f"{delivery.pk}.{recipient.public_id}".encode(),
             _TOKEN.encode(): tokens.subscription(recipient.public_id).encode(),
         }
@@ -68,6 +68,12 @@ def bare(address: str) -> str:
     if not _BARE_ADDRESS.fullmatch(address):
         raise BadAddress(_("This is not an address to which mail can be sent."))
     return address
+
+
+def mailbox(delivery: Delivery) -> str:
+    """The address to which it goes: a warning about a webhook to its owner. Raises `BadAddress`."""
+    recipient = delivery.recipient
+    return bare(recipient.contact if delivery.purpose == Delivery.Purpose.WARNING else recipient.address)
 
 
 def of_event(event: OutboxEvent) -> Message | None:
@@ -102,6 +108,21 @@ def of_subscription(recipient: Recipient) -> Message:
             template, subject = "confirmation", _("Please confirm your subscription")
             link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
         content = _render(template, page, subject=f"[{page.name}] {subject}", link=link)
+        return _compose(page, content, {})
+
+
+def of_warning(recipient: Recipient) -> Message:
+    """Tells a webhook's owner that it fails."""
+    page = recipient.page
+    with _reading(page):
+        content = _render(
+            "warning",
+            page,
+            subject=f"[{page.name}] " + _("Your webhook does not answer"),
+            address=recipient.address,
+            moments=_moments(recipient.failing_since or timezone.now(), page),
+            link=f"{page.url}/subscriptions/{_TOKEN}",
+        )
         return _compose(page, content, {})
 
 

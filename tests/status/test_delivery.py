@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from incidents.authorship import authored_by
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
 from incidents.services import delete_incident, post_update
@@ -227,6 +228,31 @@ def test_an_address_that_is_none_is_refused_without_a_word_to_the_server(
     assert delivery.deliver_mail() == 4
     assert Delivery.objects.get(recipient=readers[0]).reason == "refused"
     assert not any("b@example.com" in command for command in sink.commands)
+
+
+def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin: User) -> None:
+    hook = Recipient(
+        page=page,
+        channel=Recipient.Channel.WEBHOOK,
+        address="https://example.com/hook",
+        contact="owner@example.com",
+        state=Recipient.State.ACTIVE,
+        failing_since=timezone.now(),
+    )
+    with authored_by(admin):
+        hook.save()
+    row = Delivery.objects.create(recipient=hook, purpose=Delivery.Purpose.WARNING, due_at=timezone.now())
+    assert delivery.deliver_mail() == 1
+    (mail,) = sink.received
+    assert (mail.recipient, mail.message["To"]) == ("owner@example.com", "owner@example.com")
+    assert mail.message["Subject"] == "[Acme] Your webhook does not answer"
+    assert b"https://example.com/hook" in mail.content
+
+    sink.answers["RCPT"] = "550 5.1.1 no such user"
+    Delivery.objects.filter(pk=row.pk).update(state=State.DUE, finished_at=None)
+    delivery.deliver_mail()
+    hook.refresh_from_db()
+    assert hook.state == Recipient.State.ACTIVE  # the mailbox is gone, the webhook is not
 
 
 def test_the_rate_is_kept(sink: Sink, readers: list[Recipient], tell: Tell, settings: Settings) -> None:
