@@ -19,7 +19,7 @@ from incidents.permissions import Verb
 from status.models import Follow, Recipient
 from status.subscriptions import Choices, State, add_by_staff, normalised, why_not_added
 
-MOST_LINES = 5_000  # of a file at once: a request may not take long
+MOST_LINES = 2_000  # of a file at once: a request may not take long
 COLUMNS = ("address", "state", "components", "postmortems_only", "minimum_impact")
 FORMULA = re.compile(r"^'?(?=[=+@-])")  # where a spreadsheet would begin to compute, and our mark before it
 
