@@ -25,7 +25,7 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     assert incident is not None, "only facts about incidents are told"
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
     affected = incident.components().public().values("pk")
-    wants = Q(everything=True) | Exists(follows.filter(component__in=affected))
+    wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
     if incident.kind == Kind.REALTIME:
         impact = Impact(incident.impact_override or incident.impact)
         wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
@@ -87,4 +87,5 @@ def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:
     with connection.cursor() as cursor:
         # "ON CONFLICT" makes a second run harmless.
         cursor.execute(f"INSERT INTO {table} ({columns}) {select} ON CONFLICT DO NOTHING", parameters)
-        return cursor.rowcount
+        added: int = cursor.rowcount
+        return added

@@ -215,7 +215,7 @@ def test_an_update_taken_back_leaves_everything_as_before_and_tells_nobody(
     assert component.status is ComponentStatus.DEGRADED_PERFORMANCE
     assert incident.latest_update() != wrong
     assert differences(page) == []
-    assert wrong.history.first().withdrawn_at is not None  # type: ignore[union-attr]
+    assert wrong.history.first().withdrawn_at is not None
     assert Delivery.objects.get(event__update=wrong).reason == "undone"
 
 
