@@ -111,6 +111,8 @@ INTERNET = Network()
 
 def parse(url: str) -> Target:
     """The parts of a URL to which something may be sent. Raises `Refused`; looks no name up."""
+    if len(url) > 500:
+        raise Refused(_("The address must have at most 500 characters."))
     try:
         parts = urlsplit(url)
         port = 443 if parts.port is None else parts.port

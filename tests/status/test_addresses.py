@@ -69,6 +69,7 @@ def test_a_web_address_is_taken_apart(url: str, host: str, port: int, path: str)
             "https://example.com/\t",
         ),
         *("https://münchen.example/", "https://①②⑦.0.0.1/", "https://example.com./", "https://-a.example/"),
+        "https://example.com/" + "a" * 500,
         *("https://" + "a" * 64 + ".example/", "https://" + "a." * 130 + "example/", "https://a..example/"),
     ],
 )

@@ -13,10 +13,9 @@ import time_machine
 from django.utils import timezone
 from pytest_django import Settings
 
-from incidents.authorship import authored_by
+from incidents.errors import Forbidden, InvalidInput
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
-from incidents.people import service_user
 from incidents.services import post_update
 from status import delivery, posting, relay, webhooks
 from status.addresses import Network
@@ -35,17 +34,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def add(page: Page) -> Callable[[str], Recipient]:
+def add(page: Page, admin: User) -> Callable[[str], Recipient]:
     def act(url: str) -> Recipient:
-        with authored_by(service_user("clock", role="subscriptions")):
-            return Recipient.objects.create(
-                page=page,
-                channel=Recipient.Channel.WEBHOOK,
-                address=url,
-                contact="owner@example.com",
-                secret=webhooks.new_secret(),
-                state=Recipient.State.ACTIVE,
-            )
+        return posting.add_webhook(page, url=url, contact="owner@example.com", author=admin, network=OPEN)
 
     return act
 
@@ -72,6 +63,28 @@ Tell = Callable[[], None]
 
 def only(hook: Recipient) -> Delivery:
     return Delivery.objects.get(recipient=hook, purpose=Delivery.Purpose.EVENT)
+
+
+def test_an_address_that_leads_inside_is_refused_when_it_is_added(page: Page, admin: User) -> None:
+    for url, network in [
+        ("https://hooks.example.com/", leading_to("127.0.0.2")),
+        ("https://127.0.0.1/", OPEN),
+        ("http://hooks.example.com/", OPEN),
+    ]:
+        with pytest.raises(InvalidInput, match=r"\.$"):
+            posting.add_webhook(page, url=url, contact="owner@example.com", author=admin, network=network)
+    assert not Recipient.objects.exists()
+
+
+def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Page, admin: User) -> None:
+    url = hook.address
+    with pytest.raises(InvalidInput, match="subscribed already"):
+        posting.add_webhook(page, url=url, contact="other@example.com", author=admin, network=OPEN)
+    hook.refresh_from_db()
+    assert hook.contact == "owner@example.com"
+    nobody = User.objects.create_user("mallory")
+    with pytest.raises(Forbidden):
+        posting.add_webhook(page, url=url, contact="other@example.com", author=nobody, network=leading_to())
 
 
 def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
