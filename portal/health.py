@@ -9,7 +9,6 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -62,8 +61,10 @@ def heartbeat_ages() -> list[float]:
 
 def oldest_due() -> float | None:
     """How many seconds the latest message is late."""
-    due_at = Delivery.objects.due().filter(due_at__lte=timezone.now()).aggregate(oldest=Min("due_at"))["oldest"]
-    return age(due_at) if due_at else None
+    due = Delivery.objects.due().order_by("due_at").values_list("due_at", flat=True)
+    # One look into the index for each priority, by which it begins, however many are due
+    found = [due_at for priority in Delivery.Priority if (due_at := due.filter(priority=priority).first())]
+    return age(min(found)) if found and min(found) <= timezone.now() else None
 
 
 def _redis() -> str:

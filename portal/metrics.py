@@ -38,7 +38,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _lines() -> Iterator[str]:
-    """Each number costs one query that an index answers, however long the history."""
+    """A fixed number of queries, each answered from an index, however long the history."""
     ages = health.heartbeat_ages()
     yield _gauge(
         "publication_age_seconds",
