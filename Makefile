@@ -22,8 +22,8 @@ demo: .venv/run.stamp
 test: lint
 	echo "== tests on PostgreSQL and Redis"
 	$(BIN)/python -m pytest -n auto
-	echo "== tests on SQLite"
-	$(BIN)/python -m pytest -n auto --sqlite
+	echo "== tests on SQLite: those that use the tests' database; for the others nothing differs from above"
+	$(BIN)/python -m pytest -n auto --sqlite -m database
 
 # Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
 CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint

@@ -29,7 +29,7 @@ IS_HTTPS = SITE_URL.startswith("https://")
 if not DEMO and not IS_HTTPS and not SITE_URL.startswith(("http://127.0.0.1", "http://localhost")):
     raise ImproperlyConfigured("SITE_URL must begin with https:// (only a loopback address may do without).")
 # Any name may ask for published files (a page has its own host name), so Django's check covers what staff use.
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or [SITE_URL.split("://")[1].split(":")[0].split("/")[0]]
+ALLOWED_HOSTS = [SITE_URL.split("://")[1].split(":")[0].split("/")[0], *environment.words("ALLOWED_HOSTS")]
 if DEMO:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]

@@ -177,7 +177,11 @@ def pytest_report_header() -> list[str]:
     return _report
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker("database")
     for marker, reason in _left_out().items():
         for item in items:
             if item.get_closest_marker(marker):
