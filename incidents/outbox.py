@@ -13,15 +13,20 @@ from incidents.signals import event_recorded
 Kind = OutboxEvent.Kind
 
 
-def record_incident(kind: OutboxEvent.Kind, incident: Incident, update: IncidentUpdate | None = None) -> None:
-    """Record a fact about an incident on every page that shows it; an internal one has nothing to tell."""
+def record_incident(
+    kind: OutboxEvent.Kind, incident: Incident, update: IncidentUpdate | None = None, *, notify: bool = False
+) -> None:
+    """Record a fact about an incident on every page that shows it; an internal one has nothing to tell.
+
+    With `notify` the recipients of these pages are told, else it only shows.
+    """
     if incident.is_public:
-        _record(incident.pages(), kind, incident, update)
+        _record(incident.pages(), kind, incident, update, notify=notify)
 
 
 def record_pages(kind: OutboxEvent.Kind, pages: Iterable[Page]) -> None:
     """Record a fact about pages as a whole, or about their components."""
-    _record(pages, kind, None, None)
+    _record(pages, kind, None, None, notify=False)
 
 
 def pages_of(component: Component) -> set[Page]:
@@ -30,9 +35,14 @@ def pages_of(component: Component) -> set[Page]:
 
 
 def _record(
-    pages: Iterable[Page], kind: OutboxEvent.Kind, incident: Incident | None, update: IncidentUpdate | None
+    pages: Iterable[Page],
+    kind: OutboxEvent.Kind,
+    incident: Incident | None,
+    update: IncidentUpdate | None,
+    *,
+    notify: bool,
 ) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
-        OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update)
+        OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update, notify=notify)
         # robust: a failure to publish must not turn a committed change into an error
         transaction.on_commit(partial(event_recorded.send_robust, OutboxEvent, page_id=page.pk), robust=True)

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     PUBLISH_POSTMORTEM = "publish_postmortem"
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
+    MANAGE_SUBSCRIBERS = "manage_subscribers"
 
 
 _RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE})
@@ -32,7 +33,8 @@ ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE},
+    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS},
+    "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 
 

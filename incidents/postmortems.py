@@ -17,7 +17,7 @@ from incidents.services import check_display_at, lock_live, save_checked
 
 @service(Verb.PUBLISH_POSTMORTEM)
 def publish_postmortem(
-    incident: Incident, *, body: str, author: User, display_at: datetime | None = None
+    incident: Incident, *, body: str, author: User, display_at: datetime | None = None, notify: bool = True
 ) -> Postmortem:
     """Publish the report on an incident that is over. There is one for each incident."""
     lock_live(incident)
@@ -33,5 +33,5 @@ def publish_postmortem(
     postmortem = Postmortem(incident=incident, body=body, author=author, display_at=display_at or now, published_at=now)
     save_checked(postmortem)
     incident.save(update_fields=["updated_at"])
-    outbox.record_incident(outbox.Kind.POSTMORTEM_PUBLISHED, incident)
+    outbox.record_incident(outbox.Kind.POSTMORTEM_PUBLISHED, incident, notify=notify)
     return postmortem

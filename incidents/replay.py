@@ -145,7 +145,9 @@ def replay_seed(url: str) -> Page:
             notify=False,
         )
     _note_timeline(incident)
-    publish_postmortem(incident, body=POSTMORTEM, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC))
+    publish_postmortem(
+        incident, body=POSTMORTEM, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC), notify=False
+    )
     return page
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils import timezone
@@ -15,6 +16,7 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
+    STATUSES,
     ComponentStatus,
     Impact,
     IncidentStatus,
@@ -121,7 +123,7 @@ def post_update(
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
     incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
-    outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update)
+    outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     return update
 
 
@@ -138,9 +140,38 @@ def publish_incident(
     return post_update(incident, status=status, body=body, author=author, components=components)
 
 
+@service(Verb.POST_UPDATE)
+def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
+    """Take back the newest update while its messages are held: the incident and its components are as before it.
+
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told.
+    """
+    incident = update.incident
+    lock_live(incident)
+    update.lock()
+    if update != incident.latest_update() or not update.published_at:
+        raise InvalidTransition(_("Only the newest public update can be taken back."))
+    if not is_held(update):
+        raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
+    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
+    update.withdrawn_at = timezone.now()
+    update.save(update_fields=["withdrawn_at", "updated_at"])
+    left = list(incident.updates.standing().newest_first())
+    incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
+    incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
+    if not any(row.published_at for row in left):
+        incident.first_posted_at = None
+    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+
+
 @service(Verb.CORRECT_UPDATE)
-def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: str = "") -> IncidentUpdate:
-    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited."""
+def correct_update(
+    update: IncidentUpdate, *, body: str, author: User, reason: str = "", notify: bool = False
+) -> IncidentUpdate:
+    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited.
+
+    Recipients are told only if `notify` asks for it.
+    """
     lock_live(update.incident)
     update.lock()
     body = check_body(body)
@@ -151,7 +182,7 @@ def correct_update(update: IncidentUpdate, *, body: str, author: User, reason: s
     update._change_reason = reason
     update.save(update_fields=["body", "edited_at", "updated_at"])
     if update.published_at:
-        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update)
+        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update, notify=notify)
     return update
 
 
@@ -179,6 +210,12 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     incident.deleted_at = timezone.now()
     incident._change_reason = reason
     incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def is_held(update: IncidentUpdate) -> bool:
+    """Whether the messages of a public update are still held back, so that it can be taken back."""
+    hold = timedelta(seconds=settings.NOTIFY_HOLD)
+    return update.published_at is not None and timezone.now() < update.published_at + hold
 
 
 def lock_live(incident: Incident) -> None:

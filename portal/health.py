@@ -6,14 +6,21 @@ import json
 from datetime import datetime
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from incidents.models import OutboxEvent, Page
 from portal.postgresql.deadline import patience
 from status import files
+from status.models import Delivery
+
+REDIS_PATIENCE = 0.3  # seconds
 
 
 @require_safe
@@ -27,21 +34,48 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """503 when the database does not answer within a second; else 200, and in seconds how old what is public is.
 
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
-    null when everything is out. Old ages do not make it 503: staff are served well while only the clock is late.
+    null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. None of these
+    makes it 503: staff are served well while only the clock, mail or Redis is late.
     """
     try:
         with patience(1.0, total=2.0):
-            ids = list(Page.objects.live().values_list("public_id", flat=True))
+            ages, late = heartbeat_ages(), oldest_due()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except (OperationalError, InterfaceError):
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
-    ages = [age for public_id in ids if (age := _heartbeat_age(public_id)) is not None]
     facts: dict[str, Any] = {
         "database": "ok",
         "heartbeat_age": max(ages, default=None),
-        "oldest_unpublished": _age(waiting) if waiting else None,
+        "oldest_unpublished": age(waiting) if waiting else None,
+        "oldest_due": late,
+        "redis": _redis() if settings.REDIS_URL else None,
     }
     return JsonResponse(facts)
+
+
+def heartbeat_ages() -> list[float]:
+    """Of every page that was published."""
+    ids = Page.objects.live().values_list("public_id", flat=True)
+    return [found for public_id in ids if (found := _heartbeat_age(public_id)) is not None]
+
+
+def oldest_due() -> float | None:
+    """How many seconds the latest message is late."""
+    due = Delivery.objects.due().order_by("due_at").values_list("due_at", flat=True)
+    # One look into the index for each priority, by which it begins, however many are due
+    found = [due_at for priority in Delivery.Priority if (due_at := due.filter(priority=priority).first())]
+    return age(min(found)) if found and min(found) <= timezone.now() else None
+
+
+def _redis() -> str:
+    """Asked once and for a moment: a Redis that is frozen must not freeze this answer."""
+    patient = {"socket_connect_timeout": REDIS_PATIENCE, "socket_timeout": REDIS_PATIENCE}
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **patient) as client:
+            client.ping()
+    except redis.RedisError:
+        return "does not answer"
+    return "ok"
 
 
 def _heartbeat_age(public_id: str) -> float | None:
@@ -49,8 +83,9 @@ def _heartbeat_age(public_id: str) -> float | None:
         beat = json.loads((files.folder(public_id) / "heartbeat.json").read_bytes())
     except FileNotFoundError:
         return None
-    return _age(datetime.fromisoformat(beat["at"]))
+    return age(datetime.fromisoformat(beat["at"]))
 
 
-def _age(instant: datetime) -> float:
+def age(instant: datetime) -> float:
+    """In seconds."""
     return round((timezone.now() - instant).total_seconds(), 1)

@@ -28,7 +28,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from portal import health
+from portal import health, metrics
 from portal.postgresql.deadline import Patience, current_patience, patience, server
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ PROBE = 0.25  # between two probes
 TURN = 0.3  # for a free slot
 SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
 
-HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz}  # asked by address, whatever the host's name
+# Asked by address, whatever the host's name
+HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
 API = "/api/"
 FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
 

@@ -110,6 +110,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- What the public reads --------------------------------------------------------------------------------------------
 PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "public")))
 
+# --- What recipients are sent -----------------------------------------------------------------------------------------
+# Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
+NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
+
+# --- Monitoring -------------------------------------------------------------------------------------------------------
+# Who reads /metrics; without a token there is no such address.
+METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""
+
 # --- The clock and the workers ----------------------------------------------------------------------------------------
 REDIS_URL = environment.text("REDIS_URL")
 BROKER_DIR = DATA_DIR / "broker"
@@ -128,7 +136,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 SECURE_SSL_REDIRECT = IS_HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
@@ -156,6 +164,9 @@ EMAIL_HOST_USER = environment.text("SMTP_USER")
 EMAIL_HOST_PASSWORD = environment.text("SMTP_PASSWORD")
 EMAIL_USE_TLS = environment.flag("SMTP_STARTTLS")
 EMAIL_TIMEOUT = 10
+# Of each worker process: how many connections it keeps, and how many messages a second it sends at most (0: any)
+SMTP_CONNECTIONS = environment.number("SMTP_CONNECTIONS", 4)
+SMTP_RATE = environment.number("SMTP_RATE", 0)
 if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"

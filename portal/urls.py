@@ -1,4 +1,4 @@
-"""The doors. What is not named here is a published file, or 404; the middleware answers /healthz and /readyz."""
+"""The doors. What is not named here is a published file, or 404; the middleware answers health checks."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
     path("demo/", include("portal.demo")),
+    path("", include("status.urls")),
 ]

@@ -312,7 +312,7 @@ class Reader:
         keys = [row.pk for row in rows]
         current = Component.objects.filter(pk__in=keys).with_status(since)
         logs = {row.pk: [Change(since, row.current)] for row in current}
-        within = ComponentStatusChange.objects.filter(component__in=keys, effective_at__gt=since)
+        within = ComponentStatusChange.objects.standing().filter(component__in=keys, effective_at__gt=since)
         for change in within.order_by("effective_at", "id"):
             log = logs[change.component_id]
             if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident

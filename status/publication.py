@@ -54,7 +54,7 @@ def publish(page: Page, *, patience: float = 60.0, is_fast: bool = False, rebuil
     report = Report()
     with files.locked(root, patience=patience):
         page.refresh_from_db()
-        events = list(OutboxEvent.objects.unpublished().filter(page=page).order_by("id"))
+        events = list(OutboxEvent.objects.unpublished().filter(page=page).select_related("update").order_by("id"))
         if page.deleted_at:
             files.empty(root)
         else:
@@ -125,7 +125,9 @@ def _hosts() -> dict[str, str]:
 def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Iterator[Documents], set[str]]:
     """The documents that `events` touch, and the paths that go if they are not among them."""
     touched = projection.touched_by(page, events)
-    months = {reader.month_name(row.first_posted_at) for row in touched if row.first_posted_at}
+    # An update that was taken back may have been the first: its incident is filed nowhere now.
+    told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
+    months = {reader.month_name(instant) for instant in told if instant}
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
     gone |= {documents.path_of_month(month) for month in months}
 

@@ -1,4 +1,4 @@
-"""From the outbox to the world, by the clock: what a commit's own process could not publish is published here."""
+"""From the outbox to the world, by the clock: publishes what is not yet published, notes who is told of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from incidents.models import OutboxEvent, Page
-from status import files, publication
+from status import files, notifications, publication
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ def relay() -> int:
         except OSError:
             logger.exception("page %s could not be published; the next tick tries again", page)
     return count
+
+
+def owe() -> int:
+    """Write down who is told of what, in order; returns how many deliveries were added."""
+    notifications.cancel_withdrawn()
+    return sum(notifications.owe(event) for event in OutboxEvent.objects.unowed().order_by("id")[:100])
 
 
 def heartbeat() -> None:

@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import http_date, parse_http_date_safe
 
 APPLICATION = re.compile(r"^/(?:admin|static|demo|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
+SUBSCRIBING = re.compile(r"^/(?:subscribe|subscriptions)(?:/|$)")
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -38,6 +40,11 @@ HEADERS = {
 }
 
 
+# In request.META, for the views of subscribers: the host name that was asked, and the public id of its page
+ASKED_HOST = "status.host"
+ASKED_PAGE = "status.page"
+
+
 class PublishedFilesMiddleware:
     """Answers GET and HEAD for published files, and 404 in the page's own words for what is nobody's."""
 
@@ -45,6 +52,9 @@ class PublishedFilesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if SUBSCRIBING.match(request.path_info):
+            _name_page(request)
+            return self.get_response(request)
         if request.method not in ("GET", "HEAD") or APPLICATION.match(request.path_info):
             return self.get_response(request)
         root = _root(request.META.get("HTTP_HOST", ""))
@@ -56,6 +66,17 @@ class PublishedFilesMiddleware:
             missing.status_code = 404
             return missing
         return _send(request, root / found, found)
+
+
+def _name_page(request: HttpRequest) -> None:
+    """Say which page is published here. Django's list of hosts is of those that staff use, and these are others."""
+    host = request.META.get("HTTP_HOST", "")
+    root = _root(host)
+    request.META |= {
+        ASKED_HOST: host,
+        ASKED_PAGE: root.resolve().name if root else "",
+        "HTTP_HOST": urlsplit(settings.SITE_URL).netloc,
+    }
 
 
 def _root(host: str) -> Path | None:

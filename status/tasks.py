@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from status import delivery, posting, subscriptions
 from status import relay as relay_module
 
 
 @shared_task(ignore_result=True)
 def relay() -> None:
     relay_module.relay()
+    relay_module.owe()
+
+
+@shared_task(ignore_result=True)
+def deliver() -> None:
+    delivery.deliver_mail()
+
+
+@shared_task(ignore_result=True)
+def post() -> None:
+    posting.deliver_webhooks()
 
 
 @shared_task(ignore_result=True)
 def heartbeat() -> None:
     relay_module.heartbeat()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    subscriptions.sweep()

@@ -111,7 +111,7 @@ def _entry(record: Any, what: str, **more: Any) -> Entry:
 
 def _changes(old: Any, new: Any, leave_out: Collection[str] = ()) -> tuple[Change, ...]:
     found = []
-    for field in new.instance_type._meta.concrete_fields:
+    for field in new.tracked_fields:
         if field.name in UNTOLD or field.name in leave_out:
             continue
         before = getattr(old, field.attname) if old else None

@@ -29,6 +29,7 @@ from incidents.forms.incident import (
     PostmortemForm,
     PublishForm,
     UpdateForm,
+    WithdrawalForm,
 )
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
     "postmortem": PostmortemForm,
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
+    WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
     PostmortemForm: gettext_lazy("The postmortem is published."),

@@ -22,8 +22,10 @@ from incidents.services import (
     declare_incident,
     delete_incident,
     edit_incident,
+    is_held,
     post_update,
     publish_incident,
+    withdraw_update,
 )
 from incidents.timeline import note
 
@@ -117,6 +119,31 @@ class UpdateForm(MessageForm):
             self.offer_statuses()
         else:
             super().refuse(refusal)
+
+
+class WithdrawalForm(IncidentForm):
+    """Takes back the newest update; `seen` keeps a newer one, posted meanwhile, from being taken instead."""
+
+    verb = Verb.POST_UPDATE
+    heading = _("Take back update")
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        latest = incident.latest_update()
+        self.fields["seen"].initial = latest.public_id if latest else ""
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        latest = incident.latest_update()
+        return super().fits(incident) and latest is not None and is_held(latest)
+
+    def act(self) -> None:
+        update = self.incident.updates.filter(public_id=self.cleaned_data["seen"]).first()
+        if update is None:
+            raise InvalidTransition(str(_("There is no such update.")))
+        withdraw_update(update, author=self.author)
 
 
 class PublishForm(MessageForm):

@@ -14,6 +14,8 @@ from incidents.authorship import history_author
 
 M = TypeVar("M", bound=models.Model)
 
+PERSONAL = ("address", "contact", "secret")  # kept in no history row, so that a subscriber can be forgotten
+
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
 
 
@@ -30,7 +32,10 @@ class Tracked(models.Model):
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
     history = HistoricalRecords(
-        inherit=True, get_user=history_author, history_change_reason_field=models.TextField(null=True)
+        inherit=True,
+        get_user=history_author,
+        history_change_reason_field=models.TextField(null=True),
+        excluded_fields=list(PERSONAL),
     )
 
     _change_reason: str | None  # kept in the next history row

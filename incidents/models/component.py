@@ -49,7 +49,7 @@ class ComponentQuerySet(models.QuerySet["Component"]):
 
         To be named without a change, perhaps by an internal incident, is not one.
         """
-        newest = ComponentStatusChange.objects.filter(component=models.OuterRef("pk")).newest_first()
+        newest = ComponentStatusChange.objects.standing().filter(component=models.OuterRef("pk")).newest_first()
         if at is not None:
             newest = newest.filter(effective_at__lte=at)
         return self.annotate(  # type: ignore[no-redef]  # the names are declared on Component
@@ -104,7 +104,7 @@ class Component(Tracked):
         return f"{self.group} - {self.name}" if self.group else self.name
 
     def status_at(self, instant: datetime) -> ComponentStatus:
-        change = self.status_changes.filter(effective_at__lte=instant).newest_first().first()
+        change = self.status_changes.standing().filter(effective_at__lte=instant).newest_first().first()
         return ComponentStatus(change.status) if change else ComponentStatus.OPERATIONAL
 
     @property
@@ -133,6 +133,10 @@ class ComponentListing(Tracked):
 
 
 class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"]):
+    def standing(self) -> ComponentStatusChangeQuerySet:
+        """Without those of updates that were taken back."""
+        return self.filter(update__withdrawn_at=None)
+
     def newest_first(self) -> ComponentStatusChangeQuerySet:
         return self.order_by("-effective_at", "-id")
 

@@ -132,7 +132,7 @@ class Incident(Tracked):
 
     def pages(self) -> models.QuerySet[Page]:
         """Where it shows: its home page, and every page of a public component which it affects."""
-        affected = Component.objects.filter(visibility=Visibility.PUBLIC, status_changes__update__incident=self)
+        affected = self.components().filter(visibility=Visibility.PUBLIC)
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
         return (
             Page.objects.live()
@@ -142,18 +142,23 @@ class Incident(Tracked):
 
     def components(self) -> ComponentQuerySet:
         """Those that its updates name, in page order."""
-        return Component.objects.filter(status_changes__update__incident=self).distinct()
+        standing = self.updates.standing()
+        return Component.objects.filter(status_changes__update__in=standing).distinct()
 
     def latest_update(self) -> IncidentUpdate | None:
-        return self.updates.newest_first().first()
+        return self.updates.standing().newest_first().first()
 
 
 class IncidentUpdateQuerySet(models.QuerySet["IncidentUpdate"]):
     def newest_first(self) -> IncidentUpdateQuerySet:
         return self.order_by("-display_at", "-id")
 
+    def standing(self) -> IncidentUpdateQuerySet:
+        """Those that were not taken back."""
+        return self.filter(withdrawn_at=None)
+
     def published(self) -> IncidentUpdateQuerySet:
-        return self.exclude(published_at=None)
+        return self.standing().exclude(published_at=None)
 
 
 class IncidentUpdate(Tracked):
@@ -171,6 +176,7 @@ class IncidentUpdate(Tracked):
         help_text=_("The server's clock when it became public; empty for what only staff may read."),
     )
     edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
+    withdrawn_at = models.DateTimeField(_("taken back at"), null=True, editable=False)
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
 
     objects = IncidentUpdateQuerySet.as_manager()

@@ -12,6 +12,9 @@ class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
     def unpublished(self) -> OutboxEventQuerySet:
         return self.filter(published_at=None)
 
+    def unowed(self) -> OutboxEventQuerySet:
+        return self.filter(notify=True, owed_at=None)
+
 
 class OutboxEvent(models.Model):
     """A public fact that must be told on one page, written in the transaction that made it true."""
@@ -30,8 +33,10 @@ class OutboxEvent(models.Model):
     update: models.ForeignKey[IncidentUpdate | None, IncidentUpdate | None] = models.ForeignKey(
         IncidentUpdate, models.PROTECT, related_name="events", null=True
     )
+    notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are told of it.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     published_at = models.DateTimeField(_("published"), null=True)
+    owed_at = models.DateTimeField(_("recipients noted"), null=True, help_text="When its deliveries were written down.")
 
     objects = OutboxEventQuerySet.as_manager()
 
@@ -42,6 +47,7 @@ class OutboxEvent(models.Model):
         indexes = (
             models.Index(fields=["page", "-id"], name="event_newest"),
             models.Index(fields=["page"], condition=models.Q(published_at=None), name="event_unpublished"),
+            models.Index(fields=["id"], condition=models.Q(notify=True, owed_at=None), name="event_unowed"),
         )
 
     def __str__(self) -> str:

@@ -52,7 +52,10 @@ class Page(Tracked):
         verbose_name = _("page")
         verbose_name_plural = _("pages")
         ordering = ("id",)
-        permissions = (("edit_catalogue", "Edit pages, components and groups"),)
+        permissions = (
+            ("edit_catalogue", "Edit pages, components and groups"),
+            ("manage_subscribers", "Manage the subscribers of pages"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["host"],

@@ -55,7 +55,18 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         page.get_by_role("link", name="Underline infrastructure issue impacting live services").click()
         expect(page.get_by_text("This incident affected: Commerce API and Dashboard.")).to_be_visible()
 
-        # 2. Declare: a title, a message, a component with its status
+        # 2. Subscribe, and confirm by the link in the mail
+        page.goto(site)
+        page.get_by_label("E-mail address").fill("ann@example.com")
+        page.get_by_role("button", name="Subscribe").click()
+        expect(page.get_by_text("Look into your mailbox")).to_be_visible()
+        until(lambda: "ann@example.com" in public("/demo/mail"))
+        page.goto(f"{site}/demo/mail")
+        page.get_by_role("link", name="Please confirm your subscription").first.click()
+        page.get_by_role("link", name=f"{site}/subscriptions/").first.click()
+        page.get_by_role("button", name="Confirm").click()
+
+        # 3. Declare: a title, a message, a component with its status
         page.goto(f"{site}/admin/")
         page.fill("[name=username]", "demo")
         page.fill("[name=password]", "demo")
@@ -72,7 +83,7 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
             assert "About a third of all checkouts fail." in public(path)
         assert json.loads(public("/api/v2/status.json"))["status"]["indicator"] == "major"
 
-        # 3. Update, from two tabs at once
+        # 4. Update, from two tabs at once
         second = page.context.new_page()
         second.goto(f"{incident_address}")
         second.get_by_role("link", name="Post update").click()
@@ -85,14 +96,15 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         assert "A queue is full; we are adding workers." in public("/")
         second.close()
 
-        # 4. Kill the worker and the clock: the page still changes
+        # 5. Read the mail, ten seconds later; then kill the worker and the clock: the page still changes
+        until(lambda: "Identified: Checkout fails" in public("/demo/mail"))
         (celery,) = children(demo, "celery")
         os.kill(celery, signal.SIGKILL)
         post_update("monitoring", "More workers run; checkouts work.", "operational")
         assert "More workers run; checkouts work." in public("/")
         until(lambda: children(demo, "celery") not in ([], [celery]))
 
-        # 5. Resolve, and publish the postmortem
+        # 6. Resolve, and publish the postmortem
         post_update("resolved", "Checkouts have worked for half an hour.")
         page.get_by_role("link", name="Publish postmortem").click()
         page.fill("[name=body]", "## Summary\n\nA queue was too small.")
@@ -102,7 +114,7 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         assert told["status"] == "postmortem"
         assert "A queue was too small." in public(f"/incidents/{told['id']}")
 
-        # 6. Look behind it
+        # 7. Look behind it
         page.get_by_role("link", name="History").first.click()
         history = page.locator("#content").inner_text()
         for words in ("Checkout fails", "A queue is full", "postmortem", "demo"):

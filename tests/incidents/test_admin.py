@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, Postmortem, User
@@ -300,3 +301,23 @@ def test_a_deleted_incident_stays_in_the_record_with_the_reason(staff: Client, t
     assert address(told, "update") not in page
     assert 'name="title"' not in page, "it is read-only"
     assert staff.get(address(told, "update")).status_code == 404
+
+
+# --- Taking back ------------------------------------------------------------------------------------------------------
+
+
+def test_an_update_is_taken_back_while_its_messages_are_held(
+    staff: Client, incident: Incident, author: User, settings: Settings
+) -> None:
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    wrong = post_update(incident, status=IDENTIFIED, body="Wrong words.", author=author)
+    withdraw = address(incident, "withdraw")
+    assert withdraw in staff.get(address(incident, "change")).text
+    form = filled(staff.get(withdraw))
+    assert "taken back" in staff.post(withdraw, form, follow=True).text
+    assert incident.latest_update() != wrong
+    assert "newest public update" in staff.post(withdraw, form).text
+    assert "no such update" in staff.post(withdraw, form | {"seen": "forged"}).text
+    settings.NOTIFY_HOLD = 0
+    assert withdraw not in staff.get(address(incident, "change")).text
+    assert "too late" in staff.post(withdraw, filled(staff.get(withdraw))).text

@@ -39,7 +39,10 @@ from incidents.services import (
     edit_incident,
     post_update,
     publish_incident,
+    withdraw_update,
 )
+from status import roster, subscriptions
+from status.models import Recipient
 from tests.incidents.test_services import everything
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,11 +54,12 @@ MAY = {
     "set_component_status": "communicator administrator",
     "publish_postmortem": "communicator administrator",
     "edit_catalogue": "administrator",
+    "manage_subscribers": "administrator subscriptions",
 }
 MakeUser = Callable[[str, str], User]
 
 
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator"])
+@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator", "subscriptions"])
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {
@@ -87,14 +91,20 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     ended = declare_incident(page, title="Ended", author=author)
     post_update(ended, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     internal = declare_incident(page, title="Internal", author=author, visibility=Visibility.INTERNAL)
+    taken = declare_incident(page, title="Taken back", author=author)
+    wrong = post_update(taken, status=IncidentStatus.IDENTIFIED, body="Wrong.", author=author)
     _key, row = create_key("robot", role="communicator", author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
+    found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
+    subscriptions.subscribe(page, **found, author=admin)
+    recipient = Recipient.objects.get()
     down = ComponentStatus.MAJOR_OUTAGE
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
+        lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
         lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
@@ -106,6 +116,18 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 
 
@@ -141,7 +163,8 @@ def test_every_service_is_in_the_tables_above(acts: dict[Act, Verb]) -> None:
     """A new one, decorated with `service`, must be added to `acts`."""
     found = {
         node.name
-        for path in (ROOT / "incidents").rglob("*.py")
+        for app in ("incidents", "status")
+        for path in (ROOT / app).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef)
         and any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "service" for d in node.decorator_list)
@@ -198,6 +221,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
     create_key("robot", role="communicator", author=admin)
+    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    roster.import_csv(page, content="bob@example.com", author=admin)
 
     for model in tracked_models():
         history = model.history.order_by("history_id")

@@ -254,7 +254,7 @@ def test_earlier_months_come_below_the_ones_before(host: Host, tab: Page) -> Non
     for name, previous in (("2026-11", "2026-10"), ("2026-10", "2023-01"), ("2023-01", None)):
         host.documents[f"/history/{name}"] = pages.month(factory.month(name, previous=previous))
     tab.goto(f"{host.address}/history/2026-11")
-    months = tab.get_by_role("heading", level=2)
+    months = tab.get_by_role("main").get_by_role("heading", level=2)
     tab.get_by_role("link", name="Earlier").hover()
     wait_for_htmx(tab)
     for count, month in ((2, "October 2026"), (3, "January 2023")):
@@ -285,5 +285,5 @@ def test_everything_reads_and_leads_on_without_javascript(host: Host, chromium: 
     expect(tab.get_by_text("This page has not been updated")).to_be_hidden()
     tab.goto(f"{host.address}/history/2026-11")
     tab.get_by_role("link", name="Earlier").click()
-    expect(tab.get_by_role("heading", level=2)).to_have_text("October 2026")
+    expect(tab.get_by_role("main").get_by_role("heading", level=2)).to_have_text("October 2026")
     context.close()

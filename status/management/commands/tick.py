@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from status import relay
+from status import delivery, posting, relay, subscriptions
 
 
 class Command(BaseCommand):
@@ -12,5 +12,9 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         published = relay.relay()
+        owed = relay.owe()
+        mailed = delivery.deliver_mail()
+        posting.deliver_webhooks()
         relay.heartbeat()
-        self.stdout.write(f"{published} pages published")
+        subscriptions.sweep()
+        self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")

@@ -9,7 +9,7 @@
   let isLoading = false;
   const loadHtmx = () => {
     // Before "complete" htmx could miss the event that it starts on.
-    if (isLoading || document.hidden || document.readyState !== "complete" || !$("[hx-get]")) return;
+    if (isLoading || document.hidden || document.readyState !== "complete" || !$("[hx-get], [hx-post]")) return;
     isLoading = true;
     const htmx = document.createElement("script");
     htmx.src = script.dataset.htmx;
@@ -17,7 +17,7 @@
     document.head.append(htmx);
   };
   setInterval(loadHtmx, 20e3);
-  for (const type of ["pointerover", "focusin"]) on(type, ({ target }) => target.closest("a[hx-get]") && loadHtmx());
+  for (const type of ["pointerover", "focusin"]) on(type, ({ target }) => target.closest("a[hx-get], [hx-post]") && loadHtmx());
 
   // Polling rests while nobody looks, and leaves the page alone when there is nothing new.
   on("htmx:beforeRequest", (event) => document.hidden && event.preventDefault());

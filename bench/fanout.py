@@ -1,0 +1,200 @@
+"""How many mails a second leave the ledger, beside what the same mail server takes from postfix's own load generator?
+
+`smtp-source -d` sends to `smtp-sink` over connections that it keeps, and then our senders send to it: as many
+connections, a message of the same size, every delivery claimed and its end written down exactly, on PostgreSQL. Both
+programs are in Debian's package postfix, which need not run. Limits: 0.4 of it over 16 connections; 115 MB a sender.
+
+FANOUT_MAILS=100000 makes it as large as life.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.servers import free_port, program, start_postgresql, temporary_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAILS = int(os.environ.get("FANOUT_MAILS", "10000"))
+SESSIONS = {1: 1, 4: 2, 16: 2}  # connections: the senders that share them
+ROUNDS = 3
+SIZE = 15_000
+RATIO = 0.4
+MEMORY = 115  # MB
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def sink(path: str) -> Iterator[int]:
+    """postfix's mail server that forgets everything; yields its port."""
+    port = free_port()
+    account = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen(
+        [path, *account, f"127.0.0.1:{port}", "1024"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(0.5)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def theirs(path: str, port: int, sessions: int, size: int) -> float:
+    """Mails a second of smtp-source."""
+    began_at = time.monotonic()
+    options = [
+        "-d",
+        "-s",
+        str(sessions),
+        "-m",
+        str(MAILS),
+        "-l",
+        str(size),
+        "-f",
+        "a@example.com",
+        "-t",
+        "b@example.com",
+    ]
+    subprocess.run([path, *options, f"inet:127.0.0.1:{port}"], check=True, stderr=subprocess.DEVNULL)
+    return MAILS / (time.monotonic() - began_at)
+
+
+def ours(port: int, sessions: int) -> tuple[float, float]:
+    """Mails a second of our senders, and the memory of the largest in MB."""
+    senders = SESSIONS[sessions]
+    environment = os.environ | {"SMTP_PORT": str(port), "SMTP_CONNECTIONS": str(sessions // senders)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.fanout", "send"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(senders)
+    ]
+    for process in processes:
+        assert process.stdout
+        process.stdout.readline()  # it is ready
+    began_at = time.monotonic()
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate()[0].split() for process in processes]
+    seconds = time.monotonic() - began_at
+    assert sum(int(count) for count, _memory in said) == MAILS, "some are missing"
+    return MAILS / seconds, max(float(memory) for _count, memory in said)
+
+
+def send() -> None:
+    """One sender: prints how many it sent, and its memory in MB."""
+    from django.db import connection
+
+    from status.delivery import deliver_mail
+
+    connection.ensure_connection()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    total = 0
+    while count := deliver_mail(3600):
+        total += count
+    print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def prepare() -> int:
+    """Owe everybody one mail; returns its size."""
+    from django.contrib.auth.models import Group
+    from django.core.management import call_command
+
+    from incidents import catalogue
+    from incidents.lifecycle import IncidentStatus
+    from incidents.models import OutboxEvent, Page, User
+    from incidents.services import declare_incident, post_update
+    from status import messages, notifications
+    from status.models import Delivery, Recipient
+
+    call_command("migrate", verbosity=0)
+    ada = User.objects.create_user("ada", is_staff=True)
+    ada.groups.add(Group.objects.get(name="administrator"))
+    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
+    catalogue.save(page, author=ada)
+    incident = declare_incident(page, title="Errors", author=ada)
+    words = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 45
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body=words, author=ada)
+    Recipient.objects.bulk_create(
+        (Recipient(page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE) for n in range(MAILS)),
+        batch_size=1000,
+    )
+    event = OutboxEvent.objects.get(notify=True)
+    began_at = time.monotonic()
+    notifications.owe(event)
+    print(f"owing {MAILS:,} deliveries took {time.monotonic() - began_at:.2f} s")
+    message = messages.of_event(event)
+    assert message
+    return len(message.to(Delivery.objects.select_related("recipient")[0]))
+
+
+def owe_again() -> None:
+    from django.db import connection
+    from django.utils import timezone
+
+    from status.models import Delivery
+
+    Delivery.objects.update(state="due", due_at=timezone.now(), finished_at=None, attempts=0, answer="")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")  # autovacuum's work, which must not fall into a measurement
+
+
+def main() -> None:
+    source, target = program("smtp-source"), program("smtp-sink")
+    if not source or not target:
+        sys.exit("smtp-source and smtp-sink are missing: apt-get install postfix (its daemon may stay off)")
+    os.environ |= {
+        "DATABASE_URL": start_postgresql().url,
+        "DATA_DIR": str(temporary_folder("fanout-")),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "SMTP_HOST": "127.0.0.1",
+        "NOTIFY_HOLD": "0",
+    }
+    import django
+
+    django.setup()
+    size = prepare()
+    print(f"{MAILS:,} mails of {size:,} bytes, best of {ROUNDS} rounds, mails a second")
+    print("connections  smtp-source  ours  ratio  MB a sender")
+    ratio = memory = 0.0
+    with sink(target) as port:
+        for sessions in SESSIONS:
+            rates = []
+            for _round in range(ROUNDS):
+                owe_again()
+                rates.append((theirs(source, port, sessions, size), *ours(port, sessions)))
+            their_rate, our_rate = max(rate[0] for rate in rates), max(rate[1] for rate in rates)
+            ratio, memory = our_rate / their_rate, max(memory, *(rate[2] for rate in rates))
+            print(f"{sessions:11}  {their_rate:11,.0f}  {our_rate:5,.0f}  {ratio:5.2f}  {memory:11.0f}")
+    is_met = ratio >= RATIO and memory <= MEMORY
+    print(f"limits: {RATIO} over 16 connections, {MEMORY} MB: {'met' if is_met else 'MISSED'}")
+    sys.exit(not is_met)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["send"]:
+        import django
+
+        django.setup()
+        send()
+    else:
+        main()

@@ -1,0 +1,72 @@
+"""What Prometheus reads at /metrics. It has the text format written by hand: seven numbers need no library."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.db.models import Count, Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from incidents.models import OutboxEvent
+from portal import health
+from portal.postgresql.deadline import patience
+from status.models import Delivery
+
+NEWEST = 100_000  # deliveries whose states are counted: all of them would be more each year
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For whoever has METRICS_TOKEN; while none is set, there is nothing here. 503 when the database is away."""
+    if not settings.METRICS_TOKEN:
+        return HttpResponse("Not found\n", status=404, content_type="text/plain")
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode()):
+        headers = {"WWW-Authenticate": "Bearer"}
+        return HttpResponse("Send the token.\n", status=401, headers=headers, content_type="text/plain")
+    try:
+        with patience(1.0, total=2.0):
+            text = "".join(_lines())
+    except (OperationalError, InterfaceError):
+        text = "The database does not answer.\n"
+        return HttpResponse(text, status=503, headers={"Retry-After": "2"}, content_type="text/plain")
+    return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _lines() -> Iterator[str]:
+    """A fixed number of queries, each answered from an index, however long the history."""
+    ages = health.heartbeat_ages()
+    yield _gauge(
+        "publication_age_seconds",
+        "Since a page was confirmed to be current, of the one furthest behind.",
+        max(ages, default=None),
+    )
+    yield _gauge(
+        "clock_age_seconds", "Since the clock, or else a publication, confirmed any page.", min(ages, default=None)
+    )
+    events = OutboxEvent.objects.unpublished().aggregate(count=Count("pk"), oldest=Min("created_at"))
+    yield _gauge("unpublished_events", "Public facts that do not show yet.", events["count"])
+    waited = health.age(events["oldest"]) if events["oldest"] else 0
+    yield _gauge("oldest_unpublished_seconds", "Since when the oldest of them is true.", waited)
+    yield _gauge("due_deliveries", "Messages that are owed, also those for later.", Delivery.objects.due().count())
+    yield _gauge("oldest_due_seconds", "How late the latest message is.", health.oldest_due() or 0)
+    newest = Delivery.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    counts = Delivery.objects.filter(pk__gt=newest - NEWEST).values_list("state").annotate(Count("pk")).order_by()
+    states = dict.fromkeys(Delivery.State.values, 0) | dict(counts)
+    yield _gauge(
+        "newest_deliveries",
+        f"What became of the newest {NEWEST} messages.",
+        {f'{{state="{state}"}}': count for state, count in states.items()},
+    )
+
+
+def _gauge(name: str, meaning: str, value: float | Mapping[str, float] | None) -> str:
+    """One metric; with a value for each set of labels, or without any when there is nothing to say."""
+    samples = value if isinstance(value, Mapping) else {} if value is None else {"": value}
+    lines = [f"# HELP portal_{name} {meaning}", f"# TYPE portal_{name} gauge"]
+    lines += [f"portal_{name}{labels} {value}" for labels, value in samples.items()]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,273 @@
+"""Subscribers, and what became of every message to them: "did Acme get it?" """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import Count, Max, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from incidents.admin.base import RecordAdmin, acting, sent
+from incidents.admin.history import moment
+from incidents.forms.verb import VerbForm
+from incidents.models import OutboxEvent, Page, User
+from incidents.permissions import Verb, allows
+from status import labels, roster, subscriptions
+from status.forms import AddForm, ForgetForm, ImportForm, ReleaseForm, SubscriberForm
+from status.models import Delivery, Recipient
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from django_stubs_ext import StrPromise
+
+SHOWN_DELIVERIES = 100
+SHOWN_EVENTS = 20
+VERBS: dict[str, tuple[type[SubscriberForm], Callable[[Recipient], bool]]] = {
+    "release": (ReleaseForm, lambda recipient: recipient.state == Recipient.State.QUARANTINED),
+    "forget": (ForgetForm, lambda recipient: True),
+}
+# The tones of the record's badges
+TONES = {
+    "sent": "resolved",
+    "active": "resolved",
+    "due": "waiting",
+    "unconfirmed": "waiting",
+    "failed": "critical",
+    "quarantined": "critical",
+}
+
+
+def badge(row: Recipient | Delivery) -> str:
+    return format_html('<span class="badge {}">{}</span>', TONES.get(row.state, ""), row.get_state_display())
+
+
+class SubscribersAdmin(RecordAdmin):
+    """Rows that nobody edits: they are personal, so that seeing them takes the right to act on them."""
+
+    verb = Verb.MANAGE_SUBSCRIBERS
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return allows(acting(request), self.verb) if request.user.is_authenticated else False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return allows(acting(request), self.verb)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def check_right(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+
+@admin.register(Recipient)
+class RecipientAdmin(SubscribersAdmin):
+    list_display = ("address", "standing", "reason", "channel", "page", "hears", "since")
+    list_filter = ("state", "channel", "page")
+    list_select_related = ("page",)
+    search_fields = ("address", "public_id")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Recipient]:
+        return Recipient.objects.filter(deleted_at=None).annotate(followed=Count("follows"))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        verbs = [
+            path(f"<int:pk>/{name}/", wrap(self.verb_view), {"form_class": form}, name=f"status_recipient_{name}")
+            for name, (form, _fits) in VERBS.items()
+        ]
+        return [
+            path("import/", wrap(self.import_view), name="status_recipient_import"),
+            path("export/<int:page_pk>/", wrap(self.export_view), name="status_recipient_export"),
+            *verbs,
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def standing(self, recipient: Recipient) -> str:
+        return badge(recipient)
+
+    @admin.display(description=gettext_lazy("hears about"))
+    def hears(self, recipient: Any) -> str:
+        what = _("everything") if recipient.everything else _("%d chosen") % recipient.followed
+        parts = [what, _("postmortems only")] if recipient.postmortems_only else [what]
+        if recipient.minimum_impact != "none":
+            parts.append(_("from %(impact)s") % {"impact": recipient.get_minimum_impact_display().lower()})
+        return ", ".join(parts)
+
+    @admin.display(description=gettext_lazy("since"), ordering="created_at")
+    def since(self, recipient: Recipient) -> str:
+        return moment(recipient.created_at)
+
+    def tools(self, user: User, obj: Recipient) -> list[tuple[str, StrPromise]]:
+        if obj.deleted_at:
+            return []
+        return [
+            (reverse(f"admin:status_recipient_{name}", args=[obj.pk]), form.heading)
+            for name, (form, fits) in VERBS.items()
+            if fits(obj)
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"pages": Page.objects.live(), **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        recipient = self.get_object(request, unquote(object_id))
+        context = extra_context or {}
+        if recipient:
+            newest = recipient.deliveries.select_related("event__incident", "event__update").order_by("-id")
+            context |= {
+                "deliveries": [(row, told(row.event), badge(row)) for row in newest[:SHOWN_DELIVERIES]],
+                "follows": recipient.follows.select_related("component__group", "incident"),
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    # --- Verbs ------------------------------------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        form = AddForm(acting(request), sent(request))
+        return self._answer_and_list(request, form, _("The address is subscribed."))
+
+    def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
+        recipient = get_object_or_404(Recipient.objects.select_related("page"), pk=pk, deleted_at=None)
+        form = form_class(acting(request), recipient, sent(request))
+        # Without the address: what is said here may be kept in the session.
+        done = _("The subscriber is released.") if form_class is ReleaseForm else _("The address is forgotten.")
+        return self._answer_and_list(request, form, done, original=recipient)
+
+    def _answer_and_list(
+        self, request: HttpRequest, form: VerbForm, sentence: str, original: Recipient | None = None
+    ) -> HttpResponse:
+        def done() -> HttpResponse:
+            messages.success(request, sentence)
+            return redirect("admin:status_recipient_changelist")
+
+        return self.answer(request, form, original=original, done=done)
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(acting(request), sent(request), request.FILES)
+
+        def done() -> HttpResponse:
+            faults = [line for line in form.report if line.fault]
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("Import subscribers"),
+                "faults": faults,
+                "count": len(form.report) - len(faults),
+            }
+            return render(request, "admin/status/imported.html", context)
+
+        return self.answer(request, form, done=done)
+
+    def export_view(self, request: HttpRequest, page_pk: int) -> HttpResponse:
+        self.check_right(request)
+        page = get_object_or_404(Page.objects.live(), pk=page_pk)
+        return HttpResponse(
+            roster.export_csv(page),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="subscribers.csv"'},
+        )
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(SubscribersAdmin):
+    """Search for an address or a domain: every message, when it went, and what the other side said to it."""
+
+    list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
+    list_display_links = None
+    list_filter = ("state", "purpose", "event__page")
+    list_select_related = ("recipient", "event__incident", "event__update")
+    search_fields = ("recipient__address", "event__incident__title")
+    ordering = ("-id",)
+    actions: Any = ("retry", "cancel")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        ledger = self.admin_site.admin_view(self.ledger_view)
+        return [path("ledger/", ledger, name="status_delivery_ledger"), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("to"), ordering="recipient__address")
+    def recipient_link(self, delivery: Delivery) -> str:
+        address = reverse("admin:status_recipient_change", args=[delivery.recipient_id])
+        return format_html('<a href="{}">{}</a>', address, delivery.recipient)
+
+    @admin.display(description=gettext_lazy("event"), ordering="event")
+    def what(self, delivery: Delivery) -> str:
+        return told(delivery.event) or delivery.get_purpose_display()
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def standing(self, delivery: Delivery) -> str:
+        return badge(delivery)
+
+    @admin.display(description=gettext_lazy("finished or due"), ordering="finished_at")
+    def at(self, delivery: Delivery) -> str:
+        return moment(delivery.finished_at or delivery.due_at)
+
+    @admin.action(description=gettext_lazy("Send again"))
+    def retry(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
+        count = subscriptions.retry(list(deliveries.select_related("recipient")), author=acting(request))
+        sentence = ngettext("%(count)d delivery is due again.", "%(count)d deliveries are due again.", count)
+        messages.info(request, sentence % {"count": count})
+
+    @admin.action(description=gettext_lazy("Cancel"))
+    def cancel(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
+        count = subscriptions.cancel(list(deliveries), author=acting(request))
+        sentence = ngettext("%(count)d delivery is cancelled.", "%(count)d deliveries are cancelled.", count)
+        messages.info(request, sentence % {"count": count})
+
+    def ledger_view(self, request: HttpRequest) -> HttpResponse:
+        """Of each of the newest facts: how many are owed its message, have it, and how long that took."""
+        self.check_right(request)
+        events = list(
+            OutboxEvent.objects.filter(notify=True).select_related("page", "incident", "update")[:SHOWN_EVENTS]
+        )
+        counts = {state: Count("pk", filter=Q(state=state)) for state in Delivery.State.values}
+        last = Max("finished_at", filter=Q(state=Delivery.State.SENT))
+        found = Delivery.objects.filter(event__in=events).values("event").annotate(**counts, last=last)
+        totals: dict[int, Any] = {row["event"]: row for row in found}
+        rows = []
+        for event in events:
+            row = totals.get(event.pk, {})
+            took = _span(row["last"] - event.created_at) if row.get("last") else ""
+            rows.append((event, told(event), [(state, row.get(state, 0)) for state in counts], took))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Ledger"),
+            "rows": rows,
+            "states": Delivery.State.labels,
+        }
+        return render(request, "admin/status/ledger.html", context)
+
+
+def told(event: OutboxEvent | None) -> str:
+    """ "Identified: Checkout fails" """
+    if event is None:
+        return ""
+    word = event.update.get_status_display() if event.update else event.get_kind_display()
+    return f"{word}: {event.incident}"
+
+
+def _span(took: timedelta) -> str:
+    seconds = round(took.total_seconds())
+    return _("%d s") % seconds if seconds < 120 else labels.duration(took)

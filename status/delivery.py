@@ -1,0 +1,305 @@
+"""The delivery engine: claims what is due, sends it, and writes down what became of each.
+
+A claim moves `due_at` into the future. A worker that dies leaves it there, and when that time has come another one
+sends the message again, under the same Message-ID. Nothing is sent inside a transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import Message as ParsedMail
+from email.policy import SMTP
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.smtp import EmailBackend
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from incidents.models import OutboxEvent
+from incidents.people import service_user
+from status import messages, smtp, subscriptions
+from status.models import Delivery, Recipient
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+LEASE = timedelta(minutes=5)
+GIVE_UP = timedelta(days=1)  # after the delivery was owed
+BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the first try, the second ...
+RUN = 20.0  # seconds after which a worker looks whether it should do something else
+FRESH = 5.0  # seconds for which a text is not read anew
+DATABASE_PATIENCE = 60.0  # seconds
+
+State = Delivery.State
+USED = [  # the rest is not read for each of many thousands
+    *("event_id", "purpose", "attempts", "created_at"),
+    *(f"recipient__{name}" for name in ("page_id", "public_id", "channel", "address", "contact", "secret", "state")),
+    "recipient__failing_since",
+]
+BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | Q(purpose=Delivery.Purpose.WARNING)
+
+# By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
+# sending. Both databases call the columns of VALUES so.
+RECORD = """
+UPDATE status_delivery
+SET state = v.column2, reason = v.column3, answer = v.column4, due_at = v.column5, claimed_at = NULL,
+    finished_at = CASE WHEN v.column2 = 'due' THEN NULL ELSE %s END
+FROM (VALUES {places}) AS v
+WHERE status_delivery.id = v.column1 AND (status_delivery.state = 'due' OR v.column2 = 'sent')
+"""
+
+_mailing = threading.Lock()  # in one thread of a process: SMTP_RATE and SMTP_CONNECTIONS are per process
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one try. `due_at` says when the next one is, if the state is still due."""
+
+    state: Delivery.State
+    reason: str = ""
+    answer: str = ""
+    due_at: datetime | None = None
+
+
+# --- The ledger -------------------------------------------------------------------------------------------------------
+
+
+def claim(which: Q, limit: int) -> list[Delivery]:
+    """Take up to `limit` due deliveries for LEASE, the most important first, and count the attempt.
+
+    None of a recipient who has not got an earlier one about the same incident: each mailbox is told in order.
+    """
+    now = timezone.now()
+    earlier = Delivery.objects.due().filter(
+        recipient=OuterRef("recipient"), event__incident=OuterRef("event__incident"), pk__lt=OuterRef("pk")
+    )
+    # In the order of the index and no further: one event's are all due at one moment, and would be sorted each time.
+    ready = Delivery.objects.due().filter(which, ~Exists(earlier), due_at__lte=now).order_by("priority", "due_at")
+    with transaction.atomic():
+        # FOR NO KEY UPDATE, and past what other workers are taking. On SQLite the transaction is alone from its start.
+        locked = ready.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        keys = list(locked.values_list("pk", flat=True)[:limit])
+        Delivery.objects.filter(pk__in=keys).update(due_at=now + LEASE, claimed_at=now, attempts=F("attempts") + 1)
+    rows = Delivery.objects.select_related("recipient").only(*USED).in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
+
+
+def record(outcomes: Mapping[int, Outcome]) -> None:
+    """Write down what became of deliveries (by primary key), in one statement.
+
+    That a message was sent is a fact, whatever was decided meanwhile; else what is not due any more stays as it is.
+    """
+    if not outcomes:
+        return
+    now = _stored(timezone.now())
+    values = [
+        (key, each.state.value, each.reason, each.answer[:500], _stored(each.due_at) or now)
+        for key, each in outcomes.items()
+    ]
+    statement = RECORD.format(places=", ".join(["(%s, %s, %s, %s, %s)"] * len(values)))
+
+    def write() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [now, *chain.from_iterable(values)])
+
+    _patiently(write)
+
+
+def _stored(instant: datetime | None) -> Any:
+    return connection.ops.adapt_datetimefield_value(instant)
+
+
+def release(deliveries: Iterable[Delivery], answer: str) -> None:
+    """Give back what was claimed and not tried, as if it had not been; what is too old for another try has failed."""
+    now = timezone.now()
+    keys = [delivery.pk for delivery in deliveries]
+
+    def write() -> None:
+        Delivery.objects.due().filter(pk__in=keys, created_at__lt=now - GIVE_UP).update(
+            state=State.FAILED, reason="given_up", answer=answer[:500], finished_at=now, claimed_at=None
+        )
+        Delivery.objects.due().filter(pk__in=keys).update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
+
+    _patiently(write)
+
+
+def again(delivery: Delivery, answer: str, after: timedelta) -> Outcome:
+    """Due again after that time, unless it is given up by then."""
+    due_at = timezone.now() + after
+    if due_at > delivery.created_at + GIVE_UP:
+        return Outcome(State.FAILED, "given_up", answer)
+    return Outcome(State.DUE, answer=answer, due_at=due_at)
+
+
+def _patiently(write: Callable[[], None]) -> None:
+    """What was sent and is not written down would be sent again: so a database that restarts is waited for."""
+    give_up_at = time.monotonic() + DATABASE_PATIENCE
+    while True:
+        try:
+            write()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > give_up_at:
+                raise
+            logger.warning("the database does not answer; what was sent is written down as soon as it does")
+            connection.close()
+            time.sleep(0.5)
+        else:
+            return
+
+
+# --- Mail -------------------------------------------------------------------------------------------------------------
+
+
+def deliver_mail(seconds: float = RUN) -> int:
+    """Send what is due by mail until nothing is, or for about so long; returns how many were accepted.
+
+    A process does this once at a time; a second call returns at once.
+    """
+    if not _mailing.acquire(blocking=False):
+        return 0
+    try:
+        return _Round(seconds).run()
+    finally:
+        _mailing.release()
+
+
+class _Round:
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+        self._claimed: dict[int, Delivery] = {}
+        self._writer = _Writer()
+        self._next_at = 0.0  # time.monotonic(): before then, SMTP_RATE lets nothing go
+
+    def run(self) -> int:
+        count, why = 0, ""
+        send = smtp.send if isinstance(get_connection(), EmailBackend) else _hand_over
+        try:
+            with closing(send(self._mails(), connections=settings.SMTP_CONNECTIONS)) as answers:
+                for answered in answers:
+                    count += self._record(answered)
+        except smtp.Unavailable as error:
+            why = str(error)
+            logger.warning("the mail server takes nothing, the next tick tries again: %s", error)
+        # After another exception the claims stay until they expire: at once, the same would happen again.
+        release(self._claimed.values(), why)
+        return count
+
+    def _mails(self) -> Iterator[smtp.Mail]:
+        try:
+            yield from self._due()
+        except (OperationalError, InterfaceError):
+            # What is under way is answered all the same, and is written down once the database is back.
+            logger.warning("the database does not answer; the next tick goes on")
+
+    def _due(self) -> Iterator[smtp.Mail]:
+        while time.monotonic() < self._ends_at and (batch := claim(BY_MAIL, BATCH)):
+            expires_at = time.monotonic() + LEASE.total_seconds() / 2
+            self._claimed |= {delivery.pk: delivery for delivery in batch}
+            for delivery in batch:
+                if time.monotonic() > expires_at:
+                    return
+                mail = self._writer.mail(delivery)
+                if isinstance(mail, Outcome):
+                    record({delivery.pk: mail})
+                    del self._claimed[delivery.pk]
+                else:
+                    self._pace()
+                    yield mail
+
+    def _pace(self) -> None:
+        if settings.SMTP_RATE:
+            time.sleep(max(0.0, self._next_at - time.monotonic()))
+            self._next_at = max(self._next_at, time.monotonic()) + 1 / settings.SMTP_RATE
+
+    def _record(self, answered: smtp.Answered) -> int:
+        tries = [(self._claimed.pop(mail.key), answer) for mail, answer in answered]
+        outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in tries}
+        record(outcomes)
+        for delivery, answer in tries:
+            if answer.is_about_mailbox and delivery.purpose != Delivery.Purpose.WARNING:  # the webhook may work
+                author = service_user("mail", role="subscriptions")
+                _patiently(
+                    partial(
+                        subscriptions.quarantine,
+                        delivery.recipient,
+                        reason=outcomes[delivery.pk].answer,
+                        author=author,
+                    )
+                )
+        return sum(answer.is_accepted for _delivery, answer in tries)
+
+
+class _Writer:
+    """Writes mails; what an event tells is rendered once for all, and again when that is some seconds old."""
+
+    def __init__(self) -> None:
+        self._messages: dict[int, tuple[float, messages.Message | None]] = {}
+
+    def mail(self, delivery: Delivery) -> smtp.Mail | Outcome:
+        """The mail, or the reason why there is none."""
+        recipient = delivery.recipient
+        if delivery.event_id and recipient.state != Recipient.State.ACTIVE:
+            return Outcome(State.CANCELLED, recipient.state)
+        message: messages.Message | None
+        if delivery.purpose == Delivery.Purpose.WARNING:
+            message = messages.of_warning(recipient)
+        elif delivery.event_id:
+            message = self._of_event(delivery.event_id)
+        else:
+            message = messages.of_subscription(recipient)
+        if message is None:
+            return Outcome(State.CANCELLED, "withdrawn")
+        try:
+            return smtp.Mail(delivery.pk, messages.mailbox(delivery), message.to(delivery))
+        except messages.BadAddress as error:
+            return Outcome(State.FAILED, "refused", str(error))
+
+    def _of_event(self, key: int) -> messages.Message | None:
+        expires_at, message = self._messages.get(key, (0.0, None))
+        if time.monotonic() > expires_at:
+            message = messages.of_event(OutboxEvent.objects.select_related("page", "incident", "update").get(pk=key))
+            self._messages[key] = time.monotonic() + FRESH, message
+        return message
+
+
+def _outcome(delivery: Delivery, answer: smtp.Answer) -> Outcome:
+    text, address = str(answer), messages.mailbox(delivery)
+    if address.lower() in text.lower():  # servers like to repeat it; it is forgotten with the subscriber, so not kept
+        text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
+    if answer.is_accepted:
+        return Outcome(State.SENT, answer=text)
+    if answer.is_refused:
+        return Outcome(State.FAILED, "refused", text)
+    return again(delivery, text, BACK_OFF[min(delivery.attempts, len(BACK_OFF)) - 1])
+
+
+class _Ready(EmailMessage):
+    """A mail that is written already, for Django's other backends."""
+
+    def __init__(self, mail: smtp.Mail) -> None:
+        super().__init__(to=[mail.recipient])
+        self._content = mail.content
+
+    def message(self, *_arguments: object, **_options: object) -> ParsedMail:  # type: ignore[override]  # Django's class
+        return message_from_bytes(self._content, policy=SMTP)
+
+
+def _hand_over(mails: Iterable[smtp.Mail], *, connections: int) -> Generator[smtp.Answered, None, None]:
+    """Where EMAIL_BACKEND is not SMTP: in the demonstration, which keeps its mail in files."""
+    with get_connection() as backend:
+        for mail in mails:
+            backend.send_messages([_Ready(mail)])
+            yield [(mail, smtp.Answer(smtp.Stage.CONTENT, 250, type(backend).__module__))]

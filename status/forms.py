@@ -1,0 +1,165 @@
+"""What subscribers choose to hear about, and what staff do with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from incidents.errors import InvalidInput
+from incidents.forms.verb import VerbForm, one_line
+from incidents.lifecycle import Impact
+from incidents.models import Component, Incident, Page, User
+from incidents.permissions import Verb
+from status import subscriptions
+from status.models import Recipient
+from status.roster import COLUMNS, Line, import_csv
+from status.subscriptions import Choices
+
+if TYPE_CHECKING:
+    from django.utils.datastructures import MultiValueDict
+
+    from incidents.forms.verb import Data
+
+
+class ChoicesForm(forms.Form):
+    """What a recipient hears about, from what the public can see of its page."""
+
+    everything = forms.TypedChoiceField(
+        label=_("Incidents and maintenance of"),
+        choices=[("all", _("everything on the page")), ("chosen", _("only what is chosen below"))],
+        coerce=lambda value: value == "all",
+        widget=forms.RadioSelect,
+    )
+    components = forms.ModelMultipleChoiceField(
+        label=_("Components"),
+        queryset=Component.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    incidents = forms.ModelMultipleChoiceField(
+        label=_("Only until this is over"),
+        queryset=Incident.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    minimum_impact = forms.TypedChoiceField(
+        label=_("Incidents of"),
+        coerce=Impact,
+        choices=[
+            (Impact.NONE, _("any impact")),
+            (Impact.MINOR, _("minor impact or worse")),
+            (Impact.MAJOR, _("major impact or worse")),
+            (Impact.CRITICAL, _("critical impact")),
+        ],
+    )
+    postmortems_only = forms.BooleanField(label=_("Only postmortems, once they are published"), required=False)
+
+    def __init__(self, recipient: Recipient, data: Data = None) -> None:
+        components = [row.component.public_id for row in recipient.follows.all() if row.component]
+        incidents = [row.incident.public_id for row in recipient.follows.all() if row.incident]
+        super().__init__(
+            data,
+            initial={
+                "everything": "all" if recipient.everything else "chosen",
+                "components": components,
+                "incidents": incidents,
+                "minimum_impact": recipient.minimum_impact,
+                "postmortems_only": recipient.postmortems_only,
+            },
+        )
+        page = recipient.page
+        offered = Incident.objects.public().on(page)
+        chosen = Q(pk__in=recipient.follows.exclude(incident=None).values("incident"))
+        self._offer("components", Component.objects.public().on(page).select_related("group"))
+        self._offer("incidents", offered.filter(Q(pk__in=offered.unresolved()) | chosen))
+
+    def _offer(self, name: str, rows: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = rows
+
+    @property
+    def choices(self) -> Choices:
+        """What a valid form says."""
+        return Choices(**self.cleaned_data)
+
+
+# --- Staff ------------------------------------------------------------------------------------------------------------
+
+
+class SubscriberForm(VerbForm):
+    """A verb on one subscriber."""
+
+    verb = Verb.MANAGE_SUBSCRIBERS
+
+    def __init__(self, author: User, recipient: Recipient, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.recipient = recipient
+
+
+class ReleaseForm(SubscriberForm):
+    heading = _("Release")
+
+    def act(self) -> None:
+        subscriptions.release(self.recipient, author=self.author)
+
+
+class ForgetForm(SubscriberForm):
+    heading = _("Forget")
+
+    def act(self) -> None:
+        subscriptions.forget(self.recipient.address, author=self.author)
+
+
+class RosterForm(VerbForm):
+    """A verb on the subscribers of a page, which is chosen first."""
+
+    verb = Verb.MANAGE_SUBSCRIBERS
+
+    page = forms.ModelChoiceField(label=_("Page"), queryset=Page.objects.none(), empty_label=None)
+
+    def __init__(self, author: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        page = self.fields["page"]
+        assert isinstance(page, forms.ModelChoiceField)
+        page.queryset = Page.objects.live()
+
+
+class AddForm(RosterForm):
+    heading = _("Add subscriber")
+
+    address = one_line(_("E-mail address"), help_text=_("Of somebody who asked for it: they need not confirm."))
+
+    def act(self) -> None:
+        subscriptions.add_by_staff(author=self.author, **self.cleaned_data)
+
+
+class ImportForm(RosterForm):
+    """`report` is there once a file was read."""
+
+    heading = _("Import subscribers")
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        help_text=_("UTF-8; one address in a line, or with a heading that names some of: %(columns)s.")
+        % {"columns": ", ".join(COLUMNS)},
+    )
+
+    report: list[Line]
+
+    def __init__(self, author: User, data: Data = None, files: MultiValueDict[str, Any] | None = None) -> None:
+        super().__init__(author, data)
+        self.files = files or self.files
+
+    def act(self) -> None:
+        try:
+            content = self.cleaned_data["file"].read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InvalidInput(gettext("The file is not UTF-8. Save it as “CSV UTF-8”."), field="file") from error
+        self.report = import_csv(self.cleaned_data["page"], content=content, author=self.author)

@@ -1,0 +1,226 @@
+"""What recipients read in their mailbox: rendered once for an event, then filled in for each of them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.encoding import iri_to_uri
+from django.utils.translation import gettext as _
+
+from incidents.models import OutboxEvent, Page
+from status import labels, projection, snapshot, tokens
+from status.markdown import to_html
+from status.models import Delivery, Recipient
+
+# Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
+_ADDRESS, _NUMBER, _TOKEN = (f"{name}{secrets.token_hex(8)}" for name in ("address", "number", "token"))
+# The encoding of a part may have broken a line within one.
+_PLACES = re.compile("|".join("(?:=\r\n)?".join(place) for place in (_ADDRESS, _NUMBER, _TOKEN)).encode())
+
+# What may stand in a header and in an SMTP command as it is.
+_BARE_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?A-~-]+")
+
+
+class BadAddress(ValueError):
+    """Not an address to which mail can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail but for what differs from one recipient to the next."""
+
+    content: Content
+    _parts: tuple[bytes, ...]
+
+    def to(self, delivery: Delivery) -> bytes:
+        """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
+        recipient = delivery.recipient
+        values = {
+            _ADDRESS.encode(): mailbox(delivery).encode(),
+            _NUMBER.encode(): f"{delivery.pk}.{recipient.public_id}".encode(),
+            _TOKEN.encode(): tokens.subscription(recipient.public_id).encode(),
+        }
+        return b"".join([values.get(part, part) for part in self._parts])
+
+
+def bare(address: str) -> str:
+    """The address, if it can stand in a header and in an SMTP command. Raises `BadAddress`."""
+    if not _BARE_ADDRESS.fullmatch(address):
+        raise BadAddress(_("This is not an address to which mail can be sent."))
+    return address
+
+
+def mailbox(delivery: Delivery) -> str:
+    """The address to which it goes: a warning about a webhook to its owner. Raises `BadAddress`."""
+    recipient = delivery.recipient
+    return bare(recipient.contact if delivery.purpose == Delivery.Purpose.WARNING else recipient.address)
+
+
+def of_event(event: OutboxEvent) -> Message | None:
+    """What its recipients are sent; None when there is nothing to tell any more: taken back, or no longer public."""
+    page = event.page
+    reader = projection.Reader(page, projection.today(page))
+    assert event.incident is not None, "only facts about incidents are told"
+    incident = next(iter(reader.incidents([event.incident.pk])), None)
+    if incident is None:
+        return None
+    if event.kind == OutboxEvent.Kind.POSTMORTEM_PUBLISHED:
+        told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
+    else:
+        wanted = event.update and event.update.public_id
+        told = next((update for update in incident.updates if update.id == wanted), None)
+    if told is None:
+        return None
+    with _reading(page):
+        content = _tell(page, incident, told, is_correction=event.kind == OutboxEvent.Kind.UPDATE_CORRECTED)
+        thread = f"<incident.{incident.id}@{_host(page)}>"
+        return _compose(page, content, {"In-Reply-To": thread, "References": thread})
+
+
+def of_subscription(recipient: Recipient) -> Message:
+    """Asks whether this address wants to be told. Who is told already gets the link that changes what."""
+    page = recipient.page
+    with _reading(page):
+        if recipient.state == Recipient.State.ACTIVE:
+            template, subject = "subscribed", _("You are subscribed already")
+            link = f"{page.url}/subscriptions/{_TOKEN}"
+        else:
+            template, subject = "confirmation", _("Please confirm your subscription")
+            link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+        content = _render(template, page, subject=f"[{page.name}] {subject}", link=link)
+        return _compose(page, content, {})
+
+
+def of_warning(recipient: Recipient) -> Message:
+    """Tells a webhook's owner that it fails."""
+    page = recipient.page
+    with _reading(page):
+        content = _render(
+            "warning",
+            page,
+            subject=f"[{page.name}] " + _("Your webhook does not answer"),
+            address=recipient.address,
+            moments=_moments(recipient.failing_since or timezone.now(), page),
+            link=f"{page.url}/subscriptions/{_TOKEN}",
+        )
+        return _compose(page, content, {})
+
+
+def _tell(
+    page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
+) -> Content:
+    affected: tuple[snapshot.AffectedComponent, ...] = ()
+    if isinstance(told, snapshot.Postmortem):
+        step, tone = _("Postmortem"), "none"
+    else:
+        step, tone = str(labels.WORDS[told.status]), told.status
+        affected = told.affected_components
+        if is_correction:
+            step = _("Correction (%(status)s)") % {"status": step}
+    return _render(
+        "incident",
+        page,
+        subject=f"[{page.name}] {step}: {incident.name}",
+        step=step,
+        tone=tone,
+        incident=incident,
+        impact=labels.IMPACTS[incident.impact],
+        body=told.body,
+        html=to_html(told.body, top=3),
+        at=told.display_at,
+        moments=_moments(told.display_at, page),
+        affected=[
+            (
+                each.name,
+                labels.WORDS[each.old_status],
+                labels.WORDS[each.new_status],
+                each.old_status != each.new_status,
+            )
+            for each in affected
+        ],
+        link=f"{page.url}/incidents/{incident.id}",
+        manage=f"{page.url}/subscriptions/{_TOKEN}",
+    )
+
+
+def _moments(at: datetime, page: Page) -> list[str]:
+    """In the page's zone and in UTC, once where they are the same."""
+    return list(dict.fromkeys([labels.moment(at, page.zone), labels.moment(at, UTC)]))
+
+
+def _render(template: str, page: Page, *, subject: str, **context: Any) -> Content:
+    subject = " ".join(subject.split())  # one line, whatever its parts contain
+    context |= {"page": page, "subject": subject, "language": page.language}
+    text = render_to_string(f"email/{template}.txt", context)
+    return Content(
+        subject=subject,
+        text=re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n",  # what a tag leaves behind
+        html=render_to_string(f"email/{template}.html", context),
+    )
+
+
+def _compose(page: Page, content: Content, headers: dict[str, str]) -> Message:
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = content.subject
+    mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    mail["Date"] = format_datetime(timezone.now())
+    mail["Auto-Submitted"] = "auto-generated"
+    if page.support_url.startswith("mailto:"):
+        mail["Reply-To"] = Address(addr_spec=bare(page.support_url.removeprefix("mailto:")))
+    mail.set_content(content.text, cte="quoted-printable")
+    mail.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    # Written by hand: the standard library would encode one that has no place to break within 78 characters.
+    leave = f"{iri_to_uri(page.url)}/subscriptions/{_TOKEN}/unsubscribe"
+    headers |= {
+        "To": _ADDRESS,
+        "Message-ID": f"<{_NUMBER}@{_host(page)}>",
+        "List-Id": f"<{page.public_id}.{_host(page)}>",
+        "List-Unsubscribe": f"<{leave}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
+    return Message(content, tuple(_split(head + mail.as_bytes())))
+
+
+def _split(mail: bytes) -> Iterator[bytes]:
+    """The bytes between the places that are filled in, and these places; in a body each on a line of its own."""
+    body_at, end = mail.index(b"\r\n\r\n"), 0
+    for match in _PLACES.finditer(mail):
+        is_body = match.start() > body_at
+        yield mail[end : match.start()] + (b"=\r\n" if is_body else b"")
+        yield match[0].replace(b"=\r\n", b"")
+        end = match.end()
+        if is_body:
+            yield b"=\r\n"
+    yield mail[end:]
+
+
+def _host(page: Page) -> str:
+    return page.host.encode("idna").decode()
+
+
+@contextmanager
+def _reading(page: Page) -> Iterator[None]:
+    """In the page's language and time zone."""
+    with translation.override(page.language), timezone.override(page.zone):
+        yield

@@ -1,0 +1,163 @@
+"""Who is told, and what became of telling them. What is told is an outbox event of the record."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.lifecycle import Impact
+from incidents.models import Component, Incident, OutboxEvent, Page
+from incidents.models.base import Tracked
+
+
+class RecipientQuerySet(models.QuerySet["Recipient"]):
+    def active(self) -> RecipientQuerySet:
+        return self.filter(state=Recipient.State.ACTIVE, deleted_at=None)
+
+
+class Recipient(Tracked):
+    """An address that is told about a page: a subscriber's mailbox or webhook. Staff channels will be others."""
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", _("E-mail")
+        WEBHOOK = "webhook", _("Webhook")
+
+    class State(models.TextChoices):
+        UNCONFIRMED = "unconfirmed", _("Unconfirmed")
+        ACTIVE = "active", _("Active")
+        QUARANTINED = "quarantined", _("Quarantined")
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+
+    page = models.ForeignKey(Page, models.PROTECT, related_name="recipients", verbose_name=_("page"))
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
+    address = models.CharField(_("address"), max_length=500, help_text=_("An e-mail address, or the webhook's URL."))
+    contact = models.CharField(
+        _("contact"), max_length=254, blank=True, help_text=_("A webhook's owner, told by e-mail when it fails.")
+    )
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
+    secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs a webhook's requests.")
+
+    # What it hears about
+    everything = models.BooleanField(_("everything on the page"), default=True)
+    postmortems_only = models.BooleanField(_("postmortems only"), default=False)
+    minimum_impact = models.CharField(_("minimum impact"), max_length=10, choices=Impact.choices, default=Impact.NONE)
+
+    confirmation_sent_at = models.DateTimeField(null=True, editable=False)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
+    failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
+
+    objects = RecipientQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("subscriber")
+        verbose_name_plural = _("subscribers")
+        constraints = (
+            models.UniqueConstraint(fields=["page", "channel", "address"], name="recipient_once_per_page"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["unconfirmed", "active", "quarantined", "unsubscribed"]),
+                name="recipient_state",
+            ),
+        )
+        indexes = (models.Index(fields=["page", "state"], name="recipient_active"),)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Follow(models.Model):
+    """A component, or one incident until it is over, that a recipient chose instead of everything."""
+
+    recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="follows")
+    component = models.ForeignKey(Component, models.CASCADE, related_name="+", null=True)
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="+", null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["recipient", "component"], name="follow_component_once"),
+            models.UniqueConstraint(fields=["recipient", "incident"], name="follow_incident_once"),
+            models.CheckConstraint(
+                condition=models.Q(component=None, incident__isnull=False)
+                | models.Q(component__isnull=False, incident=None),
+                name="follow_one_thing",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.recipient_id}: {self.component or self.incident}"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def due(self) -> DeliveryQuerySet:
+        return self.filter(state=Delivery.State.DUE)
+
+
+class Delivery(models.Model):
+    """One message to one recipient. `due_at` is schedule, retry and lease in one."""
+
+    class State(models.TextChoices):
+        DUE = "due", _("Due")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    class Purpose(models.TextChoices):
+        EVENT = "event", _("Public fact")
+        CONFIRMATION = "confirmation", _("Confirmation")
+        WARNING = "warning", _("Warning to a webhook's owner")
+
+    class Priority(models.IntegerChoices):
+        INCIDENT = 1, _("Incident")
+        PERSONAL = 2, _("Personal")
+        REST = 3, _("Everything else")
+
+    recipient = models.ForeignKey(Recipient, models.PROTECT, related_name="deliveries", verbose_name=_("recipient"))
+    event = models.ForeignKey(
+        OutboxEvent, models.PROTECT, related_name="deliveries", verbose_name=_("event"), null=True
+    )
+    purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices, default=Purpose.EVENT)
+    priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.INCIDENT)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE)
+    reason = models.CharField(_("reason"), max_length=20, blank=True, help_text=_("Why it was cancelled or failed."))
+    answer = models.CharField(_("answer"), max_length=500, blank=True, help_text=_("The other side's last words."))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    due_at = models.DateTimeField(_("due at"))
+    claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = (
+            models.UniqueConstraint(fields=["event", "recipient"], name="delivery_once"),
+            models.CheckConstraint(
+                condition=models.Q(state="due", finished_at=None)
+                | (~models.Q(state="due") & ~models.Q(finished_at=None)),
+                name="delivery_finished_when_not_due",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["priority", "due_at"], condition=models.Q(state="due"), name="delivery_due"),
+            models.Index(fields=["recipient", "-id"], name="delivery_of_recipient"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()} #{self.pk}"
+
+
+class SignUpCount(models.Model):
+    """How many sign-ups came from a network (/24, or /64 of IPv6) in the hour that began at `hour`."""
+
+    network = models.CharField(max_length=43)
+    hour = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["network", "hour"], name="sign_ups_of_network_and_hour"),)
+
+    def __str__(self) -> str:
+        return f"{self.network}: {self.count}"

@@ -1,0 +1,91 @@
+"""Who is told of an event: writing down, in one statement, what is owed to whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, Value
+from django.utils import timezone
+
+from incidents.lifecycle import SEVERITY_ORDER, Impact, Kind
+from incidents.models import OutboxEvent
+from status.models import Delivery, Follow, Recipient, RecipientQuerySet
+
+POSTMORTEM = OutboxEvent.Kind.POSTMORTEM_PUBLISHED
+
+
+def matching(event: OutboxEvent) -> RecipientQuerySet:
+    """The recipients of an event about an incident: who chose it, and who was told of the incident before.
+
+    Whoever was told of an incident is told of its end, whatever they chose since.
+    """
+    incident = event.incident
+    assert incident is not None, "only facts about incidents are told"
+    follows = Follow.objects.filter(recipient=OuterRef("pk"))
+    affected = incident.components().public().values("pk")
+    wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
+    if incident.kind == Kind.REALTIME:
+        impact = Impact(incident.impact_override or incident.impact)
+        wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
+    if event.kind != POSTMORTEM:
+        wants &= Q(postmortems_only=False)
+    told = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident=incident, state__in=["due", "sent"])
+    return Recipient.objects.active().filter(
+        wants | Exists(follows.filter(incident=incident)) | Exists(told), page=event.page_id
+    )
+
+
+@transaction.atomic
+def owe(event: OutboxEvent) -> int:
+    """Write down a delivery for each recipient of `event`, once; returns how many were added.
+
+    Earlier messages about the same incident that no worker has yet are cancelled: nobody gets a step that is past.
+    """
+    now = timezone.now()
+    if event.update is None or event.update.withdrawn_at is None:
+        added = _insert(matching(event), event)
+        is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment
+        Delivery.objects.due().exclude(is_held).filter(
+            event__incident=event.incident, event__page=event.page, event__lt=event.pk
+        ).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
+    else:
+        added = 0
+    OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
+    return added
+
+
+def cancel_withdrawn() -> int:
+    """Cancel what is still owed of updates that were taken back; returns how many."""
+    withdrawn = Delivery.objects.due().exclude(event__update__withdrawn_at=None).exclude(event__update=None)
+    keys = list(withdrawn.values_list("pk", flat=True)[:10_000])
+    return (
+        Delivery.objects.due()
+        .filter(pk__in=keys)
+        .update(state=Delivery.State.CANCELLED, reason="undone", finished_at=timezone.now())
+    )
+
+
+def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:
+    due_at = event.created_at + timedelta(seconds=settings.NOTIFY_HOLD)
+    values = {
+        "event_id": event.pk,
+        "purpose": Delivery.Purpose.EVENT.value,
+        "priority": (Delivery.Priority.REST if event.kind == POSTMORTEM else Delivery.Priority.INCIDENT).value,
+        "state": Delivery.State.DUE.value,
+        "reason": "",
+        "answer": "",
+        "attempts": 0,
+        "due_at": due_at,
+        "created_at": timezone.now(),
+    }
+    rows = recipients.order_by().values_list("pk", *(Value(value) for value in values.values()))
+    select, parameters = rows.query.sql_with_params()
+    columns = ", ".join(connection.ops.quote_name(name) for name in ("recipient_id", *values))
+    table = connection.ops.quote_name(Delivery._meta.db_table)
+    with connection.cursor() as cursor:
+        # "ON CONFLICT" makes a second run harmless.
+        cursor.execute(f"INSERT INTO {table} ({columns}) {select} ON CONFLICT DO NOTHING", parameters)
+        added: int = cursor.rowcount
+        return added

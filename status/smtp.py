@@ -1,0 +1,252 @@
+"""Mail over several SMTP connections that are kept open, with each recipient's own answer.
+
+Django's backend opens a connection and so decides about TLS and login; what is said on it is said here, because
+`smtplib` waits for an answer four times where a server that knows PIPELINING (RFC 2920) needs to be asked twice.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import smtplib
+import socket
+import time
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parseaddr
+from enum import StrEnum
+from itertools import chain
+
+from django.conf import settings
+from django.core.mail.backends.smtp import EmailBackend
+
+CONTENT_PATIENCE = 60.0  # seconds; a server may look into a message before it takes it
+MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
+ENHANCED = re.compile(r"\d\.\d+\.\d+")
+
+
+class Unavailable(Exception):
+    """The mail server takes nothing from us now."""
+
+
+class Stage(StrEnum):
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    DATA = "data"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    key: int
+    recipient: str  # a bare address of ASCII characters, without space or angle bracket
+    content: bytes  # lines end with CRLF
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    stage: Stage
+    code: int  # 0: the connection was lost before an answer came
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}" if self.code else self.text
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.stage is Stage.CONTENT and self.code // 100 == 2
+
+    @property
+    def is_refused(self) -> bool:
+        """For good: the address or the message. A policy (5.7.1) may be about us, and is asked again later."""
+        return self.is_about_mailbox or (self.stage is Stage.CONTENT and self.code // 100 == 5)
+
+    @property
+    def is_about_mailbox(self) -> bool:
+        """The address does not exist, or takes no mail."""
+        if self.code // 100 != 5:
+            return False
+        if ENHANCED.match(self.text):
+            return bool(MAILBOX.match(self.text))
+        return self.stage is Stage.RECIPIENT
+
+
+class Connection:
+    """A connection that carries one mail after the other. Everything may raise OSError, as `smtplib` does."""
+
+    def __init__(self) -> None:
+        backend = EmailBackend()
+        try:
+            backend.open()
+            smtp = backend.connection
+            assert smtp is not None
+            assert smtp.sock is not None
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            smtp.ehlo_or_helo_if_needed()
+        except OSError:
+            with suppress(OSError):
+                backend.close()
+            raise
+        self._smtp, self._socket = smtp, smtp.sock
+        self._sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+        self._is_pipelining = smtp.has_extn("pipelining")
+        self._commands: list[str] = []
+        self.has_carried = False
+        self.is_content_sent = False
+        self.overdue_at = 0.0  # time.monotonic()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def begin(self, mail: Mail) -> None:
+        """Say from whom and to whom; `advance` when there is something to read."""
+        self.mail, self.is_content_sent = mail, False
+        self._commands = [f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{mail.recipient}>\r\n", "DATA\r\n"]
+        self._say("".join(self._commands) if self._is_pipelining else self._commands[0])
+
+    def advance(self, *, is_ready: bool = True) -> Answer | None:
+        """Read what the server says, and go on; returns what became of the mail, once that is known."""
+        if not is_ready:
+            raise TimeoutError("the mail server did not answer in time")
+        if self.is_content_sent:
+            self.has_carried = True
+            return self._read(Stage.CONTENT)
+        answers: list[Answer] = []
+        for stage, command in zip(Stage, self._commands, strict=False):
+            if answers and not self._is_pipelining:
+                if answers[-1].code >= 400:
+                    break
+                self._say(command)
+            answers.append(self._read(stage))
+        refusal = next((answer for answer in answers if answer.code >= 400), None)
+        if refusal is None:
+            content = self.mail.content.replace(b"\r\n.", b"\r\n..")
+            self.is_content_sent = True
+            self._say(content + b".\r\n")
+            return None
+        if refusal.code == 421 or refusal.stage is Stage.SENDER:
+            raise smtplib.SMTPResponseException(refusal.code, refusal.text)  # nothing to do with this recipient
+        if answers[-1].code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
+            self._say(".\r\n")
+            self._read(Stage.CONTENT)
+        self._say("RSET\r\n")
+        self._read(Stage.SENDER)
+        self.has_carried = True
+        return refusal
+
+    def quit(self) -> None:
+        with suppress(OSError):
+            self._socket.settimeout(1)
+            self._smtp.quit()
+
+    def close(self) -> None:
+        self._smtp.close()
+
+    def _say(self, words: str | bytes) -> None:
+        self._smtp.send(words)
+        self.overdue_at = time.monotonic() + (CONTENT_PATIENCE if self.is_content_sent else settings.EMAIL_TIMEOUT)
+
+    def _read(self, stage: Stage) -> Answer:
+        code, text = self._smtp.getreply()
+        return Answer(stage, code, " ".join(text.decode(errors="replace").split()))
+
+
+Answered = list[tuple[Mail, Answer]]
+
+
+def send(mails: Iterable[Mail], *, connections: int) -> Generator[Answered, None, None]:
+    """Send over up to `connections` connections, and yield what was answered.
+
+    A connection gets its next mail only after its answer was yielded and more is asked for. Whoever records answers
+    before that can, when killed, leave one accepted mail per connection unrecorded, and no more.
+
+    A mail that a lost connection certainly did not deliver is given to another one. Raises `Unavailable` when there
+    is none to be had; mails not answered until then were not sent.
+    """
+    fleet = _Fleet(mails, connections)
+    try:
+        while fleet.start():
+            if answered := fleet.collect():
+                yield answered
+    finally:
+        fleet.close()
+    if fleet.trouble and not fleet.size:
+        raise Unavailable(_words(fleet.trouble)) from fleet.trouble
+
+
+class _Fleet:
+    def __init__(self, mails: Iterable[Mail], size: int) -> None:
+        self.size = size  # how many connections there may be: what was asked for, or what the server lets us have
+        self.trouble: OSError | None = None
+        self._mails = iter(mails)
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._selector = selectors.DefaultSelector()
+
+    def start(self) -> bool:
+        """Give each free connection a mail; returns whether any is under way."""
+        while len(self._busy) < self.size and (mail := next(self._mails, None)):
+            connection = None
+            try:
+                connection = self._idle.pop() if self._idle else Connection()
+                connection.begin(mail)
+            except OSError as error:
+                self._mails = chain([mail], self._mails)
+                self._drop(connection, error)
+            else:
+                self._busy.add(connection)
+                self._selector.register(connection, selectors.EVENT_READ)
+        return bool(self._busy)
+
+    def collect(self) -> Answered:
+        """Wait until something is answered, and read on while more is: one record for many is cheap."""
+        answered: Answered = []
+        while self._busy:
+            ready = {key.fileobj for key, _events in self._selector.select(0 if answered else 1)}
+            now = time.monotonic()
+            moved = [each for each in self._busy if each in ready or each.overdue_at < now]
+            if not moved:
+                break
+            for connection in moved:
+                try:
+                    answer = connection.advance(is_ready=connection in ready)
+                except OSError as error:
+                    self._free(connection)
+                    self._drop(connection, error)
+                    if connection.is_content_sent:  # it may have arrived
+                        answered.append((connection.mail, Answer(Stage.CONTENT, 0, _words(error))))
+                    else:
+                        self._mails = chain([connection.mail], self._mails)
+                else:
+                    if answer:
+                        self._free(connection)
+                        self._idle.append(connection)
+                        answered.append((connection.mail, answer))
+        return answered
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.quit()
+        for connection in self._busy:
+            connection.close()
+        self._selector.close()
+
+    def _free(self, connection: Connection) -> None:
+        self._busy.remove(connection)
+        self._selector.unregister(connection)
+
+    def _drop(self, connection: Connection | None, error: OSError) -> None:
+        """A connection that carried something is replaced; else there may be no more than there are now."""
+        self.trouble = error
+        if connection is None or not connection.has_carried:
+            self.size = len(self._busy) + len(self._idle)
+        if connection:
+            connection.close()
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    return str(error) or type(error).__name__

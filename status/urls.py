@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from status import views
+
+urlpatterns = [
+    path("subscribe", views.subscribe, name="subscribe"),
+    path("subscriptions/<str:token>", views.subscription, name="subscription"),
+    path("subscriptions/<str:token>/confirm", views.confirm, name="subscription-confirm"),
+    path("subscriptions/<str:token>/unsubscribe", views.unsubscribe, name="subscription-unsubscribe"),
+]

@@ -1,0 +1,210 @@
+"""A customer subscribes in a browser, reads real mail, chooses, is told, and leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from incidents import catalogue
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import Component, Incident, Page, User
+from incidents.services import declare_incident, post_update
+from status import delivery, relay
+from status.publication import publish
+from tests.services import CHROMIUM
+from tests.sink import Received, Sink, mail_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ANN = "ann@example.com"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Sink]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def sink(server: Sink, settings: Settings) -> Sink:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.NOTIFY_HOLD = 0
+    return server
+
+
+@pytest.fixture
+def site(page: Page, admin: User, live_server: LiveServer) -> str:
+    """The address of a published page, which is the one in its mails."""
+    page.url = live_server.url
+    catalogue.save(page, author=admin)
+    publish(page)
+    return live_server.url
+
+
+@pytest.fixture(scope="module")
+def chromium(server: Sink) -> Iterator[Browser]:
+    """Started after the mail server, whose own event loop begins in this thread."""
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright runs an event loop in this thread, which Django takes for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    contexts: list[BrowserContext] = []
+
+    def make(*, java_script: bool = True) -> BrowserContext:
+        contexts.append(chromium.new_context(java_script_enabled=java_script))
+        return contexts[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def told(sink: Sink) -> list[Received]:
+    """What arrived when the clock has done its work once more."""
+    before = len(sink.received)
+    relay.owe()
+    delivery.deliver_mail()
+    return sink.received[before:]
+
+
+def link(mail: Received, end: str) -> str:
+    text = mail.message.get_body(("plain",))
+    assert text is not None
+    found = re.search(rf"https?://\S+/subscriptions/\S+{end}", text.get_content())
+    assert found is not None
+    return found[0]
+
+
+def subscribe(tab: Tab, address: str, button: str = "Subscribe") -> None:
+    tab.get_by_label("E-mail address").fill(address)
+    tab.get_by_role("button", name=button).click()
+    expect(tab.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+
+
+def test_without_a_script_from_the_form_to_the_end_of_it(
+    site: str, sink: Sink, new_context: Callable[..., BrowserContext], page: Page, component: Component, author: User
+) -> None:
+    search = Component(page=page, name="Search")
+    catalogue.save(search, author=User.objects.get(username="ada"))
+    tab = new_context(java_script=False).new_page()
+    tab.goto(site)
+    subscribe(tab, ANN)
+    (mail,) = told(sink)
+    assert mail.recipient == ANN
+
+    tab.goto(link(mail, "/confirm"))
+    tab.get_by_role("button", name="Confirm").click()
+    tab.get_by_label("only what is chosen below").check()
+    tab.get_by_label("Search").check()
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.get_by_text("Saved.")).to_be_visible()
+    expect(tab.get_by_label("Search")).to_be_checked()
+
+    down = ComponentStatus.MAJOR_OUTAGE
+    for name, component_down in (("API is down", component), ("Search is down", search)):
+        incident = declare_incident(page, title=name, author=author)
+        post_update(
+            incident,
+            status=IncidentStatus.INVESTIGATING,
+            body="We are looking.",
+            author=author,
+            components=[(component_down, down)],
+        )
+    (mail,) = told(sink)
+    assert "Search is down" in mail.message["Subject"], "and nothing of the component that was not chosen"
+
+    leave = mail.message["List-Unsubscribe"].strip("<>")
+    tab.goto(leave)
+    tab.get_by_role("button", name="Unsubscribe").click()
+    expect(tab.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    assert told(sink) == []
+
+
+def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
+    site: str, sink: Sink, new_context: Callable[..., BrowserContext]
+) -> None:
+    tab = new_context().new_page()
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.goto(site)
+    tab.get_by_label("E-mail address").focus()
+    tab.wait_for_function("window.htmx !== undefined")
+    tab.get_by_label("E-mail address").fill("ann@example")
+    tab.get_by_role("button", name="Subscribe").click()
+    expect(tab.get_by_role("alert").filter(has_text="name@example.com")).to_be_visible()
+    expect(tab.get_by_label("E-mail address")).to_have_value("ann@example")
+    expect(tab.get_by_label("E-mail address")).to_be_focused()
+    subscribe(tab, ANN)
+    assert tab.url == f"{site}/"
+    expect(tab.get_by_role("heading", level=1)).to_have_text("All Systems Operational")
+    assert [mail.recipient for mail in told(sink)] == [ANN]
+    assert [words for words in complaints if "422" not in words] == []
+
+
+def test_who_follows_one_incident_is_told_of_its_end(
+    site: str, sink: Sink, new_context: Callable[..., BrowserContext], incident: Incident, page: Page, author: User
+) -> None:
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
+    tab = new_context(java_script=False).new_page()
+    tab.goto(f"{site}/incidents/{incident.public_id}")
+    subscribe(tab, ANN, "Only until this is over")
+    (mail,) = told(sink)
+    tab.goto(link(mail, "/confirm"))
+    tab.get_by_role("button", name="Confirm").click()
+    expect(tab.get_by_label("Errors")).to_be_checked()
+    other = declare_incident(page, title="Another", author=author)
+    for each in (other, incident):
+        post_update(each, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    assert [mail.message["Subject"] for mail in told(sink)] == ["[Acme] Resolved: Errors"]
+
+
+def test_every_page_of_it_is_for_everybody(
+    site: str, sink: Sink, new_context: Callable[..., BrowserContext], incident: Incident, author: User
+) -> None:
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
+    context = new_context()
+    tab = context.new_page()
+    tab.goto(f"{site}/subscribe")
+    subscribe(tab, ANN)
+    (mail,) = told(sink)
+    confirm = link(mail, "/confirm")
+    seen = []
+
+    def look() -> None:
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            found = Axe().run(tab)
+            assert found.violations_count == 0, found.generate_report()
+        tab.set_viewport_size({"width": 320, "height": 568})
+        assert tab.evaluate("document.documentElement.scrollWidth") == 320
+        tab.set_viewport_size({"width": 1280, "height": 720})
+        seen.append(tab.title())
+
+    look()
+    for address in (confirm, f"{site}/incidents/{incident.public_id}", f"{site}/subscriptions/forged"):
+        tab.goto(address)
+        look()
+    tab.goto(confirm)
+    tab.get_by_role("button", name="Confirm").click()
+    look()
+    tab.goto(f"{tab.url}/unsubscribe")
+    look()
+    tab.get_by_role("button", name="Unsubscribe").click()
+    look()
+    assert len(set(seen)) == len(seen) - 1, "each page has its title; the last two are of one"

@@ -1,0 +1,221 @@
+"""Webhooks that are due arrive; those that fail are tried for days before anybody loses a subscription."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+import time_machine
+from django.utils import timezone
+from pytest_django import Settings
+
+from incidents.errors import Forbidden, InvalidInput
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Incident, Page, User
+from incidents.services import post_update
+from status import delivery, posting, relay, webhooks
+from status.addresses import Network
+from status.models import Delivery, Recipient
+from status.subscriptions import subscriber, unsubscribe
+from tests.receiver import OUTSIDE, Receiver, answering, leading_to, receiving, trusting
+
+OPEN = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
+State = Delivery.State
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving(OUTSIDE) as server:
+        yield server
+
+
+@pytest.fixture
+def add(page: Page, admin: User) -> Callable[[str], Recipient]:
+    def act(url: str) -> Recipient:
+        return posting.add_webhook(page, url=url, contact="owner@example.com", author=admin, network=OPEN)
+
+    return act
+
+
+@pytest.fixture
+def hook(add: Callable[[str], Recipient], receiver: Receiver) -> Recipient:
+    return add(receiver.url)
+
+
+@pytest.fixture
+def tell(incident: Incident, author: User, settings: Settings) -> Callable[[], None]:
+    """Posts an update and writes down who is owed it."""
+    settings.NOTIFY_HOLD = 0
+
+    def act() -> None:
+        post_update(incident, status=IncidentStatus.IDENTIFIED, body="News.", author=author)
+        relay.owe()
+
+    return act
+
+
+Tell = Callable[[], None]
+
+
+def only(hook: Recipient) -> Delivery:
+    return Delivery.objects.get(recipient=hook, purpose=Delivery.Purpose.EVENT)
+
+
+def test_an_address_that_leads_inside_is_refused_when_it_is_added(page: Page, admin: User) -> None:
+    for url, network in [
+        ("https://hooks.example.com/", leading_to("127.0.0.2")),
+        ("https://127.0.0.1/", OPEN),
+        ("http://hooks.example.com/", OPEN),
+    ]:
+        with pytest.raises(InvalidInput, match=r"\.$"):
+            posting.add_webhook(page, url=url, contact="owner@example.com", author=admin, network=network)
+    assert not Recipient.objects.exists()
+
+
+def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Page, admin: User) -> None:
+    url = hook.address
+    with pytest.raises(InvalidInput, match="subscribed already"):
+        posting.add_webhook(page, url=url, contact="other@example.com", author=admin, network=OPEN)
+    hook.refresh_from_db()
+    assert hook.contact == "owner@example.com"
+    nobody = User.objects.create_user("mallory")
+    with pytest.raises(Forbidden):
+        posting.add_webhook(page, url=url, contact="other@example.com", author=nobody, network=leading_to())
+
+
+def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    tell()
+    assert posting.deliver_webhooks(network=OPEN) == 1
+    assert posting.deliver_webhooks(network=OPEN) == 0
+    [found] = receiver.received
+    assert json.loads(found.body)["incident"]["status"] == "identified"
+    assert found.headers["webhook-signature"] == webhooks.signature(
+        hook.secret, found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
+    )
+    row = only(hook)
+    assert (row.state, row.answer, row.attempts) == (State.SENT, "200 OK", 1)
+
+
+def test_what_failed_is_tried_again_under_the_same_id(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    receiver.behave = answering(503)
+    tell()
+    assert posting.deliver_webhooks(network=OPEN) == 0
+    row = only(hook)
+    assert (row.state, row.answer) == (State.DUE, "503 Service Unavailable")
+    assert timedelta(0) < row.due_at - timezone.now() < timedelta(seconds=6)
+    receiver.behave = answering(200)
+    with time_machine.travel(timezone.now() + timedelta(seconds=6)):
+        assert posting.deliver_webhooks(network=OPEN) == 1
+    assert len({found.headers["webhook-id"] for found in receiver.received}) == 1
+    assert len(receiver.received) == 2
+
+
+def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
+    hook: Recipient, receiver: Receiver, tell: Tell
+) -> None:
+    receiver.behave = answering(500)
+    tell()
+    posting.deliver_webhooks(network=OPEN)
+    hook.refresh_from_db()
+    assert hook.failing_since
+    warning = Delivery.objects.get(purpose=Delivery.Purpose.WARNING)
+    assert warning.due_at < timezone.now() + timedelta(days=1)
+    with time_machine.travel(timezone.now() + timedelta(seconds=6)):
+        posting.deliver_webhooks(network=OPEN)
+        assert Delivery.objects.filter(purpose=Delivery.Purpose.WARNING).count() == 1
+    receiver.behave = answering(200)
+    with time_machine.travel(timezone.now() + timedelta(minutes=10)):
+        posting.deliver_webhooks(network=OPEN)
+    hook.refresh_from_db()
+    warning.refresh_from_db()
+    assert (warning.state, warning.reason) == (State.CANCELLED, "recovered")
+    assert not Recipient.objects.exclude(failing_since=None).exists()
+
+
+def fail_for_good(hook: Recipient) -> None:
+    for _attempt in range(10):
+        with time_machine.travel(only_due(hook).due_at + timedelta(seconds=1)):
+            posting.deliver_webhooks(network=OPEN)
+
+
+def only_due(hook: Recipient) -> Delivery:
+    return Delivery.objects.due().filter(purpose=Delivery.Purpose.EVENT).get(recipient=hook)
+
+
+def test_three_bad_days_cost_a_message_but_not_the_subscription(
+    hook: Recipient, receiver: Receiver, tell: Tell
+) -> None:
+    receiver.behave = answering(500)
+    tell()
+    fail_for_good(hook)
+    row = only(hook)
+    assert (row.state, row.reason, row.attempts) == (State.FAILED, "given_up", 10)
+    hook.refresh_from_db()
+    assert hook.state == Recipient.State.ACTIVE
+
+
+def test_five_bad_days_are_its_end(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    receiver.behave = answering(500, b"out of order")
+    tell()
+    fail_for_good(hook)
+    with time_machine.travel(timezone.now() + timedelta(days=4)):
+        tell()
+        fail_for_good(hook)
+    hook.refresh_from_db()
+    assert (hook.state, hook.reason) == (Recipient.State.QUARANTINED, "500 Internal Server Error: out of order")
+
+
+def test_410_is_its_end_at_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    receiver.behave = answering(410)
+    tell()
+    posting.deliver_webhooks(network=OPEN)
+    hook.refresh_from_db()
+    assert hook.state == Recipient.State.QUARANTINED
+    assert only(hook).state == State.FAILED
+    assert Delivery.objects.due().get().purpose == Delivery.Purpose.WARNING
+
+
+def test_one_that_hangs_holds_up_no_other(
+    hook: Recipient,
+    add: Callable[[str], Recipient],
+    receiver: Receiver,
+    tell: Tell,
+) -> None:
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/slow":
+            receiver.closing.wait(1.5)
+        answering(200)(handler)
+
+    receiver.behave = wait
+    slow = add(receiver.url.replace("/hook?for=us", "/slow"))
+    others = [add(f"{receiver.url}{number}") for number in range(40)]
+    tell()
+    started = time.monotonic()
+    assert posting.deliver_webhooks(network=OPEN) == 42
+    assert time.monotonic() - started < 10
+    finished = Delivery.objects.get(recipient=slow).finished_at
+    assert finished
+    assert Delivery.objects.filter(recipient__in=others, finished_at__lt=finished).count() == 40
+
+
+def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    tell()
+    claimed = delivery.claim(posting.BY_WEBHOOK, 1)  # a worker has it, and dies
+    unsubscribe(hook, author=subscriber())
+    Delivery.objects.filter(pk=claimed[0].pk).update(
+        state=State.DUE, finished_at=None, claimed_at=None, due_at=timezone.now()
+    )
+    assert posting.deliver_webhooks(network=OPEN) == 0
+    assert not receiver.received
+    assert (only(hook).state, only(hook).reason) == (State.CANCELLED, "unsubscribed")
+
+
+def test_one_that_leads_inside_now_fails_and_is_named(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+    tell()
+    assert posting.deliver_webhooks(network=leading_to("127.0.0.2")) == 0
+    assert "public internet" in only(hook).answer
+    assert not receiver.connections

@@ -1,0 +1,191 @@
+"""The SMTP client, against a real server that may be difficult."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from status import smtp
+from status.smtp import Answer, Mail, Stage
+from tests.servers import free_port
+from tests.sink import Sink, mail_server
+
+
+@pytest.fixture
+def sink(settings: Settings) -> Iterator[Sink]:
+    with mail_server() as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
+        settings.EMAIL_TIMEOUT = 2
+        yield server
+
+
+def mails(count: int) -> list[Mail]:
+    return [
+        Mail(number, f"reader-{number}@example.com", f"Message-ID: <{number}@acme>\r\n\r\nHello\r\n".encode())
+        for number in range(count)
+    ]
+
+
+def outcomes(sent: list[Mail], connections: int = 1) -> dict[int, Answer]:
+    found: dict[int, Answer] = {}
+    for answered in smtp.send(sent, connections=connections):
+        found |= {mail.key: answer for mail, answer in answered}
+    return found
+
+
+def test_many_mails_go_over_few_connections(sink: Sink) -> None:
+    found = outcomes(mails(50), connections=3)
+    assert len(found) == 50
+    assert all(answer.is_accepted for answer in found.values())
+    assert {mail.recipient for mail in sink.received} == {f"reader-{number}@example.com" for number in range(50)}
+    assert {mail.sender for mail in sink.received} == {"status@acme.example"}
+    assert sink.sessions == 3
+
+
+def test_a_server_without_pipelining_is_asked_one_thing_at_a_time(sink: Sink) -> None:
+    sink.extensions = ["8BITMIME"]
+    sink.answers["RCPT TO:<reader-1@"] = "550 5.1.1 no such user"
+    found = outcomes(mails(3))
+    assert [found[number].is_accepted for number in range(3)] == [True, False, True]
+    assert sink.commands.count("DATA") == 2
+
+
+def test_lines_that_begin_with_a_dot_arrive_as_they_were(sink: Sink) -> None:
+    content = b"Subject: dots\r\n\r\n.\r\n..two\r\n.one\r\nend.\r\n"
+    outcomes([Mail(1, "reader@example.com", content)])
+    assert sink.received[0].content == content
+
+
+@pytest.mark.parametrize("is_lax", [False, True])
+def test_one_refused_address_stops_no_other(sink: Sink, is_lax: bool) -> None:
+    sink.is_lax = is_lax
+    sink.answers["RCPT TO:<reader-1@"] = "550 no such user"
+    found = outcomes(mails(3))
+    assert [found[number].is_accepted for number in range(3)] == [True, False, True]
+    assert found[1] == Answer(Stage.RECIPIENT, 550, "no such user")
+    assert sink.sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_refused", "is_about_mailbox"),
+    [
+        (Answer(Stage.RECIPIENT, 550, "5.1.1 no such user"), True, True),
+        (Answer(Stage.RECIPIENT, 550, "no such user"), True, True),
+        (Answer(Stage.CONTENT, 552, "5.2.2 mailbox full"), True, True),
+        (Answer(Stage.CONTENT, 554, "5.7.1 looks like spam"), True, False),
+        (Answer(Stage.CONTENT, 554, "no"), True, False),
+        (Answer(Stage.RECIPIENT, 550, "5.7.1 you may not relay"), False, False),
+        (Answer(Stage.RECIPIENT, 553, "5.1.8 unknown sender"), False, False),
+        (Answer(Stage.RECIPIENT, 451, "4.7.1 greylisted"), False, False),
+        (Answer(Stage.CONTENT, 0, "connection lost"), False, False),
+    ],
+)
+def test_what_is_about_the_mailbox_is_told_from_what_is_about_us(
+    answer: Answer, is_refused: bool, is_about_mailbox: bool
+) -> None:
+    assert (answer.is_refused, answer.is_about_mailbox) == (is_refused, is_about_mailbox)
+
+
+def test_a_mail_put_off_leaves_the_others_alone(sink: Sink) -> None:
+    sink.answers["RCPT TO:<reader-0@"] = "451 4.7.1 try later"
+    found = outcomes(mails(2))
+    assert (found[0].code, found[1].code) == (451, 250)
+
+
+def test_a_server_that_ends_sessions_is_connected_to_again(sink: Sink) -> None:
+    sink.mails_per_session = 3
+    assert all(answer.is_accepted for answer in outcomes(mails(10)).values())
+    assert sink.sessions == 4
+
+
+def test_a_server_that_takes_no_sender_now_is_left_alone(sink: Sink) -> None:
+    sink.answers["MAIL"] = "452 4.3.1 out of space"
+    with pytest.raises(smtp.Unavailable, match="out of space"):
+        outcomes(mails(100), connections=2)
+    assert sink.sessions <= 2
+
+
+def test_a_server_that_hangs_up_while_mails_go_out_loses_none_without_a_word(sink: Sink) -> None:
+    found: dict[int, Answer] = {}
+
+    def send_until_it_hangs_up() -> None:
+        for answered in smtp.send(mails(20), connections=2):
+            found.update({mail.key: answer for mail, answer in answered})
+            sink.is_refusing = len(found) >= 6
+
+    with pytest.raises(smtp.Unavailable):
+        send_until_it_hangs_up()
+    assert {key for key, answer in found.items() if answer.is_accepted} == {
+        int(name.strip("<").partition("@")[0]) for name in sink.ids()
+    }
+
+
+def test_a_server_that_is_not_there_is_unavailable_at_once(settings: Settings) -> None:
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    with pytest.raises(smtp.Unavailable, match="refused"):
+        outcomes(mails(5), connections=4)
+
+
+@pytest.mark.parametrize(("command", "said"), [("MAIL", ""), ("MAIL", "250-and"), ("ehlo", "")])
+def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
+    sink: Sink, settings: Settings, command: str, said: str
+) -> None:
+    settings.EMAIL_TIMEOUT = 0.3
+    sink.answers[command] = said
+    began_at = time.monotonic()
+    with pytest.raises(smtp.Unavailable):
+        outcomes(mails(2), connections=1)
+    assert time.monotonic() - began_at < 5
+
+
+def test_a_mail_whose_answer_never_comes_is_not_sent_again_by_another_connection(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "CONTENT_PATIENCE", 0.2)
+    sink.answers["CONTENT"] = ""
+    (answered,) = next(smtp.send(mails(1), connections=1))
+    assert (answered[1].code, answered[1].stage) == (0, Stage.CONTENT)
+
+
+def test_mail_is_recorded_before_its_connection_takes_the_next(sink: Sink) -> None:
+    recorded: set[int] = set()
+    for answered in smtp.send(mails(40), connections=4):
+        assert len(sink.received) - len(recorded) <= 4
+        recorded |= {mail.key for mail, _answer in answered}
+    assert len(recorded) == 40
+
+
+def test_it_encrypts_and_logs_in_where_that_is_asked_for(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with mail_server(tls=context) as sink:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
+        settings.EMAIL_USE_TLS = True
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portal", "open sesame"
+        for mechanism in ("PLAIN", "LOGIN"):
+            sink.extensions = ["PIPELINING", "STARTTLS", f"AUTH {mechanism}"]
+            assert all(answer.is_accepted for answer in outcomes(mails(5), connections=2).values())
+    plain = b64encode(b"\0portal\0open sesame").decode()
+    assert f"PLAIN {plain}" in sink.logins
+    assert any(login.startswith("LOGIN") for login in sink.logins)

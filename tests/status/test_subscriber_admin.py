@@ -1,0 +1,265 @@
+"""What staff see and do with subscribers: find, add, import, export, release, forget; and "did Acme get it?"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.services import post_update
+from status import subscriptions
+from status.models import Delivery, Recipient
+from status.subscriptions import Choices, State
+from tests.incidents.filled import filled
+from tests.incidents.test_services import everything
+
+MakeUser = Callable[[str, str], User]
+LIST = "/admin/status/recipient/"
+DELIVERIES = "/admin/status/delivery/"
+LEDGER = f"{DELIVERIES}ledger/"
+
+
+@pytest.fixture
+def staff(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def make(page: Page, admin: User) -> Callable[[str], Recipient]:
+    return lambda address: subscriptions.add_by_staff(page, address=address, author=admin)
+
+
+@pytest.fixture
+def ann(make: Callable[[str], Recipient]) -> Recipient:
+    return make("ann@acme.example")
+
+
+@pytest.fixture
+def told(incident: Incident, ann: Recipient, author: User) -> Delivery:
+    """Ann was sent an update."""
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="A full disk.", author=author)
+    event = OutboxEvent.objects.get(notify=True)
+    return Delivery.objects.create(
+        recipient=ann,
+        event=event,
+        state=Delivery.State.SENT,
+        answer="250 2.0.0 queued as 4F2A",
+        due_at=event.created_at,
+        finished_at=event.created_at + timedelta(seconds=7),
+    )
+
+
+def address(recipient: Recipient, verb: str) -> str:
+    return f"{LIST}{recipient.pk}/{verb}/"
+
+
+def upload(content: str | bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("them.csv", content.encode() if isinstance(content, str) else content)
+
+
+# --- Subscribers ------------------------------------------------------------------------------------------------------
+
+
+def test_they_are_found_by_address_and_domain_and_filtered_by_state(
+    staff: Client, ann: Recipient, make: Callable[[str], Recipient], admin: User
+) -> None:
+    bob = make("bob@other.example")
+    subscriptions.quarantine(bob, reason="550 no such user", author=admin)
+    assert list(staff.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann]
+    assert list(staff.get(LIST, {"q": "bob@"}).context["cl"].queryset) == [bob]
+    quarantined = staff.get(LIST, {"state__exact": "quarantined"})
+    assert list(quarantined.context["cl"].queryset) == [bob]
+    assert "550 no such user" in quarantined.text
+
+
+def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(staff: Client, page: Page) -> None:
+    form = filled(staff.get(f"{LIST}add/"), address="Ann@ACME.example")
+    assert staff.post(f"{LIST}add/", form).status_code == 302
+    assert Recipient.objects.active().get().address == "Ann@acme.example"
+    before = everything()
+    assert "subscribed already" in staff.post(f"{LIST}add/", form).text
+    assert "Write it like name@example.com." in staff.post(f"{LIST}add/", form | {"address": "ann"}).text
+    assert everything() == before
+
+
+def test_release_and_forget_are_a_page_with_a_button(staff: Client, ann: Recipient, admin: User) -> None:
+    assert address(ann, "release") not in staff.get(address(ann, "change")).text
+    subscriptions.quarantine(ann, reason="550", author=admin)
+    assert address(ann, "release") in staff.get(address(ann, "change")).text
+    assert staff.get(address(ann, "release")).status_code == 200
+    assert staff.post(address(ann, "release")).status_code == 302
+    ann.refresh_from_db()
+    assert ann.state == State.ACTIVE
+    assert "Only a subscriber in quarantine" in staff.post(address(ann, "release")).text
+    assert staff.post(address(ann, "forget")).status_code == 302
+    assert staff.get(LIST, {"q": "acme"}).context["cl"].result_count == 0
+    assert staff.post(address(ann, "forget")).status_code == 404
+
+
+def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(staff: Client, told: Delivery) -> None:
+    ann = told.recipient
+    for path in (LIST, address(ann, "change"), address(ann, "history"), DELIVERIES, f"{LIST}?q=ann@acme.example"):
+        assert staff.get(path).status_code == 200
+    staff.post(address(ann, "forget"))
+    assert "ann@acme" not in str(everything())
+    assert not LogEntry.objects.exists()
+    assert "ann@acme" not in staff.get(LIST).text + staff.get(DELIVERIES).text
+
+
+def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
+    staff: Client, told: Delivery, component: Component, admin: User
+) -> None:
+    subscriptions.choose(told.recipient, Choices(False, [component]), author=admin)
+    page = staff.get(address(told.recipient, "change")).text
+    for words in ("API", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
+        assert words in page
+    assert 'name="_save"' not in page
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_imported_with_a_report_of_the_bad_lines(staff: Client, page: Page, ann: Recipient) -> None:
+    form = filled(staff.get(f"{LIST}import/"))
+    content = "\ufeffaddress\r\nbob@acme.example\r\nno <b>address\r\nann@acme.example\r\n"
+    answer = staff.post(f"{LIST}import/", form | {"file": upload(content)})
+    assert "1 address was added." in answer.text
+    lines = re.findall(r"<tr><td>(\d+)</td><td><code>(.*?)</code></td><td>(.*?)\.", answer.text)
+    assert lines == [
+        ("3", "no &lt;b&gt;address", "This is not an e-mail address"),
+        ("4", "ann@acme.example", "This address is subscribed already"),
+    ]
+    assert Recipient.objects.active().count() == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"b\xfccher@acme.example", "The file is not UTF-8."),
+        (b"address,colour\na@acme.example,red", "There is no column"),
+        (b"", "The submitted file is empty."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
+    staff: Client, page: Page, content: bytes, sentence: str
+) -> None:
+    form = filled(staff.get(f"{LIST}import/"))
+    assert sentence in staff.post(f"{LIST}import/", form | {"file": upload(content)}).text
+    assert not Recipient.objects.exists()
+
+
+def test_everybody_is_exported(staff: Client, ann: Recipient, page: Page) -> None:
+    answer = staff.get(f"{LIST}export/{page.pk}/")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.text.splitlines() == [
+        "address,state,components,postmortems_only,minimum_impact",
+        "ann@acme.example,active,,0,none",
+    ]
+
+
+# --- Deliveries -------------------------------------------------------------------------------------------------------
+
+
+def test_did_acme_get_it(staff: Client, told: Delivery, make: Callable[[str], Recipient]) -> None:
+    other = make("eve@elsewhere.example")
+    Delivery.objects.create(recipient=other, event=told.event, due_at=timezone.now())
+    answer = staff.get(DELIVERIES, {"q": "acme.example"})
+    assert list(answer.context["cl"].queryset) == [told]
+    for words in ("ann@acme.example", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
+        assert words in answer.text
+    assert "eve@elsewhere.example" not in answer.text
+
+
+def test_the_chosen_deliveries_are_sent_again_or_cancelled(
+    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+) -> None:
+    now = timezone.now()
+    failed = Delivery.objects.create(recipient=make("bob@acme.example"), state="failed", due_at=now, finished_at=now)
+    chosen = {"_selected_action": [told.pk, failed.pk]}
+    assert "1 delivery is due again." in staff.post(DELIVERIES, chosen | {"action": "retry"}, follow=True).text
+    assert "1 delivery is cancelled." in staff.post(DELIVERIES, chosen | {"action": "cancel"}, follow=True).text
+    failed.refresh_from_db()
+    told.refresh_from_db()
+    assert (failed.state, failed.reason, told.state) == ("cancelled", "staff", "sent")
+
+
+def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
+    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+) -> None:
+    now = timezone.now()
+    states = ("due", "due", "failed", "cancelled", "sent")
+    for number, state in enumerate(states):
+        finished_at = None if state == "due" else now
+        Delivery.objects.create(
+            recipient=make(f"n{number}@acme.example"),
+            event=told.event,
+            state=state,
+            due_at=now,
+            finished_at=told.finished_at if state == "sent" else finished_at,
+        )
+    page = staff.get(LEDGER).text
+    cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
+    assert cells[1:] == ["Identified: Errors", "Acme", "2", "2", "1", "1", "7 s"]
+
+
+# --- Rights -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeUser, told: Delivery) -> None:
+    client.force_login(make_user("mia", "communicator"))
+    assert "subscriber" not in client.get("/admin/").text.lower()
+    ann = told.recipient
+    before = everything()
+    for path in (LIST, DELIVERIES, LEDGER, address(ann, "change"), f"{LIST}export/{ann.page_id}/", f"{LIST}import/"):
+        assert client.get(path).status_code == 403, path
+    for path in (f"{LIST}add/", f"{LIST}import/", address(ann, "release"), address(ann, "forget")):
+        assert client.post(path, {"reason": "x"}).status_code == 403, path
+    client.post(DELIVERIES, {"_selected_action": [told.pk], "action": "cancel"})
+    after = everything()
+    assert {name: rows for name, rows in after.items() if name != "django_session"} == {
+        name: rows for name, rows in before.items() if name != "django_session"
+    }
+
+
+def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_few(
+    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+) -> None:
+    assert LIST in staff.get("/admin/").text
+
+    def queries(path: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(path).status_code == 200
+        return len(captured)
+
+    paths = [LIST, DELIVERIES, LEDGER, address(told.recipient, "change")]
+    few = [queries(path) for path in paths]
+    for number in range(5):
+        for recipient in (make(f"n{number}@acme.example"), told.recipient):
+            Delivery.objects.create(recipient=recipient, due_at=timezone.now())
+        Delivery.objects.create(recipient=recipient, due_at=timezone.now())
+    assert [queries(path) for path in paths] == few
+
+
+def test_no_page_needs_inline_script_or_style(staff: Client, told: Delivery) -> None:
+    verbs = ("change", "history", "release", "forget")
+    for path in (
+        LIST,
+        f"{LIST}add/",
+        f"{LIST}import/",
+        DELIVERIES,
+        LEDGER,
+        *(address(told.recipient, v) for v in verbs),
+    ):
+        page = staff.get(path).text
+        assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", page), path

@@ -1,0 +1,355 @@
+"""Subscribing over HTTP: from a static form to the link that ends it, and what is refused on the way."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from incidents import catalogue
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Component, Incident, Page, User
+from incidents.services import post_update
+from status import subscriptions, tokens
+from status.models import Delivery, Recipient
+from status.publication import publish
+from status.subscriptions import Choices, State
+from tests.front import ask as ask_front
+from tests.front import front
+from tests.incidents.test_services import everything
+from tests.servers import free_port
+
+ANN = "ann@example.com"
+SENT = "If this address can be subscribed, a mail to it is on its way."
+
+
+@pytest.fixture
+def open_incident(page: Page, incident: Incident, author: User) -> Incident:
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    publish(page)
+    return incident
+
+
+@pytest.fixture
+def public(page: Page, admin: User) -> Client:
+    """A browser of nobody in particular, which a server with CSRF protection has in front of it."""
+    publish(page)
+    subscriptions.subscriber()
+    return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
+
+
+@pytest.fixture
+def ann(page: Page, admin: User, public: Client) -> Recipient:
+    return subscriptions.add_by_staff(page, address=ANN, author=admin)
+
+
+def ask(client: Client, address: str = ANN, *, headers: dict[str, str] | None = None, **facts: str) -> Any:
+    return client.post("/subscribe", {"address": address, **facts}, headers=headers)
+
+
+def path(recipient: Recipient, verb: str = "") -> str:
+    if verb == "confirm":
+        return f"/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+    return f"/subscriptions/{tokens.subscription(recipient.public_id)}{verb and '/'}{verb}"
+
+
+# --- The form ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_published_page_has_the_form_and_an_open_incident_a_second_button(
+    public: Client, open_incident: Incident, author: User
+) -> None:
+    incident = f"/incidents/{open_incident.public_id}"
+    for address in ("/", "/history", "/uptime", "/nothing", incident):
+        page = public.get(address).text
+        assert 'method="post" action="/subscribe"' in page, address
+        assert ("Only until this is over" in page) is (address == incident)
+        assert "csrf" not in page
+        assert len(re.findall('id="subscribe', page)) == 3, "each id stands once"
+    post_update(open_incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    publish(open_incident.page)
+    assert "Only until this is over" not in public.get(incident).text
+
+
+def test_the_form_is_not_replaced_while_somebody_types_into_it(public: Client) -> None:
+    assert "subscribe" not in public.get("/fragments/summary.html").text
+
+
+def test_from_the_form_to_the_choice_and_out(public: Client, component: Component, page: Page) -> None:
+    answer = ask(public, " Ann@EXAMPLE.com")
+    assert answer.status_code == 200
+    assert SENT in answer.text
+    recipient = Recipient.objects.get()
+    assert (recipient.page, recipient.address, recipient.state) == (page, "Ann@example.com", State.UNCONFIRMED)
+
+    assert "Ann@example.com" in public.get(path(recipient, "confirm")).text
+    recipient.refresh_from_db()
+    assert recipient.state == State.UNCONFIRMED, "opening the link is not enough: programs do that"
+    confirmed = public.post(path(recipient, "confirm"))
+    assert (confirmed.status_code, confirmed["Location"]) == (302, path(recipient))
+    recipient.refresh_from_db()
+    assert recipient.state == State.ACTIVE
+
+    form = {"everything": "chosen", "components": component.public_id, "minimum_impact": "major"}
+    saved = public.post(path(recipient), form)
+    assert "Saved." in saved.text
+    recipient.refresh_from_db()
+    assert (recipient.everything, recipient.minimum_impact) == (False, "major")
+    assert recipient.follows.get().component == component
+
+    assert "Send nothing more" in public.get(path(recipient, "unsubscribe")).text
+    recipient.refresh_from_db()
+    assert recipient.state == State.ACTIVE, "nor does opening this link end anything"
+    assert "You are unsubscribed" in public.post(path(recipient, "unsubscribe")).text
+    recipient.refresh_from_db()
+    assert recipient.state == State.UNSUBSCRIBED
+    assert "You are unsubscribed" in public.get(path(recipient)).text
+
+
+def test_a_mail_program_unsubscribes_with_one_click(ann: Recipient, client: Client) -> None:
+    answer = Client(enforce_csrf_checks=True).post(
+        path(ann, "unsubscribe"), "List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 200, "RFC 8058 forbids a redirect"
+    ann.refresh_from_db()
+    assert ann.state == State.UNSUBSCRIBED
+    assert not answer.cookies
+
+
+def test_a_single_incident_is_followed_and_offered_among_the_choices(
+    public: Client, open_incident: Incident, component: Component
+) -> None:
+    ask(public, incident=open_incident.public_id)
+    recipient = Recipient.objects.get()
+    assert recipient.follows.get().incident == open_incident
+    public.post(path(recipient, "confirm"))
+    page = public.get(path(recipient)).text
+    assert re.search(rf'value="{open_incident.public_id}"[^>]*checked', page)
+    public.post(path(recipient), {"everything": "chosen", "components": component.public_id, "minimum_impact": "none"})
+    assert [follow.component for follow in recipient.follows.all()] == [component]
+
+
+def test_a_choice_of_nothing_is_asked_about(ann: Recipient, public: Client, component: Component) -> None:
+    before = everything()
+    for form in (
+        {},
+        {"everything": "chosen", "minimum_impact": "none"},
+        {"everything": "chosen", "minimum_impact": "none", "components": "000000000000"},
+        {"everything": "all", "minimum_impact": "catastrophe"},
+    ):
+        answer = public.post(path(ann), form)
+        assert answer.status_code == 422
+        assert "Saved." not in answer.text
+    assert everything() == before
+
+
+def test_htmx_gets_the_part_that_it_replaces(public: Client) -> None:
+    htmx = {"hx-request": "true", "sec-fetch-site": "same-origin"}
+    for address, status, words in ((ANN, 200, SENT), ("ann", 422, "Write it like name@example.com.")):
+        answer = ask(public, address, headers=htmx)
+        assert (answer.status_code, words in answer.text, "<html" in answer.text) == (status, True, False)
+        assert answer.text.strip().startswith("<section")
+        assert 'id="subscribe"' in answer.text
+
+
+# --- What strangers learn and can do ----------------------------------------------------------------------------------
+
+
+def test_the_answer_does_not_tell_whether_an_address_is_subscribed(
+    public: Client, page: Page, admin: User, component: Component
+) -> None:
+    subscriptions.subscriber()
+    rows = {
+        name: subscriptions.add_by_staff(page, address=f"{name}@example.com", author=admin)
+        for name in ("active", "left", "returned")
+    }
+    subscriptions.choose(rows["active"], Choices(False, [component]), author=admin)
+    subscriptions.unsubscribe(rows["left"], author=admin)
+    subscriptions.quarantine(rows["returned"], reason="550", author=admin)
+    ask(public, "waiting@example.com")
+    names = ("new", "active", "left", "returned", "waiting")
+    answers = [ask(public, f"{name}@example.com") for name in names]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "https://status.acme.example.evil.example"},
+        {"origin": "https://status.acme.example", "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_another_sites_form_subscribes_nobody(public: Client, headers: dict[str, str]) -> None:
+    answer = ask(public, headers=headers)
+    assert answer.status_code == 403
+    assert "sent from another site" in answer.text
+    assert not Recipient.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "https://status.acme.example"},
+        {"origin": "https://STATUS.acme.example", "sec-fetch-site": "same-origin"},
+    ],
+)
+def test_our_own_form_and_programs_do(public: Client, headers: dict[str, str]) -> None:
+    assert ask(public, headers=headers).status_code == 200
+    assert Recipient.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "ann", "ann@example.com\r\nBcc: all@example.com", "<b>@example.com", "a\x00@example.com", "x" * 9000],
+)
+def test_what_is_not_an_address_comes_back_with_a_sentence(public: Client, address: str) -> None:
+    before = everything()
+    answer = ask(public, address)
+    assert answer.status_code == 422
+    assert "Write it like name@example.com." in answer.text
+    assert "<b>" not in answer.text
+    assert everything() == before
+
+
+def test_an_incident_that_is_over_or_never_was_comes_back_with_a_sentence(public: Client) -> None:
+    for incident in ("000000000000", "\x00", "../../etc"):
+        answer = ask(public, incident=incident)
+        assert answer.status_code == 422
+        assert "This incident is over." in answer.text
+    assert not Recipient.objects.exists()
+
+
+def test_a_network_is_held_up_and_its_neighbour_is_not(public: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "PER_HOUR", 3)
+    for number in range(10):
+        # Whatever the caller claims, the last public address was written down by our own proxy.
+        forwarded = f"9.9.9.{number}, 8.8.4.{number}, 10.0.0.2"
+        answer = ask(public, f"n{number}@example.com", headers={"x-forwarded-for": forwarded})
+        assert answer.status_code == (200 if number < 3 else 429)
+    assert "Try again in an hour." in answer.text
+    assert answer["Retry-After"] == "3600"
+    assert Recipient.objects.count() == Delivery.objects.count() == 3
+    assert ask(public, headers={"x-forwarded-for": "8.8.5.1, 10.0.0.2"}).status_code == 200
+
+
+def test_a_page_is_subscribed_to_under_its_own_name(public: Client, page: Page, other_page: Page) -> None:
+    publish(other_page)
+    ask(public, headers={"host": "status.beta.example:8443", "origin": "https://status.beta.example:8443"})
+    assert Recipient.objects.get().page == other_page
+    ask(public, "bob@example.com", headers={"host": "unknown.example"})
+    assert Recipient.objects.get(address="bob@example.com").page == page, "as there its files are served"
+    assert public.get("/admin/", headers={"host": "status.beta.example"}).status_code == 400
+
+
+def test_where_nothing_is_published_nobody_subscribes(db: None) -> None:
+    assert ask(Client()).status_code == 404
+    assert Client().get("/subscribe").status_code == 404
+
+
+# --- Links ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_forged_link_opens_nothing(ann: Recipient, public: Client) -> None:
+    good = tokens.subscription(ann.public_id)
+    before = everything()
+    for token in (ann.public_id, good[:-1], good[:-3] + "AAA", secrets.token_urlsafe(), "0" + good):
+        for verb in ("", "/confirm", "/unsubscribe"):
+            answer = public.post(f"/subscriptions/{token}{verb}")
+            assert answer.status_code == 404, (token, verb)
+            assert "This link is not whole." in answer.text
+            assert ANN not in answer.text
+    assert everything() == before
+
+
+def test_an_old_confirmation_says_so_and_confirms_nobody(public: Client) -> None:
+    ask(public)
+    recipient = Recipient.objects.get()
+    link = path(recipient, "confirm")
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        answer = public.post(link)
+    assert answer.status_code == 410
+    assert "more than a week old" in answer.text
+    recipient.refresh_from_db()
+    assert recipient.state == State.UNCONFIRMED
+
+
+def test_links_of_a_forgotten_address_say_that_it_is_gone(ann: Recipient, public: Client, admin: User) -> None:
+    links = [path(ann), path(ann, "confirm"), path(ann, "unsubscribe")]
+    subscriptions.forget(ANN, author=admin)
+    for link in links:
+        assert public.get(link).status_code == 410
+    subscriptions.add_by_staff(ann.page, address=ANN, author=admin)
+    assert public.get(links[0]).status_code == 410
+
+
+def test_a_confirmation_after_leaving_subscribes_nobody(ann: Recipient, public: Client, admin: User) -> None:
+    subscriptions.unsubscribe(ann, author=admin)
+    answer = public.post(path(ann, "confirm"))
+    assert answer.status_code == 409
+    assert "Subscribe again" in answer.text
+
+
+# --- Every answer -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(ann: Recipient, public: Client, component: Component) -> list[Any]:
+    return [
+        public.get("/subscribe"),
+        ask(public, "bob@example.com"),
+        ask(public, "bob"),
+        public.get(path(ann)),
+        public.post(path(ann), {}),
+        public.get(path(ann, "confirm")),
+        public.get(path(ann, "unsubscribe")),
+        public.get("/subscriptions/forged"),
+    ]
+
+
+def test_no_answer_is_kept_by_a_cache_sets_a_cookie_or_needs_inline_code(answers: list[Any]) -> None:
+    for answer in answers:
+        assert answer["Cache-Control"] == "no-store"
+        assert not answer.cookies
+        assert "unsafe" not in answer["Content-Security-Policy"]
+        assert not re.findall(r"<style|<script|<[^>]+\s(?:style|on[a-z]+)=", answer.text)
+
+
+def test_only_reading_and_sending_is_answered(ann: Recipient, public: Client) -> None:
+    for address in ("/subscribe", path(ann), path(ann, "confirm"), path(ann, "unsubscribe")):
+        assert public.put(address).status_code == 405
+
+
+def test_pages_have_their_language(ann: Recipient, public: Client, page: Page, admin: User) -> None:
+    page.language = "it"
+    catalogue.save(page, author=admin)
+    assert '<html lang="it">' in public.get(path(ann)).text
+
+
+@pytest.mark.nginx
+def test_while_the_web_process_is_away_the_front_answers(
+    public: Client, publication_root: Path, tmp_path: Path
+) -> None:
+    nginx = front(tmp_path, publication_root, web_port=free_port())
+    nginx.start()
+    try:
+        assert "/subscribe" in ask_front(nginx.url, "/").body.decode()
+        for address in ("/subscribe", "/subscriptions/x.y", "/subscriptions/x.y/unsubscribe"):
+            answer = ask_front(nginx.url, address, "POST")
+            assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+            assert b"Subscriptions cannot be changed at this moment" in answer.body
+    finally:
+        nginx.stop()

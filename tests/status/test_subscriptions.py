@@ -1,0 +1,506 @@
+"""What becomes of an address: asked for, confirmed, changed, ended, in quarantine, forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.core.signing import BadSignature, SignatureExpired
+from django.db import connection
+from django.utils import timezone
+
+from incidents import catalogue
+from incidents.errors import InvalidInput, InvalidTransition
+from incidents.lifecycle import Impact, IncidentStatus, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.people import service_user
+from incidents.services import post_update
+from status import roster, subscriptions, tokens
+from status.models import Delivery, Recipient, SignUpCount
+from status.subscriptions import Choices, State
+from tests.incidents.test_services import everything
+
+NETWORK = "192.0.2.0/24"
+ANN = "ann@example.com"
+
+
+@pytest.fixture
+def subscriber(admin: User) -> User:
+    return subscriptions.subscriber()
+
+
+@pytest.fixture
+def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
+    """Subscribes as a stranger does and returns the row; each time from another network."""
+    count = 0
+
+    def ask(address: str = ANN, *, network: str = "", incident: str = "") -> Recipient:
+        nonlocal count
+        count += 1
+        subscriptions.subscribe(
+            page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber
+        )
+        return Recipient.objects.get(address=subscriptions.normalised(address), page=page)
+
+    return ask
+
+
+@pytest.fixture
+def ann(ask: Callable[..., Recipient], subscriber: User) -> Recipient:
+    recipient = ask()
+    subscriptions.confirm(recipient, author=subscriber)
+    return recipient
+
+
+def owed(recipient: Recipient, event: OutboxEvent | None = None, **fields: Any) -> Delivery:
+    return Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now(), **fields)
+
+
+def mails(recipient: Recipient) -> int:
+    return recipient.deliveries.filter(purpose=Delivery.Purpose.CONFIRMATION).count()
+
+
+# --- Asking and confirming --------------------------------------------------------------------------------------------
+
+
+def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Callable[..., Recipient]) -> None:
+    recipient = ask()
+    delivery = recipient.deliveries.get()
+    assert (delivery.purpose, delivery.priority, delivery.event) == ("confirmation", Delivery.Priority.PERSONAL, None)
+    assert delivery.due_at <= timezone.now()
+    assert recipient.state == State.UNCONFIRMED
+    assert not Recipient.objects.active().exists()
+
+
+def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Recipient], subscriber: User) -> None:
+    recipient = ask()
+    subscriptions.confirm(recipient, author=subscriber)
+    first = recipient.confirmed_at
+    subscriptions.confirm(recipient, author=subscriber)
+    assert (recipient.state, recipient.confirmed_at, recipient.everything) == (State.ACTIVE, first, True)
+    assert [str(row.history_user) for row in recipient.history.all()] == ["subscriber"] * recipient.history.count()
+
+
+def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_mail(
+    ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
+) -> None:
+    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        ask()
+    ann.refresh_from_db()
+    assert (ann.state, ann.everything, mails(ann)) == (State.ACTIVE, False, 2)
+
+
+def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_is_entered(
+    page: Page, other_page: Page, ask: Callable[..., Recipient], subscriber: User
+) -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _time in range(3):
+            recipient = ask()
+        subscriptions.subscribe(other_page, address=ANN, network="n", author=subscriber)
+        assert Delivery.objects.count() == 1
+        clock.shift(timedelta(minutes=59))
+        ask()
+        assert Delivery.objects.count() == 1
+        clock.shift(timedelta(minutes=2))
+        ask()
+        assert mails(recipient) == 2
+
+
+def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: User, ask: Callable[..., object]) -> None:
+    subscriptions.quarantine(ann, reason="550 no such user", author=subscriber)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        ask()
+    assert mails(ann) == 1
+    with pytest.raises(InvalidTransition):
+        subscriptions.confirm(ann, author=subscriber)
+
+
+def test_who_left_can_come_back_and_begins_anew(
+    ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
+) -> None:
+    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    subscriptions.unsubscribe(ann, author=subscriber)
+    with pytest.raises(InvalidTransition, match="Subscribe again"):
+        subscriptions.confirm(ann, author=subscriber)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        again = ask()
+    assert (again.state, again.everything, again.follows.count()) == (State.UNCONFIRMED, True, 0)
+
+
+def test_one_incident_can_be_followed_alone_until_it_is_over(
+    incident: Incident, author: User, ask: Callable[..., Recipient]
+) -> None:
+    with pytest.raises(InvalidInput, match="This incident is over"):
+        ask(incident=incident.public_id)  # nobody outside knows of it yet
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    recipient = ask(incident=incident.public_id)
+    assert (recipient.everything, recipient.follows.get().incident) == (False, incident)
+    both = ask()
+    assert (both.everything, both.follows.count()) == (True, 1)
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    for over in (incident.public_id, "0" * 12, "\x00"):
+        with pytest.raises(InvalidInput, match="This incident is over"):
+            ask("bob@example.com", incident=over)
+
+
+# --- Bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ann",
+        "ann@",
+        "@example.com",
+        "ann@example",
+        "ann@localhost",
+        "ann@[127.0.0.1]",
+        '"ann bob"@example.com',
+        "ann@example.com\nBcc: everyone@example.com",
+        "ann@example.com\r\n\r\nHello",
+        "ann\x00@example.com",
+        "ann@exa mple.com",
+        "Ann <ann@example.com>",
+        "ann@example.com, bob@example.com",
+        "ann@example..com",
+        "ann@" + "x" * 64 + ".com",
+        "a" * 250 + "@example.com",
+        "änn@example.com",
+        "ann@\ud800.com",
+    ],
+)
+def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
+    ask: Callable[..., object], address: str
+) -> None:
+    before = everything()
+    with pytest.raises(InvalidInput, match=r"Write it like name@example\.com\."):
+        ask(address)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Ann@EXAMPLE.com ", "Ann@example.com"),
+        ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+        ("ann+status@mail.example.com", "ann+status@mail.example.com"),
+    ],
+)
+def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
+    assert subscriptions.normalised(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    ],
+)
+def test_an_address_counts_for_its_network(address: str, network: str) -> None:
+    assert subscriptions.network_of(address) == network
+
+
+def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
+    page: Page, subscriber: User, ask: Callable[..., Recipient]
+) -> None:
+    refused = 0
+    with time_machine.travel(datetime(2026, 3, 1, 12, 30).astimezone(), tick=False) as clock:
+        for number in range(subscriptions.PER_HOUR + 40):
+            try:
+                ask(f"n{number}@example.com", network=NETWORK)
+            except subscriptions.TooMany:
+                refused += 1
+        assert (Recipient.objects.count(), refused) == (subscriptions.PER_HOUR, 40)
+        ask(network="198.51.100.0/24")
+        clock.shift(timedelta(hours=1))
+        ask("later@example.com", network=NETWORK)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_count_at_the_same_time_let_no_more_pass_together(page: Page, subscriber: User) -> None:
+    full = subscriptions.PER_HOUR - 5
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    SignUpCount.objects.bulk_create(
+        SignUpCount(network=NETWORK, hour=hour + timedelta(hours=ahead), count=full) for ahead in (0, 1)
+    )
+    barrier = threading.Barrier(4)
+
+    def sign_up(name: str) -> None:
+        barrier.wait()
+        for number in range(5):
+            with suppress(subscriptions.TooMany):
+                subscriptions.subscribe(page, address=f"{name}{number}@example.com", network=NETWORK, author=subscriber)
+        connection.close()
+
+    threads = [threading.Thread(target=sign_up, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Recipient.objects.count() == 5
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_is_entered_twice_at_the_same_moment_gets_one_mail(page: Page, subscriber: User) -> None:
+    barrier = threading.Barrier(4)
+
+    def sign_up(network: str) -> None:
+        barrier.wait()
+        subscriptions.subscribe(page, address=ANN, network=network, author=subscriber)
+        connection.close()
+
+    threads = [threading.Thread(target=sign_up, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Delivery.objects.count() == 1
+
+
+# --- Choosing and leaving ---------------------------------------------------------------------------------------------
+
+
+def test_choices_replace_those_before_and_the_history_names_them(
+    ann: Recipient, component: Component, make_component: Callable[..., Component], subscriber: User
+) -> None:
+    search = make_component("Search")
+    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    wanted = Choices(False, [search], postmortems_only=True, minimum_impact=Impact.MAJOR)
+    subscriptions.choose(ann, wanted, author=subscriber)
+    ann.refresh_from_db()
+    assert [follow.component for follow in ann.follows.all()] == [search]
+    assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, "major")
+    assert ann.history.latest().history_change_reason == "Search"
+
+
+def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
+    ann: Recipient, other_page: Page, make_component: Callable[..., Component], incident: Incident, subscriber: User
+) -> None:
+    internal = make_component("Cable", visibility=Visibility.INTERNAL)
+    elsewhere = make_component("Other", page=other_page)
+    before = everything()
+    for choices in (
+        Choices(everything=False),
+        Choices(everything=False, components=[internal]),
+        Choices(everything=False, components=[elsewhere]),
+        Choices(everything=False, incidents=[incident]),
+    ):
+        with pytest.raises(InvalidInput):
+            subscriptions.choose(ann, choices, author=subscriber)
+    assert everything() == before
+
+
+def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, subscriber: User) -> None:
+    sent = owed(ann, state=Delivery.State.SENT, finished_at=timezone.now())
+    due = owed(ann)
+    subscriptions.unsubscribe(ann, author=subscriber)
+    sent.refresh_from_db()
+    due.refresh_from_db()
+    assert (sent.state, due.state, due.reason) == ("sent", "cancelled", "unsubscribed")
+    changes = ann.history.count()
+    subscriptions.unsubscribe(ann, author=subscriber)
+    assert ann.history.count() == changes
+    assert not Recipient.objects.active().exists()
+
+
+# --- Staff ------------------------------------------------------------------------------------------------------------
+
+
+def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Recipient, admin: User) -> None:
+    due, warning = owed(ann), owed(ann, purpose=Delivery.Purpose.WARNING)
+    subscriptions.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
+    due.refresh_from_db()
+    warning.refresh_from_db()
+    assert (due.state, due.reason, warning.state) == ("cancelled", "quarantined", "due")
+    assert (ann.state, ann.reason) == (State.QUARANTINED, "550 5.1.1 <…> unknown")
+    subscriptions.release(ann, author=admin)
+    assert (ann.state, ann.reason) == (State.ACTIVE, "")
+    with pytest.raises(InvalidTransition):
+        subscriptions.release(ann, author=admin)
+
+
+def test_an_address_that_never_confirmed_is_not_active_after_its_release(
+    ask: Callable[..., Recipient], admin: User
+) -> None:
+    recipient = ask()
+    subscriptions.quarantine(recipient, reason="550", author=admin)
+    subscriptions.release(recipient, author=admin)
+    assert recipient.state == State.UNCONFIRMED
+
+
+def test_staff_add_an_address_but_not_against_its_owners_will(
+    page: Page, ask: Callable[..., Recipient], component: Component, admin: User
+) -> None:
+    waiting = ask()
+    chosen = Choices(everything=False, components=[component])
+    assert subscriptions.add_by_staff(page, address=ANN, choices=chosen, author=admin) == waiting
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.follows.get().component) == (State.ACTIVE, component)
+    with pytest.raises(InvalidInput, match="subscribed already"):
+        subscriptions.add_by_staff(page, address=" ann@EXAMPLE.com", author=admin)
+    subscriptions.unsubscribe(waiting, author=admin)
+    with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
+        subscriptions.add_by_staff(page, address=ANN, author=admin)
+
+
+def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann: Recipient, admin: User) -> None:
+    now = timezone.now()
+    failed = owed(ann, state="failed", reason="gave up", attempts=9, finished_at=now)
+    coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
+    due = owed(ann)
+    assert subscriptions.cancel([failed, coalesced, due], author=admin) == 1
+    assert subscriptions.retry([failed, coalesced, due], author=admin) == 2
+    for row, state in ((failed, "due"), (coalesced, "cancelled"), (due, "due")):
+        row.refresh_from_db()
+        assert row.state == state
+    assert (failed.attempts, failed.reason, failed.finished_at) == (0, "", None)
+    subscriptions.quarantine(ann, reason="550", author=admin)
+    assert subscriptions.retry(list(ann.deliveries.select_related("recipient")), author=admin) == 0
+
+
+# --- Forgetting -------------------------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
+    ann: Recipient, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscriptions.add_by_staff(other_page, address=ANN, author=admin)
+    Delivery.objects.update(state="sent", answer=f"250 ok <{ANN}> queued", finished_at=timezone.now())
+    subscriptions.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
+    owed(ann)
+    assert subscriptions.forget(ANN, author=admin) == 2
+    assert ANN not in str(everything())
+    assert ANN not in roster.export_csv(page)
+    assert ANN not in caplog.text
+    ann.refresh_from_db()
+    assert (ann.state, ann.history.latest().history_user) == (State.UNSUBSCRIBED, admin)
+    assert not Delivery.objects.due().exists()
+    assert subscriptions.forget(ANN, author=admin) == 0
+
+
+def test_who_was_forgotten_can_subscribe_like_anybody(
+    ann: Recipient, admin: User, ask: Callable[..., Recipient]
+) -> None:
+    subscriptions.forget(ANN, author=admin)
+    assert ask().pk != ann.pk
+
+
+def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Recipient], ann: Recipient) -> None:
+    now = timezone.now()
+    with time_machine.travel(now, tick=False) as clock:
+        ask("bob@example.com")
+        clock.shift(timedelta(days=6))
+        ask("eve@example.com")
+        subscriptions.sweep()
+        assert Recipient.objects.filter(deleted_at=None).count() == 3
+        clock.shift(timedelta(days=1, seconds=1))
+        call_command("tick")
+    left = Recipient.objects.filter(deleted_at=None).values_list("address", flat=True)
+    assert set(left) == {ANN, "eve@example.com"}
+    assert "bob@example.com" not in str(everything())
+    assert service_user("clock", role="subscriptions") == Recipient.history.latest("history_id").history_user
+    assert not SignUpCount.objects.filter(hour__lt=now).exists()
+
+
+# --- Links ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_is_good_for_its_purpose_alone() -> None:
+    subscription, confirmation = tokens.subscription("abc"), tokens.confirmation("abc")
+    assert (tokens.read_subscription(subscription), tokens.read_confirmation(confirmation)) == ("abc", "abc")
+    for forged in (confirmation, subscription[:-1], subscription.replace("abc", "abd"), "abc", "", "ü.ü"):
+        with pytest.raises(BadSignature):
+            tokens.read_subscription(forged)
+    with pytest.raises(BadSignature):
+        tokens.read_confirmation(subscription)
+
+
+def test_a_confirmation_link_ages_and_the_others_do_not() -> None:
+    subscription, confirmation = tokens.subscription("abc"), tokens.confirmation("abc")
+    with time_machine.travel(timezone.now() + timedelta(days=7, seconds=2)):
+        with pytest.raises(SignatureExpired):
+            tokens.read_confirmation(confirmation)
+        assert tokens.read_subscription(subscription) == "abc"
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_line_by_line_and_every_bad_line_is_named(
+    page: Page, component: Component, ann: Recipient, admin: User
+) -> None:
+    content = """address,components,minimum_impact
+bob@example.com,,
+carl@example.com,API,major
+
+nobody,,
+ann@example.com,,
+bob@example.com,,
+"eve@example.com,,
+dan@example.com,Cable,
+dan@example.com,,catastrophe
+dan@example.com
+fay@example.com,,none"""
+    report = roster.import_csv(page, content=content, author=admin)
+    assert [(line.number, line.fault.partition(".")[0]) for line in report if line.fault] == [
+        (5, "This is not an e-mail address"),
+        (6, "This address is subscribed already"),
+        (7, "This address is in the file twice"),
+        (8, "The quotes of this line do not match"),
+        (9, "The page has no component “Cable”"),
+        (10, "“catastrophe” is not an impact"),
+        (11, "This line has 1 cells instead of 3"),
+    ]
+    assert len(report) == 10
+    added = Recipient.objects.active().exclude(pk=ann.pk).order_by("address")
+    assert [row.address for row in added] == ["bob@example.com", "carl@example.com", "fay@example.com"]
+    carl = added[1]
+    assert (carl.everything, carl.minimum_impact, carl.follows.get().component) == (False, "major", component)
+    assert carl.history.get().history_user == admin
+
+
+def test_what_is_exported_can_be_imported_elsewhere(
+    page: Page, other_page: Page, component: Component, ann: Recipient, admin: User
+) -> None:
+    subscriptions.add_by_staff(page, address="=1+1@example.com", author=admin)
+    gone = subscriptions.add_by_staff(page, address="gone@example.com", author=admin)
+    subscriptions.unsubscribe(gone, author=admin)
+    subscriptions.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
+    content = roster.export_csv(page)
+    assert "\n=" not in content, "a spreadsheet would compute it"
+    component.page = other_page
+    catalogue.save(component, author=admin)
+    report = roster.import_csv(other_page, content=content, author=admin)
+    assert [line.fault for line in report if line.fault] == ["The file says that this address is not active."]
+    copy = Recipient.objects.get(page=other_page, address=ANN)
+    assert (copy.everything, copy.postmortems_only, copy.follows.get().component) == (False, True, component)
+    assert Recipient.objects.filter(page=other_page, address="=1+1@example.com").exists()
+
+
+def test_a_list_of_addresses_needs_no_heading(page: Page, admin: User) -> None:
+    report = roster.import_csv(page, content="bob@example.com\r\neve@example.com\r\n", author=admin)
+    assert [line.fault for line in report] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("address,colour\na@example.com,red", "no column “colour”"), ("a@example.com\n" * 2_001, "2001 lines; 2000")],
+)
+def test_a_file_that_cannot_be_read_as_a_whole_adds_nobody(
+    page: Page, admin: User, content: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        roster.import_csv(page, content=content, author=admin)
+    assert not Recipient.objects.exists()

@@ -1,0 +1,344 @@
+"""Programs are told in Statuspage's words, signed, and only where the open internet is."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from incidents.authorship import authored_by
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.models import Component, Incident, Page, User
+from incidents.people import service_user
+from incidents.services import delete_incident, post_update
+from status import relay, tokens, webhooks
+from status.addresses import INTERNET, Network
+from status.models import Delivery, Recipient
+from status.webhooks import Request, next_attempt, send, signature
+from tests.receiver import HOST, INSIDE, OUTSIDE, Receiver, answering, leading_to, receiving, trusting
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving(OUTSIDE) as server:
+        yield server
+
+
+def request(url: str) -> Request:
+    return Request(url=url, secret=SECRET, id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}')
+
+
+def asked(receiver: Receiver, *, patience: float = 10.0) -> webhooks.Answer:
+    return send([request(receiver.url)], leading_to(OUTSIDE), patience=patience)
+
+
+# --- In Statuspage's words --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(page: Page) -> Recipient:
+    with authored_by(service_user("clock", role="subscriptions")):
+        return Recipient.objects.create(
+            page=page,
+            channel=Recipient.Channel.WEBHOOK,
+            address=f"https://{HOST}/",
+            secret=SECRET,
+            state=Recipient.State.ACTIVE,
+        )
+
+
+@pytest.fixture
+def told(incident: Incident, component: Component, author: User, reader: Recipient) -> Delivery:
+    """Of an update that changed a component."""
+    changes = [(component, ComponentStatus.PARTIAL_OUTAGE)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="**Found** it.", components=changes, author=author)
+    relay.owe()
+    return Delivery.objects.latest("id")
+
+
+def contents(delivery: Delivery) -> list[Any]:
+    assert delivery.event
+    found = webhooks.requests(webhooks.messages_of(delivery.event), delivery)
+    return [json.loads(each.body) for each in found]
+
+
+# As captured from Statuspage
+KEYS = {
+    part: keys.split()
+    for part, keys in {
+        "meta": "unsubscribe documentation generated_at",
+        "page": "id status_indicator status_description",
+        "incident": "name status created_at updated_at monitoring_at resolved_at impact shortlink scheduled_for "
+        "scheduled_until scheduled_remind_prior scheduled_reminded_at impact_override scheduled_auto_in_progress "
+        "scheduled_auto_completed metadata started_at reminder_intervals id page_id incident_updates components",
+        "an update": "status body created_at updated_at display_at id incident_id affected_components",
+        "a component": "status name created_at updated_at position description showcase id page_id group_id",
+        "component": "created_at id name page_id position status updated_at showcase",
+        "component_update": "old_status new_status created_at component_type state id component_id",
+    }.items()
+}
+
+
+def assert_keys(content: dict[str, Any], *parts: str) -> None:
+    assert {part: list(found) for part, found in content.items()} == {part: KEYS[part] for part in parts}
+
+
+def test_an_incident_has_the_keys_of_statuspage(told: Delivery, incident: Incident, page: Page) -> None:
+    content = contents(told)[0]
+    assert_keys(content, "meta", "page", "incident")
+    newest = content["incident"]["incident_updates"][0]
+    [row] = content["incident"]["components"]
+    assert (list(newest), list(row)) == (KEYS["an update"], KEYS["a component"])
+    assert (content["incident"]["id"], content["incident"]["status"]) == (incident.public_id, "identified")
+    assert content["page"] == {
+        "id": page.public_id,
+        "status_indicator": "major",
+        "status_description": "Partial System Outage",
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", newest["display_at"])
+    assert newest["affected_components"][0]["new_status"] == "partial_outage"
+
+
+def test_each_component_that_changed_has_a_message_of_its_own(told: Delivery, component: Component) -> None:
+    content = contents(told)[1]
+    assert_keys(content, "meta", "page", "component", "component_update")
+    assert content["component"]["status"] == "partial_outage"
+    update = content["component_update"]
+    assert (update["old_status"], update["new_status"]) == ("operational", "partial_outage")
+    assert update["component_id"] == content["component"]["id"] == component.public_id
+
+
+def test_each_message_has_an_id_that_stays_when_it_is_sent_again(told: Delivery) -> None:
+    def ids() -> list[str]:
+        assert told.event
+        return [each.id for each in webhooks.requests(webhooks.messages_of(told.event), told)]
+
+    assert len(set(ids())) == 2
+    assert ids() == ids()
+    assert not any("." in found for found in ids())  # it would make the signature ambiguous
+
+
+def test_the_link_to_leave_is_the_recipients_own(told: Delivery, reader: Recipient, page: Page) -> None:
+    link = contents(told)[0]["meta"]["unsubscribe"]
+    assert link.startswith(f"{page.url}/subscriptions/")
+    assert tokens.read_subscription(link.rpartition("/")[2]) == reader.public_id
+
+
+def test_what_is_no_longer_public_is_not_told(told: Delivery, incident: Incident, admin: User) -> None:
+    delete_incident(incident, reason="A duplicate.", author=admin)
+    assert contents(told) == []
+
+
+def test_internal_components_are_not_named(
+    incident: Incident, make_component: Callable[..., Component], author: User, reader: Recipient
+) -> None:
+    changes = [
+        (make_component("Vault", visibility=Visibility.INTERNAL), ComponentStatus.MAJOR_OUTAGE),
+        (make_component("Web"), ComponentStatus.MAJOR_OUTAGE),
+    ]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="News.", components=changes, author=author)
+    relay.owe()
+    found = contents(Delivery.objects.latest("id"))
+    assert len(found) == 2
+    assert "Vault" not in json.dumps(found)
+
+
+# --- Signed and accepted ----------------------------------------------------------------------------------------------
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    # The published example of https://github.com/standard-webhooks/standard-webhooks
+    body = b'{"test": 2432232314}'
+    found = signature(SECRET, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_message_is_posted_with_its_id_its_time_and_its_signature(receiver: Receiver) -> None:
+    answer = asked(receiver)
+    assert (answer.is_accepted, answer.text) == (True, "200 OK")
+    [found] = receiver.received
+    assert found.path == "/hook?for=us"
+    assert found.body == b'{"test": 2432232314}'
+    assert found.headers["content-type"] == "application/json"
+    assert found.headers["host"] == f"{HOST}:{receiver.server_address[1]}"
+    assert found.headers["webhook-id"] == "msg_7_b1c2d3f4g5h6"
+    timestamp = int(found.headers["webhook-timestamp"])
+    assert abs(timestamp - time.time()) < 5
+    assert found.headers["webhook-signature"] == signature(SECRET, "msg_7_b1c2d3f4g5h6", timestamp, found.body)
+
+
+def test_a_secret_has_the_form_that_libraries_expect() -> None:
+    assert webhooks.new_secret() != webhooks.new_secret()
+    assert signature(webhooks.new_secret(), "msg_1", 1, b"").startswith("v1,")
+
+
+def test_of_several_messages_the_first_refusal_ends_the_try(receiver: Receiver) -> None:
+    receiver.behave = answering(500)
+    answer = send([request(receiver.url)] * 3, leading_to(OUTSIDE, OUTSIDE, OUTSIDE))
+    assert not answer.is_accepted
+    assert len(receiver.received) == 1
+
+
+def test_retries_last_a_little_more_than_75_hours() -> None:
+    waits = [wait for attempts in range(1, 10) if (wait := next_attempt(attempts))]
+    assert waits[:2] == [timedelta(seconds=5), timedelta(minutes=5)]
+    assert len(waits) == 9
+    assert timedelta(hours=75) < sum(waits, timedelta()) < timedelta(hours=76)
+    assert next_attempt(10) is None
+
+
+# --- Refused, failed, cut off -----------------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_kept_in_its_own_words(receiver: Receiver) -> None:
+    receiver.behave = answering(401, b"bad\r\nsignature\x00" + b"." * 100_000)
+    answer = asked(receiver)
+    assert not answer.is_accepted
+    assert not answer.is_gone
+    assert answer.text.startswith("401 Unauthorized: bad signature ...")
+    assert len(answer.text) <= 500
+
+
+def test_410_means_never_again(receiver: Receiver) -> None:
+    receiver.behave = answering(410)
+    assert asked(receiver).is_gone
+
+
+def test_a_redirect_is_a_failure_and_is_not_followed(receiver: Receiver) -> None:
+    with receiving(INSIDE) as private:
+        receiver.behave = answering(307, Location=private.url)
+        answer = asked(receiver)
+        assert not answer.is_accepted
+        assert answer.text == "307 Temporary Redirect: redirects are not followed."
+        assert (len(receiver.received), private.connections) == (1, 0)
+
+
+def test_a_name_that_leads_to_a_private_address_is_sent_nothing() -> None:
+    with receiving(INSIDE) as private:
+        answer = send([request(private.url)], leading_to(INSIDE))
+        assert not answer.is_accepted
+        assert answer.text == f"{HOST} is not an address on the public internet."
+        assert private.connections == 0
+
+
+def test_the_real_way_out_does_not_reach_this_machine(receiver: Receiver) -> None:
+    local = Network(look_up=lambda host, port: [OUTSIDE], context=trusting)
+    assert "public internet" in send([request(receiver.url)], local).text
+    assert receiver.connections == 0
+    assert INTERNET.is_open is local.is_open
+
+
+def test_a_name_whose_address_changes_leads_to_no_second_place(receiver: Receiver) -> None:
+    rebinding = leading_to(OUTSIDE, INSIDE)  # public when it is checked, private from then on
+    with receiving(INSIDE) as private:
+        assert send([request(receiver.url)], rebinding).is_accepted  # the checked address was dialled
+        assert not send([request(private.url)], rebinding).is_accepted
+        assert (receiver.connections, private.connections) == (1, 0)
+
+
+def test_a_certificate_of_another_name_is_refused_before_anything_is_said(receiver: Receiver) -> None:
+    url = receiver.url.replace(HOST, "other.example.com")
+    answer = send([request(url)], leading_to(OUTSIDE))
+    assert "certificate verify failed" in answer.text
+    assert not receiver.received
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(receiver: Receiver) -> None:
+    strict = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: True)
+    assert "certificate verify failed" in send([request(receiver.url)], strict).text
+    assert not receiver.received
+
+
+def test_a_proxy_in_the_environment_is_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((INSIDE, 0)) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{INSIDE}:{proxy.getsockname()[1]}")
+        assert asked(receiver).is_accepted
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+def test_silence_is_cut_off(receiver: Receiver) -> None:
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        receiver.closing.wait(20)
+
+    receiver.behave = wait
+    with within(2):
+        answer = asked(receiver, patience=0.5)
+    assert (answer.is_accepted, answer.text) == (False, "There was no answer in time.")
+
+
+def test_silence_before_the_encryption_is_cut_off() -> None:
+    with socket.create_server((OUTSIDE, 0)) as silent, within(2):
+        url = f"https://{HOST}:{silent.getsockname()[1]}/"
+        assert send([request(url)], leading_to(OUTSIDE), patience=0.5).text == "There was no answer in time."
+
+
+def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        with suppress(OSError):  # until the caller hangs up
+            for part in parts:
+                handler.wfile.write(part)
+            while not receiver.closing.wait(0 if len(piece) > 100 else 0.05):
+                handler.wfile.write(piece)
+
+    return behave
+
+
+def test_a_head_that_trickles_is_cut_off(receiver: Receiver) -> None:
+    receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\nX: ", piece=b"x")
+    with within(2):
+        assert asked(receiver, patience=0.5).text == "There was no answer in time."
+
+
+def test_promises_without_end_are_cut_off(receiver: Receiver) -> None:
+    receiver.behave = trickle(receiver, piece=b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
+    with within(5):
+        answer = asked(receiver)
+    assert (answer.is_accepted, answer.text) == (False, "The answer was too long.")
+
+
+def test_a_body_that_trickles_or_never_ends_is_not_waited_for(receiver: Receiver) -> None:
+    for piece in (b"x", b"x" * 10_000):
+        receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\n\r\n", piece=piece)
+        with within(2):
+            assert asked(receiver, patience=5).is_accepted
+        receiver.behave = trickle(receiver, b"HTTP/1.1 500 Oh\r\n\r\n", piece=piece)
+        with within(2):
+            assert asked(receiver, patience=0.7).text.startswith("500 Oh")
+
+
+@pytest.mark.parametrize("noise", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200\xff\x00 x", b"HTTP/1.1 2000 OK\r\n\r\n", b""])
+def test_an_answer_that_is_none_is_a_failure(receiver: Receiver, noise: bytes) -> None:
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(noise)
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    receiver.behave = behave
+    answer = asked(receiver)
+    assert not answer.is_accepted
+    assert answer.text
+
+
+def test_nobody_there_is_a_failure() -> None:
+    with socket.create_server((OUTSIDE, 0)) as gone:
+        url = f"https://{HOST}:{gone.getsockname()[1]}/"
+    assert "refused" in send([request(url)], leading_to(OUTSIDE)).text
