@@ -41,7 +41,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import roster, subscriptions
+from status import posting, roster, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 
@@ -126,6 +126,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: posting._add(page, url="https://ann.example", contact="", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
