@@ -151,6 +151,16 @@ def test_the_components_of_a_deleted_group_stay_without_it(component: Component,
     assert component.history.latest().history_user == admin
 
 
+def test_deleting_a_group_touches_the_pages_that_list_its_components(
+    make_component: MakeComponent, page: Page, other_page: Page, admin: User
+) -> None:
+    group = ComponentGroup(page=page, name="Core")
+    catalogue.save(group, author=admin)
+    catalogue.save(ComponentListing(page=other_page, component=make_component("API", group=group)), author=admin)
+    with touching(page, other_page):
+        catalogue.delete(group, author=admin)
+
+
 def test_what_is_deleted_stays_in_the_record(component: Component, admin: User) -> None:
     catalogue.delete(component, author=admin)
     assert not Component.objects.live().exists()

@@ -200,6 +200,19 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     assert (seen.id, [c.status for c in seen.components]) == (row.public_id, [MAJOR])
 
 
+def test_an_incident_is_told_where_only_a_deleted_component_brings_it(
+    page: Page, other_page: Page, component: Component, declare: Declare, author: User, admin: User
+) -> None:
+    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    row = declare("Errors", components=[(component, MAJOR)])
+    catalogue.delete(component, author=admin)
+    relay.relay()
+    correct_update(row.updates.get(), body="Fewer errors.", author=author)
+    relay.relay()
+    assert publication.differences(other_page) == []
+    assert "Fewer errors." in str(everything(other_page))
+
+
 # --- One incident -----------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,187 @@
+"""Whatever staff do, and in whatever order: each change publishes just what a full render would give."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+import time_machine
+from django.db import transaction
+
+from incidents import catalogue
+from incidents.errors import DomainError
+from incidents.lifecycle import STATUSES, ComponentStatus, Impact, Kind, Severity, Visibility
+from incidents.maintenance import schedule_maintenance
+from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
+from incidents.models.base import Tracked
+from incidents.postmortems import publish_postmortem
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+from status import publication, relay
+
+T = TypeVar("T", bound=Tracked)
+HOUR = timedelta(hours=1)
+
+
+class Staff:
+    """Does one thing after the other with rows taken by chance, on pages that share components."""
+
+    def __init__(self, seed: int, pages: list[Page], author: User, clock: time_machine.Traveller) -> None:
+        self.chance, self.pages, self.author, self.clock = random.Random(seed), pages, author, clock
+        for home, other in (pages, pages[::-1]):
+            for number in range(2):
+                component = Component(page=home, name=f"Component {number}")
+                catalogue.save(component, author=author)
+            catalogue.save(ComponentListing(page=other, component=component), author=author)
+
+    def any(self, model: type[T], **facts: Any) -> T:
+        """A live row; IndexError when there is none."""
+        return self.chance.choice(list(model._base_manager.filter(deleted_at=None, **facts).order_by("pk")))
+
+    def page(self) -> Page:
+        return self.chance.choice(self.pages)
+
+    def cause(self) -> Incident | None:
+        causes: list[Incident | None] = [None, *Incident.objects.live().order_by("pk")]
+        return self.chance.choice(causes)
+
+    def earlier(self) -> datetime | None:
+        return self.chance.choice([None, datetime.now(UTC) - self.chance.randint(0, 60 * 24) * HOUR])
+
+    def words(self) -> str:
+        return f"Words {self.chance.random()}"
+
+    def update(self, incident: Incident) -> dict[str, Any]:
+        here = list(Component.objects.live().on(incident.page).order_by("pk"))
+        named = self.chance.sample(here, min(len(here), self.chance.randint(0, 2)))
+        return {
+            "status": self.chance.choice(STATUSES[Kind(incident.kind)]),
+            "body": self.words(),
+            "author": self.author,
+            "components": [(component, self.chance.choice([None, *ComponentStatus])) for component in named],
+        }
+
+    def declare(self) -> None:
+        declare_incident(
+            self.page(),
+            title=self.words(),
+            author=self.author,
+            visibility=self.chance.choice(list(Visibility)),
+            caused_by=self.cause(),
+            impact_override=self.chance.choice([None, *Impact]),
+        )
+
+    def post(self) -> None:
+        incident = self.any(Incident)
+        post_update(incident, display_at=self.earlier(), **self.update(incident))
+
+    def publish(self) -> None:
+        incident = self.any(Incident, visibility=Visibility.INTERNAL)
+        publish_incident(incident, **self.update(incident))
+
+    def correct(self) -> None:
+        correct_update(self.any(IncidentUpdate), body=self.words(), author=self.author)
+
+    def edit(self) -> None:
+        facts: dict[str, Any] = {
+            "title": self.words(),
+            "caused_by": self.cause(),
+            "severity": Severity.SEV1,
+            "impact_override": self.chance.choice([None, *Impact]),
+            "impact_began_at": self.earlier(),
+        }
+        name = self.chance.choice(list(facts))
+        edit_incident(self.any(Incident), author=self.author, **{name: facts[name]})
+
+    def delete_incident(self) -> None:
+        delete_incident(self.any(Incident), author=self.author, reason=self.words())
+
+    def conclude(self) -> None:
+        publish_postmortem(self.any(Incident), body=self.words(), author=self.author)
+
+    def plan(self) -> None:
+        page, start = self.page(), datetime.now(UTC) + self.chance.randint(-5, 50) * HOUR
+        here = tuple(Component.objects.live().on(page).order_by("pk")[:1])
+        window: dict[str, Any] = {"scheduled_for": start, "scheduled_until": start + HOUR}
+        schedule_maintenance(page, title=self.words(), body=self.words(), components=here, author=self.author, **window)
+
+    def set_status(self) -> None:
+        status = self.chance.choice(list(ComponentStatus))
+        catalogue.set_component_status(
+            self.any(Component), status=status, author=self.author, effective_at=self.earlier()
+        )
+
+    def save(self) -> None:
+        component = self.any(Component)
+        facts = {
+            "name": self.words(),
+            "page": self.page(),
+            "visibility": self.chance.choice(list(Visibility)),
+            "position": self.chance.randint(1, 9),
+            "group": self.chance.choice([None, *ComponentGroup.objects.filter(deleted_at=None).order_by("pk")]),
+            "showcase": not component.showcase,
+        }
+        name = self.chance.choice(list(facts))
+        setattr(component, name, facts[name])
+        catalogue.save(component, author=self.author)
+
+    def add(self) -> None:
+        page, position = self.page(), self.chance.randint(1, 9)
+        listing = ComponentListing(page=page, component=self.any(Component), position=position)
+        rows: list[catalogue.CatalogueRow] = [
+            listing,
+            Component(page=page, name=self.words()),
+            ComponentGroup(page=page, name=self.words()),
+        ]
+        catalogue.save(self.chance.choice(rows), author=self.author)
+
+    def delete(self) -> None:
+        model: type[Any] = self.chance.choice([Component, ComponentListing, ComponentGroup])
+        catalogue.delete(self.any(model), author=self.author)
+
+    def move_clocks(self) -> None:
+        page = self.page()
+        page.refresh_from_db()
+        page.time_zone = self.chance.choice(["Europe/Rome", "Etc/UTC", "Pacific/Auckland", "America/New_York"])
+        catalogue.save(page, author=self.author)
+
+    def wait(self) -> None:
+        self.clock.shift(self.chance.choice([1, 5, 24, 20 * 24]) * HOUR)
+
+    def act(self) -> str:
+        """Do something; what staff are refused leaves no trace."""
+        verbs: list[Callable[[], None]] = [
+            *[self.declare] * 3, *[self.post] * 8, self.publish, self.correct, *[self.edit] * 2, self.delete_incident,
+            self.conclude, self.plan, *[self.set_status] * 3, *[self.save] * 3, *[self.add] * 2, self.delete,
+            self.move_clocks, *[self.wait] * 2,
+        ]  # fmt: skip
+        verb = self.chance.choice(verbs)
+        try:
+            with transaction.atomic():
+                verb()
+        except (DomainError, IndexError) as refusal:
+            return f"{verb.__name__} ({refusal})"
+        return verb.__name__
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_each_change_publishes_is_what_a_full_render_gives(
+    page: Page, other_page: Page, admin: User, seed: int
+) -> None:
+    with time_machine.travel(datetime(2026, 3, 1, 12, tzinfo=UTC)) as clock:
+        staff = Staff(seed, [page, other_page], admin, clock)
+        done = []
+        for _step in range(40):
+            done.append(staff.act())
+            relay.relay()
+            for each in staff.pages:
+                assert publication.differences(each) == [], (str(each), done[-5:])
