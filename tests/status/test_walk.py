@@ -180,7 +180,7 @@ def test_what_each_change_publishes_is_what_a_full_render_gives(
     with time_machine.travel(datetime(2026, 3, 1, 12, tzinfo=UTC)) as clock:
         staff = Staff(seed, [page, other_page], admin, clock)
         done = []
-        for _step in range(40):
+        for _step in range(30):
             done.append(staff.act())
             relay.relay()
             for each in staff.pages:
