@@ -188,6 +188,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "ENUM_NAME_OVERRIDES": {
+        "ComponentStatus": "incidents.lifecycle.ComponentStatus",
+        "IncidentStatus": "incidents.lifecycle.IncidentStatus",
+        "ChosenImpact": "incidents.lifecycle.Impact",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

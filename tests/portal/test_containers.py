@@ -76,7 +76,6 @@ def test_the_settings_accept_what_the_containers_are_given(compose: dict[str, An
         "manage.py",
         "check",
         "--deploy",
-        "--tag=security",
         "--fail-level=WARNING",
     ]
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": "/nonexistent", **variables}
