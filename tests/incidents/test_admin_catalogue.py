@@ -114,6 +114,8 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
 
     paths = [COMPONENTS, "/admin/incidents/componentgroup/", KEYS, "/admin/incidents/user/"]
     grow(0)
+    for path in paths:  # what is asked once in a process and kept does not count
+        queries(path)
     few = [queries(path) for path in paths]
     for number in range(1, 6):
         grow(number)
