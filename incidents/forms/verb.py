@@ -66,7 +66,7 @@ class VerbForm(forms.Form):
 
     def act(self) -> None:
         """Call the service."""
-        raise NotImplementedError
+        raise NotImplementedError  # each verb has its own; an abstract class would clash with the metaclass of forms
 
     def refuse(self, refusal: DomainError) -> None:
         show_refusal(self, refusal)

@@ -54,7 +54,7 @@ def test_a_web_address_is_taken_apart(url: str, host: str, port: int, path: str)
             "example.com",
             "http://example.com/",
             "ftp://example.com/",
-            "file:///etc/passwd",
+            "FILE:///etc/passwd",
             "https://",
             "https:///x",
         ),

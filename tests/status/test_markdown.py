@@ -48,7 +48,7 @@ def test_html_is_shown_as_text(source: str) -> None:
         "vbscript:msgbox(1)",
         "data:text/html,<script>alert(1)</script>",
         "data:image/png;base64,AAAA",
-        "file:///etc/passwd",
+        "FILE:///etc/passwd",
     ],
 )
 def test_a_link_leads_to_the_web_or_to_mail_only(address: str) -> None:
