@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from incidents import catalogue
@@ -271,31 +269,6 @@ def test_a_page_wide_change_of_a_long_history_is_left_to_the_clock(
     assert relay.relay() == 1
     assert not OutboxEvent.objects.unpublished().exists()
     assert differences(page) == []
-
-
-def test_the_cost_of_an_update_does_not_grow_with_history(page: Page, author: User) -> None:
-    def cost() -> tuple[int, int]:
-        """Queries made and files written for the first update of one incident."""
-        incident = declare_incident(page, title="New", author=author)
-        post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
-        with CaptureQueriesContext(connection) as queries:
-            written = len(publish(page).written)
-        post_update(incident, status=RESOLVED, body="Done.", author=author)
-        publish(page)
-        return len(queries), written
-
-    def age(count: int) -> None:
-        for number in range(count):
-            row = declare_incident(page, title=f"Old {number}", author=author)
-            with time_machine.travel(datetime(2025, 3, 1, 12, tzinfo=UTC), tick=True):
-                post_update(row, status=RESOLVED, body="Done.", author=author)
-        publish(page)
-
-    age(3)
-    cost()  # the month's own page comes into being
-    with_few = cost()
-    age(60)
-    assert cost() == with_few
 
 
 def test_today_is_the_day_in_the_pages_zone(page: Page) -> None:
