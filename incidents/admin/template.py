@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -35,10 +35,10 @@ class IncidentTemplateAdmin(RecordAdmin):
     verb = Verb.EDIT_CATALOGUE
     form = TemplateForm
     fields = ("page", "name", "update_status", "title", "body", "components", "deliver_notifications")
-    list_display: ClassVar[tuple[str, ...]] = ("name", "update_status", "page")
-    list_filter: ClassVar[tuple[Any, ...]] = ("page", "update_status", Deleted)
-    list_select_related: ClassVar[tuple[str, ...]] = ("page",)
-    search_fields: ClassVar[tuple[str, ...]] = ("name", "title", "body")
+    list_display = ("name", "update_status", "page")
+    list_filter = ("page", "update_status", Deleted)
+    list_select_related = ("page",)
+    search_fields = ("name", "title", "body")
 
     def save_model(self, request: HttpRequest, obj: IncidentTemplate, form: Any, change: bool) -> None:
         save_template(obj, components=form.cleaned_data["components"], author=acting(request))
