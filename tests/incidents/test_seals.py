@@ -32,7 +32,7 @@ def sealed(incident: Incident, author: User) -> Incident:
     return incident
 
 
-def sql(statement: str, *parameters: object) -> None:
+def sql(statement: str, *parameters: str | int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 

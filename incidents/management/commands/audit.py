@@ -11,17 +11,22 @@ class Command(BaseCommand):
     help = "Seals the settled history and prints the head of the chain: keep it elsewhere, and verify against it later."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--verify", action="store_true", help="only verify; exit code 1 if anything was tampered with")
-        parser.add_argument("--kept", default="", metavar="HEAD", help="a head printed earlier, which must be in the chain")
+        parser.add_argument(
+            "--verify", action="store_true", help="only verify; exit code 1 if anything was tampered with"
+        )
+        parser.add_argument(
+            "--kept", default="", metavar="HEAD", help="a head printed earlier, which must be in the chain"
+        )
 
     def handle(self, *, verify: bool, kept: str, **_options: Any) -> None:
         if not verify:
             seals.seal()
             self.stdout.write(str(seals.head() or "nothing is sealed yet"))
             return
-        count = 0
-        for count, sentence in enumerate(seals.verify(kept), start=1):
+        findings = 0
+        for sentence in seals.verify(kept):
             self.stdout.write(sentence)
-        if count:
-            raise CommandError(f"The history is not as it was sealed: {count} findings.")
+            findings += 1
+        if findings:
+            raise CommandError(f"The history is not as it was sealed: {findings} findings.")
         self.stdout.write(f"The history is as it was sealed, up to {seals.head() or 'nothing'}.")
