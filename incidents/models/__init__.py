@@ -7,6 +7,7 @@ from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
+from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "TemplateComponent",
     "TimelineEntry",
     "User",
 ]
