@@ -8,6 +8,7 @@ from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
+from incidents.models.seal import Seal
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
@@ -25,6 +26,7 @@ __all__ = [
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "Seal",
     "TemplateComponent",
     "TimelineEntry",
     "User",
