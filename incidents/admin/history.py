@@ -123,7 +123,8 @@ def changes(
 ) -> tuple[Change, ...]:
     """What differs between two history rows; of the first, all that is set. `name_of` says whom a relation names."""
     found = []
-    for field in new.tracked_fields:
+    # A row that is its own history is as it was created.
+    for field in getattr(new, "tracked_fields", new._meta.concrete_fields):
         if field.name in UNTOLD or field.name in leave_out:
             continue
         before = getattr(old, field.attname) if old else None

@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import path, re_path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -62,6 +63,7 @@ class FilterForm(forms.Form):
         return trail.Wanted(facts["author"], facts["table"], facts["since"], facts["until"])
 
 
+@admin.site.admin_view
 def audit(request: HttpRequest, file: str = "") -> HttpResponse | StreamingHttpResponse:
     """The trail as a page, or all that the filter lets through as `csv` or `json`."""
     if not allows(acting(request), Verb.READ_AUDIT):
@@ -88,6 +90,7 @@ def audit(request: HttpRequest, file: str = "") -> HttpResponse | StreamingHttpR
     return render(request, "console/audit.html", context, status=200 if is_valid else 422)
 
 
+@admin.site.admin_view
 def incident_file(request: HttpRequest, public_id: str) -> HttpResponse:
     """Everything that is recorded about an incident, and how it was told, as one JSON document."""
     if not allows(acting(request), Verb.READ_AUDIT):
@@ -96,6 +99,13 @@ def incident_file(request: HttpRequest, public_id: str) -> HttpResponse:
     text = json.dumps(dossier.of(incident), cls=DjangoJSONEncoder, ensure_ascii=False, indent=1)
     name = content_disposition_header(True, f"incident-{public_id}.json") or ""
     return HttpResponse(text, content_type="application/json", headers={"Content-Disposition": name})
+
+
+urlpatterns = [
+    path("audit/", audit, name="audit"),
+    re_path(r"^audit/audit\.(?P<file>csv|json)$", audit, name="audit_file"),
+    path("audit/incident/<slug:public_id>/", incident_file, name="incident_file"),
+]
 
 
 def as_csv(entries: Iterator[Entry]) -> Iterator[str]:

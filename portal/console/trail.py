@@ -151,11 +151,8 @@ class Table:
         if not rows:
             return []
         if not self.is_history:
-            words = _("created")
-            return [
-                Entry(place, row.author, self.noun, name_of(row), words, (), getattr(row, "reason", ""))
-                for place, row in rows
-            ]
+            names = self._names([row for _place, row in rows])
+            return [self._entry(place, row, None, names) for place, row in rows]
         older = self.model._default_manager.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id"))
         numbered = self.model._default_manager.filter(pk__in=[row.pk for _place, row in rows]).annotate(
             previous=Subquery(older.order_by("-history_id").values("history_id")[:1])
@@ -166,16 +163,16 @@ class Table:
         return [self._entry(place, row, versions.get(previous[row.pk]), names) for place, row in rows]
 
     def _entry(self, place: Place, row: Any, old: Any, names: Names) -> Entry:
-        is_deleted = bool(row.deleted_at and not (old and old.deleted_at))
+        is_deleted = self.is_history and bool(row.deleted_at and not (old and old.deleted_at))
         verb = _("deleted") if is_deleted else _("changed") if old else _("created")
-        changes = history.changes(old, row, name_of=lambda field, record: _related(names, field, record))
-        reason = row.history_change_reason or ""
-        return Entry(place, row.history_user, self.noun, name_of(row), verb, changes, reason)
+        changes = history.changes(old, row, {"author"}, lambda field, record: _related(names, field, record))
+        reason = row.history_change_reason if self.is_history else getattr(row, "reason", "")
+        return Entry(place, getattr(row, self.author), self.noun, name_of(row), verb, changes, reason or "")
 
     def _names(self, records: list[Any]) -> Names:
         """What the rows are called that these records name; one query for each model."""
         wanted: dict[Any, set[Any]] = defaultdict(set)
-        for field in self.model.tracked_fields if records else ():  # type: ignore[attr-defined]  # simple_history's
+        for field in self.model._meta.concrete_fields:
             if field.is_relation:
                 wanted[field.related_model] |= {getattr(record, field.attname) for record in records} - {None}
         return {
