@@ -36,7 +36,7 @@ def told(incident: Incident, component: Component, author: User, admin: User) ->
     return incident
 
 
-def rows(client: Client, **wanted: object) -> list[dict[str, str]]:
+def rows(client: Client, **wanted: str | int) -> list[dict[str, str]]:
     response = client.get(reverse("audit_file", kwargs={"file": "csv"}), wanted)
     return list(csv.DictReader(response.getvalue().decode().splitlines()))
 
