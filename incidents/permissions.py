@@ -28,6 +28,7 @@ class Verb(StrEnum):
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
     MANAGE_SUBSCRIBERS = "manage_subscribers"
+    MANAGE_STAFF = "manage_staff"
     READ_AUDIT = "read_audit"
 
 
@@ -38,9 +39,12 @@ ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
+    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.MANAGE_STAFF, Verb.READ_AUDIT},
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
+
+# What becomes public at once: these take a second factor at sign-in, where the settings ask for one.
+PUBLISHING = frozenset({Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.PUBLISH_POSTMORTEM})
 
 
 def allows(actor: User | None, verb: Verb) -> bool:
