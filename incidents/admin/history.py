@@ -16,7 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, TimelineEntry
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentRole, IncidentUpdate, TimelineEntry
 from incidents.models.base import Tracked
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
+    entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
     for name in ("postmortem", "plan"):
         if row := getattr(incident, name, None):
             entries += _entries(row, leave_out={"incident", "author"})
@@ -92,15 +94,18 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
 
 
 def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
+    return _told(row._meta.verbose_name, row.history.all(), leave_out)
+
+
+def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
     entries = []
-    noun = capfirst(str(row._meta.verbose_name))
-    for old, new in _versions(row.history.all()):
+    for old, new in _versions(records):
         is_deleted = new.deleted_at and not (old and old.deleted_at)
         changes = () if is_deleted else _changes(old, new, leave_out)
         if not (old is None or is_deleted or changes):
             continue  # touched without a new fact
         verb = _("deleted") if is_deleted else (_("changed") if old else _("created"))
-        what = f"{noun}: {verb}"
+        what = f"{capfirst(str(noun))}: {verb}"
         entries.append(_entry(new, what, changes=changes))
     return entries
 
