@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('incidents', '0006_key_scopes'),
+        ('incidents', '0001_initial'),
     ]
 
     operations = [
