@@ -26,7 +26,7 @@ def keep_what_keys_open(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0005_incident_roles'),
+        ('incidents', '0006_read_audit'),
     ]
 
     operations = [
