@@ -44,6 +44,7 @@ ROLES: dict[str, frozenset[Verb]] = {
     "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.MANAGE_STAFF, Verb.READ_AUDIT},
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
+STAFF_ROLES = [name for name in ROLES if name != "subscriptions"]  # what people may be given
 
 # What becomes public at once: these take a second factor at sign-in, where the settings ask for one.
 PUBLISHING = frozenset({Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.PUBLISH_POSTMORTEM})
@@ -64,7 +65,7 @@ SCOPES: dict[Scope, frozenset[Verb]] = {
     Scope.INCIDENTS: _COMMUNICATOR - {Verb.SET_COMPONENT_STATUS},
     Scope.COMPONENTS: frozenset({Verb.SET_COMPONENT_STATUS, Verb.EDIT_CATALOGUE}),
     Scope.SUBSCRIBERS: frozenset({Verb.MANAGE_SUBSCRIBERS}),
-    Scope.ADMIN: ROLES["administrator"],
+    Scope.ADMIN: ROLES["administrator"] - {Verb.MANAGE_STAFF},
 }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -18,7 +19,7 @@ from incidents.admin.history import moment
 from incidents.forms.verb import MomentField, VerbForm, one_line
 from incidents.models import ApiKey, Page, User
 from incidents.people import create_key, revoke_key, save_staff
-from incidents.permissions import Scope, Verb, allows
+from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,11 @@ class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run tim
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
         return fields if acting(request).is_superuser else (*fields, "is_superuser")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":  # those of programs are not for people
+            kwargs["queryset"] = Group.objects.filter(name__in=STAFF_ROLES).order_by("name")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:

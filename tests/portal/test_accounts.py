@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -14,9 +17,12 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from incidents.admin import history
+from incidents.errors import Forbidden, InvalidInput
 from incidents.models import User
-from incidents.people import service_user
+from incidents.people import save_staff, service_user
+from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
+from tests.servers import free_port
 
 MakeUser = Callable[[str, str], User]
 PASSWORD = "correct horse battery"
@@ -38,7 +44,8 @@ def sign_in(client: Client, user: User, password: str = PASSWORD) -> str:
 
 
 def set_up_second_factor(client: Client) -> str:
-    """Its secret."""
+    """Its secret. The password is asked for once more, as whoever sits at an open screen may not do this."""
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     page = client.get(reverse("mfa_activate_totp"))
     (secret,) = set(re.findall(r'value="([A-Z2-7]{32})"', page.text))
     client.post(reverse("mfa_activate_totp"), {"code": code(secret)})
@@ -47,7 +54,7 @@ def set_up_second_factor(client: Client) -> str:
 
 def test_the_admin_asks_for_a_password_and_leads_back_to_where_one_was(client: Client, author: User) -> None:
     asked = client.get("/admin/incidents/incident/", follow=True)
-    assert asked.redirect_chain[-1][0] == f"{LOGIN}?next=/admin/incidents/incident/"
+    assert asked.redirect_chain[-1][0] == f"{LOGIN}?next=%2Fadmin%2Fincidents%2Fincident%2F"
     answer = client.post(asked.redirect_chain[-1][0], filled(asked, login=author.username, password=PASSWORD))
     assert answer.headers["Location"] == "/admin/incidents/incident/"
 
@@ -138,3 +145,106 @@ def test_signing_in_and_changing_a_password_are_in_the_history_and_the_password_
     assert newest.history_change_reason == "Password set"
     assert not hasattr(newest, "password")
     assert any(change.name == "Last login" for entry in history.of_row(author) for change in entry.changes)
+
+
+# --- The company's identity provider ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def provider(settings: Settings) -> Iterator[Provider]:
+    with identity_provider() as provider:
+        app = {
+            "provider_id": "oidc",
+            "name": "Acme SSO",
+            "client_id": CLIENT,
+            "secret": "between us",
+            "settings": {"server_url": provider.address},
+        }
+        settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+        yield provider
+
+
+def sign_in_through(client: Client) -> str:
+    """What is shown at the end."""
+    page = client.get(LOGIN)
+    (button,) = re.findall(r'action="(/admin/account/oidc/[^"]+)"', page.text)
+    asked = client.post(button)
+    request = urlsplit(asked.headers["Location"])
+    connection = HTTPConnection(request.netloc)
+    connection.request("GET", f"{request.path}?{request.query}")
+    back = urlsplit(connection.getresponse().headers["Location"])
+    connection.close()
+    return client.get(f"{back.path}?{back.query}", follow=True).text
+
+
+def test_the_identity_provider_signs_in_who_has_an_account(client: Client, provider: Provider, author: User) -> None:
+    author.email = "grace@acme.example"
+    author.save()
+    provider.person = {"sub": "4711", "email": author.email, "email_verified": True, "name": "Grace"}
+    assert "Sign in with Acme SSO" in client.get(LOGIN).text
+    sign_in_through(client)
+    assert client.get(ADMIN).wsgi_request.user == author
+
+
+@pytest.mark.parametrize(("email", "is_verified"), [("mallory@acme.example", True), ("grace@acme.example", False)])
+def test_it_brings_in_nobody_else(
+    client: Client, provider: Provider, author: User, email: str, is_verified: bool
+) -> None:
+    author.email = "grace@acme.example"
+    author.save()
+    provider.person = {"sub": "4711", "email": email, "email_verified": is_verified, "name": "M"}
+    assert "Sign Up Closed" in sign_in_through(client)
+    assert client.get(ADMIN).status_code == 302
+    assert User.objects.filter(is_service=False).count() == 1
+
+
+def test_with_the_provider_down_a_password_still_opens(client: Client, settings: Settings, author: User) -> None:
+    app = {"provider_id": "oidc", "name": "Acme SSO", "client_id": CLIENT, "secret": "between us"}
+    gone = {"server_url": f"http://127.0.0.1:{free_port()}"}
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app | {"settings": gone}]}}
+    page = client.get(LOGIN)
+    (button,) = re.findall(r'action="(/admin/account/oidc/[^"]+)"', page.text)
+    assert "The identity provider does not answer" in client.post(button, follow=True).text
+    sign_in(client, author)
+    assert client.get(ADMIN).status_code == 200
+
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_administrator_gives_roles_and_the_history_says_so(client: Client, admin: User, author: User) -> None:
+    client.force_login(admin)
+    roles = Group.objects.filter(name__in=["viewer", "responder"])
+    address = reverse("admin:incidents_user_change", args=[author.pk])
+    client.post(address, filled(client.get(address)) | {"groups": [str(role.pk) for role in roles]})  # type: ignore[dict-item]  # a list is sent as several
+    assert set(author.groups.all()) == set(roles)
+    newest = author.history.latest("history_id")
+    assert (newest.history_user, newest.history_change_reason) == (admin, "Roles: responder, viewer")
+
+
+def test_only_a_superuser_makes_or_changes_one(client: Client, admin: User, author: User) -> None:
+    client.force_login(admin)
+    address = reverse("admin:incidents_user_change", args=[author.pk])
+    client.post(address, filled(client.get(address)) | {"is_superuser": "on"})
+    author.refresh_from_db()
+    assert not author.is_superuser
+    author.is_superuser = True
+    with pytest.raises(Forbidden):
+        save_staff(author, roles=(), author=admin)
+    root = User.objects.create_superuser("root", password=PASSWORD)
+    address = reverse("admin:incidents_user_change", args=[root.pk])
+    assert client.post(address, {"username": "mine"}).status_code == 403
+
+
+def test_nobody_closes_their_own_account(admin: User) -> None:
+    own = User.objects.get(pk=admin.pk)
+    own.is_active = False
+    with pytest.raises(InvalidInput, match="your own account"):
+        save_staff(own, roles=admin.groups.all(), author=admin)
+
+
+def test_who_manages_no_staff_sees_no_accounts(client: Client, author: User) -> None:
+    client.force_login(author)
+    assert client.get(reverse("admin:incidents_user_changelist")).status_code == 403
+    with pytest.raises(Forbidden):
+        save_staff(author, roles=(), author=author)

@@ -7,4 +7,6 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    dependencies = [("portal", "0001_kept_answers")]
+
     operations = [migrations.RunPython(create, migrations.RunPython.noop)]
