@@ -57,6 +57,7 @@ class MessageForm(IncidentForm, PromiseForm):
 
     verb = Verb.POST_UPDATE
     field_order = ("status", "body", "next_update", "next_update_due_at")
+    tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
     status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
@@ -184,11 +185,15 @@ class PublishForm(MessageForm):
 class CorrectionForm(IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
+    tells = True
 
     body = many_lines(
         _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
     )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
+    notify = forms.BooleanField(
+        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
+    )
 
     def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
         super().__init__(author, update.incident, data)
@@ -227,6 +232,7 @@ class NoteForm(IncidentForm):
 class PostmortemForm(IncidentForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
+    tells = True
 
     body = many_lines(
         _("Report"),
@@ -288,6 +294,7 @@ class DeclareForm(PageForm, PromiseForm):
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
+    tells = True
     fieldsets = (
         (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at"]}),
         (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
@@ -371,6 +378,7 @@ class DeclareForm(PageForm, PromiseForm):
 class MaintenanceForm(PageForm):
     verb = Verb.POST_UPDATE
     heading = _("Schedule maintenance")
+    tells = True
 
     title = one_line(_("Title"))
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
