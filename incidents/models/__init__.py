@@ -6,7 +6,7 @@ from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
-from incidents.models.people import ApiKey, User
+from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
@@ -15,6 +15,7 @@ from incidents.models.timeline import TimelineEntry
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "Component",
     "ComponentGroup",
     "ComponentListing",
