@@ -155,10 +155,10 @@ def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -
     if old is not None:
         return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=changes(old, new))
     what = _("Update “%(status)s”: posted, shown as of %(time)s")
-    changes = [_status_change(str(change.component), change) for change in components]
+    told = [_status_change(str(change.component), change) for change in components]
     if new.next_update_due_at:
-        changes.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
-    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(changes))
+        told.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
+    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(told))
 
 
 def _status_change(name: str, change: ComponentStatusChange) -> Change:
