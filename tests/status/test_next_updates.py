@@ -36,7 +36,7 @@ def promised(incident: Incident, author: User) -> OutboxEvent:
 def test_the_page_the_index_and_our_json_say_when_the_next_update_is_due(
     promised: OutboxEvent, page: Page, incident: Incident, author: User, published: Read
 ) -> None:
-    time = '<time datetime="2026-03-10T13:30:00+01:00" data-due>Mar 10, 2026 - 13:30 CET</time> <span></span>'
+    time = '<time datetime="2026-03-10T13:30:00+01:00" data-due>Mar 10, 2026 - 13:30 CET</time>'
     for path in ("index.html", f"incidents/{incident.public_id}.html"):
         assert f'<p class="due">{WORDS} {time}</p>' in published(page, path)
     document = json.loads(published(page, "api/next-updates.json"))

@@ -65,7 +65,7 @@
   const countDown = () => {
     for (const time of document.querySelectorAll("time[data-due]")) {
       const minutes = Math.ceil((Date.parse(time.dateTime) - Date.now() - skew) / 60e3);
-      time.nextElementSibling.textContent = `(${until.format(minutes, "minute")})`;
+      time.dataset.until = `(${until.format(minutes, "minute")})`;
     }
   };
   countDown();
