@@ -7,6 +7,9 @@ from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
+from incidents.models.role import IncidentRole
+from incidents.models.seal import Seal
+from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
@@ -16,6 +19,8 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentRole",
+    "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
     "MaintenanceReminder",
@@ -23,6 +28,8 @@ __all__ = [
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "Seal",
+    "TemplateComponent",
     "TimelineEntry",
     "User",
 ]

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, timeline
+from incidents import catalogue, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -19,12 +19,15 @@ from incidents.models import (
     ComponentListing,
     ComponentStatusChange,
     Incident,
+    IncidentRole,
+    IncidentTemplate,
     IncidentUpdate,
     Page,
     TimelineEntry,
     User,
 )
 from incidents.postmortems import publish_postmortem
+from incidents.roles import take_role
 from incidents.series import repeat_maintenance
 from incidents.services import post_update
 
@@ -52,6 +55,9 @@ REFUSED = {
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
+    "role_known": ["UPDATE incidents_incidentrole SET role = 'deputy'"],
+    "role_has_one_holder": ["UPDATE incidents_incidentrole SET renounced_at = NULL"],
+    "role_renounced_after_assumed": ["UPDATE incidents_incidentrole SET renounced_at = '2000-01-01 00:00'"],
     "update_status": ["UPDATE incidents_incidentupdate SET status = 'done'"],
     "update_has_body": ["UPDATE incidents_incidentupdate SET body = ''"],
     "maintenance_ends_after_it_starts": ["UPDATE incidents_maintenanceplan SET scheduled_until = scheduled_for"],
@@ -74,6 +80,11 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
+    "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
+    "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
+    "component_once_per_template": [
+        "UPDATE incidents_templatecomponent SET component_id = (SELECT min(id) FROM incidents_component)"
+    ],
 }
 UNIQUE = [
     "UPDATE incidents_incident SET public_id = '0bcdfghjklmn'",
@@ -108,6 +119,10 @@ def rows(
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_postmortem(planned, body="Why.", author=author)
+    named = IncidentTemplate(page=page, name="Slow", body="Slow.")
+    templates.save_template(named, components=[component, dashboard], author=admin)
+    for who in (author, admin):
+        take_role(incident, role=IncidentRole.Role.COMMANDER, author=who)
     timeline.note(
         incident,
         text="Restarted.",

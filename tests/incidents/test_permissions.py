@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, timeline
+from incidents import catalogue, clockwork, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -30,6 +30,8 @@ from incidents.models import (
     ComponentGroup,
     ComponentListing,
     Incident,
+    IncidentRole,
+    IncidentTemplate,
     IncidentUpdate,
     Page,
     User,
@@ -38,6 +40,7 @@ from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Verb, allows, require
 from incidents.postmortems import publish_postmortem
+from incidents.roles import hand_over, take_role
 from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.services import (
     correct_update,
@@ -53,6 +56,7 @@ from status.models import Recipient
 from tests.incidents.test_services import everything
 
 ROOT = Path(__file__).resolve().parents[2]
+Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator administrator",
     "note_timeline": "responder communicator administrator",
@@ -115,10 +119,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
     subscriptions.subscribe(page, **found, author=admin)
     recipient = Recipient.objects.get()
+    template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
+        lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
         lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
@@ -144,6 +151,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -254,9 +263,11 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
+    take_role(incident, role=Role.COMMANDER, author=author)
     create_key("robot", role="communicator", author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
+    templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
 
     for model in tracked_models():
         history = model.history.order_by("history_id")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork
+from incidents import clockwork, seals
 from status import delivery, posting, relay, subscriptions
 
 
@@ -19,6 +19,7 @@ class Command(BaseCommand):
         posting.deliver_webhooks()
         relay.heartbeat()
         subscriptions.sweep()
+        seals.seal()
         self.stdout.write(
             f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
         )
