@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -46,6 +47,7 @@ class IncidentFacts(TypedDict, total=False):
     detected_at: datetime | None
     acknowledged_at: datetime | None
     caused_by: Incident | None
+    metadata: dict[str, Any]
 
 
 PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
@@ -141,6 +143,14 @@ def publish_incident(
 
 
 @service(Verb.POST_UPDATE)
+def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
+    """Write down an incident that was over before it got here. Nobody is told, and no component changes."""
+    incident = declare_incident(page, title=title, author=author)
+    post_update(incident, status=IncidentStatus.RESOLVED, body=body, display_at=at, notify=False, author=author)
+    return incident
+
+
+@service(Verb.POST_UPDATE)
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
@@ -199,6 +209,8 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
         setattr(incident, name, value)
     if incident.caused_by_id == incident.pk:
         raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+    if "metadata" in facts:
+        check_metadata(facts["metadata"])
     save_checked(incident)
     if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
@@ -262,6 +274,17 @@ def check_body(body: str) -> str:
             field="body",
         )
     return body
+
+
+def check_metadata(metadata: dict[str, Any]) -> None:
+    """Statuspage's rule, and what a database can keep; raises `InvalidInput`."""
+    text = json.dumps(metadata)
+    if any(not isinstance(value, dict) for value in metadata.values()):
+        raise InvalidInput(_('Each value of the metadata is an object: {"ticket": {"id": 1}}.'), field="metadata")
+    if len(text) > BODY_LENGTH or "\\u0000" in text:
+        raise InvalidInput(
+            _("The metadata has more than %(most)d characters, or a NUL.") % {"most": BODY_LENGTH}, field="metadata"
+        )
 
 
 def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:

@@ -7,7 +7,7 @@ Every function uses a fixed number of queries, whatever the number of rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -130,9 +130,14 @@ class Reader:
             today=self.today,
             indicator=indicator,
             description=description,
-            groups=tuple(self._group(group, live) for group in self._groups),
+            groups=self.groups(),
             components=self.components(),
-            uptimes=self._uptimes([row for row in live if row.showcase]),
+            uptimes=self._uptimes(
+                [row for row in live if row.showcase],
+                self.today - timedelta(days=BAR_DAYS - 1),
+                self.today,
+                as_of=self.page.updated_at,
+            ),
             open_incidents=open_incidents,
             active_maintenances=tuple(each for each in maintenances if each not in upcoming),
             upcoming_maintenances=tuple(
@@ -143,6 +148,10 @@ class Reader:
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
         )
+
+    def groups(self) -> tuple[snapshot.Group, ...]:
+        live = [row for row in self._components.values() if row.deleted_at is None]
+        return tuple(self._group(group, live) for group in self._groups)
 
     def components(self) -> tuple[snapshot.Component, ...]:
         """This page's, in its order, with their status now."""
@@ -334,8 +343,14 @@ class Reader:
             updated_at=group.updated_at,
         )
 
-    def _uptimes(self, rows: list[Component]) -> tuple[snapshot.Uptime, ...]:
-        first = self.today - timedelta(days=BAR_DAYS - 1)
+    def uptimes(self, public_ids: Collection[str], first: date, last: date) -> tuple[snapshot.Uptime, ...]:
+        """How these components of the page were from one day to another, up to this moment."""
+        rows = [row for row in self._components.values() if row.deleted_at is None and row.public_id in public_ids]
+        return self._uptimes(rows, first, last, as_of=timezone.now())
+
+    def _uptimes(
+        self, rows: list[Component], first: date, last: date, *, as_of: datetime
+    ) -> tuple[snapshot.Uptime, ...]:
         since = self._midnight(first)
         keys = [row.pk for row in rows]
         current = Component.objects.filter(pk__in=keys).with_status(since)
@@ -352,8 +367,8 @@ class Reader:
                 overlaid(logs[row.pk], spans.get(row.pk, [])),
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
-                today=self.today,
-                as_of=self.page.updated_at,
+                today=last,
+                as_of=as_of,
                 zone=self._zone,
             )
             for row in rows

@@ -5,7 +5,7 @@ from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
-from incidents.models.people import ApiKey, User
+from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
@@ -14,6 +14,7 @@ from incidents.models.timeline import TimelineEntry
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "Component",
     "ComponentGroup",
     "ComponentListing",

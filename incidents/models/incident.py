@@ -85,6 +85,10 @@ class Incident(Tracked):
         "self", models.PROTECT, related_name="caused", verbose_name=_("caused by"), null=True, blank=True
     )
 
+    metadata = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="What programs attach for themselves: objects by name."
+    )
+
     objects = IncidentQuerySet.as_manager()
 
     if TYPE_CHECKING:

@@ -38,11 +38,12 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
-from incidents.permissions import Verb, allows, require
+from incidents.permissions import Scope, Verb, allows, require
 from incidents.postmortems import publish_postmortem
 from incidents.roles import hand_over, take_role
 from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.services import (
+    backfill_incident,
     correct_update,
     declare_incident,
     delete_incident,
@@ -104,7 +105,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     internal = declare_incident(page, title="Internal", author=author, visibility=Visibility.INTERNAL)
     taken = declare_incident(page, title="Taken back", author=author)
     wrong = post_update(taken, status=IncidentStatus.IDENTIFIED, body="Wrong.", author=author)
-    _key, row = create_key("robot", role="communicator", author=admin)
+    _key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     later = {name: at + timedelta(days=1) for name, at in window.items()}
     ahead, first, running = (
@@ -151,9 +152,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: backfill_incident(page, title="Old", body="Over.", at=now, author=by): Verb.POST_UPDATE,
+        lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by): (
+            Verb.EDIT_CATALOGUE
+        ),
         lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
-        lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
+        lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -264,7 +269,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
     take_role(incident, role=Role.COMMANDER, author=author)
-    create_key("robot", role="communicator", author=admin)
+    create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
@@ -337,7 +342,7 @@ def test_a_service_user_is_made_once_and_cannot_sign_in(admin: User) -> None:
 
 
 def test_a_key_is_kept_as_a_digest_and_writes_in_its_own_name(admin: User, incident: Incident) -> None:
-    key, row = create_key("robot", role="communicator", author=admin)
+    key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     assert key not in str(everything())
     assert ApiKey.objects.get(digest=ApiKey.digest_of(key)) == row
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=row.user)
@@ -359,8 +364,8 @@ def test_an_update_counts_as_the_authors_also_when_another_wrote_before(
 
 
 def test_a_key_is_named_once_and_its_history_has_who_made_and_revoked_it(admin: User) -> None:
-    _key, row = create_key("deploys", role="communicator", author=admin)
+    _key, row = create_key("deploys", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     with pytest.raises(InvalidInput, match="another name"):
-        create_key("deploys", role="viewer", author=admin)
+        create_key("deploys", scopes=[Scope.READ], author=admin)
     revoke_key(row, author=admin)
     assert [record.history_user for record in row.history.all()] == [admin, admin]
