@@ -183,7 +183,7 @@ def test_a_move_takes_the_reminders_along(plan: Plan, clock: time_machine.Travel
     maintenance = plan()
     clock.move_to(START - timedelta(hours=2))
     clockwork.advance()
-    later = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
+    later: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     move_maintenance(maintenance, **later, body="Two days later.", author=author)
     maintenance.plan.refresh_from_db()
     assert (maintenance.plan.scheduled_for, maintenance.plan.sequence) == (START + timedelta(days=2), 1)
@@ -196,7 +196,7 @@ def test_a_move_takes_the_reminders_along(plan: Plan, clock: time_machine.Travel
 
 def test_a_move_to_soon_sends_no_reminder_of_the_past(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
     maintenance = plan()
-    soon = {"scheduled_for": NOON + timedelta(minutes=30), "scheduled_until": NOON + timedelta(hours=1)}
+    soon: dict[str, Any] = {"scheduled_for": NOON + timedelta(minutes=30), "scheduled_until": NOON + timedelta(hours=1)}
     move_maintenance(maintenance, **soon, body="Now rather.", author=author)
     clock.shift(60)
     assert clockwork.advance() == 0
@@ -213,7 +213,7 @@ def test_a_cancelled_one_does_nothing_more(plan: Plan, clock: time_machine.Trave
     assert told(maintenance) == [(SCHEDULED, NOON), (COMPLETED, NOON)]
     assert reminded() == []
     for act in (cancel_maintenance, move_maintenance):
-        window = {} if act is cancel_maintenance else {"scheduled_for": START, "scheduled_until": END}
+        window: dict[str, Any] = {} if act is cancel_maintenance else {"scheduled_for": START, "scheduled_until": END}
         with refused(InvalidTransition, "is over"):
             act(maintenance, body="Again.", author=author, **window)
 
@@ -232,7 +232,7 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     maintenance.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (SCHEDULED, None, 2)
-    moved = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
+    moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     with refused(InvalidTransition, "starts, ends or cancels"):
         withdraw_update(update, author=author)
@@ -286,7 +286,7 @@ def test_what_cannot_be_is_refused_with_what_to_do(plan: Plan, clock: time_machi
     with refused(InvalidInput, "lies in the past"):
         extend_maintenance(maintenance, expected_until=START, body="More.", author=author)
     for act in (cancel_maintenance, move_maintenance):
-        window = {} if act is cancel_maintenance else {"scheduled_for": START, "scheduled_until": END}
+        window: dict[str, Any] = {} if act is cancel_maintenance else {"scheduled_for": START, "scheduled_until": END}
         with refused(InvalidTransition, "has begun"):
             act(maintenance, body="No.", author=author, **window)
 

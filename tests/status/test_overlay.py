@@ -36,7 +36,10 @@ def plan(page: Page, component: Component, author: User) -> Callable[..., Incide
     """A maintenance in an hour, for two hours."""
 
     def make(**facts: Any) -> Incident:
-        window = {"scheduled_for": datetime.now(UTC) + HOUR, "scheduled_until": datetime.now(UTC) + 3 * HOUR}
+        window: dict[str, Any] = {
+            "scheduled_for": datetime.now(UTC) + HOUR,
+            "scheduled_until": datetime.now(UTC) + 3 * HOUR,
+        }
         by_itself = {"starts_by_itself": True, "ends_by_itself": True, "components": [component]}
         return schedule_maintenance(
             page, title="Disks", body="New ones.", author=author, **(window | by_itself | facts)
@@ -331,7 +334,7 @@ def test_no_component_is_left_in_a_wrong_status(
             row.refresh_from_db()
             if row.status != IncidentStatus.COMPLETED and not row.deleted_at:
                 post_update(row, status=IncidentStatus.COMPLETED, body="Over.", author=author)
-        for each in Reader(page, today(page)).components():
-            own = Component.objects.get(public_id=each.id).status
-            assert each.status == own, "all maintenance is over, so each component has its own status again"
+        for seen in Reader(page, today(page)).components():
+            own = Component.objects.get(public_id=seen.id).status
+            assert seen.status == own, "all maintenance is over, so each component has its own status again"
         transaction.set_rollback(True)
