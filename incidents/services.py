@@ -28,7 +28,7 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
 
@@ -174,7 +174,8 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
-    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told.
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told. Of a maintenance, what
+    started, ended or cancelled it can be taken back; the clock does not do the same again.
     """
     incident = update.incident
     lock_live(incident)
@@ -187,6 +188,8 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.withdrawn_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
     left = list(incident.updates.standing().newest_first())
+    if (plan := getattr(incident, "plan", None)) and left:
+        _take_back_step(plan, update, left[0])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
@@ -243,6 +246,19 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     incident.deleted_at = timezone.now()
     incident._change_reason = reason
     incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
+    if update.status == before.status:  # its window may have been changed with it, and is not changed back here
+        raise InvalidTransition(_("Only what starts, ends or cancels a maintenance can be taken back. Post an update."))
+    if plan.cancelled_at:
+        plan.cancelled_at = None
+        plan.sequence += 1
+    elif update.status == IncidentStatus.COMPLETED:
+        plan.ends_by_itself = False
+    else:
+        plan.starts_by_itself = False
+    save_checked(plan)
 
 
 def is_held(update: IncidentUpdate) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from incidents.models import User
 
 # Which row it is, and what follows from the other facts
-UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host"})
+UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host", "sequence", "occurrence"})
 # Facts of an incident that its updates tell
 TOLD_BY_UPDATES = frozenset({"status", "first_posted_at", "next_update_due_at"})
 

@@ -3,7 +3,7 @@
 from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
@@ -25,6 +25,8 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",

@@ -36,7 +36,7 @@ def begin_with(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0007_key_scopes'),
+        ('incidents', '0008_maintenance_plans'),
     ]
 
     operations = [
