@@ -52,6 +52,13 @@ class Message:
     content: Content
     _parts: tuple[bytes, ...]
 
+    @property
+    def shown(self) -> Content:
+        """For staff to read: with "…" where each recipient has a link of their own."""
+        return Content(
+            self.content.subject, self.content.text.replace(_TOKEN, "…"), self.content.html.replace(_TOKEN, "…")
+        )
+
     def to(self, address: str, number: int, public_id: str) -> bytes:
         """The mail to a `bare` address: of the delivery with this number, to the recipient with this public id.
 
@@ -126,11 +133,12 @@ def _tell(
     page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
 ) -> Content:
     affected: tuple[snapshot.AffectedComponent, ...] = ()
+    due_at: datetime | None = None
     if isinstance(told, snapshot.Postmortem):
         step, tone = _("Postmortem"), "none"
     else:
         step, tone = str(labels.WORDS[told.status]), told.status
-        affected = told.affected_components
+        affected, due_at = told.affected_components, told.next_update_due_at
         if is_correction:
             step = _("Correction (%(status)s)") % {"status": step}
     return _render(
@@ -145,6 +153,7 @@ def _tell(
         html=to_html(told.body, top=3),
         at=told.display_at,
         moments=_moments(told.display_at, page),
+        due=_moments(due_at, page) if due_at else [],
         affected=[
             (
                 each.name,
