@@ -1,8 +1,9 @@
 """The record's rows, split by noun."""
 
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
@@ -24,11 +25,14 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",
     "Seal",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]
