@@ -49,6 +49,8 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # car
 
 
 class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
+    users: list[User]  # who has the address
+
     def clean_email(self) -> str:
         email: str = super().clean_email()
         self.users = [user for user in self.users if not user.is_service]  # a program has no password

@@ -35,7 +35,7 @@ class User(AbstractUser):
 
     _change_reason: str | None  # kept in the next history row
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]  # Django's own pattern
+    class Meta(AbstractUser.Meta):
         permissions = (("manage_staff", "Manage the accounts of staff and their roles"),)
 
     def set_password(self, raw_password: str | None) -> None:

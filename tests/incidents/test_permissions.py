@@ -38,7 +38,7 @@ from incidents.models import (
     User,
 )
 from incidents.models.base import Tracked
-from incidents.people import create_key, revoke_key, service_user
+from incidents.people import create_key, revoke_key, save_staff, service_user
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.postmortems import publish_postmortem
 from incidents.roles import hand_over, take_role
@@ -68,6 +68,8 @@ MAY = {
     "publish_postmortem": "communicator administrator",
     "edit_catalogue": "administrator",
     "manage_subscribers": "administrator subscriptions",
+    "manage_staff": "administrator",
+    "read_audit": "administrator",
 }
 MakeUser = Callable[[str, str], User]
 
@@ -164,6 +166,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: save_staff(User(username="new", password="!"), roles=[], author=by): Verb.MANAGE_STAFF,
         lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -221,7 +224,7 @@ def test_every_service_is_in_the_tables_above(acts: dict[Act, Verb]) -> None:
         and any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "service" for d in node.decorator_list)
     }
     assert len(found) == len(acts)
-    assert set(Verb) == set(acts.values())
+    assert set(Verb) - {Verb.READ_AUDIT} == set(acts.values()), "but for the one that changes nothing"
     assert set(Verb) == set(MAY)
 
 

@@ -36,11 +36,13 @@ def nobody_has_tried_yet(db: None) -> None:
 
 def code(secret: str) -> str:
     """What an authenticator program shows now."""
-    return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    return str(format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time()))))
 
 
 def sign_in(client: Client, user: User, password: str = PASSWORD) -> str:
-    return client.post(LOGIN, {"login": user.get_username(), "password": password}, follow=True).text
+    """What is shown at the end."""
+    page = client.post(LOGIN, {"login": user.get_username(), "password": password}, follow=True)
+    return str(page.content.decode())
 
 
 def set_up_second_factor(client: Client) -> str:
@@ -216,7 +218,7 @@ def test_an_administrator_gives_roles_and_the_history_says_so(client: Client, ad
     client.force_login(admin)
     roles = Group.objects.filter(name__in=["viewer", "responder"])
     address = reverse("admin:incidents_user_change", args=[author.pk])
-    client.post(address, filled(client.get(address)) | {"groups": [str(role.pk) for role in roles]})  # type: ignore[dict-item]  # a list is sent as several
+    client.post(address, filled(client.get(address)) | {"groups": [str(role.pk) for role in roles]})
     assert set(author.groups.all()) == set(roles)
     newest = author.history.latest("history_id")
     assert (newest.history_user, newest.history_change_reason) == (admin, "Roles: responder, viewer")
