@@ -50,6 +50,7 @@ class IncidentFacts(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
+STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
 PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
 
 
@@ -90,11 +91,13 @@ def post_update(
     author: User,
     components: Affected = (),
     display_at: datetime | None = None,
+    next_update_due_at: datetime | None = None,
     seen: str | None = None,
     notify: bool = True,
 ) -> IncidentUpdate:
     """Say where an incident stands, moving it to `status`, and its components with it.
 
+    `next_update_due_at` promises the public when it will hear more (`promises.due_at` knows the usual time).
     `display_at` back-dates what is shown, never before the newest update and never into the future.
     `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
     somebody has posted since; None leaves that unchecked.
@@ -108,6 +111,8 @@ def post_update(
     shown_at = display_at or now
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
+    if next_update_due_at and next_update_due_at <= now:
+        raise InvalidInput(_("Promise the next update for a time that is yet to come."), field="next_update_due_at")
     update = IncidentUpdate(
         incident=incident,
         status=status,
@@ -115,23 +120,31 @@ def post_update(
         author=author,
         display_at=shown_at,
         published_at=now if incident.visibility == Visibility.PUBLIC else None,
+        next_update_due_at=next_update_due_at,
         deliver_notifications=notify,
     )
     save_checked(update)
     change_components(update, components)
 
     incident.status = status
+    incident.next_update_due_at = next_update_due_at
     incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
-    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+    incident.save(update_fields=STANDING)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     return update
 
 
 @service(Verb.POST_UPDATE)
 def publish_incident(
-    incident: Incident, *, status: IncidentStatus, body: str, author: User, components: Affected = ()
+    incident: Incident,
+    *,
+    status: IncidentStatus,
+    body: str,
+    author: User,
+    components: Affected = (),
+    next_update_due_at: datetime | None = None,
 ) -> IncidentUpdate:
     """Make an internal incident public with its first public update. What was written before stays internal."""
     lock_live(incident)
@@ -139,7 +152,14 @@ def publish_incident(
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
     incident.visibility = Visibility.PUBLIC
     incident.save(update_fields=["visibility", "updated_at"])
-    return post_update(incident, status=status, body=body, author=author, components=components)
+    return post_update(
+        incident,
+        status=status,
+        body=body,
+        author=author,
+        components=components,
+        next_update_due_at=next_update_due_at,
+    )
 
 
 @service(Verb.POST_UPDATE)
@@ -171,10 +191,11 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if (plan := getattr(incident, "plan", None)) and left:
         _take_back_step(plan, update, left[0])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
+    incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
-    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+    incident.save(update_fields=STANDING)
 
 
 @service(Verb.CORRECT_UPDATE)

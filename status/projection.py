@@ -267,6 +267,7 @@ class Reader:
             created_at=row.created_at,
             updated_at=row.updated_at,
             edited_at=row.edited_at,
+            next_update_due_at=row.next_update_due_at,
             deliver_notifications=row.deliver_notifications,
             affected_components=tuple(
                 snapshot.AffectedComponent(

@@ -89,6 +89,7 @@ class IncidentUpdate:
     created_at: datetime
     updated_at: datetime
     edited_at: datetime | None  # the text was corrected then
+    next_update_due_at: datetime | None  # when the public was promised to hear more
     deliver_notifications: bool
     affected_components: tuple[AffectedComponent, ...]
 
@@ -153,6 +154,11 @@ class Incident:
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None
+
+    @property
+    def next_update_due_at(self) -> datetime | None:
+        """What the newest update promised."""
+        return self.updates[0].next_update_due_at
 
     @property
     def posted_at(self) -> datetime:

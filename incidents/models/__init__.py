@@ -1,5 +1,6 @@
 """The record's rows, split by noun."""
 
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
@@ -32,5 +33,6 @@ __all__ = [
     "Seal",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]

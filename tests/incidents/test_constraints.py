@@ -55,6 +55,17 @@ REFUSED = {
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
+    "incident_that_ended_promises_nothing": [
+        "UPDATE incidents_incident SET status = 'resolved', next_update_due_at = '2026-03-10 12:00'"
+    ],
+    "update_promises_to_the_public": [
+        "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
+        "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
+    ],
+    "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
+    "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
+    "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],
+    "cadence_is_a_time": ["UPDATE incidents_updatecadence SET minutes = 0"],
     "role_known": ["UPDATE incidents_incidentrole SET role = 'deputy'"],
     "role_has_one_holder": ["UPDATE incidents_incidentrole SET renounced_at = NULL"],
     "role_renounced_after_assumed": ["UPDATE incidents_incidentrole SET renounced_at = '2000-01-01 00:00'"],
@@ -98,7 +109,7 @@ UNIQUE = [
 
 @pytest.fixture
 def rows(
-    page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
+    cadence: None, page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
     incident: Incident, author: User, admin: User,
 ) -> None:  # fmt: skip
     """At least two rows in each table that has a uniqueness to break."""

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, templates, timeline
+from incidents import catalogue, clockwork, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -34,6 +34,7 @@ from incidents.models import (
     IncidentTemplate,
     IncidentUpdate,
     Page,
+    UpdateCadence,
     User,
 )
 from incidents.models.base import Tracked
@@ -122,9 +123,12 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     recipient = Recipient.objects.get()
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    with authored_by(admin):
+        cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: promises.set_cadence(cadence, minutes=7, author=by): Verb.EDIT_CATALOGUE,
         lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
         lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
@@ -269,6 +273,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
     take_role(incident, role=Role.COMMANDER, author=author)
+    with authored_by(admin):
+        UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
