@@ -148,6 +148,21 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a program pushes; its points are of the 24 hours before the newest one, in order."""
+
+    id: str
+    name: str
+    description: str
+    suffix: str
+    decimal_places: int
+    y_min: float | None
+    y_max: float | None
+    is_axis_hidden: bool
+    points: tuple[tuple[datetime, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The bounded part of a page: its size does not grow with history."""
 
@@ -165,6 +180,7 @@ class Site:
     recent_maintenances: tuple[Incident, ...]  # the 50 newest
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
+    metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
 
 
 @dataclass(frozen=True, slots=True)

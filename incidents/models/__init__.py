@@ -3,8 +3,9 @@
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan
+from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
-from incidents.models.page import Page
+from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
@@ -19,11 +20,15 @@ __all__ = [
     "ComponentGroup",
     "ComponentListing",
     "ComponentStatusChange",
+    "EmbedConfig",
     "Incident",
     "IncidentRole",
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "Metric",
+    "MetricFeed",
+    "MetricPoint",
     "OutboxEvent",
     "Page",
     "Postmortem",

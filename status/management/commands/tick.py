@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import seals
+from incidents import metrics, seals
 from status import delivery, posting, relay, subscriptions
 
 
@@ -17,6 +17,8 @@ class Command(BaseCommand):
         mailed = delivery.deliver_mail()
         posting.deliver_webhooks()
         relay.heartbeat()
+        relay.draw()
         subscriptions.sweep()
+        metrics.drop_old_points()
         seals.seal()
         self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")
