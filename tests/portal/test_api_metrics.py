@@ -49,6 +49,7 @@ def test_data_points_are_pushed_one_by_one_and_many_at_once(call: Call, metric: 
         assert (response.status_code, response.json()) == (202, {"data": many})
         assert call("GET", f"metrics/{metric['id']}").json()["most_recent_data_at"] == "2026-03-10T12:00:00.000Z"
         assert list(MetricPoint.objects.order_by("at").values_list("value", flat=True)) == [2, 1.5, 3]
+        wrong: Any
         for wrong in ({"timestamp": 0, "value": 1}, {"timestamp": now, "value": "x"}, {"value": 1}, [], None):
             assert call("POST", f"metrics/{metric['id']}/data", {"data": wrong}).status_code == 422
         for unknown in ("nosuchmetric", "a\x00b"):

@@ -74,7 +74,7 @@ PointRequest = enveloped("data", PointInput, title="PointRequest")
 
 
 class PointsRequest(Input):
-    data = serializers.DictField(
+    data = serializers.DictField(  # type: ignore[assignment]  # Statuspage's name is also a serializer's property
         child=serializers.ListField(child=PointInput(), max_length=10_000), help_text="Metric id to its data points."
     )
 
