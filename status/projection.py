@@ -16,8 +16,21 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Prefetch, Q
 from django.utils import timezone, translation
 
+<<<<<<< HEAD
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility, page_status, worst_status
 from incidents.metrics import newest_points
+=======
+from incidents.lifecycle import (
+    RUNNING,
+    ComponentStatus,
+    Impact,
+    IncidentStatus,
+    Kind,
+    Visibility,
+    page_status,
+    worst_status,
+)
+>>>>>>> main
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -25,12 +38,16 @@ from incidents.models import (
     ComponentStatusChange,
     Incident,
     IncidentUpdate,
+<<<<<<< HEAD
     Metric,
+=======
+    MaintenancePlan,
+>>>>>>> main
     OutboxEvent,
     Page,
 )
 from status import snapshot
-from status.uptime import Change, uptime
+from status.uptime import Change, Span, overlaid, uptime
 
 BAR_DAYS = 90
 PAST_DAYS = 15
@@ -85,7 +102,7 @@ class Reader:
         """This page's public components by primary key, in page order; also deleted ones, which history names."""
         listings = ComponentListing.objects.filter(page=self._row, deleted_at=None)
         positions = dict(listings.values_list("component", "position"))
-        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status()
+        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status().with_maintenance()
         groups = {group.pk: group for group in self._groups}
         for row in rows:
             if row.page_id != self._row.pk:
@@ -114,7 +131,7 @@ class Reader:
             ended[each.posted_at.astimezone(self._zone).date()].append(each)
         with translation.override("en"):  # Statuspage's words, which programs compare; pages translate them
             indicator, description = page_status(
-                (ComponentStatus(row.current) for row in live),
+                (row.shown for row in live),
                 (Impact(incident.impact) for incident in open_incidents if not incident.components),
             )
         return snapshot.Site(
@@ -200,7 +217,9 @@ class Reader:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
         if not wanted:
             return {}
-        return {
+        internal = Incident.objects.live().filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
+        unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
+        return unnamed | {
             row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
             for row in self._public.filter(pk__in=wanted)
         }
@@ -218,6 +237,8 @@ class Reader:
         postmortem = getattr(row, "postmortem", None)
         plan = getattr(row, "plan", None)
         watching = [u for u in updates if u.status in (IncidentStatus.MONITORING, IncidentStatus.VERIFYING)]
+        running = [u for u in updates if u.status in RUNNING]
+        shown_while = set(RUNNING) if plan and plan.shows_components else set()
         is_maintenance = row.kind == Kind.MAINTENANCE
         return snapshot.Incident(
             id=row.public_id,
@@ -230,7 +251,10 @@ class Reader:
             started_at=row.impact_began_at or oldest.display_at,
             monitoring_at=watching[-1].display_at if watching else None,
             resolved_at=ended_at,
-            updates=tuple(self._update(row, update) for update in updates),
+            updates=tuple(
+                self._update(row, update, before in shown_while, update.status in shown_while)
+                for update, before in zip(updates, [*(u.status for u in updates[1:]), ""], strict=True)
+            ),
             components=tuple(
                 self._component(component, left[pk] if as_left and row.is_ended else None)
                 for pk, component in self._components.items()
@@ -249,9 +273,17 @@ class Reader:
             caused_by=causes.get(row.caused_by_id or 0),
             scheduled_for=plan.scheduled_for if plan else None,
             scheduled_until=plan.scheduled_until if plan else None,
+            expected_until=plan.expected_until if plan else None,
+            began_at=running[-1].display_at if is_maintenance and running else None,
+            is_overrunning=bool(plan and plan.overran_at and not row.is_ended),
+            is_cancelled=bool(plan and plan.cancelled_at),
+            sequence=plan.sequence if plan else 0,
         )
 
-    def _update(self, incident: Incident, row: IncidentUpdate) -> snapshot.IncidentUpdate:
+    def _update(
+        self, incident: Incident, row: IncidentUpdate, was_shown: bool, is_shown: bool
+    ) -> snapshot.IncidentUpdate:
+        """`was_shown`, `is_shown`: its maintenance was, or is, laid over the components before and after it."""
         changes = {change.component_id: change for change in row.component_changes.all()}
         assert row.published_at is not None, "the prefetch reads published updates only"
         return snapshot.IncidentUpdate(
@@ -264,10 +296,14 @@ class Reader:
             created_at=row.created_at,
             updated_at=row.updated_at,
             edited_at=row.edited_at,
+            next_update_due_at=row.next_update_due_at,
             deliver_notifications=row.deliver_notifications,
             affected_components=tuple(
                 snapshot.AffectedComponent(
-                    component.public_id, self._full_name(component), changes[pk].old_status, changes[pk].status
+                    component.public_id,
+                    self._full_name(component),
+                    _overlaid(changes[pk].old_status, was_shown),
+                    _overlaid(changes[pk].status, is_shown),
                 )
                 for pk, component in self._components.items()
                 if pk in changes
@@ -314,7 +350,7 @@ class Reader:
             group_id=group.public_id if group else None,
             name=row.name,
             description=row.description or None,
-            status=left.status if left else row.current,
+            status=left.status if left else row.shown,
             position=row.position,
             showcase=row.showcase,
             only_show_if_degraded=row.only_show_if_degraded,
@@ -330,7 +366,7 @@ class Reader:
             page_id=self.page.id,
             name=group.name,
             description=group.description or None,
-            status=worst_status(ComponentStatus(row.current) for row in members),
+            status=worst_status(row.shown for row in members),
             position=group.position,
             component_ids=tuple(row.public_id for row in members),
             created_at=group.created_at,
@@ -354,10 +390,11 @@ class Reader:
             log = logs[change.component_id]
             if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
                 log.append(Change(change.effective_at, change.status))
+        spans = self._spans(keys, since)
         return tuple(
             uptime(
                 row.public_id,
-                logs[row.pk],
+                overlaid(logs[row.pk], spans.get(row.pk, [])),
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
                 today=last,
@@ -366,6 +403,21 @@ class Reader:
             )
             for row in rows
         )
+
+    @staticmethod
+    def _spans(components: list[int], since: datetime) -> dict[int, list[Span]]:
+        """When maintenances that show their components ran, by component, but for those over before `since`."""
+        ran = {key: Span(*times) for key, times in MaintenancePlan.objects.shown().times(since).items()}
+        told = IncidentUpdate.objects.published().filter(incident__in=ran)
+        named = ComponentStatusChange.objects.filter(component__in=components, update__in=told)
+        spans: dict[int, list[Span]] = defaultdict(list)
+        for component, incident in named.values_list("component", "update__incident").order_by().distinct():
+            spans[component].append(ran[incident])
+        return spans
+
+
+def _overlaid(status: str, is_running: bool) -> str:
+    return worst_status([ComponentStatus(status), ComponentStatus.UNDER_MAINTENANCE]) if is_running else status
 
 
 def showing(page: Page) -> models.QuerySet[Incident]:

@@ -19,8 +19,12 @@ from incidents import catalogue, metrics
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.components import StatusForm
+<<<<<<< HEAD
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
+=======
+from incidents.models import Component, ComponentGroup, ComponentListing, Page, User
+>>>>>>> main
 from incidents.permissions import Verb, allows
 
 if TYPE_CHECKING:
@@ -100,7 +104,7 @@ class ComponentAdmin(CatalogueAdmin):
     list_select_related = ("page", "group")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Component]:
-        return Component.objects.with_status()
+        return Component.objects.with_status().with_maintenance()
 
     def get_urls(self) -> list[URLPattern]:
         status = self.admin_site.admin_view(self.status_view)
@@ -108,8 +112,7 @@ class ComponentAdmin(CatalogueAdmin):
 
     @admin.display(description=gettext_lazy("status"), ordering="current")
     def status(self, component: Component) -> str:
-        label = ComponentStatus(component.current).label
-        return format_html('<span class="badge {}">{}</span>', component.current, label)
+        return format_html('<span class="badge {}">{}</span>', component.shown, component.shown.label)
 
     @admin.display(description="")
     def setting(self, component: Component) -> str:

@@ -1,9 +1,11 @@
 """The record's rows, split by noun."""
 
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan
 from incidents.models.metric import Metric, MetricFeed, MetricPoint
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
@@ -29,11 +31,14 @@ __all__ = [
     "Metric",
     "MetricFeed",
     "MetricPoint",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",
     "Seal",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]

@@ -14,10 +14,17 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from incidents import catalogue, metrics, templates, timeline
+from incidents import catalogue, clockwork, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance import (
+    cancel_maintenance,
+    extend_maintenance,
+    move_maintenance,
+    plan_maintenance,
+    schedule_maintenance,
+)
 from incidents.models import (
     ApiKey,
     Component,
@@ -30,6 +37,7 @@ from incidents.models import (
     IncidentUpdate,
     Metric,
     Page,
+    UpdateCadence,
     User,
 )
 from incidents.models.base import Tracked
@@ -37,6 +45,7 @@ from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.postmortems import publish_postmortem
 from incidents.roles import hand_over, take_role
+from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.services import (
     backfill_incident,
     correct_update,
@@ -62,6 +71,7 @@ MAY = {
     "publish_postmortem": "communicator administrator",
     "edit_catalogue": "administrator",
     "manage_subscribers": "administrator subscriptions",
+    "read_audit": "administrator",
 }
 MakeUser = Callable[[str, str], User]
 
@@ -102,6 +112,15 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     wrong = post_update(taken, status=IncidentStatus.IDENTIFIED, body="Wrong.", author=author)
     _key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    later = {name: at + timedelta(days=1) for name, at in window.items()}
+    ahead, first, running = (
+        schedule_maintenance(page, title="Disks", body="New ones.", **later, author=author) for _number in range(3)
+    )
+    series = repeat_maintenance(first, rule="FREQ=WEEKLY", author=author)
+    reminder = ahead.plan.reminders.first()
+    assert reminder
+    post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
+    moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
     subscriptions.subscribe(page, **found, author=admin)
@@ -109,15 +128,32 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    with authored_by(admin):
+        cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: promises.set_cadence(cadence, minutes=7, author=by): Verb.EDIT_CATALOGUE,
         lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
         lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
         lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
         lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
+        lambda by: plan_maintenance(ahead, ends_by_itself=True, author=by): Verb.POST_UPDATE,
+        lambda by: move_maintenance(ahead, **moved, author=by): Verb.POST_UPDATE,
+        lambda by: repeat_maintenance(ahead, rule="FREQ=DAILY", author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.start(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.complete(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.tell_overrun(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.remind(ahead, reminder, author=by): Verb.POST_UPDATE,
+        lambda by: cancel_maintenance(ahead, body="Not now.", author=by): Verb.POST_UPDATE,
+        lambda by: extend_maintenance(
+            running, expected_until=now + timedelta(days=3), body="Longer.", author=by
+        ): Verb.POST_UPDATE,
+        lambda by: make_ahead(series, author=by): Verb.POST_UPDATE,
+        lambda by: move_following(first, **moved, author=by): Verb.POST_UPDATE,
+        lambda by: cancel_following(first, body="No more.", author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
@@ -194,7 +230,7 @@ def test_every_service_is_in_the_tables_above(acts: dict[Act, Verb]) -> None:
         and any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "service" for d in node.decorator_list)
     }
     assert len(found) == len(acts)
-    assert set(Verb) == set(acts.values())
+    assert set(Verb) - {Verb.READ_AUDIT} == set(acts.values())  # which only looks, in the console
     assert set(Verb) == set(MAY)
 
 
@@ -240,11 +276,14 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     catalogue.save(second, author=admin)
     catalogue.save(ComponentListing(page=second, component=component), author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
-    schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
+    planned = schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
+    repeat_maintenance(planned, rule="FREQ=DAILY", author=author)
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
     take_role(incident, role=Role.COMMANDER, author=author)
+    with authored_by(admin):
+        UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)

@@ -4,7 +4,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+<<<<<<< HEAD
 from incidents import metrics, seals
+=======
+from incidents import clockwork, seals
+>>>>>>> main
 from status import delivery, posting, relay, subscriptions
 
 
@@ -12,6 +16,7 @@ class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        steps = clockwork.advance()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
@@ -21,4 +26,6 @@ class Command(BaseCommand):
         subscriptions.sweep()
         metrics.drop_old_points()
         seals.seal()
-        self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")
+        self.stdout.write(
+            f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
+        )
