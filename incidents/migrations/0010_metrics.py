@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0007_key_scopes'),
+        ('incidents', '0009_promises'),
     ]
 
     operations = [
