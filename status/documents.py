@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-<<<<<<< HEAD
-from status import api_v2, assets, charts, feeds, pages
+from status import api_v2, assets, charts, feeds, next_updates, pages
 from status.snapshot import Incident, Metric, Month, Page, Site
-=======
-from status import api_v2, assets, feeds, next_updates, pages
-from status.snapshot import Incident, Month, Page, Site
->>>>>>> main
 
 Documents = dict[str, bytes]
 

@@ -16,10 +16,6 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Prefetch, Q
 from django.utils import timezone, translation
 
-<<<<<<< HEAD
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility, page_status, worst_status
-from incidents.metrics import newest_points
-=======
 from incidents.lifecycle import (
     RUNNING,
     ComponentStatus,
@@ -30,7 +26,7 @@ from incidents.lifecycle import (
     page_status,
     worst_status,
 )
->>>>>>> main
+from incidents.metrics import newest_points
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -38,11 +34,8 @@ from incidents.models import (
     ComponentStatusChange,
     Incident,
     IncidentUpdate,
-<<<<<<< HEAD
-    Metric,
-=======
     MaintenancePlan,
->>>>>>> main
+    Metric,
     OutboxEvent,
     Page,
 )

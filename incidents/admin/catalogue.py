@@ -19,12 +19,7 @@ from incidents import catalogue, metrics
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.components import StatusForm
-<<<<<<< HEAD
-from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
-=======
-from incidents.models import Component, ComponentGroup, ComponentListing, Page, User
->>>>>>> main
 from incidents.permissions import Verb, allows
 
 if TYPE_CHECKING:

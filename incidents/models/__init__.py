@@ -3,9 +3,8 @@
 from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
-from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
+from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
@@ -28,11 +27,11 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "Metric",
     "MetricFeed",
     "MetricPoint",
-    "MaintenanceReminder",
-    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",

@@ -13,8 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, metrics, templates, timeline
-from incidents import catalogue, clockwork, promises, templates, timeline
+from incidents import catalogue, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility

@@ -4,11 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-<<<<<<< HEAD
-from incidents import metrics, seals
-=======
-from incidents import clockwork, seals
->>>>>>> main
+from incidents import clockwork, metrics, seals
 from status import delivery, posting, relay, subscriptions
 
 
