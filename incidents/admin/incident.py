@@ -26,8 +26,8 @@ from incidents.forms.incident import (
     IncidentForm,
     MaintenanceForm,
     NoteForm,
-    PostmortemForm,
     PublishForm,
+    StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
 )
@@ -45,14 +45,14 @@ VERBS: dict[str, type[IncidentForm]] = {
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
-    "postmortem": PostmortemForm,
+    "postmortem": StartPostmortemForm,
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
-    PostmortemForm: gettext_lazy("The postmortem is published."),
+    StartPostmortemForm: gettext_lazy("The postmortem is begun."),
     CorrectionForm: gettext_lazy("The update is corrected."),
 }
 
@@ -194,6 +194,8 @@ class IncidentAdmin(RecordAdmin):
         messages.success(request, DONE[type(form)])
         if isinstance(form, UpdateForm) and incident.is_ended:
             self._warn_of_components(request, incident)
+        if isinstance(form, StartPostmortemForm):
+            return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
         return redirect("admin:incidents_incident_change", incident.pk)
 
     def _warn_of_components(self, request: HttpRequest, incident: Incident) -> None:

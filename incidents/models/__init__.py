@@ -1,15 +1,18 @@
 """The record's rows, split by noun."""
 
+from incidents.models.action import ActionItem
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
-from incidents.models.postmortem import Postmortem
+from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
+from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
+    "ActionItem",
     "ApiKey",
     "Component",
     "ComponentGroup",
@@ -21,6 +24,10 @@ __all__ = [
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "PostmortemComment",
+    "PostmortemLook",
+    "PostmortemRevision",
+    "PostmortemSection",
     "TimelineEntry",
     "User",
 ]

@@ -84,12 +84,19 @@ class Incident(Tracked):
     caused_by = models.ForeignKey(
         "self", models.PROTECT, related_name="caused", verbose_name=_("caused by"), null=True, blank=True
     )
+    postmortem: models.ForeignKey[Postmortem | None, Postmortem | None] = models.ForeignKey(
+        "incidents.Postmortem",
+        models.PROTECT,
+        related_name="incidents",
+        verbose_name=_("postmortem"),
+        null=True,
+        editable=False,
+    )
 
     objects = IncidentQuerySet.as_manager()
 
     if TYPE_CHECKING:
         plan: MaintenancePlan
-        postmortem: Postmortem
 
     class Meta:
         verbose_name = _("incident")
