@@ -9,6 +9,9 @@ from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
+from incidents.models.postmortem import Postmortem
+from incidents.models.seal import Seal
+from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
     "OutboxEvent",
@@ -28,6 +32,8 @@ __all__ = [
     "PostmortemLook",
     "PostmortemRevision",
     "PostmortemSection",
+    "Seal",
+    "TemplateComponent",
     "TimelineEntry",
     "User",
 ]
