@@ -60,6 +60,8 @@ def _record(
     action_item: ActionItem | None = None,
 ) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
-        OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update, action_item=action_item, notify=notify)
+        OutboxEvent.objects.create(
+            page=page, kind=kind, incident=incident, update=update, action_item=action_item, notify=notify
+        )
         # robust: a failure to publish must not turn a committed change into an error
         transaction.on_commit(partial(event_recorded.send_robust, OutboxEvent, page_id=page.pk), robust=True)

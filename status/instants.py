@@ -26,6 +26,10 @@ class Zones:
     report: ZoneInfo
     page: ZoneInfo
 
+    @classmethod
+    def named(cls, report: str, page: str) -> Zones:
+        return cls(ZoneInfo(report), ZoneInfo(page))
+
 
 @dataclass(slots=True)
 class Teller:

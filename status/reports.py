@@ -22,13 +22,15 @@ def published(row: Postmortem | None, about: tuple[snapshot.Covered, ...]) -> sn
         title=newest.content["title"],
         time_zone=newest.content["time_zone"],
         about=about,
-        sections=tuple(snapshot.Section(each["key"], each["heading"], each["text"]) for each in newest.content["sections"]),
+        sections=tuple(
+            snapshot.Section(each["key"], each["heading"], each["text"]) for each in newest.content["sections"]
+        ),
         commitments=tuple(_commitment(each["text"], items.get(each["id"])) for each in newest.content["commitments"]),
-        amendments=tuple(snapshot.Amendment(each.published_at, each.what_changed) for each in revisions[1:]),
+        amendments=tuple(snapshot.Amendment(each.created_at, each.what_changed) for each in revisions[1:]),
         display_at=first.display_at,
-        published_at=first.published_at,
+        published_at=first.created_at,
         created_at=row.created_at,
-        updated_at=newest.published_at,
+        updated_at=newest.created_at,
         deliver_notifications=newest.deliver_notifications,
     )
 
@@ -43,6 +45,4 @@ def withdrawn(row: Postmortem | None, about: tuple[snapshot.Covered, ...]) -> sn
 
 def _commitment(text: str, item: ActionItem | None) -> snapshot.Commitment:
     state = {"in_progress": "open"}.get(item.state, item.state) if item else "open"
-    return snapshot.Commitment(
-        text, state, item.done_on if item else None, item.verified_on if item else None
-    )
+    return snapshot.Commitment(text, state, item.done_on if item else None, item.verified_on if item else None)

@@ -16,7 +16,15 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, TimelineEntry
+from incidents.models import (
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    Postmortem,
+    PostmortemRevision,
+    TimelineEntry,
+)
 from incidents.models.base import Tracked
 
 if TYPE_CHECKING:
@@ -73,10 +81,35 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
-    for name in ("postmortem", "plan"):
-        if row := getattr(incident, name, None):
-            entries += _entries(row, leave_out={"incident", "author"})
+    if plan := getattr(incident, "plan", None):
+        entries += _entries(plan, leave_out={"incident"})
+    if incident.postmortem:
+        entries += [_revision_entry(revision) for revision in _revisions(incident.postmortem)]
     return _newest_first(entries)
+
+
+def of_postmortem(postmortem: Postmortem) -> list[Entry]:
+    """Everything that was written, approved and published of a report, with its measures."""
+    entries = _entries(postmortem, leave_out={"edited_by", "edited_at", "approved_hash"})
+    rows = [*postmortem.sections.all(), *postmortem.action_items.all()]
+    entries += [entry for row in rows for entry in _entries(row, leave_out={"postmortem", "position"}, about=str(row))]
+    entries += [_revision_entry(revision) for revision in _revisions(postmortem)]
+    return _newest_first(entries)
+
+
+def _revisions(postmortem: Postmortem) -> Iterable[PostmortemRevision]:
+    return postmortem.revisions.select_related("author", "approved_by")
+
+
+def _revision_entry(revision: PostmortemRevision) -> Entry:
+    what = _("Postmortem: revision %(number)d published, approved by %(who)s")
+    return Entry(
+        revision.created_at,
+        revision.author,
+        what % {"number": revision.number, "who": revision.approved_by},
+        text=revision.what_changed,
+        reason=revision.break_glass,
+    )
 
 
 def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
@@ -91,9 +124,9 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
     return [pair for versions in by_row.values() for pair in pairwise(versions)]
 
 
-def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
+def _entries(row: Tracked, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
     entries = []
-    noun = capfirst(str(row._meta.verbose_name))
+    noun = capfirst(str(row._meta.verbose_name)) + (f" “{about}”" if about else "")
     for old, new in _versions(row.history.all()):
         is_deleted = new.deleted_at and not (old and old.deleted_at)
         changes = () if is_deleted else _changes(old, new, leave_out)

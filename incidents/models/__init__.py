@@ -9,7 +9,6 @@ from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
-from incidents.models.postmortem import Postmortem
 from incidents.models.seal import Seal
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry

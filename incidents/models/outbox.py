@@ -56,3 +56,9 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is about the postmortem of its incident, and so about all incidents which that covers."""
+        kinds = self.Kind
+        return self.kind in (kinds.POSTMORTEM_PUBLISHED, kinds.POSTMORTEM_AMENDED, kinds.COMMITMENT_FULFILLED)

@@ -21,8 +21,6 @@ from incidents.models.people import User
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from incidents.models.action import ActionItem
-    from incidents.models.incident import Incident
 
 HEADING_LENGTH = 200
 SECTION_LENGTH = 100_000
@@ -70,9 +68,7 @@ class Postmortem(Tracked):
     page = models.ForeignKey(Page, models.PROTECT, related_name="postmortems", verbose_name=_("page"))
     title = models.CharField(_("title"), max_length=255)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT, editable=False)
-    owner = models.ForeignKey(
-        User, models.PROTECT, related_name="+", verbose_name=_("owner"), null=True, blank=True
-    )
+    owner = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("owner"), null=True, blank=True)
     due_on = models.DateField(_("due"), null=True, blank=True)
     time_zone = models.CharField(
         _("time zone"),
@@ -101,10 +97,6 @@ class Postmortem(Tracked):
 
     objects = PostmortemQuerySet.as_manager()
 
-    if TYPE_CHECKING:
-        incidents: models.Manager[Incident]
-        action_items: models.Manager[ActionItem]
-
     class Meta:
         verbose_name = _("postmortem")
         verbose_name_plural = _("postmortems")
@@ -115,9 +107,6 @@ class Postmortem(Tracked):
             ("publish_postmortem", "Publish, amend and take back postmortems"),
         )
         constraints = (
-            models.CheckConstraint(
-                condition=Q(state__in=["draft", "in_review", "approved", "published"]), name="postmortem_state"
-            ),
             models.CheckConstraint(condition=~Q(title=""), name="postmortem_has_title"),
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "in_review"], approved_by=None, approved_hash="", break_glass="")
@@ -253,7 +242,7 @@ class PostmortemRevision(AppendOnly):
     break_glass = models.CharField(_("approved alone because"), max_length=REASON_LENGTH, blank=True)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("published by"))
     display_at = models.DateTimeField(_("time shown"))
-    published_at = models.DateTimeField(_("published"), help_text=_("The server's clock."))
+    created_at = models.DateTimeField(_("published"), default=timezone.now, help_text="The server's clock.")
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
 
     objects = AppendOnlyQuerySet["PostmortemRevision"].as_manager()
@@ -268,7 +257,8 @@ class PostmortemRevision(AppendOnly):
                 condition=Q(number=1) | Q(number__gt=1) & ~Q(what_changed=""), name="postmortem_amendment_says_what"
             ),
             models.CheckConstraint(
-                condition=~Q(approved_by=models.F("edited_by")) | ~Q(break_glass=""), name="postmortem_revision_four_eyes"
+                condition=~Q(approved_by=models.F("edited_by")) | ~Q(break_glass=""),
+                name="postmortem_revision_four_eyes",
             ),
         )
 

@@ -17,7 +17,9 @@ class PostmortemComment(Tracked):
     section = models.ForeignKey(PostmortemSection, models.PROTECT, related_name="comments")
     text = models.TextField(_("comment"), max_length=5_000)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
-    settled_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("settled by"), null=True)
+    settled_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", verbose_name=_("settled by"), null=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("comment")

@@ -34,9 +34,10 @@ def publish_postmortem(
     """
     lock_postmortem(postmortem)
     if postmortem.state != State.APPROVED:
-        raise InvalidTransition(_("Only an approved postmortem is published; this is “%(state)s”.") % {
-            "state": postmortem.get_state_display()
-        })
+        raise InvalidTransition(
+            _("Only an approved postmortem is published; this is “%(state)s”.")
+            % {"state": postmortem.get_state_display()}
+        )
     if postmortem.fingerprint() != postmortem.approved_hash:
         raise InvalidTransition(_("The text is not the one that was approved. Have it approved again."))
     now = timezone.now()
@@ -63,7 +64,7 @@ def publish_postmortem(
         break_glass=postmortem.break_glass,
         author=author,
         display_at=former.display_at if former else display_at or now,
-        published_at=now,
+        created_at=now,
         deliver_notifications=notify,
     )
     save_checked(revision)

@@ -23,7 +23,9 @@ def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
     """Ask for a review. The text may still be edited."""
     lock_postmortem(postmortem)
     if postmortem.state != State.DRAFT:
-        raise InvalidTransition(_("Only a draft is submitted for review; this one is “%(state)s”.") % _state(postmortem))
+        raise InvalidTransition(
+            _("Only a draft is submitted for review; this one is “%(state)s”.") % _state(postmortem)
+        )
     if not any(section.public for section in postmortem.live_sections()):
         raise InvalidTransition(_("There is no public text yet."))
     postmortem.state = State.IN_REVIEW
@@ -35,7 +37,9 @@ def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "")
     """Back to draft, from review or after the approval."""
     lock_postmortem(postmortem)
     if postmortem.state not in (State.IN_REVIEW, State.APPROVED):
-        raise InvalidTransition(_("Only what is in review or approved goes back; this is “%(state)s”.") % _state(postmortem))
+        raise InvalidTransition(
+            _("Only what is in review or approved goes back; this is “%(state)s”.") % _state(postmortem)
+        )
     back_to_draft(postmortem)
     postmortem._change_reason = reason
     postmortem.save()

@@ -35,7 +35,7 @@ class PostmortemFacts(TypedDict, total=False):
 def start_postmortem(
     incident: Incident, *, author: User, template: Template = Template.PUBLIC_REPORT, owner: User | None = None
 ) -> Postmortem:
-    """Begin the report on an incident with the headings of `template`; who begins it owns it unless another is named."""
+    """Begin the report on an incident with the headings of `template`, owned by who begins it or by `owner`."""
     lock_live(incident)
     check_uncovered(incident)
     postmortem = Postmortem(
@@ -56,7 +56,7 @@ def start_postmortem(
 
 @service(Verb.EDIT_POSTMORTEM)
 def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[PostmortemFacts]) -> Postmortem:
-    """Change facts of a report; those not named keep their values. Who owns it and until when is no edit of the text."""
+    """Change facts of a report; those not named keep their values. A new owner or due date is no edit of the text."""
     lock_postmortem(postmortem)
     if "title" in facts:
         facts["title"] = " ".join(facts["title"].split())
@@ -163,9 +163,7 @@ def add_section(postmortem: Postmortem, *, heading: str, author: User) -> Postmo
     if any(section.key == key for section in present):
         key = PostmortemSection.Key.OTHER
     position = max((section.position for section in present), default=0) + 1
-    section = PostmortemSection(
-        postmortem=postmortem, key=key, heading=" ".join(heading.split()), position=position
-    )
+    section = PostmortemSection(postmortem=postmortem, key=key, heading=" ".join(heading.split()), position=position)
     save_checked(section)
     mark_edited(postmortem, author)
     return section
@@ -204,7 +202,7 @@ def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
     lock_postmortem(postmortem)
     present = {section.heading.casefold(): section for section in postmortem.live_sections()}
     written = split(check_text(body, "body"))
-    if not written:
+    if not any(text for _heading, text in written):
         raise InvalidInput(_("Write the report first."), field="body")
     order = []
     for heading, text in written:
@@ -269,7 +267,7 @@ def due_on(incident: Incident) -> date | None:
     days = DUE.get(Severity(incident.severity))
     latest = incident.latest_update()
     ended_at = latest.display_at if latest and incident.is_ended else timezone.now()
-    return days and _working_day(ended_at.astimezone(incident.page.zone), days)
+    return _working_day(ended_at.astimezone(incident.page.zone), days) if days else None
 
 
 def _working_day(start: datetime, days: int) -> date:

@@ -19,6 +19,7 @@ from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
+    ActionItem,
     ApiKey,
     Component,
     ComponentGroup,
@@ -27,12 +28,13 @@ from incidents.models import (
     IncidentTemplate,
     IncidentUpdate,
     Page,
+    Postmortem,
     User,
 )
 from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Verb, allows, require
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems import measures, publishing, reviewing, writing
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -45,22 +47,25 @@ from incidents.services import (
 from status import posting, roster, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
+from tests.reports import approved, publish_report
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY = {
-    "declare_incident": "responder communicator administrator",
-    "note_timeline": "responder communicator administrator",
-    "post_update": "communicator administrator",
-    "correct_update": "communicator administrator",
-    "set_component_status": "communicator administrator",
-    "publish_postmortem": "communicator administrator",
+    "declare_incident": "responder communicator approver administrator",
+    "note_timeline": "responder communicator approver administrator",
+    "post_update": "communicator approver administrator",
+    "correct_update": "communicator approver administrator",
+    "set_component_status": "communicator approver administrator",
+    "edit_postmortem": "responder communicator approver administrator",
+    "approve_postmortem": "approver administrator",
+    "publish_postmortem": "communicator approver administrator",
     "edit_catalogue": "administrator",
     "manage_subscribers": "administrator subscriptions",
 }
 MakeUser = Callable[[str, str], User]
 
 
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator", "subscriptions"])
+@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "approver", "administrator", "subscriptions"])
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {
@@ -82,6 +87,64 @@ def test_a_refusal_names_the_right_that_is_missing(make_user: MakeUser) -> None:
 
 
 Act = Callable[[Any], object]
+
+
+def of_postmortems(page: Page, author: User) -> dict[Act, Verb]:
+    """Each on a report of its own, for most of them move it on."""
+
+    def ended(title: str) -> Incident:
+        incident = declare_incident(page, title=title, author=author)
+        post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+        return incident
+
+    def begun(title: str) -> Postmortem:
+        postmortem = writing.start_postmortem(ended(title), author=author)
+        writing.write_report(postmortem, body="Why.", author=author)
+        return postmortem
+
+    def submitted(title: str) -> Postmortem:
+        postmortem = begun(title)
+        reviewing.submit_postmortem(postmortem, author=author)
+        return postmortem
+
+    new, more, other = ended("New"), ended("More"), ended("Other")
+    draft, given_up, read = begun("Draft"), begun("Given up"), submitted("Read")
+    returned = submitted("Returned")
+    fingerprint = read.fingerprint()
+    writing.cover_incident(draft, other, author=author)
+    ready = approved(ended("Ready"), "Why.", author)
+    public = publish_report(ended("Public"), body="Why.", author=author)
+    section, removed = draft.live_sections()[:2]
+    item = measures.add_action_item(draft, text="Alert earlier", author=author)
+    gone = measures.add_action_item(draft, text="Nothing", author=author)
+    comment = reviewing.comment_section(section, text="Really?", author=author)
+    texts = {"heading": "Summary", "internal": "", "public": "Because.", "withheld": ""}
+    done = ActionItem.State.DONE
+    edit, publish = Verb.EDIT_POSTMORTEM, Verb.PUBLISH_POSTMORTEM
+    return {
+        lambda by: writing.start_postmortem(new, author=by): edit,
+        lambda by: writing.edit_postmortem(draft, title="Other", author=by): edit,
+        lambda by: writing.delete_postmortem(given_up, reason="No need", author=by): edit,
+        lambda by: writing.cover_incident(draft, more, author=by): edit,
+        lambda by: writing.uncover_incident(draft, other, author=by): edit,
+        lambda by: writing.edit_section(section, **texts, author=by): edit,
+        lambda by: writing.add_section(draft, heading="Thanks", author=by): edit,
+        lambda by: writing.remove_section(removed, author=by): edit,
+        lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by): edit,
+        lambda by: writing.write_report(draft, body="Because.", author=by): edit,
+        lambda by: measures.add_action_item(draft, text="Watch it", author=by): edit,
+        lambda by: measures.edit_action_item(item, text="Alert sooner", author=by): edit,
+        lambda by: measures.move_action_item(item, state=done, evidence="A test", author=by): edit,
+        lambda by: measures.remove_action_item(gone, author=by): edit,
+        lambda by: reviewing.comment_section(section, text="Why?", author=by): edit,
+        lambda by: reviewing.settle_comment(comment, author=by): edit,
+        lambda by: reviewing.look(draft, author=by): edit,
+        lambda by: reviewing.submit_postmortem(draft, author=by): edit,
+        lambda by: reviewing.return_postmortem(returned, author=by): edit,
+        lambda by: reviewing.approve_postmortem(read, fingerprint=fingerprint, author=by): Verb.APPROVE_POSTMORTEM,
+        lambda by: publishing.publish_postmortem(ready, author=by): publish,
+        lambda by: publishing.unpublish_postmortem(public, reason="Wrong", author=by): publish,
+    }
 
 
 @pytest.fixture
@@ -112,7 +175,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
-        lambda by: publish_postmortem(ended, body="Why.", author=by): Verb.PUBLISH_POSTMORTEM,
+        **of_postmortems(page, author),
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
@@ -226,7 +289,9 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
-    publish_postmortem(incident, body="Why.", author=author)
+    postmortem = publish_report(incident, body="Why.", author=author)
+    measures.add_action_item(postmortem, text="Alert earlier", author=author)
+    reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
     create_key("robot", role="communicator", author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
