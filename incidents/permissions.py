@@ -30,6 +30,7 @@ class Verb(StrEnum):
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
     MANAGE_SUBSCRIBERS = "manage_subscribers"
+    READ_AUDIT = "read_audit"
 
 
 _RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE, Verb.EDIT_POSTMORTEM})
@@ -41,7 +42,7 @@ ROLES: dict[str, frozenset[Verb]] = {
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
     "approver": _APPROVER,
-    "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS},
+    "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 

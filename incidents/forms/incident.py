@@ -56,6 +56,7 @@ class MessageForm(IncidentForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
+    tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
     status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
@@ -170,11 +171,15 @@ class PublishForm(MessageForm):
 class CorrectionForm(IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
+    tells = True
 
     body = many_lines(
         _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
     )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
+    notify = forms.BooleanField(
+        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
+    )
 
     def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
         super().__init__(author, update.incident, data)
@@ -268,6 +273,7 @@ class DeclareForm(PageForm):
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
+    tells = True
     fieldsets = (
         (None, {"fields": ["page", "title", "body", "status"]}),
         (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
@@ -348,6 +354,7 @@ class DeclareForm(PageForm):
 class MaintenanceForm(PageForm):
     verb = Verb.POST_UPDATE
     heading = _("Schedule maintenance")
+    tells = True
 
     title = one_line(_("Title"))
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))

@@ -116,6 +116,7 @@ class ApproveForm(PostmortemForm):
 class PublishForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
+    tells = True
 
     what_changed = one_line(
         _("What changed"), most=REASON_LENGTH, help_text=_("Customers read it beside “Updated on”.")
@@ -142,6 +143,7 @@ class PublishForm(PostmortemForm):
 class UnpublishForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Take back")
+    tells = True
 
     reason = one_line(
         _("Reason"),

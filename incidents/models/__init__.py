@@ -9,6 +9,7 @@ from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
+from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
@@ -21,6 +22,7 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentRole",
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",

@@ -19,6 +19,7 @@ class Seal(AppendOnly):
     objects = AppendOnlyQuerySet["Seal"].as_manager()
 
     class Meta:
+        permissions = (("read_audit", "Read the audit trail of everything"),)
         indexes = (models.Index(fields=["table", "-number"], name="seal_newest_of_table"),)
 
     def __str__(self) -> str:

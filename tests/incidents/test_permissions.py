@@ -25,6 +25,7 @@ from incidents.models import (
     ComponentGroup,
     ComponentListing,
     Incident,
+    IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
     Page,
@@ -35,6 +36,7 @@ from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Verb, allows, require
 from incidents.postmortems import measures, publishing, reviewing, writing
+from incidents.roles import hand_over, take_role
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -50,6 +52,7 @@ from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
 ROOT = Path(__file__).resolve().parents[2]
+Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator approver administrator",
     "note_timeline": "responder communicator approver administrator",
@@ -168,6 +171,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
+        lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
         lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
@@ -292,6 +297,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     postmortem = publish_report(incident, body="Why.", author=author)
     measures.add_action_item(postmortem, text="Alert earlier", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
+    take_role(incident, role=Role.COMMANDER, author=author)
     create_key("robot", role="communicator", author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)

@@ -61,5 +61,5 @@ def note(apps, row, kind, author):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0005_postmortem_workflow")]
+    dependencies = [("incidents", "0007_postmortem_workflow")]
     operations = [migrations.RunPython(carry_over, migrations.RunPython.noop)]

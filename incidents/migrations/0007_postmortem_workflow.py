@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0004_seals'),
+        ('incidents', '0006_read_audit'),
     ]
 
     operations = [
