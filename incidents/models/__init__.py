@@ -1,12 +1,13 @@
 """The record's rows, split by noun."""
 
 from incidents.models.action import ActionItem
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
-from incidents.models.people import ApiKey, User
+from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
@@ -17,6 +18,7 @@ from incidents.models.timeline import TimelineEntry
 __all__ = [
     "ActionItem",
     "ApiKey",
+    "ApiKeyUse",
     "Component",
     "ComponentGroup",
     "ComponentListing",
@@ -26,6 +28,8 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",
@@ -36,5 +40,6 @@ __all__ = [
     "Seal",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]

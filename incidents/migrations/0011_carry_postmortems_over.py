@@ -78,5 +78,5 @@ def note(apps, row, kind, author):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0007_postmortem_workflow")]
+    dependencies = [("incidents", "0010_postmortem_workflow")]
     operations = [migrations.RunPython(carry_over, migrations.RunPython.noop)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0008_carry_postmortems_over'),
+        ('incidents', '0011_carry_postmortems_over'),
     ]
 
     operations = [

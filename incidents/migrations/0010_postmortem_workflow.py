@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0006_read_audit'),
+        ('incidents', '0009_promises'),
     ]
 
     operations = [
@@ -337,7 +337,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='outboxevent',
             name='kind',
-            field=models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited')], max_length=24, verbose_name='kind'),
+            field=models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited')], max_length=24, verbose_name='kind'),
         ),
         migrations.AddField(
             model_name='actionitem',
