@@ -13,12 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from incidents import catalogue, services
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
-<<<<<<< HEAD:tests/portal/test_api.py
 from tests.reports import publish_report
-from tests.services import CHROMIUM
-=======
-from incidents.postmortems import publish_postmortem
->>>>>>> main:tests/portal/test_api_incidents.py
 from tests.status.schema import DOCUMENTS
 
 Call = Callable[..., Any]
