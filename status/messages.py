@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from incidents.models import OutboxEvent, Page
 from status import labels, projection, snapshot, tokens
 from status.markdown import to_html
-from status.models import Delivery, Recipient
+from status.models import Recipient
 from status.stories import report_html, report_text
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
@@ -60,13 +60,15 @@ class Message:
             self.content.subject, self.content.text.replace(_TOKEN, "…"), self.content.html.replace(_TOKEN, "…")
         )
 
-    def to(self, delivery: Delivery) -> bytes:
-        """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
-        recipient = delivery.recipient
+    def to(self, address: str, number: int, public_id: str) -> bytes:
+        """The mail to a `bare` address: of the delivery with this number, to the recipient with this public id.
+
+        The same on every try but for its date.
+        """
         values = {
-            _ADDRESS.encode(): mailbox(delivery).encode(),
-            _NUMBER.encode(): f"{delivery.pk}.{recipient.public_id}".encode(),
-            _TOKEN.encode(): tokens.subscription(recipient.public_id).encode(),
+            _ADDRESS.encode(): address.encode(),
+            _NUMBER.encode(): f"{number}.{public_id}".encode(),
+            _TOKEN.encode(): tokens.subscription(public_id).encode(),
         }
         return b"".join([values.get(part, part) for part in self._parts])
 
@@ -76,12 +78,6 @@ def bare(address: str) -> str:
     if not _BARE_ADDRESS.fullmatch(address):
         raise BadAddress(_("This is not an address to which mail can be sent."))
     return address
-
-
-def mailbox(delivery: Delivery) -> str:
-    """The address to which it goes: a warning about a webhook to its owner. Raises `BadAddress`."""
-    recipient = delivery.recipient
-    return bare(recipient.contact if delivery.purpose == Delivery.Purpose.WARNING else recipient.address)
 
 
 def of_event(event: OutboxEvent) -> Message | None:
