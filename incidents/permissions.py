@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents.errors import Forbidden, MissingAuthor
 
 if TYPE_CHECKING:
     from incidents.models import User
+
+
+logger = logging.getLogger(__name__)
 
 
 class Verb(StrEnum):
@@ -24,6 +30,7 @@ class Verb(StrEnum):
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
     MANAGE_SUBSCRIBERS = "manage_subscribers"
+    READ_AUDIT = "read_audit"
 
 
 _RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE})
@@ -33,9 +40,33 @@ ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS},
+    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
+
+
+class Scope(TextChoices):
+    """What an API key may be used for. A key acts with the rights below, never with those of whoever made it."""
+
+    READ = "read", gettext_lazy("Read pages, components and incidents (every key may)")
+    INCIDENTS = "incidents", gettext_lazy("Incidents, updates, maintenance, postmortems and timelines")
+    COMPONENTS = "components", gettext_lazy("Components, their groups and their status, and metrics")
+    SUBSCRIBERS = "subscribers", gettext_lazy("Subscribers, whom it can read too")
+    ADMIN = "admin", gettext_lazy("Everything, pages and templates too")
+
+
+SCOPES: dict[Scope, frozenset[Verb]] = {
+    Scope.READ: frozenset(),
+    Scope.INCIDENTS: _COMMUNICATOR - {Verb.SET_COMPONENT_STATUS},
+    Scope.COMPONENTS: frozenset({Verb.SET_COMPONENT_STATUS, Verb.EDIT_CATALOGUE}),
+    Scope.SUBSCRIBERS: frozenset({Verb.MANAGE_SUBSCRIBERS}),
+    Scope.ADMIN: ROLES["administrator"],
+}
+
+
+def group_of(scope: Scope) -> str:
+    """The Django group that gives a key's service user the rights of a scope."""
+    return f"API: {scope.value}"
 
 
 def allows(actor: User | None, verb: Verb) -> bool:
@@ -47,6 +78,7 @@ def require(actor: User | None, verb: Verb) -> None:
     if actor is None or actor.pk is None:
         raise MissingAuthor(_("Every change needs an author: say who is acting."))
     if not allows(actor, verb):
+        logger.warning("%s was refused: no right to %s", actor.get_username(), verb.value)
         raise Forbidden(
             _("%(who)s may not do this (it needs the right “%(verb)s”). Ask an administrator for a role that has it.")
             % {"who": actor, "verb": verb.value.replace("_", " ")}
@@ -54,11 +86,11 @@ def require(actor: User | None, verb: Verb) -> None:
 
 
 def install_roles(**_kwargs: Any) -> None:
-    """Make Django groups out of `ROLES`: run after every migration, so that the table above is what holds."""
+    """Make Django groups out of the tables above: run after every migration, so that they are what holds."""
     from django.contrib.auth.models import Group, Permission
 
     every = Permission.objects.filter(content_type__app_label="incidents")
     views = list(every.filter(codename__startswith="view_"))
-    for name, verbs in ROLES.items():
+    for name, verbs in {**ROLES, **{group_of(scope): verbs for scope, verbs in SCOPES.items()}}.items():
         group, _created = Group.objects.get_or_create(name=name)
         group.permissions.set([*views, *every.filter(codename__in=verbs)])

@@ -118,6 +118,10 @@ NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
 # Who reads /metrics; without a token there is no such address.
 METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""
 
+# --- History ----------------------------------------------------------------------------------------------------------
+# Seals the history: not in the database, and not to be changed, or the chain cannot be verified any more.
+AUDIT_KEY = environment.secret("AUDIT_KEY", at_least=40) if environment.text("AUDIT_KEY") else SECRET_KEY
+
 # --- The clock and the workers ----------------------------------------------------------------------------------------
 REDIS_URL = environment.text("REDIS_URL")
 BROKER_DIR = DATA_DIR / "broker"
@@ -172,6 +176,8 @@ if DEMO:
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # --- Programs ---------------------------------------------------------------------------------------------------------
+# Requests a minute that each API key may send
+API_RATE = environment.number("API_RATE", 600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -192,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "ComponentStatus": "incidents.lifecycle.ComponentStatus",
         "IncidentStatus": "incidents.lifecycle.IncidentStatus",
         "ChosenImpact": "incidents.lifecycle.Impact",
+        "AnyImpact": "portal.api.serializers.incidents.IMPACTS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from incidents import promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -31,6 +32,7 @@ from incidents.forms.incident import (
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.role import RoleForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
@@ -45,6 +47,7 @@ VERBS: dict[str, type[IncidentForm]] = {
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
+    "role": RoleForm,
     "postmortem": PostmortemForm,
 }
 DONE = {
@@ -52,6 +55,7 @@ DONE = {
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
+    RoleForm: gettext_lazy("The roles are as you said."),
     PostmortemForm: gettext_lazy("The postmortem is published."),
     CorrectionForm: gettext_lazy("The update is corrected."),
 }
@@ -158,6 +162,9 @@ class IncidentAdmin(RecordAdmin):
             context |= {
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
+                "roles": incident.roles.active().select_related("user"),
+                "kept": promises.kept(incident.updates.all()),
+                "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }
         return super().change_view(request, object_id, form_url, context)

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import affected, choosable, component_rows, grouped
+from incidents.forms.promise import PromiseForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
-from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Visibility, allowed_statuses
+from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
 from incidents.maintenance import schedule_maintenance
 from incidents.models import Incident, IncidentUpdate, Page, TimelineEntry, User
 from incidents.permissions import Verb, allows
@@ -51,10 +52,12 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm):
+class MessageForm(IncidentForm, PromiseForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
+    field_order = ("status", "body", "next_update", "next_update_due_at")
+    tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
     status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
@@ -66,6 +69,14 @@ class MessageForm(IncidentForm):
         named = set(incident.components().values_list("pk", flat=True))
         self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
         self.offer_statuses()
+        if self.promises():
+            self.offer_promises(Severity(incident.severity))
+        else:
+            del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def promises(self) -> bool:
+        """Whether what is said here is public, and so may promise more."""
+        return self.incident.visibility == Visibility.PUBLIC
 
     def offer_statuses(self) -> None:
         """Only what is allowed now, with the next one chosen."""
@@ -108,6 +119,7 @@ class UpdateForm(MessageForm):
             author=self.author,
             components=affected(self.components),
             display_at=facts["display_at"],
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
         )
@@ -163,17 +175,25 @@ class PublishForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=affected(self.components),
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
         )
+
+    def promises(self) -> bool:
+        return True
 
 
 class CorrectionForm(IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
+    tells = True
 
     body = many_lines(
         _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
     )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
+    notify = forms.BooleanField(
+        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
+    )
 
     def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
         super().__init__(author, update.incident, data)
@@ -212,6 +232,7 @@ class NoteForm(IncidentForm):
 class PostmortemForm(IncidentForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
+    tells = True
 
     body = many_lines(
         _("Report"),
@@ -268,13 +289,14 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm):
+class DeclareForm(PageForm, PromiseForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
+    tells = True
     fieldsets = (
-        (None, {"fields": ["page", "title", "body", "status"]}),
+        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at"]}),
         (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
         (
             _("Times, when it began earlier"),
@@ -284,7 +306,7 @@ class DeclareForm(PageForm):
             },
         ),
     )
-    MESSAGE = ("body", "status", "display_at", "notify")
+    MESSAGE = ("body", "status", "display_at", "notify", "next_update", "next_update_due_at")
     TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
 
     title = one_line(_("Title"))
@@ -312,6 +334,7 @@ class DeclareForm(PageForm):
         super().__init__(author, data)
         if allows(author, Verb.POST_UPDATE):
             self.components = component_rows(data, choosable(self.pages))
+            self.offer_promises()
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
@@ -339,6 +362,7 @@ class DeclareForm(PageForm):
         if times:
             edit_incident(self.incident, author=self.author, **times)
         if self.components is not None and facts["body"]:
+            is_public = facts["visibility"] == Visibility.PUBLIC
             post_update(
                 self.incident,
                 status=facts["status"],
@@ -346,6 +370,7 @@ class DeclareForm(PageForm):
                 author=self.author,
                 components=affected(self.components),
                 display_at=facts["display_at"],
+                next_update_due_at=self.promised(facts["severity"], facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
 
@@ -353,6 +378,7 @@ class DeclareForm(PageForm):
 class MaintenanceForm(PageForm):
     verb = Verb.POST_UPDATE
     heading = _("Schedule maintenance")
+    tells = True
 
     title = one_line(_("Title"))
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
