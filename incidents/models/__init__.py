@@ -1,6 +1,7 @@
 """The record's rows, split by noun."""
 
 from incidents.models.cadence import UpdateCadence
+from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
@@ -16,6 +17,7 @@ from incidents.models.timeline import TimelineEntry
 __all__ = [
     "ApiKey",
     "ApiKeyUse",
+    "Clock",
     "Component",
     "ComponentGroup",
     "ComponentListing",

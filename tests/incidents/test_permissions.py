@@ -62,17 +62,17 @@ Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator administrator",
     "note_timeline": "responder communicator administrator",
-    "post_update": "communicator administrator",
+    "post_update": "communicator administrator clock",
     "correct_update": "communicator administrator",
     "set_component_status": "communicator administrator",
     "publish_postmortem": "communicator administrator",
     "edit_catalogue": "administrator",
-    "manage_subscribers": "administrator subscriptions",
+    "manage_subscribers": "administrator clock subscriptions",
 }
 MakeUser = Callable[[str, str], User]
 
 
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator", "subscriptions"])
+@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator", "clock", "subscriptions"])
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {
