@@ -43,13 +43,9 @@ ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-<<<<<<< HEAD
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
-    "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
-=======
     "approver": _APPROVER,
     "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
->>>>>>> main
+    "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 

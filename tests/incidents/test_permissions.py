@@ -63,37 +63,24 @@ from tests.reports import approved, publish_report
 ROOT = Path(__file__).resolve().parents[2]
 Role = IncidentRole.Role
 MAY = {
-<<<<<<< HEAD
-    "declare_incident": "responder communicator administrator",
-    "note_timeline": "responder communicator administrator",
-    "post_update": "communicator administrator clock",
-    "correct_update": "communicator administrator",
-    "set_component_status": "communicator administrator",
-    "publish_postmortem": "communicator administrator",
-    "edit_catalogue": "administrator",
-    "manage_subscribers": "administrator clock subscriptions",
-=======
     "declare_incident": "responder communicator approver administrator",
     "note_timeline": "responder communicator approver administrator",
-    "post_update": "communicator approver administrator",
+    "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
     "set_component_status": "communicator approver administrator",
     "edit_postmortem": "responder communicator approver administrator",
     "approve_postmortem": "approver administrator",
     "publish_postmortem": "communicator approver administrator",
     "edit_catalogue": "administrator",
-    "manage_subscribers": "administrator subscriptions",
+    "manage_subscribers": "administrator clock subscriptions",
     "read_audit": "administrator",
->>>>>>> main
 }
 MakeUser = Callable[[str, str], User]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "administrator", "clock", "subscriptions"])
-=======
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "approver", "administrator", "subscriptions"])
->>>>>>> main
+@pytest.mark.parametrize(
+    "role", ["viewer", "responder", "communicator", "approver", "administrator", "clock", "subscriptions"]
+)
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0009_promises'),
+        ('incidents', '0012_postmortem_workflow_only'),
     ]
 
     operations = [
