@@ -2,6 +2,7 @@
 
 from incidents.models.action import ActionItem
 from incidents.models.cadence import UpdateCadence
+from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
@@ -20,6 +21,7 @@ __all__ = [
     "ActionItem",
     "ApiKey",
     "ApiKeyUse",
+    "Clock",
     "Component",
     "ComponentGroup",
     "ComponentListing",

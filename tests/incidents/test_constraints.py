@@ -64,6 +64,7 @@ REFUSED = {
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
     ],
+    "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
     "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],

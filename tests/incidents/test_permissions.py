@@ -67,20 +67,22 @@ Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator approver administrator",
     "note_timeline": "responder communicator approver administrator",
-    "post_update": "communicator approver administrator",
+    "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
     "set_component_status": "communicator approver administrator",
     "edit_postmortem": "responder communicator approver administrator",
     "approve_postmortem": "approver administrator",
     "publish_postmortem": "communicator approver administrator",
     "edit_catalogue": "administrator",
-    "manage_subscribers": "administrator subscriptions",
+    "manage_subscribers": "administrator clock subscriptions",
     "read_audit": "administrator",
 }
 MakeUser = Callable[[str, str], User]
 
 
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "approver", "administrator", "subscriptions"])
+@pytest.mark.parametrize(
+    "role", ["viewer", "responder", "communicator", "approver", "administrator", "clock", "subscriptions"]
+)
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {

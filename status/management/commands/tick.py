@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from incidents import clockwork, metrics, seals
+from incidents.models import Clock
 from status import delivery, posting, relay, subscriptions
 
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         subscriptions.sweep()
         metrics.drop_old_points()
         seals.seal()
+        Clock.tick()
         self.stdout.write(
             f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
         )
