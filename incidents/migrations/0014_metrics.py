@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0012_postmortem_workflow_only'),
+        ('incidents', '0013_clock'),
     ]
 
     operations = [
