@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from status import api_v2, assets, calendars, feeds, next_updates, pages
-from status.snapshot import Incident, Month, Page, Site
+from status import api_v2, assets, calendars, charts, feeds, next_updates, pages
+from status.snapshot import Incident, Metric, Month, Page, Site
 
 Documents = dict[str, bytes]
 
@@ -53,3 +54,8 @@ def of_month(month: Month) -> Documents:
 
 def path_of_month(month: str) -> str:
     return f"history/{month}.html"
+
+
+def of_metrics(page: Page, metrics: Iterable[Metric]) -> Documents:
+    """The charts. They change with every measurement, and nothing else does."""
+    return {charts.path_of(metric.id): charts.chart(page, metric) for metric in metrics}

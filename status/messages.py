@@ -24,6 +24,7 @@ from incidents.models import OutboxEvent, Page
 from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
 from status.models import Recipient
+from status.stories import report_html, report_text
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
 _ADDRESS, _NUMBER, _TOKEN = (f"{name}{secrets.token_hex(8)}" for name in ("address", "number", "token"))
@@ -87,7 +88,7 @@ def of_event(event: OutboxEvent) -> Message | None:
     incident = next(iter(reader.incidents([event.incident.pk])), None)
     if incident is None:
         return None
-    if event.kind == OutboxEvent.Kind.POSTMORTEM_PUBLISHED:
+    if event.is_report:
         told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
     elif event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
         told = incident.updates[0] if incident.is_ahead else None
@@ -161,8 +162,8 @@ def _tell(
         tone=tone,
         incident=incident,
         impact=labels.IMPACTS[incident.impact],
-        body=told.body,
-        html=to_html(told.body, top=3),
+        body=report_text(told, page.time_zone) if isinstance(told, snapshot.Postmortem) else told.body,
+        html=report_html(told, top=3) if isinstance(told, snapshot.Postmortem) else to_html(told.body, top=3),
         at=told.display_at,
         moments=_moments(told.display_at, page),
         due=_moments(due_at, page) if due_at else [],
