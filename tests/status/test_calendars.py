@@ -74,7 +74,7 @@ def test_two_readers_find_what_was_announced(read: Read, maintenance: Incident) 
 def test_a_moved_one_is_the_same_entry_with_a_higher_sequence(read: Read, maintenance: Incident, author: User) -> None:
     first, _entry = read()
     with time_machine.travel(NOON + timedelta(hours=1), tick=False):
-        later = {"scheduled_for": START + timedelta(days=1), "scheduled_until": END + timedelta(days=1)}
+        later: dict[str, Any] = {"scheduled_for": START + timedelta(days=1), "scheduled_until": END + timedelta(days=1)}
         move_maintenance(maintenance, **later, body="A day later.", author=author)
     event, entry = read()
     assert event.uid == first.uid
