@@ -28,6 +28,11 @@ def service_user(name: str, *, role: str) -> User:
     return user
 
 
+def clock() -> User:
+    """In whose name what is due is done."""
+    return service_user("clock", role="clock")
+
+
 @service(Verb.MANAGE_STAFF)
 def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
     """Create or change an account and the roles it has.

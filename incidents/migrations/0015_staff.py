@@ -21,7 +21,7 @@ def begin_history(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0009_promises'),
+        ('incidents', '0014_metrics'),
     ]
 
     operations = [
