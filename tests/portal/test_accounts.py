@@ -51,7 +51,7 @@ def set_up_second_factor(client: Client) -> str:
     page = client.get(reverse("mfa_activate_totp"))
     (secret,) = set(re.findall(r'value="([A-Z2-7]{32})"', page.text))
     client.post(reverse("mfa_activate_totp"), {"code": code(secret)})
-    return secret
+    return str(secret)
 
 
 def test_the_admin_asks_for_a_password_and_leads_back_to_where_one_was(client: Client, author: User) -> None:
