@@ -25,12 +25,12 @@ from incidents.forms.incident import (
     DeletionForm,
     IncidentForm,
     MaintenanceForm,
-    NoteForm,
     PostmortemForm,
     PublishForm,
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows

@@ -7,6 +7,7 @@ from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
+from incidents.models.submission import Submission
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "Submission",
     "TimelineEntry",
     "User",
 ]
