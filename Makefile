@@ -21,9 +21,9 @@ demo: .venv/run.stamp
 
 test: lint
 	echo "== tests on PostgreSQL and Redis"
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 	echo "== tests on SQLite: those that use the tests' database; for the others nothing differs from above"
-	$(BIN)/python -m pytest -n auto --sqlite -m database
+	$(BIN)/python -m pytest -n auto --dist worksteal --sqlite -m database
 
 # Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
 CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint

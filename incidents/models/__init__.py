@@ -8,6 +8,7 @@ from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.submission import Submission
+from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
@@ -17,12 +18,14 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
     "OutboxEvent",
     "Page",
     "Postmortem",
     "Submission",
+    "TemplateComponent",
     "TimelineEntry",
     "User",
 ]

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, timeline
+from incidents import catalogue, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -18,6 +18,7 @@ from incidents.models import (
     ComponentListing,
     ComponentStatusChange,
     Incident,
+    IncidentTemplate,
     IncidentUpdate,
     Page,
     TimelineEntry,
@@ -59,6 +60,11 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
+    "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
+    "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
+    "component_once_per_template": [
+        "UPDATE incidents_templatecomponent SET component_id = (SELECT min(id) FROM incidents_component)"
+    ],
 }
 UNIQUE = [
     "UPDATE incidents_incident SET public_id = '0bcdfghjklmn'",
@@ -91,6 +97,8 @@ def rows(
         )
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_postmortem(planned, body="Why.", author=author)
+    named = IncidentTemplate(page=page, name="Slow", body="Slow.")
+    templates.save_template(named, components=[component, dashboard], author=admin)
     timeline.note(
         incident,
         text="Restarted.",

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, timeline
+from incidents import catalogue, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -24,6 +24,7 @@ from incidents.models import (
     ComponentGroup,
     ComponentListing,
     Incident,
+    IncidentTemplate,
     IncidentUpdate,
     Page,
     User,
@@ -99,6 +100,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
     subscriptions.subscribe(page, **found, author=admin)
     recipient = Recipient.objects.get()
+    template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
@@ -114,6 +116,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -226,6 +230,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     create_key("robot", role="communicator", author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
+    templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
 
     for model in tracked_models():
         history = model.history.order_by("history_id")
