@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
@@ -42,6 +43,12 @@ def acting(request: HttpRequest) -> User:
 def sent(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to."""
     return request.POST if request.method == "POST" else None
+
+
+def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
+    """With the word for the browser that it need not keep what was typed into this form any longer."""
+    response.set_cookie("accepted", form.token, secure=settings.SESSION_COOKIE_SECURE, samesite="Strict")
+    return response
 
 
 class RecordForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -154,7 +161,8 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
             require(form.author, form.verb)
             with timezone.override(form.zone):
                 if request.method == "POST" and form.perform():
-                    return self._repeated(request, form.repeated, original) if form.repeated else done()
+                    answer = self._repeated(request, form.repeated, original) if form.repeated else done()
+                    return accepted(answer, form)
                 fields = form.fieldsets or ((None, {"fields": list(form.fields)}),)
                 present = [
                     (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})

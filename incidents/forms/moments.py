@@ -13,7 +13,7 @@ from incidents.errors import InvalidInput
 AHEAD = timedelta(minutes=5)  # a clock time this far ahead is today's; beyond it, yesterday's
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_RANGE = re.compile(r"\s*(?:\.\.|–|—|\bto\b|\buntil\b|(?<=\d)-|(?<=[apm\s])-)\s*")  # noqa: RUF001  (dashes that are typed)
+_RANGE = re.compile(r"\s*(?:\.\.|–|—|\bto\b|\buntil\b|(?<=\d)-|(?<=[apm\s])-)\s*")
 _ABOUT = re.compile(r"^(?:~|about\b|around\b|approx\.?\b|ca\.?\b)\s*")
 _DAY = re.compile(r"^(?:(\d{4})-(\d\d)-(\d\d)|(today|yesterday))[\s,t]+")
 _CLOCK = re.compile(r"^(\d{1,2})(?:[:.h](\d\d))?\s*([ap]\.?m\.?)?$")

@@ -82,7 +82,7 @@ class VerbForm(forms.Form):
 
     def _is_repeated(self) -> bool:
         """Whether this was done before. A transaction that does the same at this moment is waited for."""
-        files = [(name, file.name, file.size) for name, file in self.files.items()]
+        files = sorted((name, str(file), getattr(file, "size", 0)) for name, file in self.files.items())
         digest = hashlib.sha256(repr((_typed(self.data), files)).encode()).hexdigest()
         first, is_new = Submission.objects.get_or_create(
             author=self.author, token=self.token, defaults={"digest": digest}

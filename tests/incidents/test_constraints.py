@@ -21,6 +21,7 @@ from incidents.models import (
     IncidentTemplate,
     IncidentUpdate,
     Page,
+    Submission,
     TimelineEntry,
     User,
 )
@@ -59,6 +60,8 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
+    "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
@@ -109,6 +112,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for token in ("one", "other"):
+        Submission.objects.create(author=author, token=token, digest="")
 
 
 @pytest.mark.usefixtures("rows")

@@ -50,7 +50,7 @@ def at(hour: int, minute: int, second: int = 0, day: int = 17) -> datetime:
         ("~17:05", Moment(at(16, 5), is_approximate=True)),
         ("around 10 min ago", Moment(at(16, 35, 30), is_approximate=True)),
         ("17:05-17:20", Moment(at(16, 5), at(16, 20))),
-        ("17:05 – 17:20", Moment(at(16, 5), at(16, 20))),  # noqa: RUF001  (as a phone types it)
+        ("17:05 – 17:20", Moment(at(16, 5), at(16, 20))),
         ("17:05 to 17:20", Moment(at(16, 5), at(16, 20))),
         ("16:05..16:20 UTC", Moment(at(16, 5), at(16, 20))),
         ("5pm-5:20pm", Moment(at(16, 0), at(16, 20))),

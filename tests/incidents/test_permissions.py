@@ -27,6 +27,7 @@ from incidents.models import (
     IncidentTemplate,
     IncidentUpdate,
     Page,
+    TimelineEntry,
     User,
 )
 from incidents.models.base import Tracked
@@ -102,6 +103,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     recipient = Recipient.objects.get()
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
+    attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
@@ -111,6 +114,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
+        lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
         lambda by: publish_postmortem(ended, body="Why.", author=by): Verb.PUBLISH_POSTMORTEM,
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
