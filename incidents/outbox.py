@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 from django.db import transaction
@@ -11,6 +13,19 @@ from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, P
 from incidents.signals import event_recorded
 
 Kind = OutboxEvent.Kind
+
+_watched: ContextVar[list[OutboxEvent] | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[OutboxEvent]]:
+    """The events that are recorded inside, as they come: for who asks what would be told, and undoes it."""
+    events: list[OutboxEvent] = []
+    token = _watched.set(events)
+    try:
+        yield events
+    finally:
+        _watched.reset(token)
 
 
 def record_incident(
@@ -43,6 +58,8 @@ def _record(
     notify: bool,
 ) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
-        OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update, notify=notify)
+        event = OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update, notify=notify)
+        if (watched := _watched.get()) is not None:
+            watched.append(event)
         # robust: a failure to publish must not turn a committed change into an error
         transaction.on_commit(partial(event_recorded.send_robust, OutboxEvent, page_id=page.pk), robust=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from incidents.errors import Forbidden, MissingAuthor
 
 if TYPE_CHECKING:
     from incidents.models import User
+
+
+logger = logging.getLogger(__name__)
 
 
 class Verb(StrEnum):
@@ -24,6 +28,7 @@ class Verb(StrEnum):
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
     MANAGE_SUBSCRIBERS = "manage_subscribers"
+    READ_AUDIT = "read_audit"
 
 
 _RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE})
@@ -33,7 +38,7 @@ ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS},
+    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 
@@ -47,6 +52,7 @@ def require(actor: User | None, verb: Verb) -> None:
     if actor is None or actor.pk is None:
         raise MissingAuthor(_("Every change needs an author: say who is acting."))
     if not allows(actor, verb):
+        logger.warning("%s was refused: no right to %s", actor.get_username(), verb.value)
         raise Forbidden(
             _("%(who)s may not do this (it needs the right “%(verb)s”). Ask an administrator for a role that has it.")
             % {"who": actor, "verb": verb.value.replace("_", " ")}

@@ -118,6 +118,10 @@ NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
 # Who reads /metrics; without a token there is no such address.
 METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""
 
+# --- History ----------------------------------------------------------------------------------------------------------
+# Seals the history: not in the database, and not to be changed, or the chain cannot be verified any more.
+AUDIT_KEY = environment.secret("AUDIT_KEY", at_least=40) if environment.text("AUDIT_KEY") else SECRET_KEY
+
 # --- The clock and the workers ----------------------------------------------------------------------------------------
 REDIS_URL = environment.text("REDIS_URL")
 BROKER_DIR = DATA_DIR / "broker"

@@ -52,6 +52,13 @@ class Message:
     content: Content
     _parts: tuple[bytes, ...]
 
+    @property
+    def shown(self) -> Content:
+        """For staff to read: with "…" where each recipient has a link of their own."""
+        return Content(
+            self.content.subject, self.content.text.replace(_TOKEN, "…"), self.content.html.replace(_TOKEN, "…")
+        )
+
     def to(self, delivery: Delivery) -> bytes:
         """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
         recipient = delivery.recipient

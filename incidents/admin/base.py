@@ -90,6 +90,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         models.URLField: {"assume_scheme": "https"},
     }
     actions = None
+    # What a form that tells customers something would publish and send, for the template; None when it is refused. It
+    # needs what the public is made of, of which the record knows nothing: the portal puts it here when it starts.
+    preview: ClassVar[Callable[[VerbForm], object]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return allows(acting(request), self.verb)
@@ -149,7 +152,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         done: Callable[[], HttpResponse],
         original: models.Model | None = None,
     ) -> HttpResponse:
-        """The page of one verb: the form, again with what was refused, or `done`; 403 with a sentence."""
+        """The page of one verb: the form, again with what was refused or a preview, or `done`; 403 with a sentence."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -160,7 +163,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         try:
             require(form.author, form.verb)
             with timezone.override(form.zone):
-                if request.method == "POST" and form.perform():
+                if form.tells and "preview" in request.POST:
+                    context |= {"is_previewed": True, "preview": RecordAdmin.preview(form)}
+                    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                        return render(request, "console/preview.html", context)
+                elif request.method == "POST" and form.perform():
                     answer = self._repeated(request, form.repeated, original) if form.repeated else done()
                     return accepted(answer, form)
                 fields = form.fieldsets or ((None, {"fields": list(form.fields)}),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -16,7 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, TimelineEntry
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentRole, IncidentUpdate, TimelineEntry
 from incidents.models.base import Tracked
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
+    entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
     for name in ("postmortem", "plan"):
         if row := getattr(incident, name, None):
             entries += _entries(row, leave_out={"incident", "author"})
@@ -97,16 +99,19 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
 
 
 def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
+    return _told(row._meta.verbose_name, row.history.all(), leave_out)
+
+
+def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
     entries = []
-    noun = capfirst(str(row._meta.verbose_name))
-    for old, new in _versions(row.history.all()):
+    for old, new in _versions(records):
         is_deleted = new.deleted_at and not (old and old.deleted_at)
-        changes = () if is_deleted else _changes(old, new, leave_out)
-        if not (old is None or is_deleted or changes):
+        differs = () if is_deleted else changes(old, new, leave_out)
+        if not (old is None or is_deleted or differs):
             continue  # touched without a new fact
         verb = _("deleted") if is_deleted else (_("changed") if old else _("created"))
-        what = f"{noun}: {verb}"
-        entries.append(_entry(new, what, changes=changes))
+        what = f"{capfirst(str(noun))}: {verb}"
+        entries.append(_entry(new, what, changes=differs))
     return entries
 
 
@@ -114,24 +119,33 @@ def _entry(record: Any, what: str, **more: Any) -> Entry:
     return Entry(record.history_date, record.history_user, what, reason=record.history_change_reason or "", **more)
 
 
-def _changes(old: Any, new: Any, leave_out: Collection[str] = ()) -> tuple[Change, ...]:
+def _named(field: models.Field[Any, Any], record: Any) -> str:
+    return str(getattr(record, field.name))
+
+
+def changes(
+    old: Any, new: Any, leave_out: Collection[str] = (), name_of: Callable[[Any, Any], str] = _named
+) -> tuple[Change, ...]:
+    """What differs between two history rows; of the first, all that is set. `name_of` says whom a relation names."""
     found = []
-    for field in new.tracked_fields:
+    # A row that is its own history is as it was created.
+    for field in getattr(new, "tracked_fields", new._meta.concrete_fields):
         if field.name in UNTOLD or field.name in leave_out:
             continue
         before = getattr(old, field.attname) if old else None
         after = getattr(new, field.attname)
         if before != after and not (old is None and after == ""):
-            found.append(Change(capfirst(field.verbose_name), _words(field, old) if old else "", _words(field, new)))
+            words = [_words(field, record, name_of) if record else "" for record in (old, new)]
+            found.append(Change(capfirst(field.verbose_name), *words))
     return tuple(found)
 
 
-def _words(field: models.Field[Any, Any], record: Any) -> str:
+def _words(field: models.Field[Any, Any], record: Any, name_of: Callable[[Any, Any], str]) -> str:
     value = getattr(record, field.attname)
     if value is None:
         return ""
     if field.is_relation:
-        return str(getattr(record, field.name))
+        return name_of(field, record)
     if field.choices:
         return str(dict(field.flatchoices).get(value, value))
     if isinstance(value, datetime):
@@ -144,7 +158,7 @@ def _words(field: models.Field[Any, Any], record: Any) -> str:
 def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -> Entry:
     status = IncidentStatus(new.status).label
     if old is not None:
-        return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=_changes(old, new))
+        return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=changes(old, new))
     what = _("Update “%(status)s”: posted, shown as of %(time)s")
     return _entry(
         new,

@@ -30,6 +30,7 @@ from incidents.forms.incident import (
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.role import RoleForm
 from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
@@ -45,6 +46,7 @@ VERBS: dict[str, type[IncidentForm]] = {
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
+    "role": RoleForm,
     "postmortem": PostmortemForm,
 }
 DONE = {
@@ -52,6 +54,7 @@ DONE = {
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
+    RoleForm: gettext_lazy("The roles are as you said."),
     PostmortemForm: gettext_lazy("The postmortem is published."),
     CorrectionForm: gettext_lazy("The update is corrected."),
 }
@@ -165,6 +168,7 @@ class IncidentAdmin(RecordAdmin):
             context |= {
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
+                "roles": incident.roles.active().select_related("user"),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }
         return super().change_view(request, object_id, form_url, context)

@@ -62,6 +62,7 @@ class MessageForm(IncidentForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
+    tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
     status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
@@ -176,11 +177,15 @@ class PublishForm(MessageForm):
 class CorrectionForm(IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
+    tells = True
 
     body = many_lines(
         _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
     )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
+    notify = forms.BooleanField(
+        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
+    )
 
     def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
         super().__init__(author, update.incident, data)
@@ -194,6 +199,7 @@ class CorrectionForm(IncidentForm):
 class PostmortemForm(IncidentForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
+    tells = True
 
     body = many_lines(
         _("Report"),
@@ -262,6 +268,7 @@ class DeclareForm(PageForm):
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
+    tells = True
     fieldsets = (
         (None, {"fields": ["page", "title", "body", "status", "notify"]}),
         (_("How bad is it?"), {"fields": ["is_core_down", "is_core_degraded", "is_unnoticed", "severity"]}),
@@ -356,6 +363,7 @@ class DeclareForm(PageForm):
 class MaintenanceForm(PageForm):
     verb = Verb.POST_UPDATE
     heading = _("Schedule maintenance")
+    tells = True
 
     title = one_line(_("Title"))
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))

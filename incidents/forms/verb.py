@@ -47,6 +47,7 @@ class VerbForm(forms.Form):
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
     components: ComponentChips | None = None
     repeated: Submission | None = None
+    tells: ClassVar[bool] = False  # whether customers may read something new after it: then staff can preview it
 
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(data)

@@ -7,6 +7,8 @@ from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, User
 from incidents.models.postmortem import Postmortem
+from incidents.models.role import IncidentRole
+from incidents.models.seal import Seal
 from incidents.models.submission import Submission
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
@@ -18,12 +20,14 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "Incident",
+    "IncidentRole",
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "Seal",
     "Submission",
     "TemplateComponent",
     "TimelineEntry",

@@ -1,0 +1,1 @@
+"""Pages and parts of pages for staff that need both the record and the public."""

@@ -38,7 +38,7 @@ class _Form(HTMLParser):
         elif tag == "option" and ("selected" in has or self._select not in self.values):
             self.values[self._select] = has.get("value") or ""
         elif tag == "input" and name and (has.get("type") != "checkbox" or "checked" in has):
-            self.values[name] = has.get("value") or ""
+            self.values[name] = has.get("value") or ("on" if has.get("type") == "checkbox" else "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -28,7 +28,17 @@ from incidents import catalogue
 from incidents.errors import Conflict
 from incidents.forms.incident import DeclareForm
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, Page, User
+from incidents.models import (
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentRole,
+    IncidentUpdate,
+    OutboxEvent,
+    Page,
+    User,
+)
+from incidents.roles import take_role
 from incidents.services import declare_incident, post_update
 from status import files, publication, relay
 
@@ -97,6 +107,20 @@ def test_a_form_that_is_sent_twice_at_once_is_done_once(page: Page, author: User
         token = f"token {turn}"
         assert together(declare(token), declare(token), declare(token)) == [True, True, True]
         assert Incident.objects.count() == turn
+
+
+@pytest.mark.postgresql
+def test_of_two_who_take_a_role_at_once_one_has_it_and_the_other_had_it(
+    incident: Incident, author: User, admin: User
+) -> None:
+    def take(who: User) -> Callable[[], IncidentRole]:
+        mine = Incident.objects.get(pk=incident.pk)
+        return lambda: take_role(mine, role=IncidentRole.Role.COMMANDER, author=who)
+
+    for _round in range(5):
+        together(take(author), take(admin))
+        assert incident.roles.active().count() == 1
+        assert {row.user for row in incident.roles.all()} == {author, admin}
 
 
 def assert_told_in_one_chain(component: Component) -> None:

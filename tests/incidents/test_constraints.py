@@ -18,6 +18,7 @@ from incidents.models import (
     ComponentListing,
     ComponentStatusChange,
     Incident,
+    IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
     Page,
@@ -26,6 +27,7 @@ from incidents.models import (
     User,
 )
 from incidents.postmortems import publish_postmortem
+from incidents.roles import take_role
 from incidents.services import post_update
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -52,6 +54,9 @@ REFUSED = {
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
+    "role_known": ["UPDATE incidents_incidentrole SET role = 'deputy'"],
+    "role_has_one_holder": ["UPDATE incidents_incidentrole SET renounced_at = NULL"],
+    "role_renounced_after_assumed": ["UPDATE incidents_incidentrole SET renounced_at = '2000-01-01 00:00'"],
     "update_status": ["UPDATE incidents_incidentupdate SET status = 'done'"],
     "update_has_body": ["UPDATE incidents_incidentupdate SET body = ''"],
     "maintenance_ends_after_it_starts": ["UPDATE incidents_maintenanceplan SET scheduled_until = scheduled_for"],
@@ -102,6 +107,8 @@ def rows(
     publish_postmortem(planned, body="Why.", author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
+    for who in (author, admin):
+        take_role(incident, role=IncidentRole.Role.COMMANDER, author=who)
     timeline.note(
         incident,
         text="Restarted.",

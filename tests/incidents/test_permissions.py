@@ -24,6 +24,7 @@ from incidents.models import (
     ComponentGroup,
     ComponentListing,
     Incident,
+    IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
     Page,
@@ -34,6 +35,7 @@ from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Verb, allows, require
 from incidents.postmortems import publish_postmortem
+from incidents.roles import hand_over, take_role
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -48,6 +50,7 @@ from status.models import Recipient
 from tests.incidents.test_services import everything
 
 ROOT = Path(__file__).resolve().parents[2]
+Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator administrator",
     "note_timeline": "responder communicator administrator",
@@ -108,6 +111,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
+        lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
         lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
@@ -231,6 +236,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
+    take_role(incident, role=Role.COMMANDER, author=author)
     create_key("robot", role="communicator", author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)

@@ -257,7 +257,7 @@ def test_the_answer_for_customers_is_always_current(
     staff: Client, incident: Incident, component: Component, author: User
 ) -> None:
     def answer() -> str:
-        return staff.get(room(incident)).context["room"].answer
+        return str(staff.get(room(incident)).context["room"].answer)
 
     assert "have not said anything in public" in answer()
     affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]

@@ -72,52 +72,69 @@
 
   // --- Drafts: what is typed outlives a reload, a lost session and a lost connection ----------------------------------
   // A draft is put away with its form's token. The server names the token of a form that it has accepted in a cookie.
+  // Each tab has its own; one that a closed tab left behind is taken over.
   const PREFIX = "draft:";
   const DAY = 864e5;
-  const keep = (act) => { try { return act(); } catch { return null; } };  // storage may be full or forbidden
-  const keyOf = (form) => `${PREFIX}${words.user}:${form.dataset.draft || location.pathname}`;
-  const typed = (form) => all("[name]", form).filter(
-    ({ name, type }) => name !== "csrfmiddlewaretoken" && !["file", "password", "submit", "button"].includes(type));
+  const attempt = (act) => { try { return act(); } catch { return null; } };  // storage may be full or forbidden
+  const read = (key) => attempt(() => JSON.parse(localStorage.getItem(key)));
+  const drop = (key) => attempt(() => localStorage.removeItem(key));
+  const keys = () => (attempt(() => Object.keys(localStorage)) || []).filter((key) => key.startsWith(PREFIX));
+  const tab = attempt(() => (sessionStorage.tab ||= crypto.randomUUID())) || "";
+  navigator.locks?.request(`tab:${tab}`, () => new Promise(() => {}));  // held for as long as this page is open
+  const left = async (stem) => {  // by a tab that is gone
+    const held = (await navigator.locks?.query())?.held.map(({ name }) => name);
+    return held && keys().find((key) => key.startsWith(stem) && !held.includes(`tab:${key.slice(stem.length)}`));
+  };
+
   const isChoice = ({ type }) => ["checkbox", "radio"].includes(type);
   const partOf = (field) => (isChoice(field) ? `${field.name}=${field.value}` : field.name);
   const valueOf = (field) => (isChoice(field) ? field.checked : field.value);
   const fill = (field, value) => { if (isChoice(field)) field.checked = value; else field.value = value; };
-  const read = (key) => keep(() => JSON.parse(localStorage.getItem(key)));
-  const accepted = document.cookie.match(/(?:^|; )accepted=([^;]*)/)?.[1];
-  for (const key of keep(() => Object.keys(localStorage)) || []) {
-    if (!key.startsWith(PREFIX)) continue;
-    const draft = read(key);
-    if (!draft || draft.token === accepted || Date.now() - draft.at > 7 * DAY) keep(() => localStorage.removeItem(key));
-  }
-  for (const form of all("form[data-draft]")) {
-    const key = keyOf(form);
+  const typed = (form) => all("[name]", form).filter(
+    ({ name, type }) => name !== "csrfmiddlewaretoken" && !["file", "password", "submit", "button"].includes(type));
+
+  const restore = (form, key, { values }) => {
     const fresh = typed(form).map((field) => [field, valueOf(field)]);
+    for (const field of typed(form)) if (partOf(field) in values) fill(field, values[partOf(field)]);
+    const said = document.createElement("p");
+    const discard = document.createElement("button");
+    said.className = "restored";
+    said.setAttribute("role", "status");
+    discard.type = "button";
+    discard.textContent = words.discard;
+    discard.addEventListener("click", () => {
+      drop(key);
+      for (const [field, value] of fresh) fill(field, value);
+      said.remove();
+    });
+    said.append(words.restored, " ", discard);
+    form.prepend(said);
+  };
+  const accepted = document.cookie.match(/(?:^|; )accepted=([^;]*)/)?.[1];
+  for (const key of keys()) {
     const draft = read(key);
-    if (draft && !form.querySelector(".errornote, .errorlist, .conflict")) {
-      for (const field of typed(form)) if (partOf(field) in draft.values) fill(field, draft.values[partOf(field)]);
-      const said = document.createElement("p");
-      said.className = "restored";
-      said.setAttribute("role", "status");
-      said.append(words.restored);
-      const drop = document.createElement("button");
-      drop.type = "button";
-      drop.textContent = words.discard;
-      drop.addEventListener("click", () => {
-        keep(() => localStorage.removeItem(key));
-        for (const [field, value] of fresh) fill(field, value);
-        said.remove();
-      });
-      said.append(drop);
-      form.prepend(said);
-    }
+    if (!draft || draft.values.token === accepted || Date.now() - draft.at > 7 * DAY) drop(key);
+  }
+  const look = async (form) => {
+    const stem = `${PREFIX}${words.user}:${form.dataset.draft || location.pathname}:`;
+    const key = stem + tab;
     form.addEventListener("input", () => {
       const values = Object.fromEntries(typed(form).map((field) => [partOf(field), valueOf(field)]));
-      keep(() => localStorage.setItem(key, JSON.stringify({ at: Date.now(), token: values.token, values })));
+      attempt(() => localStorage.setItem(key, JSON.stringify({ at: Date.now(), values })));
     });
-  }
+    if (form.querySelector(".errornote, .conflict, .preview > *")) return;  // the server has sent back what was typed
+    const found = read(key) ? key : await left(stem);
+    if (!found) return;
+    const draft = read(found);
+    if (found !== key) {
+      drop(found);
+      attempt(() => localStorage.setItem(key, JSON.stringify(draft)));
+    }
+    restore(form, key, draft);
+  };
+  all("form[data-draft]").forEach(look);
   document.getElementById("logout-form")?.addEventListener("submit", () => {
-    for (const key of keep(() => Object.keys(localStorage)) || [])
-      if (key.startsWith(PREFIX)) keep(() => localStorage.removeItem(key));
+    keys().forEach(drop);
   });
   if (questions.length) propose();
 })();

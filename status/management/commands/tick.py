@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from incidents import seals
 from status import delivery, posting, relay, subscriptions
 
 
@@ -17,4 +18,5 @@ class Command(BaseCommand):
         posting.deliver_webhooks()
         relay.heartbeat()
         subscriptions.sweep()
+        seals.seal()
         self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")

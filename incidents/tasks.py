@@ -1,0 +1,12 @@
+"""The clock's work on the record. Tasks take no arguments, may run twice and at any time: what is due is a query."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from incidents import seals
+
+
+@shared_task(ignore_result=True)
+def seal() -> None:
+    seals.seal()

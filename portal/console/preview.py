@@ -1,0 +1,72 @@
+"""What would be published and sent if staff sent a form: the very same form is performed, and then undone.
+
+Nothing of it stays: its transaction is always rolled back, so that nothing is published and nobody is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+
+from incidents import outbox
+from incidents.forms.verb import VerbForm
+from incidents.models import OutboxEvent, Page
+from status import messages, notifications, pages, projection
+from status.models import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What a page would show of an incident, and what its recipients would be sent."""
+
+    page: Page
+    entry: str  # the incident's own page, a whole document
+    mail: messages.Content | None  # None when nobody is to be told
+    recipients: list[tuple[str, int]]  # (channel, how many) where there are any
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    tellings: list[Telling]  # none when nothing of it is public
+    hold: int  # seconds in which it can be taken back
+
+    @property
+    def notifies(self) -> bool:
+        return any(telling.mail for telling in self.tellings)
+
+
+def of(form: VerbForm) -> Preview | None:
+    """What sending `form` would do; None when it is refused, and then the form says why. Writes nothing.
+
+    It holds the locks of the form's service while it renders, some hundredths of a second.
+    """
+    with transaction.atomic():
+        with outbox.watched() as events:
+            is_done = form.perform()
+        # The last fact about an incident on a page says all.
+        newest = {(event.page_id, event.incident_id): event for event in events if event.incident_id}
+        tellings = [_tell(event) for event in newest.values()]
+        transaction.set_rollback(True)
+    return Preview([each for each in tellings if each], settings.NOTIFY_HOLD) if is_done else None
+
+
+def _tell(event: OutboxEvent) -> Telling | None:
+    assert event.incident_id
+    reader = projection.Reader(event.page, projection.today(event.page))
+    incident = next(iter(reader.incidents([event.incident_id])), None)
+    if incident is None:
+        return None
+    message = messages.of_event(event) if event.notify else None
+    channels = notifications.matching(event).order_by("channel").values_list("channel") if message else None
+    return Telling(
+        page=event.page,
+        entry=pages.incident(reader.page, incident).decode(),
+        mail=message.shown if message else None,
+        recipients=[
+            (str(Recipient.Channel(channel).label), count)
+            for channel, count in (channels.annotate(Count("pk")) if channels is not None else ())
+        ],
+    )
