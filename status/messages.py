@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from incidents.models import OutboxEvent, Page
 from status import labels, projection, snapshot, tokens
 from status.markdown import to_html
-from status.models import Delivery, Recipient
+from status.models import Recipient
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
 _ADDRESS, _NUMBER, _TOKEN = (f"{name}{secrets.token_hex(8)}" for name in ("address", "number", "token"))
@@ -59,13 +59,15 @@ class Message:
             self.content.subject, self.content.text.replace(_TOKEN, "…"), self.content.html.replace(_TOKEN, "…")
         )
 
-    def to(self, delivery: Delivery) -> bytes:
-        """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
-        recipient = delivery.recipient
+    def to(self, address: str, number: int, public_id: str) -> bytes:
+        """The mail to a `bare` address: of the delivery with this number, to the recipient with this public id.
+
+        The same on every try but for its date.
+        """
         values = {
-            _ADDRESS.encode(): mailbox(delivery).encode(),
-            _NUMBER.encode(): f"{delivery.pk}.{recipient.public_id}".encode(),
-            _TOKEN.encode(): tokens.subscription(recipient.public_id).encode(),
+            _ADDRESS.encode(): address.encode(),
+            _NUMBER.encode(): f"{number}.{public_id}".encode(),
+            _TOKEN.encode(): tokens.subscription(public_id).encode(),
         }
         return b"".join([values.get(part, part) for part in self._parts])
 
@@ -75,12 +77,6 @@ def bare(address: str) -> str:
     if not _BARE_ADDRESS.fullmatch(address):
         raise BadAddress(_("This is not an address to which mail can be sent."))
     return address
-
-
-def mailbox(delivery: Delivery) -> str:
-    """The address to which it goes: a warning about a webhook to its owner. Raises `BadAddress`."""
-    recipient = delivery.recipient
-    return bare(recipient.contact if delivery.purpose == Delivery.Purpose.WARNING else recipient.address)
 
 
 def of_event(event: OutboxEvent) -> Message | None:
@@ -137,11 +133,12 @@ def _tell(
     page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
 ) -> Content:
     affected: tuple[snapshot.AffectedComponent, ...] = ()
+    due_at: datetime | None = None
     if isinstance(told, snapshot.Postmortem):
         step, tone = _("Postmortem"), "none"
     else:
         step, tone = str(labels.WORDS[told.status]), told.status
-        affected = told.affected_components
+        affected, due_at = told.affected_components, told.next_update_due_at
         if is_correction:
             step = _("Correction (%(status)s)") % {"status": step}
     return _render(
@@ -156,6 +153,7 @@ def _tell(
         html=to_html(told.body, top=3),
         at=told.display_at,
         moments=_moments(told.display_at, page),
+        due=_moments(due_at, page) if due_at else [],
         affected=[
             (
                 each.name,

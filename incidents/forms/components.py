@@ -80,8 +80,8 @@ class Chip:
     is_named: bool
 
     @property
-    def current(self) -> ComponentStatus:
-        return ComponentStatus(self.component.current)
+    def shown(self) -> ComponentStatus:
+        return self.component.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ def _heading(component: Component, *, has_pages: bool) -> str:
 
 
 def choosable(pages: Iterable[Page]) -> dict[str, Component]:
-    """The components of these pages, with their `current` status, by the value that a form sends."""
+    """The components of these pages, with what is `shown` of them, by the value that a form sends."""
     found: dict[str, Component] = {}
     for page in pages:
-        rows = Component.objects.live().on(page).with_status().select_related("page", "group")
+        rows = Component.objects.live().on(page).with_status().with_maintenance().select_related("page", "group")
         found |= {str(component.pk): component for component in rows}
     return found
 
@@ -124,8 +124,8 @@ def grouped(components: Iterable[Component]) -> list[tuple[Any, Any]]:
     groups: dict[str, list[tuple[int, str]]] = {"": []}
     for component in components:
         label = component.name
-        if component.current != ComponentStatus.OPERATIONAL:
-            label = f"{label} ({ComponentStatus(component.current).label})"
+        if component.shown != ComponentStatus.OPERATIONAL:
+            label = f"{label} ({component.shown.label})"
         groups.setdefault(_heading(component, has_pages=has_pages), []).append((component.pk, label))
     return [*groups.pop(""), *groups.items()]
 

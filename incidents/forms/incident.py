@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import ComponentChips, choosable, grouped
+from incidents.forms.promise import PromiseForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import (
     STATUSES,
@@ -58,10 +59,11 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm):
+class MessageForm(IncidentForm, PromiseForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
+    field_order = ("status", "body", "next_update", "next_update_due_at")
     tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
@@ -74,6 +76,14 @@ class MessageForm(IncidentForm):
         named = set(incident.components().values_list("pk", flat=True))
         self.components: ComponentChips = ComponentChips(data, components, named)
         self.offer_statuses()
+        if self.promises():
+            self.offer_promises(Severity(incident.severity))
+        else:
+            del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def promises(self) -> bool:
+        """Whether what is said here is public, and so may promise more."""
+        return self.incident.visibility == Visibility.PUBLIC
 
     def offer_statuses(self) -> None:
         """Only what is allowed now, with the next one chosen."""
@@ -116,6 +126,7 @@ class UpdateForm(MessageForm):
             author=self.author,
             components=self.components.affected(),
             display_at=facts["display_at"],
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
         )
@@ -171,7 +182,11 @@ class PublishForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=self.components.affected(),
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
         )
+
+    def promises(self) -> bool:
+        return True
 
 
 class CorrectionForm(IncidentForm):
@@ -263,14 +278,14 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm):
+class DeclareForm(PageForm, PromiseForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
     tells = True
     fieldsets = (
-        (None, {"fields": ["page", "title", "body", "status", "notify"]}),
+        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at", "notify"]}),
         (_("How bad is it?"), {"fields": ["is_core_down", "is_core_degraded", "is_unnoticed", "severity"]}),
         (_("Who sees it"), {"fields": ["visibility", "impact_override"], "classes": ["collapse"]}),
         (
@@ -281,7 +296,7 @@ class DeclareForm(PageForm):
             },
         ),
     )
-    MESSAGE = ("body", "status", "display_at", "notify")
+    MESSAGE = ("body", "status", "display_at", "notify", "next_update", "next_update_due_at")
     QUESTIONS = ("is_core_down", "is_core_degraded", "is_unnoticed")
     TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
 
@@ -322,6 +337,7 @@ class DeclareForm(PageForm):
         super().__init__(author, data)
         if allows(author, Verb.POST_UPDATE):
             self.components = ComponentChips(data, choosable(self.pages))
+            self.offer_promises()
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
@@ -337,18 +353,20 @@ class DeclareForm(PageForm):
 
     def act(self) -> None:
         facts = self.cleaned_data
+        severity = facts["severity"] or proposed_severity(**{name: facts[name] for name in self.QUESTIONS})
         self.incident = declare_incident(
             facts["page"],
             title=facts["title"],
             author=self.author,
             visibility=facts["visibility"],
-            severity=facts["severity"] or proposed_severity(**{name: facts[name] for name in self.QUESTIONS}),
+            severity=severity,
             impact_override=facts["impact_override"],
         )
         times: Any = {name: facts[name] for name in self.TIMES if facts[name]}
         if times:
             edit_incident(self.incident, author=self.author, **times)
         if self.components is not None and facts["body"]:
+            is_public = facts["visibility"] == Visibility.PUBLIC
             post_update(
                 self.incident,
                 status=facts["status"],
@@ -356,6 +374,7 @@ class DeclareForm(PageForm):
                 author=self.author,
                 components=self.components.affected(),
                 display_at=facts["display_at"],
+                next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
 

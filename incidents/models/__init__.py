@@ -1,11 +1,12 @@
 """The record's rows, split by noun."""
 
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
-from incidents.models.people import ApiKey, User
+from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
@@ -15,6 +16,7 @@ from incidents.models.timeline import TimelineEntry
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "Component",
     "ComponentGroup",
     "ComponentListing",
@@ -24,6 +26,8 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",
@@ -31,5 +35,6 @@ __all__ = [
     "Submission",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]

@@ -15,7 +15,7 @@ from django.utils.functional import cached_property
 from incidents.admin import history
 from incidents.admin.incident import updates_of
 from incidents.lifecycle import ENDED
-from incidents.models import Component, Incident, IncidentUpdate, TimelineEntry
+from incidents.models import Component, Incident, IncidentRole, IncidentUpdate, TimelineEntry, User
 from portal.console import advice
 from status.models import Delivery
 
@@ -77,6 +77,16 @@ class Room:
     @cached_property
     def attempts(self) -> list[TimelineEntry]:
         return list(self.incident.timeline.running().select_related("author")[:SHOWN])
+
+    @cached_property
+    def roles(self) -> list[tuple[str, str, User | None]]:
+        """(role, its name, who has it); once it is over, only those that somebody still has."""
+        holders = {row.role: row.user for row in self.incident.roles.active().select_related("user")}
+        return [
+            (role.value, str(role.label), holders.get(role))
+            for role in IncidentRole.Role
+            if role in holders or not self.incident.is_ended
+        ]
 
     @cached_property
     def alerts(self) -> list[TimelineEntry]:

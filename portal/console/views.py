@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from incidents.admin.base import TWICE, accepted, acting
 from incidents.errors import Forbidden
 from incidents.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
+from incidents.forms.role import RoleForm
 from incidents.forms.timeline import OutcomeForm, QuickNoteForm
 from incidents.lifecycle import IncidentStatus, Kind, Visibility
 from incidents.models import Incident, TimelineEntry
@@ -124,6 +125,7 @@ def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     return {
         "room": room_of(incident),
         "may_correct": is_live and allows(author, CorrectionForm.verb),
+        "may_take_role": RoleForm.fits(incident) and allows(author, RoleForm.verb),
         "may_note": is_live and allows(author, OutcomeForm.verb),
         "outcomes": TimelineEntry.Outcome.choices,
     }

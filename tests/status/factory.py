@@ -125,6 +125,7 @@ def update(status: str, body: str, at: datetime = NOW, **fields: Any) -> Inciden
             created_at=at,
             updated_at=at,
             edited_at=None,
+            next_update_due_at=None,
             deliver_notifications=True,
             affected_components=(),
         ),

@@ -61,7 +61,7 @@ def mail_to(recipient: Recipient, event: OutboxEvent | None) -> EmailMessage:
     delivery, _ = Delivery.objects.get_or_create(recipient=recipient, event=event, defaults={"due_at": timezone.now()})
     message = messages.of_event(event) if event else messages.of_subscription(recipient)
     assert message
-    return read(message.to(delivery))
+    return read(message.to(recipient.address, delivery.pk, recipient.public_id))
 
 
 def body(mail: EmailMessage, kind: str) -> str:

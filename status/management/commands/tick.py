@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import seals
+from incidents import clockwork, seals
 from status import delivery, posting, relay, subscriptions
 
 
@@ -12,6 +12,7 @@ class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        steps = clockwork.advance()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
@@ -19,4 +20,6 @@ class Command(BaseCommand):
         relay.heartbeat()
         subscriptions.sweep()
         seals.seal()
-        self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")
+        self.stdout.write(
+            f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
+        )
