@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from incidents.admin.history import moment
 from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Severity, Visibility
-from incidents.models import Component, Incident, IncidentUpdate, TimelineEntry
+from incidents.models import ActionItem, Component, Incident, IncidentUpdate, TimelineEntry
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -38,10 +38,12 @@ class Missing:
 
 
 def next_step(incident: Incident, latest: IncidentUpdate | None) -> Step | None:
-    if incident.is_ended:
-        if hasattr(incident, "postmortem"):
-            return None
+    report = incident.postmortem
+    if incident.is_ended and report is None:
         return Step(_("Start the postmortem"), reverse("admin:incidents_incident_postmortem", args=[incident.pk]))
+    if incident.is_ended and report:
+        address = reverse("admin:incidents_postmortem_change", args=[report.pk])
+        return None if report.is_public else Step(_("Go on with the postmortem"), address)
     current = IncidentStatus(incident.status)
     if latest is None:
         return _composing(_("Post first update"), current)
@@ -93,8 +95,12 @@ def missing(
     components: Sequence[Component],
     latest: IncidentUpdate | None,
     attempts: Sequence[TimelineEntry],
+    measures: Sequence[ActionItem],
 ) -> list[Missing]:
-    """Everything that is missing before an incident can be closed, all at once. `attempts` are those still running."""
+    """Everything that is missing before an incident can be closed, all at once.
+
+    `attempts` are those still running, `measures` the unfinished ones of its postmortem.
+    """
     facts = reverse("admin:incidents_incident_change", args=[incident.pk])
     found = []
 
@@ -116,6 +122,9 @@ def missing(
     need(incident.impact_ended_at is None, _("When did the impact end?"), f"{facts}#id_impact_ended_at")
     for attempt in attempts:
         need(True, _("How did this attempt end: “%(text)s”?") % {"text": attempt.text[:60]}, "#attempts")
-    owed = incident.severity in REPORTED and not hasattr(incident, "postmortem")
-    need(owed and incident.is_ended, _("The postmortem is not published."), step.address if step else facts)
+    owed = incident.is_ended and (incident.postmortem or incident.severity in REPORTED)
+    need(owed and step, _("The postmortem is not published."), step.address if step else facts)
+    for measure in measures:
+        address = reverse("admin:incidents_postmortem_change", args=[measure.postmortem_id])
+        need(not measure.owner_id, _("Who sees to “%(text)s”?") % {"text": measure.text[:60]}, address)
     return found

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery
 from django.utils import timezone
 from django.utils.functional import cached_property
 
 from incidents.admin import history
 from incidents.admin.incident import updates_of
 from incidents.lifecycle import ENDED
-from incidents.models import Component, Incident, IncidentRole, IncidentUpdate, TimelineEntry, User
+from incidents.models import ActionItem, Component, Incident, IncidentRole, IncidentUpdate, TimelineEntry, User
 from portal.console import advice
 from status.models import Delivery
 
@@ -125,12 +125,17 @@ class Room:
         return advice.customer_answer(self.incident, public, self.last_public)
 
     @cached_property
+    def measures(self) -> list[ActionItem]:
+        """The unfinished ones of its postmortem."""
+        return list(ActionItem.objects.unfinished().filter(postmortem=self.incident.postmortem_id)[:SHOWN])
+
+    @cached_property
     def missing(self) -> list[advice.Missing]:
-        return advice.missing(self.incident, self.components, self.latest, self.attempts)
+        return advice.missing(self.incident, self.components, self.latest, self.attempts, self.measures)
 
     @cached_property
     def similar(self) -> list[Any]:
-        """Past incidents on the same components."""
+        """Past incidents on the same components, with their `unfinished` measures."""
         named = [component.pk for component in self.components]
         standing = IncidentUpdate.objects.standing()
         same = standing.filter(incident=OuterRef("pk"), component_changes__component__in=named)
@@ -141,7 +146,9 @@ class Room:
             .filter(Exists(same), status__in=ENDED)
             .exclude(pk=self.incident.pk)
             .annotate(ended_at=Subquery(last.values("display_at")[:1]))
-            .select_related("postmortem")[:SIMILAR]
+            .prefetch_related(
+                Prefetch("postmortem__action_items", ActionItem.objects.unfinished(), to_attr="unfinished")
+            )[:SIMILAR]
         )
 
 

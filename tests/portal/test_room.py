@@ -17,9 +17,11 @@ from pytest_django import Settings
 from incidents import timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.writing import start_postmortem
 from incidents.services import declare_incident, delete_incident, edit_incident, post_update
 from tests.incidents.filled import counts, filled, room
+from tests.reports import publish_report
 
 MakeUser = Callable[[str, str], User]
 DECLARE = "/admin/incidents/incident/add/"
@@ -136,7 +138,7 @@ def test_one_button_names_the_next_step_to_the_end(staff: Client, incident: Inci
     for status in (INVESTIGATING, IDENTIFIED, IncidentStatus.MONITORING, RESOLVED):
         post_update(incident, status=status, body="More.", author=author)
         steps.append(next_step(staff, incident))
-    publish_postmortem(incident, body="Why.", author=author)
+    publish_report(incident, body="Why.", author=author)
     assert [*steps, next_step(staff, incident)] == [
         "Post first update",
         "Move to identified",
@@ -292,21 +294,24 @@ def test_the_checklist_names_everything_at_once_and_leads_to_it(
     operational = [(component, ComponentStatus.OPERATIONAL)]
     post_update(told, status=RESOLVED, body="Over.", author=author, components=operational)
     assert words() == ["The postmortem is not published."]
-    publish_postmortem(told, body="Why.", author=author)
+    publish_report(told, body="Why.", author=author)
     assert "Nothing is missing." in staff.get(room(told)).text
 
 
 def test_past_incidents_on_the_same_components_are_shown(
     staff: Client, told: Incident, component: Component, make_component: Callable[..., Component], author: User
 ) -> None:
-    def past(title: str, named: Component) -> None:
+    def past(title: str, named: Component) -> Incident:
         other = declare_incident(told.page, title=title, author=author)
         post_update(other, status=RESOLVED, body="Over.", author=author, components=[(named, None)])
+        return other
 
-    past("API slow", component)
+    report = start_postmortem(past("API slow", component), author=author)
+    add_action_item(report, text="Watch the pool.", author=author)
     past("Elsewhere", make_component("Mail"))
-    shown = staff.get(room(told)).context["room"].similar
-    assert [other.title for other in shown] == ["API slow"]
+    page = staff.get(room(told))
+    assert [other.title for other in page.context["room"].similar] == ["API slow"]
+    assert "Watch the pool." in page.text
 
 
 # --- Rights, and what a room costs ------------------------------------------------------------------------------------
