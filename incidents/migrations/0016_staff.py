@@ -21,7 +21,7 @@ def begin_history(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0014_metrics'),
+        ('incidents', '0015_room'),
     ]
 
     operations = [
