@@ -53,16 +53,22 @@ class ComponentRow(forms.Form):
         return status
 
 
-def component_rows(data: Data, components: Mapping[str, Component], named: Iterable[Component] = ()) -> Rows:
-    """Rows for the components `named` and empty ones for more."""
-    initial = [{"component": str(component.pk)} for component in named]
+def component_rows(
+    data: Data,
+    components: Mapping[str, Component],
+    named: Iterable[Component] = (),
+    said: Mapping[int, str] | None = None,
+) -> Rows:
+    """Rows for the components `named`, each with what is `said` of it by its key, and empty ones for more."""
+    said = said or {}
+    initial = [{"component": str(each.pk), "status": said.get(each.pk, "")} for each in named]
     factory = forms.formset_factory(ComponentRow, extra=1 if initial else 3, max_num=100)
     return factory(data, prefix="components", initial=initial, form_kwargs={"components": components})
 
 
-def affected(rows: Rows) -> list[tuple[Component, ComponentStatus | None]]:
+def affected(rows: Rows | None) -> list[tuple[Component, ComponentStatus | None]]:
     """What valid rows say, as services take it."""
-    chosen = [row.cleaned_data for row in rows if row.cleaned_data.get("component")]
+    chosen = [row.cleaned_data for row in rows or () if row.cleaned_data.get("component")]
     return [(row["component"], row["status"]) for row in chosen]
 
 

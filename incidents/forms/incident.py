@@ -32,7 +32,6 @@ from incidents.services import (
 from incidents.timeline import note
 
 if TYPE_CHECKING:
-    from incidents.forms.components import Rows
     from incidents.forms.verb import Data
 
 
@@ -68,7 +67,7 @@ class MessageForm(IncidentForm, PromiseForm):
         super().__init__(author, incident, data)
         components = choosable([incident.page])
         named = set(incident.components().values_list("pk", flat=True))
-        self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
+        self.components = component_rows(data, components, [c for c in components.values() if c.pk in named])
         self.offer_statuses()
         if self.promises():
             self.offer_promises(Severity(incident.severity))
@@ -119,7 +118,7 @@ class UpdateForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=affected(self.components),
-            display_at=facts["display_at"],
+            display_at=facts.get("display_at"),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],

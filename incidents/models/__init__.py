@@ -9,6 +9,7 @@ from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, M
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
@@ -34,6 +35,8 @@ __all__ = [
     "MaintenanceSeries",
     "OutboxEvent",
     "Page",
+    "PlannedComponent",
+    "PlannedUpdate",
     "Postmortem",
     "PostmortemComment",
     "PostmortemLook",
