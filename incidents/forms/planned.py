@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from incidents.forms.components import affected, choosable, component_rows
+from incidents.forms.components import UNCHANGED
 from incidents.forms.incident import IncidentForm, UpdateForm
 from incidents.forms.verb import MomentField
 from incidents.models import Incident, PlannedUpdate, User
@@ -38,7 +39,7 @@ class PlanForm(UpdateForm):
             "due_at": said["due_at"],
             "status": said["status"],
             "body": said["body"],
-            "components": affected(self.components),
+            "components": self.components.affected(),
             "next_update": said.get("next_update"),
             "notify": said["notify"],
         }
@@ -59,10 +60,11 @@ class PlannedForm(PlanForm):
             self.fields[name].initial = getattr(planned, name)
         if planned.next_update is not None and "next_update" in self.fields:
             self.fields["next_update"].initial = planned.next_update
-        components = choosable([self.incident.page])
-        said = {row.component_id: row.status for row in planned.mentions.filter(deleted_at=None)}
-        named = [component for component in components.values() if component.pk in said]
-        self.components = component_rows(data, components, named, said)
+        said = {str(row.component_id): row.status for row in planned.mentions.filter(deleted_at=None)}
+        for key, field in self.components.fields.items():
+            assert isinstance(field, forms.ChoiceField)
+            wanted = said.get(key, "") or (UNCHANGED if key in said else "")
+            field.initial = wanted if wanted in dict(field.choices) else UNCHANGED  # it has this status by now
 
     def act(self) -> None:
         change_planned(self.planned, author=self.author, seen=self.cleaned_data["seen"], **self.facts())

@@ -10,6 +10,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents.forms.components import ComponentChips
 from incidents.forms.incident import UpdateForm
 from incidents.models import Incident, User
 
@@ -24,7 +25,7 @@ class StillForm(UpdateForm):
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)
-        self.components = None
+        self.components = ComponentChips(data, {})
         del self.fields["display_at"]
         self.fields["status"].widget = forms.HiddenInput()
         self.fields["status"].initial = incident.status

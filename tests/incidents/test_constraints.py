@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, templates, timeline
+from incidents import catalogue, metrics, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -23,7 +23,9 @@ from incidents.models import (
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
+    Submission,
     TimelineEntry,
     User,
 )
@@ -100,6 +102,8 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
+    "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -131,6 +135,9 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
+    "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],
+    "metric_decimal_places": ["UPDATE incidents_metric SET decimal_places = 7"],
+    "metric_point_once": ["UPDATE incidents_metricpoint SET at = '2026-03-10 12:00'"],
     "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
     "component_once_per_template": [
         "UPDATE incidents_templatecomponent SET component_id = (SELECT min(id) FROM incidents_component)"
@@ -177,6 +184,9 @@ def rows(
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_report(planned, body="Why.", author=author)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    now = timezone.now()
+    metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
     said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
@@ -194,6 +204,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for token in ("one", "other"):
+        Submission.objects.create(author=author, token=token, digest="")
 
 
 @pytest.mark.usefixtures("rows")

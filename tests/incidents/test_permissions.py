@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, promises, templates, timeline
+from incidents import catalogue, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -30,12 +30,15 @@ from incidents.models import (
     Component,
     ComponentGroup,
     ComponentListing,
+    EmbedConfig,
     Incident,
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
     Postmortem,
+    TimelineEntry,
     UpdateCadence,
     User,
 )
@@ -189,9 +192,12 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     subscriptions.subscribe(page, **found, author=admin)
     recipient = Recipient.objects.get()
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
     waiting = plan_update(incident, author=author, **plan)
+    mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
+    attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
@@ -224,6 +230,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: cancel_following(first, body="No more.", author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
+        lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
         **of_postmortems(page, author),
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
@@ -233,6 +240,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by): (
             Verb.EDIT_CATALOGUE
         ),
+        lambda by: metrics.save_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.delete_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.clear_points(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.add_points({metric: {now: 1}}, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
@@ -356,6 +367,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
+    metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    catalogue.save(EmbedConfig(page=page), author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
 
     for model in tracked_models():

@@ -158,7 +158,7 @@ def test_staff_plan_change_and_cancel_in_the_admin(
     assert "Later." in shown
     change = reverse("admin:incidents_incident_planned", args=[incident.pk, row.pk])
     form = filled(client.get(change), body="Even later.")
-    assert (form["components-0-status"], form["due_at"]) == ("partial_outage", "2026-03-10T14:30")
+    assert (form[f"components-{component.pk}"], form["due_at"]) == ("partial_outage", "2026-03-10T14:30")
     assert client.post(change, form).status_code == 302
     row.refresh_from_db()
     assert (row.body, row.mentions.filter(deleted_at=None).count()) == ("Even later.", 1)

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0013_clock'),
+        ('incidents', '0015_room'),
     ]
 
     operations = [
