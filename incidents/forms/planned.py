@@ -64,7 +64,9 @@ class PlannedForm(PlanForm):
         for key, field in self.components.fields.items():
             assert isinstance(field, forms.ChoiceField)
             wanted = said.get(key, "") or (UNCHANGED if key in said else "")
-            field.initial = wanted if wanted in dict(field.choices) else UNCHANGED  # it has this status by now
+            field.initial = (
+                wanted if not wanted or field.valid_value(wanted) else UNCHANGED
+            )  # it has this status by now
 
     def act(self) -> None:
         change_planned(self.planned, author=self.author, seen=self.cleaned_data["seen"], **self.facts())

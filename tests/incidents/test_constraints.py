@@ -190,8 +190,8 @@ def rows(
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
     said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
-    named = [(component, None), (dashboard, None)]
-    plan_update(incident, author=author, due_at=timezone.now() + timedelta(hours=1), components=named, **said)
+    both = [(component, None), (dashboard, None)]
+    plan_update(incident, author=author, due_at=timezone.now() + timedelta(hours=1), components=both, **said)
     for who in (author, admin):
         take_role(incident, role=IncidentRole.Role.COMMANDER, author=who)
     timeline.note(
