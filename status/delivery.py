@@ -48,8 +48,9 @@ USED = [  # the rest is not read for each of many thousands
     *("event_id", "purpose", "attempts", "created_at"),
     *(f"recipient__{name}" for name in ("page_id", "public_id", "channel", "address", "contact", "secret", "state")),
     "recipient__failing_since",
+    *("recipient__old_secret", "recipient__rolled_at"),
 ]
-BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | Q(purpose=Delivery.Purpose.WARNING)
+BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | ~Q(purpose=Delivery.Purpose.EVENT)  # to a webhook's owner
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
@@ -229,7 +230,7 @@ class _Round:
         outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in tries}
         record(outcomes)
         for delivery, answer in tries:
-            if answer.is_about_mailbox and delivery.purpose != Delivery.Purpose.WARNING:  # the webhook may work
+            if answer.is_about_mailbox and not delivery.recipient.contact:  # a webhook may work all the same
                 author = service_user("mail", role="subscriptions")
                 _patiently(
                     partial(

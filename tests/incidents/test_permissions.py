@@ -44,7 +44,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, subscriptions
+from status import posting, roster, signups, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 
@@ -100,9 +100,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     _key, row = create_key("robot", role="communicator", author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
-    subscriptions.subscribe(page, **found, author=admin)
+    subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
+    program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     return {
@@ -125,7 +126,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
-        lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -135,7 +140,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: posting._add(page, url="https://ann.example", contact="", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.add_webhook(
+            page, url="https://eve.example.com", contact="eve@example.com", author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,

@@ -5,13 +5,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from incidents import seals
-from status import delivery, posting, relay, subscriptions
+from status import delivery, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        signups.take_up()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
