@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,6 +32,21 @@ def save(row: CatalogueRow, *, author: User) -> None:
         raise InvalidInput(_("The group belongs to another page."), field="group")
     save_checked(row)
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, before | _pages(row))
+
+
+@service(Verb.EDIT_CATALOGUE)
+def save_group(group: ComponentGroup, *, components: Sequence[Component], author: User) -> None:
+    """Create or change a group that has just these components, in this order; others that it had stay without one."""
+    if any(component.page_id != group.page_id or component.deleted_at for component in components):
+        raise InvalidInput(_("A component is not at home on this page. Choose from the list."), field="components")
+    save(group, author=author)
+    wanted = {component.pk: position for position, component in enumerate(components, start=1)}
+    for component in Component.objects.live().filter(Q(pk__in=wanted) | Q(group=group)).order_by("pk"):
+        position = wanted.get(component.pk, component.position)
+        belongs = group if component.pk in wanted else None
+        if (component.group_id, component.position) != (belongs and belongs.pk, position):
+            component.group, component.position = belongs, position
+            save(component, author=author)
 
 
 @service(Verb.EDIT_CATALOGUE)

@@ -58,6 +58,19 @@ class Visibility(TextChoices):
     PUBLIC = "public", gettext_lazy("Public")
 
 
+# What Statuspage's own forms begin with: nobody has to write a sentence, and a reader gets one.
+USUAL_SENTENCES = {
+    IncidentStatus.INVESTIGATING: gettext_lazy("We are currently investigating this issue."),
+    IncidentStatus.IDENTIFIED: gettext_lazy("The issue has been identified and a fix is being implemented."),
+    IncidentStatus.MONITORING: gettext_lazy("A fix has been implemented and we are monitoring the results."),
+    IncidentStatus.RESOLVED: gettext_lazy("This incident has been resolved."),
+    IncidentStatus.SCHEDULED: gettext_lazy("We will be undergoing scheduled maintenance during this time."),
+    IncidentStatus.IN_PROGRESS: gettext_lazy(
+        "Scheduled maintenance is currently in progress. We will provide updates as necessary."
+    ),
+    IncidentStatus.VERIFYING: gettext_lazy("Verification is currently underway for the maintenance items."),
+    IncidentStatus.COMPLETED: gettext_lazy("The scheduled maintenance has been completed."),
+}
 STATUSES: dict[Kind, tuple[IncidentStatus, ...]] = {
     Kind.REALTIME: (
         IncidentStatus.INVESTIGATING,
@@ -74,6 +87,7 @@ STATUSES: dict[Kind, tuple[IncidentStatus, ...]] = {
 }
 ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.COMPLETED})
 OPEN = tuple(status for status in IncidentStatus if status not in ENDED)
+RUNNING = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)  # of a maintenance
 SEVERITY_ORDER = list(Impact)  # none < minor < major < critical
 STATUS_ORDER = [
     ComponentStatus.OPERATIONAL,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
+from datetime import datetime
 
 from django.contrib.auth.models import Group
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
-from incidents.models import ApiKey, User
-from incidents.permissions import Verb
+from incidents.models import ApiKey, ApiKeyUse, Page, User
+from incidents.permissions import Scope, Verb, group_of
 from incidents.services import save_checked
 
 
@@ -26,14 +29,35 @@ def service_user(name: str, *, role: str) -> User:
 
 
 @service(Verb.EDIT_CATALOGUE)
-def create_key(name: str, *, role: str, author: User) -> tuple[str, ApiKey]:
-    """A new key with its own service user. The first of the pair is the key itself: it cannot be read again."""
+def create_key(
+    name: str,
+    *,
+    scopes: Collection[Scope],
+    author: User,
+    page: Page | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[str, ApiKey]:
+    """A new key with its own service user. The first of the pair is the key itself: it cannot be read again.
+
+    Without `page` it opens every page, without `expires_at` it opens them until it is revoked.
+    """
     if ApiKey.objects.filter(name=name).exists():
         raise InvalidInput(_("There is a key of this name. Choose another name."), field="name")
+    if expires_at and expires_at <= timezone.now():
+        raise InvalidInput(_("This time is past. A key expires in the future, or never."), field="expires_at")
     key = secrets.token_urlsafe(32)
-    user = service_user(f"key:{name}", role=role)
-    row = ApiKey(user=user, name=name, digest=ApiKey.digest_of(key), last_four=key[-4:])
+    user = _program(f"key:{name}", scopes)
+    row = ApiKey(
+        user=user,
+        page=page,
+        scope=" ".join(scope for scope in Scope if scope in {*scopes, Scope.READ}),
+        name=name,
+        digest=ApiKey.digest_of(key),
+        last_four=key[-4:],
+        expires_at=expires_at,
+    )
     save_checked(row)
+    ApiKeyUse.objects.create(key=row)
     return key, row
 
 
@@ -42,3 +66,28 @@ def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
     key.revoked_at = key.revoked_at or timezone.now()
     key.save(update_fields=["revoked_at", "updated_at"])
+
+
+def count_request(key: ApiKey, *, most: int) -> bool:
+    """Note that a key is used now; False when it was used `most` times within this minute already.
+
+    A conditional UPDATE, so that processes together let no more than that pass.
+    """
+    now = timezone.now()
+    minute = now.replace(second=0, microsecond=0)
+    is_this_minute = Q(minute=minute)
+    return bool(
+        ApiKeyUse.objects.filter(~is_this_minute | Q(count__lt=most), key=key).update(
+            used_at=now, minute=minute, count=Case(When(is_this_minute, then=F("count") + 1), default=1)
+        )
+    )
+
+
+def _program(name: str, scopes: Collection[Scope]) -> User:
+    """The service user of a key, with just the rights of its scopes."""
+    user, created = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    if created:
+        user.set_unusable_password()
+        user.save()
+    user.groups.set(Group.objects.filter(name__in=[group_of(scope) for scope in scopes]))
+    return user

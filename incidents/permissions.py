@@ -6,7 +6,9 @@ import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents.errors import Forbidden, MissingAuthor
 
@@ -43,6 +45,30 @@ ROLES: dict[str, frozenset[Verb]] = {
 }
 
 
+class Scope(TextChoices):
+    """What an API key may be used for. A key acts with the rights below, never with those of whoever made it."""
+
+    READ = "read", gettext_lazy("Read pages, components and incidents (every key may)")
+    INCIDENTS = "incidents", gettext_lazy("Incidents, updates, maintenance, postmortems and timelines")
+    COMPONENTS = "components", gettext_lazy("Components, their groups and their status, and metrics")
+    SUBSCRIBERS = "subscribers", gettext_lazy("Subscribers, whom it can read too")
+    ADMIN = "admin", gettext_lazy("Everything, pages and templates too")
+
+
+SCOPES: dict[Scope, frozenset[Verb]] = {
+    Scope.READ: frozenset(),
+    Scope.INCIDENTS: _COMMUNICATOR - {Verb.SET_COMPONENT_STATUS},
+    Scope.COMPONENTS: frozenset({Verb.SET_COMPONENT_STATUS, Verb.EDIT_CATALOGUE}),
+    Scope.SUBSCRIBERS: frozenset({Verb.MANAGE_SUBSCRIBERS}),
+    Scope.ADMIN: ROLES["administrator"],
+}
+
+
+def group_of(scope: Scope) -> str:
+    """The Django group that gives a key's service user the rights of a scope."""
+    return f"API: {scope.value}"
+
+
 def allows(actor: User | None, verb: Verb) -> bool:
     return actor is not None and actor.is_active and actor.has_perm(f"incidents.{verb}")
 
@@ -60,11 +86,11 @@ def require(actor: User | None, verb: Verb) -> None:
 
 
 def install_roles(**_kwargs: Any) -> None:
-    """Make Django groups out of `ROLES`: run after every migration, so that the table above is what holds."""
+    """Make Django groups out of the tables above: run after every migration, so that they are what holds."""
     from django.contrib.auth.models import Group, Permission
 
     every = Permission.objects.filter(content_type__app_label="incidents")
     views = list(every.filter(codename__startswith="view_"))
-    for name, verbs in ROLES.items():
+    for name, verbs in {**ROLES, **{group_of(scope): verbs for scope, verbs in SCOPES.items()}}.items():
         group, _created = Group.objects.get_or_create(name=name)
         group.permissions.set([*views, *every.filter(codename__in=verbs)])

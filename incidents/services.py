@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -27,7 +28,7 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
 
@@ -46,8 +47,10 @@ class IncidentFacts(TypedDict, total=False):
     detected_at: datetime | None
     acknowledged_at: datetime | None
     caused_by: Incident | None
+    metadata: dict[str, Any]
 
 
+STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
 PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
 
 
@@ -88,11 +91,13 @@ def post_update(
     author: User,
     components: Affected = (),
     display_at: datetime | None = None,
+    next_update_due_at: datetime | None = None,
     seen: str | None = None,
     notify: bool = True,
 ) -> IncidentUpdate:
     """Say where an incident stands, moving it to `status`, and its components with it.
 
+    `next_update_due_at` promises the public when it will hear more (`promises.due_at` knows the usual time).
     `display_at` back-dates what is shown, never before the newest update and never into the future.
     `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
     somebody has posted since; None leaves that unchecked.
@@ -106,6 +111,8 @@ def post_update(
     shown_at = display_at or now
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
+    if next_update_due_at and next_update_due_at <= now:
+        raise InvalidInput(_("Promise the next update for a time that is yet to come."), field="next_update_due_at")
     update = IncidentUpdate(
         incident=incident,
         status=status,
@@ -113,23 +120,31 @@ def post_update(
         author=author,
         display_at=shown_at,
         published_at=now if incident.visibility == Visibility.PUBLIC else None,
+        next_update_due_at=next_update_due_at,
         deliver_notifications=notify,
     )
     save_checked(update)
     change_components(update, components)
 
     incident.status = status
+    incident.next_update_due_at = next_update_due_at
     incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
-    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+    incident.save(update_fields=STANDING)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     return update
 
 
 @service(Verb.POST_UPDATE)
 def publish_incident(
-    incident: Incident, *, status: IncidentStatus, body: str, author: User, components: Affected = ()
+    incident: Incident,
+    *,
+    status: IncidentStatus,
+    body: str,
+    author: User,
+    components: Affected = (),
+    next_update_due_at: datetime | None = None,
 ) -> IncidentUpdate:
     """Make an internal incident public with its first public update. What was written before stays internal."""
     lock_live(incident)
@@ -137,14 +152,30 @@ def publish_incident(
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
     incident.visibility = Visibility.PUBLIC
     incident.save(update_fields=["visibility", "updated_at"])
-    return post_update(incident, status=status, body=body, author=author, components=components)
+    return post_update(
+        incident,
+        status=status,
+        body=body,
+        author=author,
+        components=components,
+        next_update_due_at=next_update_due_at,
+    )
+
+
+@service(Verb.POST_UPDATE)
+def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
+    """Write down an incident that was over before it got here. Nobody is told, and no component changes."""
+    incident = declare_incident(page, title=title, author=author)
+    post_update(incident, status=IncidentStatus.RESOLVED, body=body, display_at=at, notify=False, author=author)
+    return incident
 
 
 @service(Verb.POST_UPDATE)
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
-    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told.
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told. Of a maintenance, what
+    started, ended or cancelled it can be taken back; the clock does not do the same again.
     """
     incident = update.incident
     lock_live(incident)
@@ -157,11 +188,14 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.withdrawn_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
     left = list(incident.updates.standing().newest_first())
+    if (plan := getattr(incident, "plan", None)) and left:
+        _take_back_step(plan, update, left[0])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
+    incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
-    incident.save(update_fields=["status", "impact", "first_posted_at", "updated_at"])
+    incident.save(update_fields=STANDING)
 
 
 @service(Verb.CORRECT_UPDATE)
@@ -196,6 +230,8 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
         setattr(incident, name, value)
     if incident.caused_by_id == incident.pk:
         raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+    if "metadata" in facts:
+        check_metadata(facts["metadata"])
     save_checked(incident)
     if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
@@ -210,6 +246,19 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     incident.deleted_at = timezone.now()
     incident._change_reason = reason
     incident.save(update_fields=["deleted_at", "updated_at"])
+
+
+def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
+    if update.status == before.status:  # its window may have been changed with it, and is not changed back here
+        raise InvalidTransition(_("Only what starts, ends or cancels a maintenance can be taken back. Post an update."))
+    if plan.cancelled_at:
+        plan.cancelled_at = None
+        plan.sequence += 1
+    elif update.status == IncidentStatus.COMPLETED:
+        plan.ends_by_itself = False
+    else:
+        plan.starts_by_itself = False
+    save_checked(plan)
 
 
 def is_held(update: IncidentUpdate) -> bool:
@@ -246,6 +295,17 @@ def check_body(body: str) -> str:
             field="body",
         )
     return body
+
+
+def check_metadata(metadata: dict[str, Any]) -> None:
+    """Statuspage's rule, and what a database can keep; raises `InvalidInput`."""
+    text = json.dumps(metadata)
+    if any(not isinstance(value, dict) for value in metadata.values()):
+        raise InvalidInput(_('Each value of the metadata is an object: {"ticket": {"id": 1}}.'), field="metadata")
+    if len(text) > BODY_LENGTH or "\\u0000" in text:
+        raise InvalidInput(
+            _("The metadata has more than %(most)d characters, or a NUL.") % {"most": BODY_LENGTH}, field="metadata"
+        )
 
 
 def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import seals
+from incidents import clockwork, seals
+
+
+@shared_task(ignore_result=True)
+def advance() -> None:
+    clockwork.advance()
 
 
 @shared_task(ignore_result=True)

@@ -44,6 +44,7 @@ def configuration() -> dict[str, Any]:
         "beat_scheduler": "celery.beat.Scheduler",  # keeps no file
         # A tick that waited this long is dropped: a worker that comes back finds a few, not thousands.
         "beat_schedule": {
+            "advance": {"task": "incidents.tasks.advance", "schedule": 2.0, "options": {"expires": 10}},
             "relay": {"task": "status.tasks.relay", "schedule": 2.0, "options": {"expires": 10}},
             "deliver": {"task": "status.tasks.deliver", "schedule": 2.0, "options": {"expires": 10}},
             "post": {"task": "status.tasks.post", "schedule": 2.0, "options": {"expires": 10}},

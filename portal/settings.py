@@ -176,6 +176,8 @@ if DEMO:
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # --- Programs ---------------------------------------------------------------------------------------------------------
+# Requests a minute that each API key may send
+API_RATE = environment.number("API_RATE", 600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -196,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "ComponentStatus": "incidents.lifecycle.ComponentStatus",
         "IncidentStatus": "incidents.lifecycle.IncidentStatus",
         "ChosenImpact": "incidents.lifecycle.Impact",
+        "AnyImpact": "portal.api.serializers.incidents.IMPACTS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

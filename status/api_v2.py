@@ -157,7 +157,7 @@ def _incident(page: Page, incident: Incident) -> dict[str, object]:
     # The last keys are what sets the two kinds apart.
     own: dict[str, object] = {"reminder_intervals": None}
     if incident.is_maintenance:
-        own = {"scheduled_for": incident.scheduled_for, "scheduled_until": incident.scheduled_until}
+        own = {"scheduled_for": incident.scheduled_for, "scheduled_until": incident.ends_at}
     return {
         "id": incident.id,
         "name": incident.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from status import api_v2, assets, feeds, pages
+from status import api_v2, assets, feeds, next_updates, pages
 from status.snapshot import Incident, Month, Page, Site
 
 Documents = dict[str, bytes]
@@ -21,6 +21,7 @@ def of_site(site: Site, newest: Month | None) -> Documents:
         "404.html": pages.not_found(site.page),
         "history.atom": feeds.atom(site),
         "history.rss": feeds.rss(site),
+        "api/next-updates.json": next_updates.document(site),
         "api/v2/summary.json": api_v2.summary(site),
         "api/v2/status.json": api_v2.status(site),
         "api/v2/components.json": api_v2.components(site),

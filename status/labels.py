@@ -66,7 +66,9 @@ DESCRIPTIONS = (
 
 
 def title(incident: Incident, update: IncidentUpdate) -> str:
-    """The word of the update's status, or "Update" where it repeats the one before."""
+    """The word of the update's status; "Update" where it repeats the one before, "Cancelled" of what called it off."""
+    if incident.is_cancelled and update.status == "completed":
+        return _("Cancelled")
     place = incident.updates.index(update)
     before = incident.updates[place + 1 : place + 2]
     return _("Update") if before and before[0].status == update.status else str(WORDS[update.status])

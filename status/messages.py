@@ -142,11 +142,12 @@ def _tell(
     page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
 ) -> Content:
     affected: tuple[snapshot.AffectedComponent, ...] = ()
+    due_at: datetime | None = None
     if isinstance(told, snapshot.Postmortem):
         step, tone = _("Postmortem"), "none"
     else:
         step, tone = str(labels.WORDS[told.status]), told.status
-        affected = told.affected_components
+        affected, due_at = told.affected_components, told.next_update_due_at
         if is_correction:
             step = _("Correction (%(status)s)") % {"status": step}
     return _render(
@@ -161,6 +162,7 @@ def _tell(
         html=to_html(told.body, top=3),
         at=told.display_at,
         moments=_moments(told.display_at, page),
+        due=_moments(due_at, page) if due_at else [],
         affected=[
             (
                 each.name,

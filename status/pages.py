@@ -313,7 +313,8 @@ def _incident_on(site: Site, component: Component, day: date) -> str | None:
     """The newest incident or maintenance that touched the component on that day, if the snapshot has it."""
     for each in (*site.open_incidents, *site.recent_incidents, *site.active_maintenances, *site.recent_maintenances):
         end = localtime(each.resolved_at).date() if each.resolved_at else site.today
-        if localtime(each.started_at).date() <= day <= end and component.id in {its.id for its in each.components}:
+        begin = localtime(each.began_at or each.scheduled_for or each.started_at).date()
+        if begin <= day <= end and component.id in {its.id for its in each.components}:
             return each.id
     return None
 

@@ -7,7 +7,7 @@ Every function uses a fixed number of queries, whatever the number of rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,7 +16,16 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Prefetch, Q
 from django.utils import timezone, translation
 
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility, page_status, worst_status
+from incidents.lifecycle import (
+    RUNNING,
+    ComponentStatus,
+    Impact,
+    IncidentStatus,
+    Kind,
+    Visibility,
+    page_status,
+    worst_status,
+)
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -24,11 +33,12 @@ from incidents.models import (
     ComponentStatusChange,
     Incident,
     IncidentUpdate,
+    MaintenancePlan,
     OutboxEvent,
     Page,
 )
 from status import snapshot
-from status.uptime import Change, uptime
+from status.uptime import Change, Span, overlaid, uptime
 
 BAR_DAYS = 90
 PAST_DAYS = 15
@@ -84,7 +94,7 @@ class Reader:
         """This page's public components by primary key, in page order; also deleted ones, which history names."""
         listings = ComponentListing.objects.filter(page=self._row, deleted_at=None)
         positions = dict(listings.values_list("component", "position"))
-        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status()
+        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._row).with_status().with_maintenance()
         groups = {group.pk: group for group in self._groups}
         for row in rows:
             if row.page_id != self._row.pk:
@@ -113,7 +123,7 @@ class Reader:
             ended[each.posted_at.astimezone(self._zone).date()].append(each)
         with translation.override("en"):  # Statuspage's words, which programs compare; pages translate them
             indicator, description = page_status(
-                (ComponentStatus(row.current) for row in live),
+                (row.shown for row in live),
                 (Impact(incident.impact) for incident in open_incidents if not incident.components),
             )
         return snapshot.Site(
@@ -121,9 +131,14 @@ class Reader:
             today=self.today,
             indicator=indicator,
             description=description,
-            groups=tuple(self._group(group, live) for group in self._groups),
+            groups=self.groups(),
             components=self.components(),
-            uptimes=self._uptimes([row for row in live if row.showcase]),
+            uptimes=self._uptimes(
+                [row for row in live if row.showcase],
+                self.today - timedelta(days=BAR_DAYS - 1),
+                self.today,
+                as_of=self.page.updated_at,
+            ),
             open_incidents=open_incidents,
             active_maintenances=tuple(each for each in maintenances if each not in upcoming),
             upcoming_maintenances=tuple(
@@ -134,6 +149,10 @@ class Reader:
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
         )
+
+    def groups(self) -> tuple[snapshot.Group, ...]:
+        live = [row for row in self._components.values() if row.deleted_at is None]
+        return tuple(self._group(group, live) for group in self._groups)
 
     def components(self) -> tuple[snapshot.Component, ...]:
         """This page's, in its order, with their status now."""
@@ -170,7 +189,9 @@ class Reader:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
         if not wanted:
             return {}
-        return {
+        internal = Incident.objects.live().filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
+        unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
+        return unnamed | {
             row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
             for row in self._public.filter(pk__in=wanted)
         }
@@ -188,6 +209,8 @@ class Reader:
         postmortem = getattr(row, "postmortem", None)
         plan = getattr(row, "plan", None)
         watching = [u for u in updates if u.status in (IncidentStatus.MONITORING, IncidentStatus.VERIFYING)]
+        running = [u for u in updates if u.status in RUNNING]
+        shown_while = set(RUNNING) if plan and plan.shows_components else set()
         is_maintenance = row.kind == Kind.MAINTENANCE
         return snapshot.Incident(
             id=row.public_id,
@@ -200,7 +223,10 @@ class Reader:
             started_at=row.impact_began_at or oldest.display_at,
             monitoring_at=watching[-1].display_at if watching else None,
             resolved_at=ended_at,
-            updates=tuple(self._update(row, update) for update in updates),
+            updates=tuple(
+                self._update(row, update, before in shown_while, update.status in shown_while)
+                for update, before in zip(updates, [*(u.status for u in updates[1:]), ""], strict=True)
+            ),
             components=tuple(
                 self._component(component, left[pk] if as_left and row.is_ended else None)
                 for pk, component in self._components.items()
@@ -219,9 +245,17 @@ class Reader:
             caused_by=causes.get(row.caused_by_id or 0),
             scheduled_for=plan.scheduled_for if plan else None,
             scheduled_until=plan.scheduled_until if plan else None,
+            expected_until=plan.expected_until if plan else None,
+            began_at=running[-1].display_at if is_maintenance and running else None,
+            is_overrunning=bool(plan and plan.overran_at and not row.is_ended),
+            is_cancelled=bool(plan and plan.cancelled_at),
+            sequence=plan.sequence if plan else 0,
         )
 
-    def _update(self, incident: Incident, row: IncidentUpdate) -> snapshot.IncidentUpdate:
+    def _update(
+        self, incident: Incident, row: IncidentUpdate, was_shown: bool, is_shown: bool
+    ) -> snapshot.IncidentUpdate:
+        """`was_shown`, `is_shown`: its maintenance was, or is, laid over the components before and after it."""
         changes = {change.component_id: change for change in row.component_changes.all()}
         assert row.published_at is not None, "the prefetch reads published updates only"
         return snapshot.IncidentUpdate(
@@ -234,10 +268,14 @@ class Reader:
             created_at=row.created_at,
             updated_at=row.updated_at,
             edited_at=row.edited_at,
+            next_update_due_at=row.next_update_due_at,
             deliver_notifications=row.deliver_notifications,
             affected_components=tuple(
                 snapshot.AffectedComponent(
-                    component.public_id, self._full_name(component), changes[pk].old_status, changes[pk].status
+                    component.public_id,
+                    self._full_name(component),
+                    _overlaid(changes[pk].old_status, was_shown),
+                    _overlaid(changes[pk].status, is_shown),
                 )
                 for pk, component in self._components.items()
                 if pk in changes
@@ -284,7 +322,7 @@ class Reader:
             group_id=group.public_id if group else None,
             name=row.name,
             description=row.description or None,
-            status=left.status if left else row.current,
+            status=left.status if left else row.shown,
             position=row.position,
             showcase=row.showcase,
             only_show_if_degraded=row.only_show_if_degraded,
@@ -300,15 +338,21 @@ class Reader:
             page_id=self.page.id,
             name=group.name,
             description=group.description or None,
-            status=worst_status(ComponentStatus(row.current) for row in members),
+            status=worst_status(row.shown for row in members),
             position=group.position,
             component_ids=tuple(row.public_id for row in members),
             created_at=group.created_at,
             updated_at=group.updated_at,
         )
 
-    def _uptimes(self, rows: list[Component]) -> tuple[snapshot.Uptime, ...]:
-        first = self.today - timedelta(days=BAR_DAYS - 1)
+    def uptimes(self, public_ids: Collection[str], first: date, last: date) -> tuple[snapshot.Uptime, ...]:
+        """How these components of the page were from one day to another, up to this moment."""
+        rows = [row for row in self._components.values() if row.deleted_at is None and row.public_id in public_ids]
+        return self._uptimes(rows, first, last, as_of=timezone.now())
+
+    def _uptimes(
+        self, rows: list[Component], first: date, last: date, *, as_of: datetime
+    ) -> tuple[snapshot.Uptime, ...]:
         since = self._midnight(first)
         keys = [row.pk for row in rows]
         current = Component.objects.filter(pk__in=keys).with_status(since)
@@ -318,18 +362,34 @@ class Reader:
             log = logs[change.component_id]
             if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
                 log.append(Change(change.effective_at, change.status))
+        spans = self._spans(keys, since)
         return tuple(
             uptime(
                 row.public_id,
-                logs[row.pk],
+                overlaid(logs[row.pk], spans.get(row.pk, [])),
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
-                today=self.today,
-                as_of=self.page.updated_at,
+                today=last,
+                as_of=as_of,
                 zone=self._zone,
             )
             for row in rows
         )
+
+    @staticmethod
+    def _spans(components: list[int], since: datetime) -> dict[int, list[Span]]:
+        """When maintenances that show their components ran, by component, but for those over before `since`."""
+        ran = {key: Span(*times) for key, times in MaintenancePlan.objects.shown().times(since).items()}
+        told = IncidentUpdate.objects.published().filter(incident__in=ran)
+        named = ComponentStatusChange.objects.filter(component__in=components, update__in=told)
+        spans: dict[int, list[Span]] = defaultdict(list)
+        for component, incident in named.values_list("component", "update__incident").order_by().distinct():
+            spans[component].append(ran[incident])
+        return spans
+
+
+def _overlaid(status: str, is_running: bool) -> str:
+    return worst_status([ComponentStatus(status), ComponentStatus.UNDER_MAINTENANCE]) if is_running else status
 
 
 def showing(page: Page) -> models.QuerySet[Incident]:

@@ -90,6 +90,7 @@ class IncidentUpdate:
     created_at: datetime
     updated_at: datetime
     edited_at: datetime | None  # the text was corrected then
+    next_update_due_at: datetime | None  # when the public was promised to hear more
     deliver_notifications: bool
     affected_components: tuple[AffectedComponent, ...]
 
@@ -106,7 +107,10 @@ class Postmortem:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What brought an incident about: another incident or maintenance, named only when it is public."""
+    """What brought an incident about: another incident or maintenance.
+
+    It is named only when it is public. A maintenance that was never announced has neither id nor name.
+    """
 
     id: str
     name: str
@@ -133,6 +137,16 @@ class Incident:
     caused_by: Cause | None
     scheduled_for: datetime | None
     scheduled_until: datetime | None
+    expected_until: datetime | None = None  # the new expected end of a maintenance that takes longer
+    began_at: datetime | None = None  # when a maintenance really began
+    is_overrunning: bool = False
+    is_cancelled: bool = False  # its status reads "completed", as in Statuspage's API
+    sequence: int = 0  # iCalendar's: raised when its window was changed or called off
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When a maintenance is to end, by the newest that was said."""
+        return self.expected_until or self.scheduled_until
 
     @property
     def is_maintenance(self) -> bool:
@@ -141,6 +155,11 @@ class Incident:
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None
+
+    @property
+    def next_update_due_at(self) -> datetime | None:
+        """What the newest update promised."""
+        return self.updates[0].next_update_due_at
 
     @property
     def posted_at(self) -> datetime:

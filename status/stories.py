@@ -74,9 +74,15 @@ def tell(incident: Incident, top: int) -> Story:
         entries=tuple(replace(entry, published_at=None) for entry in entries) if entered_at else entries,
         final=updates[0],
         affected=labels.names(incident.components),
-        lasted=labels.duration(incident.resolved_at - incident.started_at) if incident.resolved_at else "",
+        lasted=_lasted(incident),
         entered_at=entered_at,
     )
+
+
+def _lasted(incident: Incident) -> str:
+    """From when it began, which of a maintenance is not when it was announced; "" of one that never began."""
+    began_at = incident.began_at if incident.is_maintenance else incident.started_at
+    return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
 
 
 def _if_late(shown: datetime, published: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ clocks change), from the day the component counts from.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,6 +23,33 @@ WEIGHTS = {"major_outage": 1.0, "partial_outage": 0.3}
 class Change:
     at: datetime
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """While a maintenance ran; without an end it still does."""
+
+    begin: datetime
+    end: datetime | None
+
+
+def overlaid(changes: Sequence[Change], spans: Sequence[Span]) -> list[Change]:
+    """The log with maintenance laid over it: where it is operational within a span it is under maintenance.
+
+    What is worse shows through. `changes` are in order; spans may overlap, and none begins before the first change
+    counts: an earlier one counts from it.
+    """
+    first = changes[0].at
+    begun = sorted(max(span.begin, first) for span in spans)
+    ended = sorted(max(span.end, first) for span in spans if span.end)
+    found: list[Change] = []
+    for at in sorted({*(change.at for change in changes), *begun, *ended}):
+        own = changes[bisect_right(changes, at, key=lambda change: change.at) - 1].status
+        is_covered = bisect_right(begun, at) > bisect_right(ended, at)
+        status = "under_maintenance" if is_covered and own == "operational" else own
+        if not found or found[-1].status != status:
+            found.append(Change(at, status))
+    return found
 
 
 def uptime(

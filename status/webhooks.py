@@ -128,7 +128,8 @@ def _incident(page: snapshot.Page, incident: snapshot.Incident) -> Json:
         "impact_override": None,
         "scheduled_auto_in_progress": False,
         "scheduled_auto_completed": False,
-        "metadata": {},
+        # Statuspage's place for what others add: each of its keys holds an object
+        "metadata": {"next_update": {"due_at": _instant(due_at)}} if (due_at := incident.next_update_due_at) else {},
         "reminder_intervals": None,
         **public,
         "incident_updates": [_only(_UPDATE, update) for update in public["incident_updates"]],

@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from pytest_django import Settings
 
 from incidents import catalogue
-from incidents.models import Component, Incident, Page, User
+from incidents.authorship import authored_by
+from incidents.models import Component, Incident, Page, UpdateCadence, User
 from incidents.permissions import install_roles
 from incidents.services import declare_incident
 from portal import middleware
@@ -85,6 +86,17 @@ def component(make_component: Callable[..., Component]) -> Component:
 @pytest.fixture
 def incident(page: Page, author: User) -> Incident:
     return declare_incident(page, title="Errors", author=author)
+
+
+@pytest.fixture
+def cadence(admin: User) -> None:
+    """What is usual, as a new deployment has it; a test that truncated the tables has taken it away."""
+    table = {"sev1": (5, 10, 10, 30), "sev2": (10, 15, 30, 60), "sev3": (30, 15, 30, 60), "sev4": (30, 15, 30, 60)}
+    with authored_by(admin):
+        for severity, minutes in table.items():
+            for status, after in zip(("", "investigating", "identified", "monitoring"), minutes, strict=True):
+                key = {"severity": severity, "status": status}
+                UpdateCadence.objects.get_or_create(**key, defaults={"minutes": after})
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from incidents import catalogue
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.components import StatusForm
-from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, ComponentGroup, ComponentListing, Page, User
 from incidents.permissions import Verb, allows
 
@@ -73,7 +72,7 @@ class ComponentAdmin(CatalogueAdmin):
     list_select_related = ("page", "group")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Component]:
-        return Component.objects.with_status()
+        return Component.objects.with_status().with_maintenance()
 
     def get_urls(self) -> list[URLPattern]:
         status = self.admin_site.admin_view(self.status_view)
@@ -81,8 +80,7 @@ class ComponentAdmin(CatalogueAdmin):
 
     @admin.display(description=gettext_lazy("status"), ordering="current")
     def status(self, component: Component) -> str:
-        label = ComponentStatus(component.current).label
-        return format_html('<span class="badge {}">{}</span>', component.current, label)
+        return format_html('<span class="badge {}">{}</span>', component.shown, component.shown.label)
 
     @admin.display(description="")
     def setting(self, component: Component) -> str:

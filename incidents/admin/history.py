@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from incidents.models import User
 
 # Which row it is, and what follows from the other facts
-UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host"})
+UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host", "sequence", "occurrence"})
 # Facts of an incident that its updates tell
-TOLD_BY_UPDATES = frozenset({"status", "first_posted_at"})
+TOLD_BY_UPDATES = frozenset({"status", "first_posted_at", "next_update_due_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,10 @@ def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -
     if old is not None:
         return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=changes(old, new))
     what = _("Update “%(status)s”: posted, shown as of %(time)s")
-    return _entry(
-        new,
-        what % {"status": status, "time": moment(new.display_at)},
-        text=new.body,
-        changes=tuple(_status_change(str(change.component), change) for change in components),
-    )
+    told = [_status_change(str(change.component), change) for change in components]
+    if new.next_update_due_at:
+        told.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
+    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(told))
 
 
 def _status_change(name: str, change: ComponentStatusChange) -> Change:

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from incidents import promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -162,6 +163,8 @@ class IncidentAdmin(RecordAdmin):
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
                 "roles": incident.roles.active().select_related("user"),
+                "kept": promises.kept(incident.updates.all()),
+                "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }
         return super().change_view(request, object_id, form_url, context)

@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from incidents.admin.base import RecordAdmin, acting, sent
 from incidents.admin.history import moment
-from incidents.forms.verb import VerbForm, one_line
-from incidents.models import ApiKey, User
+from incidents.forms.verb import MomentField, VerbForm, one_line
+from incidents.models import ApiKey, Page, User
 from incidents.people import create_key, revoke_key
-from incidents.permissions import ROLES, Verb
+from incidents.permissions import Scope, Verb
 
 if TYPE_CHECKING:
     from incidents.forms.verb import Data
@@ -41,12 +41,25 @@ class KeyForm(VerbForm):
     heading = gettext_lazy("Create API key")
 
     name = one_line(gettext_lazy("Name"), most=100, help_text=gettext_lazy("Of the program that will use it."))
-    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=[(role, role.capitalize()) for role in ROLES])
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes"),
+        choices=Scope.choices,
+        initial=[Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("What the key opens. Choose no more than the program needs."),
+    )
+    page = forms.ModelChoiceField(
+        Page.objects.live(), label=gettext_lazy("Page"), required=False, empty_label=gettext_lazy("Every page")
+    )
+    expires_at = MomentField(
+        label=gettext_lazy("Expires"), required=False, help_text=gettext_lazy("Empty: not until it is revoked.")
+    )
 
     key: str
 
     def act(self) -> None:
-        self.key, _row = create_key(author=self.author, **self.cleaned_data)
+        facts = {**self.cleaned_data, "scopes": [Scope(each) for each in self.cleaned_data["scopes"]]}
+        self.key, _row = create_key(author=self.author, **facts)
 
 
 class RevocationForm(VerbForm):
@@ -64,9 +77,9 @@ class RevocationForm(VerbForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(RecordAdmin):
     verb = Verb.EDIT_CATALOGUE
-    list_display = ("name", "user", "ending", "created", "revoked")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    list_select_related = ("user",)
+    list_display = ("name", "scope", "page", "ending", "created", "used", "expires", "revoked")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "page")
+    list_select_related = ("page", "use")
     list_display_links = None
     search_fields = ("name",)
 
@@ -84,6 +97,14 @@ class ApiKeyAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
     def created(self, key: ApiKey) -> str:
         return moment(key.created_at)
+
+    @admin.display(description=gettext_lazy("last used"), ordering="use__used_at")
+    def used(self, key: ApiKey) -> str:
+        return moment(key.use.used_at) if key.use.used_at else _("never")
+
+    @admin.display(description=gettext_lazy("expires"), ordering="expires_at")
+    def expires(self, key: ApiKey) -> str:
+        return moment(key.expires_at) if key.expires_at else _("never")
 
     @admin.display(description=gettext_lazy("revoked"), ordering="revoked_at")
     def revoked(self, key: ApiKey) -> str:

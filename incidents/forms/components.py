@@ -67,10 +67,10 @@ def affected(rows: Rows) -> list[tuple[Component, ComponentStatus | None]]:
 
 
 def choosable(pages: Iterable[Page]) -> dict[str, Component]:
-    """The components of these pages, with their `current` status, by the value that a form sends."""
+    """The components of these pages, with what is `shown` of them, by the value that a form sends."""
     found: dict[str, Component] = {}
     for page in pages:
-        rows = Component.objects.live().on(page).with_status().select_related("page", "group")
+        rows = Component.objects.live().on(page).with_status().with_maintenance().select_related("page", "group")
         found |= {str(component.pk): component for component in rows}
     return found
 
@@ -83,8 +83,8 @@ def grouped(components: Iterable[Component]) -> list[tuple[Any, Any]]:
     for component in components:
         headings = [component.page.name if has_pages else "", component.group.name if component.group else ""]
         label = component.name
-        if component.current != ComponentStatus.OPERATIONAL:
-            label = f"{label} ({ComponentStatus(component.current).label})"
+        if component.shown != ComponentStatus.OPERATIONAL:
+            label = f"{label} ({component.shown.label})"
         groups.setdefault(" - ".join(filter(None, headings)), []).append((component.pk, label))
     return [*groups.pop(""), *groups.items()]
 

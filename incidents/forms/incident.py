@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import affected, choosable, component_rows, grouped
+from incidents.forms.promise import PromiseForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
-from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Visibility, allowed_statuses
+from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
 from incidents.maintenance import schedule_maintenance
 from incidents.models import Incident, IncidentUpdate, Page, TimelineEntry, User
 from incidents.permissions import Verb, allows
@@ -51,10 +52,11 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm):
+class MessageForm(IncidentForm, PromiseForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
+    field_order = ("status", "body", "next_update", "next_update_due_at")
     tells = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
@@ -67,6 +69,14 @@ class MessageForm(IncidentForm):
         named = set(incident.components().values_list("pk", flat=True))
         self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
         self.offer_statuses()
+        if self.promises():
+            self.offer_promises(Severity(incident.severity))
+        else:
+            del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def promises(self) -> bool:
+        """Whether what is said here is public, and so may promise more."""
+        return self.incident.visibility == Visibility.PUBLIC
 
     def offer_statuses(self) -> None:
         """Only what is allowed now, with the next one chosen."""
@@ -109,6 +119,7 @@ class UpdateForm(MessageForm):
             author=self.author,
             components=affected(self.components),
             display_at=facts["display_at"],
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
         )
@@ -164,7 +175,11 @@ class PublishForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=affected(self.components),
+            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
         )
+
+    def promises(self) -> bool:
+        return True
 
 
 class CorrectionForm(IncidentForm):
@@ -274,14 +289,14 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm):
+class DeclareForm(PageForm, PromiseForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
     tells = True
     fieldsets = (
-        (None, {"fields": ["page", "title", "body", "status"]}),
+        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at"]}),
         (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
         (
             _("Times, when it began earlier"),
@@ -291,7 +306,7 @@ class DeclareForm(PageForm):
             },
         ),
     )
-    MESSAGE = ("body", "status", "display_at", "notify")
+    MESSAGE = ("body", "status", "display_at", "notify", "next_update", "next_update_due_at")
     TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
 
     title = one_line(_("Title"))
@@ -319,6 +334,7 @@ class DeclareForm(PageForm):
         super().__init__(author, data)
         if allows(author, Verb.POST_UPDATE):
             self.components = component_rows(data, choosable(self.pages))
+            self.offer_promises()
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
@@ -346,6 +362,7 @@ class DeclareForm(PageForm):
         if times:
             edit_incident(self.incident, author=self.author, **times)
         if self.components is not None and facts["body"]:
+            is_public = facts["visibility"] == Visibility.PUBLIC
             post_update(
                 self.incident,
                 status=facts["status"],
@@ -353,6 +370,7 @@ class DeclareForm(PageForm):
                 author=self.author,
                 components=affected(self.components),
                 display_at=facts["display_at"],
+                next_update_due_at=self.promised(facts["severity"], facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
 

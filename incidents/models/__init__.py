@@ -1,11 +1,12 @@
 """The record's rows, split by noun."""
 
+from incidents.models.cadence import UpdateCadence
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
-from incidents.models.maintenance import MaintenancePlan
+from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
-from incidents.models.people import ApiKey, User
+from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
@@ -14,6 +15,7 @@ from incidents.models.timeline import TimelineEntry
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "Component",
     "ComponentGroup",
     "ComponentListing",
@@ -23,11 +25,14 @@ __all__ = [
     "IncidentTemplate",
     "IncidentUpdate",
     "MaintenancePlan",
+    "MaintenanceReminder",
+    "MaintenanceSeries",
     "OutboxEvent",
     "Page",
     "Postmortem",
     "Seal",
     "TemplateComponent",
     "TimelineEntry",
+    "UpdateCadence",
     "User",
 ]

@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.lifecycle import ComponentStatus, Visibility
+from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Visibility, worst_status
 from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
 from incidents.models.page import Page
 from incidents.models.people import User
@@ -32,6 +32,15 @@ class ComponentGroup(Tracked):
         return self.name
 
 
+# Of a change: it belongs to a maintenance whose components the public sees under maintenance while it runs.
+_SHOWN = {
+    "update__incident__plan__shows_components": True,
+    "update__incident__visibility": Visibility.PUBLIC,
+    "update__incident__deleted_at": None,
+    "update__published_at__isnull": False,
+}
+
+
 class ComponentQuerySet(models.QuerySet["Component"]):
     def live(self) -> ComponentQuerySet:
         return self.filter(deleted_at=None)
@@ -45,23 +54,38 @@ class ComponentQuerySet(models.QuerySet["Component"]):
         return self.filter(models.Q(page=page) | models.Q(pk__in=listed))
 
     def with_status(self, at: datetime | None = None) -> ComponentQuerySet:
-        """Annotated with `current`, the status now or `at` an instant, and `changed_at`, when it was last changed.
+        """Annotated with `current`, its own status now or `at` an instant, and `changed_at`, when what the public sees
+        of it was last changed.
 
         To be named without a change, perhaps by an internal incident, is not one.
         """
         newest = ComponentStatusChange.objects.standing().filter(component=models.OuterRef("pk")).newest_first()
         if at is not None:
             newest = newest.filter(effective_at__lte=at)
+        is_step = models.Q(**_SHOWN) & ~models.Q(update__status=IncidentStatus.SCHEDULED)
         return self.annotate(  # type: ignore[no-redef]  # the names are declared on Component
             current=Coalesce(
                 models.Subquery(newest.values("status")[:1]), models.Value(ComponentStatus.OPERATIONAL.value)
             ),
-            changed_at=models.Subquery(newest.exclude(status=models.F("old_status")).values("created_at")[:1]),
+            changed_at=models.Subquery(
+                newest.filter(~models.Q(status=models.F("old_status")) | is_step).values("created_at")[:1]
+            ),
+        )
+
+    def with_maintenance(self) -> ComponentQuerySet:
+        """Annotated with `is_under_maintenance`: a maintenance that shows it runs now. For `shown`."""
+        running = ComponentStatusChange.objects.standing().filter(**_SHOWN, update__incident__status__in=RUNNING)
+        return self.annotate(  # type: ignore[no-redef]  # the name is declared on Component
+            is_under_maintenance=models.Exists(running.filter(component=models.OuterRef("pk")))
         )
 
 
 class Component(Tracked):
-    """A part of the service that customers know by name. Its status is the newest of its status changes."""
+    """A part of the service that customers know by name.
+
+    Its own status is the newest of its status changes. A maintenance that runs is laid over it when it is read, so
+    that nothing needs to be restored when it ends.
+    """
 
     page = models.ForeignKey(
         Page, models.PROTECT, related_name="components", verbose_name=_("page"), help_text=_("Its home page.")
@@ -85,9 +109,10 @@ class Component(Tracked):
         _("uptime counts from"), null=True, blank=True, help_text=_("Before this day no uptime is shown.")
     )
 
-    if TYPE_CHECKING:  # with_status() annotates these
+    if TYPE_CHECKING:  # with_status() and with_maintenance() annotate these
         current: str
         changed_at: datetime | None
+        is_under_maintenance: bool
 
     objects = ComponentQuerySet.as_manager()
 
@@ -110,6 +135,12 @@ class Component(Tracked):
     @property
     def status(self) -> ComponentStatus:
         return self.status_at(timezone.now())
+
+    @property
+    def shown(self) -> ComponentStatus:
+        """What the public sees now: under maintenance, unless it is worse than that."""
+        current = ComponentStatus(self.current)
+        return worst_status([current, ComponentStatus.UNDER_MAINTENANCE]) if self.is_under_maintenance else current
 
 
 class ComponentListing(Tracked):

@@ -77,12 +77,19 @@ class Incident(Tracked):
     first_posted_at = models.DateTimeField(
         null=True, editable=False, help_text="The time shown on the first public update; history is filed by it."
     )
+    next_update_due_at = models.DateTimeField(
+        _("next update due"), null=True, editable=False, help_text=_("What its newest public update promised.")
+    )
     impact_began_at = models.DateTimeField(_("impact began"), null=True, blank=True)
     impact_ended_at = models.DateTimeField(_("impact ended"), null=True, blank=True)
     detected_at = models.DateTimeField(_("detected"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
     caused_by = models.ForeignKey(
         "self", models.PROTECT, related_name="caused", verbose_name=_("caused by"), null=True, blank=True
+    )
+
+    metadata = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="What programs attach for themselves: objects by name."
     )
 
     objects = IncidentQuerySet.as_manager()
@@ -103,6 +110,11 @@ class Incident(Tracked):
             models.Index(fields=["page", "-first_posted_at"], name="incident_history"),
             models.Index(fields=["page", "kind", "-first_posted_at"], name="incident_history_of_kind"),
             models.Index(fields=["page", "status", "-first_posted_at"], name="incident_history_of_status"),
+            models.Index(
+                fields=["next_update_due_at"],
+                condition=models.Q(next_update_due_at__isnull=False),
+                name="incident_promised",
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(kind__in=Kind.values), name="incident_kind"),
@@ -110,6 +122,10 @@ class Incident(Tracked):
             models.CheckConstraint(condition=models.Q(impact__in=Impact.values), name="incident_impact"),
             models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="incident_visibility"),
             models.CheckConstraint(condition=~models.Q(title=""), name="incident_has_title"),
+            models.CheckConstraint(
+                condition=models.Q(next_update_due_at=None) | ~models.Q(status__in=["resolved", "completed"]),
+                name="incident_that_ended_promises_nothing",
+            ),
             models.CheckConstraint(
                 condition=models.Q(impact_ended_at=None)
                 | models.Q(impact_began_at=None)
@@ -175,6 +191,9 @@ class IncidentUpdate(Tracked):
         editable=False,
         help_text=_("The server's clock when it became public; empty for what only staff may read."),
     )
+    next_update_due_at = models.DateTimeField(
+        _("next update by"), null=True, blank=True, help_text=_("When the public was promised to hear more.")
+    )
     edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
     withdrawn_at = models.DateTimeField(_("taken back at"), null=True, editable=False)
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
@@ -190,6 +209,12 @@ class IncidentUpdate(Tracked):
         constraints = (
             models.CheckConstraint(condition=models.Q(status__in=IncidentStatus.values), name="update_status"),
             models.CheckConstraint(condition=~models.Q(body=""), name="update_has_body"),
+            models.CheckConstraint(
+                condition=models.Q(next_update_due_at=None)
+                | (models.Q(published_at__isnull=False) & ~models.Q(status__in=["resolved", "completed"])),
+                name="update_promises_to_the_public",
+                violation_error_message=_("Only a public update of something that goes on promises another one."),
+            ),
         )
 
     def __str__(self) -> str:

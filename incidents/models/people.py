@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked
+from incidents.models.page import Page
+from incidents.permissions import Scope
 
 
 class User(AbstractUser):
@@ -24,10 +27,24 @@ class ApiKey(Tracked):
     """A program's key: shown once, kept as a digest; its service user is the author of what it writes."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="api_keys", verbose_name=_("acts as"))
+    page: models.ForeignKey[Page | None, Page | None] = models.ForeignKey(
+        Page,
+        models.PROTECT,
+        related_name="api_keys",
+        verbose_name=_("page"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: every page."),
+    )
+    scope = models.CharField(_("scopes"), max_length=100, help_text=_("What it opens, separated by spaces."))
     name = models.CharField(_("name"), max_length=100, unique=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_four = models.CharField(_("ends with"), max_length=4, editable=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+
+    if TYPE_CHECKING:
+        use: ApiKeyUse
 
     class Meta:
         verbose_name = _("API key")
@@ -36,7 +53,23 @@ class ApiKey(Tracked):
     def __str__(self) -> str:
         return self.name
 
+    def permits(self, scope: Scope) -> bool:
+        """Every key may read what is no secret; the one for administration opens everything."""
+        return scope == Scope.READ or bool({scope, Scope.ADMIN} & set(self.scope.split()))
+
     @staticmethod
     def digest_of(key: str) -> str:
         """SHA-256 is enough here: a key is 256 random bits, not a password."""
         return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeyUse(models.Model):
+    """When a key was last used, and how often in the minute that began at `minute`."""
+
+    key = models.OneToOneField(ApiKey, models.CASCADE, related_name="use")
+    used_at = models.DateTimeField(_("last used"), null=True)
+    minute = models.DateTimeField(null=True)
+    count = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.used_at}"

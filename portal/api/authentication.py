@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -10,17 +11,24 @@ from incidents.models import ApiKey, User
 
 
 class KeyAuthentication(BaseAuthentication):
-    """`Authorization: OAuth KEY`, as Statuspage's clients send it, or `Bearer KEY`; the key's service user acts."""
+    """`Authorization: OAuth KEY`, as Statuspage's clients send it, `Bearer KEY`, or `?api_key=KEY`.
+
+    The key's service user acts.
+    """
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
-        """None without such a header; raises `AuthenticationFailed` for a key that opens nothing."""
+        """None without a key; raises `AuthenticationFailed` for a key that opens nothing."""
         scheme, _space, key = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() not in ("oauth", "bearer"):
-            return None
-        keys = ApiKey.objects.filter(revoked_at=None, user__is_active=True).select_related("user")
+            key = request.query_params.get("api_key", "")
+            if not key:
+                return None
+        keys = ApiKey.objects.filter(revoked_at=None, user__is_active=True).select_related("user", "use")
         found = keys.filter(digest=ApiKey.digest_of(key.strip())).first()
         if found is None:
             raise AuthenticationFailed(_("This key is unknown or was revoked. Ask an administrator for another."))
+        if found.expires_at and found.expires_at <= timezone.now():
+            raise AuthenticationFailed(_("This key has expired. Ask an administrator for another."))
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:

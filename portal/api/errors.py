@@ -1,8 +1,10 @@
+"""Refusals: `{"error": a sentence}`, with the code that Statuspage's clients expect."""
+
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import TooManyFieldsSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -14,11 +16,30 @@ from incidents.errors import Conflict, DomainError, Forbidden, MissingAuthor
 UNPROCESSABLE = status.HTTP_422_UNPROCESSABLE_ENTITY
 
 
-def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """`{"error": sentence}` for what the domain or the framework refuses.
+class NotOffered(APIException):
+    """A part of Statuspage's interface that this product does not have."""
 
-    None lets everything else through: a database that is away is answered by the middleware.
-    """
+    status_code = status.HTTP_501_NOT_IMPLEMENTED
+
+
+class Changed(APIException):
+    """The object is not as the client last read it; `current` is how it is now."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+
+    def __init__(self, current: object) -> None:
+        super().__init__(_("Somebody has changed this since you read it. Look at “current”, and decide anew."))
+        self.current = current
+
+
+class Reused(APIException):
+    """An Idempotency-Key that came with another request before."""
+
+    status_code = UNPROCESSABLE
+
+
+def answer(error: Exception, context: dict[str, Any]) -> Response | None:
+    """None lets everything else through: a database that is away is answered by the middleware."""
     if isinstance(error, DomainError):
         codes: dict[type[DomainError], int] = {
             MissingAuthor: status.HTTP_401_UNAUTHORIZED,
@@ -28,6 +49,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response({"error": str(error)}, codes.get(type(error), UNPROCESSABLE))
     if isinstance(error, TooManyFieldsSent):
         return Response({"error": _("The form has too many fields.")}, status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, RequestDataTooBig):
+        return Response({"error": _("The form is too large.")}, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -37,6 +60,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     else:  # a Django 404 or 403 was turned into REST framework's own by its handler
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}
+    if isinstance(error, Changed):
+        response.data["current"] = error.current
     return response
 
 

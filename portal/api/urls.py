@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
-from django.urls import path
-from django.utils.translation import gettext_lazy as _
+import re
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import Resolver404, path, re_path, resolve
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.api import views
+from portal.api.documentation import SETTINGS
+from portal.api.views import components, incidents, pages, uptime
 
-DESCRIPTION = _("""
-Two interfaces, both in the shapes of Atlassian Statuspage, so that programs written for it work here.
-
-**Reading, for everybody**: `GET /api/v2/summary.json` on the address of a status page, and beside it `status.json`,
-`components.json`, `incidents.json`, `incidents/unresolved.json`, `incidents/<id>.json`, `scheduled-maintenances.json`,
-`scheduled-maintenances/upcoming.json` and `scheduled-maintenances/active.json`. No key, any origin, and no limit:
-these are files, written when something changes, with an `ETag`.
-
-**Writing, with a key**: what is listed below. Send the key as `Authorization: OAuth <key>`; what it writes is recorded
-in its name. Bodies are JSON, or forms like `incident[name]=...`. Every path works with `.json` at its end, too.
-A refusal is `{"error": "a sentence"}`, and then nothing was written.
-""")
-
-DOCUMENTATION = {
-    "DESCRIPTION": DESCRIPTION,
-    "TAGS": [{"name": "incidents"}, {"name": "incident updates"}, {"name": "components"}],
-    "ENUM_NAME_OVERRIDES": {
-        "IncidentStatus": "incidents.lifecycle.IncidentStatus",
-        "ComponentStatus": "incidents.lifecycle.ComponentStatus",
-        "ChosenImpact": "incidents.lifecycle.Impact",
-    },
+INCIDENT = "incidents/<slug:incident_id>"
+BELOW_A_PAGE = {
+    "components": components.Components,
+    "components/<slug:component_id>": components.OneComponent,
+    "components/<slug:component_id>/uptime": uptime.ComponentUptime,
+    "component-groups": components.Groups,
+    "component-groups/<slug:group_id>": components.OneGroup,
+    "component-groups/<slug:group_id>/uptime": uptime.GroupUptime,
+    "incidents": incidents.Incidents,
+    "incidents/unresolved": incidents.Unresolved,
+    "incidents/scheduled": incidents.Scheduled,
+    "incidents/upcoming": incidents.Upcoming,
+    "incidents/active_maintenance": incidents.ActiveMaintenance,
+    INCIDENT: incidents.OneIncident,
+    f"{INCIDENT}/incident_updates/<slug:update_id>": incidents.OneIncidentUpdate,
 }
 
-V1 = {
-    "incidents": views.Incidents,
-    "incidents/<slug:incident_id>": views.OneIncident,
-    "incidents/<slug:incident_id>/incident_updates/<slug:update_id>": views.OneIncidentUpdate,
-    "components": views.Components,
-    "components/<slug:component_id>": views.OneComponent,
-}
+
+@csrf_exempt
+def as_clients_write_it(request: HttpRequest, rest: str) -> HttpResponse:
+    """A path with `.json` at its end, or slashes too many, is the one without; there is nothing else below `/api/`."""
+    plain = re.sub(r"\.json$", "", re.sub(r"/+", "/", request.path_info).rstrip("/"))
+    if plain != request.path_info:
+        try:
+            match = resolve(plain)
+        except Resolver404:
+            pass
+        else:
+            answer: HttpResponse = match.func(request, *match.args, **match.kwargs)
+            return answer
+    return JsonResponse({"error": _("There is no such address. /api/docs lists those that there are.")}, status=404)
+
 
 urlpatterns = [
-    *(path(f"v1/pages/<slug:page_id>/{route}", view.as_view()) for route, view in V1.items()),
-    # schema=None: the documentation names each path once
-    *(path(f"v1/pages/<slug:page_id>/{route}.json", view.as_view(schema=None)) for route, view in V1.items()),
-    path("schema", SpectacularAPIView.as_view(custom_settings=DOCUMENTATION), name="schema"),
+    path("v1/pages", pages.Pages.as_view()),
+    path("v1/pages/<slug:page_id>", pages.OnePage.as_view()),
+    *(path(f"v1/pages/<slug:page_id>/{route}", view.as_view()) for route, view in BELOW_A_PAGE.items()),
+    path("schema", SpectacularAPIView.as_view(custom_settings=SETTINGS), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(template_name="portal/api_docs.html"), name="api_docs"),
+    re_path(r"^v1(?P<rest>.*)$", as_clients_write_it),
 ]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0007_support_email'),
+        ('incidents', '0002_telling'),
         ('status', '0001_initial'),
     ]
 

@@ -102,6 +102,7 @@ def _prepare() -> dict[str, object]:
     from incidents import catalogue, people
     from incidents.lifecycle import IncidentStatus
     from incidents.models import Component, Page, User
+    from incidents.permissions import Scope
     from incidents.services import declare_incident, post_update
 
     call_command("migrate", verbosity=0)
@@ -113,7 +114,7 @@ def _prepare() -> dict[str, object]:
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
     for incident in incidents:
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=ada)
-    key, _row = people.create_key("load", role="communicator", author=ada)
+    key, _row = people.create_key("load", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=ada)
     session = SessionStore()
     session[SESSION_KEY] = str(ada.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]

@@ -110,7 +110,7 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
         group = ComponentGroup(page=page, name=f"Group {number}")
         catalogue.save(group, author=admin)
         make_component(f"Component {number}", group=group)
-        office.post(f"{KEYS}add/", {"name": f"key {number}", "role": "viewer"})
+        office.post(f"{KEYS}add/", {"name": f"key {number}", "scopes": ["read"]})
 
     paths = [COMPONENTS, "/admin/incidents/componentgroup/", KEYS, "/admin/incidents/user/"]
     grow(0)
@@ -123,14 +123,15 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
 
 
 def test_a_key_is_shown_once_and_opens_nothing_after_it_is_revoked(office: Client) -> None:
-    answer = office.post(f"{KEYS}add/", filled(office.get(f"{KEYS}add/"), name="Monitoring", role="responder"))
+    answer = office.post(f"{KEYS}add/", filled(office.get(f"{KEYS}add/"), name="Monitoring", scopes="incidents"))
     key = ApiKey.objects.get()
     shown = answer.context["key"]
     assert ApiKey.digest_of(shown) == key.digest
     assert f'value="{shown}" readonly' in answer.text
     assert shown not in office.get(KEYS).text
-    assert list(key.user.groups.values_list("name", flat=True)) == ["responder"]
-    again = office.post(f"{KEYS}add/", {"name": "Monitoring", "role": "administrator"})
+    assert key.scope == "read incidents"
+    assert list(key.user.groups.values_list("name", flat=True)) == ["API: incidents"]
+    again = office.post(f"{KEYS}add/", {"name": "Monitoring", "scopes": ["admin"]})
     assert "There is a key of this name." in again.text
     office.post(reverse("admin:incidents_apikey_revoke", args=[key.pk]))
     key.refresh_from_db()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
@@ -27,6 +28,7 @@ from incidents.models import (
 )
 from incidents.postmortems import publish_postmortem
 from incidents.roles import take_role
+from incidents.series import repeat_maintenance
 from incidents.services import post_update
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -53,12 +55,36 @@ REFUSED = {
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
+    "incident_that_ended_promises_nothing": [
+        "UPDATE incidents_incident SET status = 'resolved', next_update_due_at = '2026-03-10 12:00'"
+    ],
+    "update_promises_to_the_public": [
+        "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
+        "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
+    ],
+    "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
+    "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
+    "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],
+    "cadence_is_a_time": ["UPDATE incidents_updatecadence SET minutes = 0"],
     "role_known": ["UPDATE incidents_incidentrole SET role = 'deputy'"],
     "role_has_one_holder": ["UPDATE incidents_incidentrole SET renounced_at = NULL"],
     "role_renounced_after_assumed": ["UPDATE incidents_incidentrole SET renounced_at = '2000-01-01 00:00'"],
     "update_status": ["UPDATE incidents_incidentupdate SET status = 'done'"],
     "update_has_body": ["UPDATE incidents_incidentupdate SET body = ''"],
     "maintenance_ends_after_it_starts": ["UPDATE incidents_maintenanceplan SET scheduled_until = scheduled_for"],
+    "maintenance_expected_to_end_after_it_starts": [
+        "UPDATE incidents_maintenanceplan SET expected_until = scheduled_for"
+    ],
+    "maintenance_occurrence_once": [
+        "UPDATE incidents_maintenanceplan SET occurrence = '20260310T120000' WHERE series_id IS NOT NULL"
+    ],
+    "maintenance_occurrence_of_series": [
+        "UPDATE incidents_maintenanceplan SET occurrence = ''",
+        "UPDATE incidents_maintenanceplan SET series_id = NULL",
+    ],
+    "maintenance_series_lasts": ["UPDATE incidents_maintenanceseries SET duration = NOTHING"],
+    "maintenance_reminder_once": ["UPDATE incidents_maintenancereminder SET minutes = 60"],
+    "maintenance_reminder_before_start": ["UPDATE incidents_maintenancereminder SET minutes = 0"],
     "timeline_range_has_an_end": [
         "UPDATE incidents_timelineentry SET ended_at = NULL",
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
@@ -83,7 +109,7 @@ UNIQUE = [
 
 @pytest.fixture
 def rows(
-    page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
+    cadence: None, page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
     incident: Incident, author: User, admin: User,
 ) -> None:  # fmt: skip
     """At least two rows in each table that has a uniqueness to break."""
@@ -95,11 +121,13 @@ def rows(
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
     publish_postmortem(incident, body="Why.", author=author)
-    for _time in range(2):
-        until = NOON + timedelta(hours=1)
-        planned = schedule_maintenance(
-            page, title="Disks", body="New ones.", author=author, scheduled_for=NOON, scheduled_until=until
-        )
+    with time_machine.travel(NOON - timedelta(days=2), tick=False):
+        for _time in range(2):
+            until = NOON + timedelta(hours=1)
+            planned = schedule_maintenance(
+                page, title="Disks", body="New ones.", author=author, scheduled_for=NOON, scheduled_until=until
+            )
+        repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_postmortem(planned, body="Why.", author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
@@ -123,7 +151,7 @@ def test_the_database_refuses_what_may_not_be() -> None:
     for name, statements in REFUSED.items():
         for statement in statements:
             with pytest.raises(IntegrityError) as refused, transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(statement)
+                cursor.execute(statement.replace("NOTHING", "0" if connection.vendor == "sqlite" else "interval '0'"))
             is_named = connection.vendor == "postgresql" or "CHECK" in str(refused.value)  # SQLite names columns
             assert not is_named or name in str(refused.value), statement
 

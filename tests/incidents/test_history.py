@@ -118,11 +118,17 @@ def test_the_plan_of_a_maintenance_is_told(page: Page, author: User) -> None:
         scheduled_for=NOON,
         scheduled_until=NOON + timedelta(hours=1),
         author=author,
+        display_at=NOON,
     )
     plan = next(e for e in history.of_incident(maintenance) if e.what == "Maintenance plan: created")
     assert [(change.name, change.new) for change in plan.changes] == [
         ("Planned start", "Mar 10, 2026 - 12:00 UTC"),
         ("Planned end", "Mar 10, 2026 - 13:00 UTC"),
+        ("Starts by itself", "no"),
+        ("Ends by itself", "no"),
+        ("Shows its components under maintenance while it runs", "yes"),
+        ("Tells subscribers when it starts", "yes"),
+        ("Tells subscribers when it ends", "yes"),
     ]
 
 

@@ -13,11 +13,17 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, templates, timeline
+from incidents import catalogue, clockwork, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance import (
+    cancel_maintenance,
+    extend_maintenance,
+    move_maintenance,
+    plan_maintenance,
+    schedule_maintenance,
+)
 from incidents.models import (
     ApiKey,
     Component,
@@ -28,14 +34,17 @@ from incidents.models import (
     IncidentTemplate,
     IncidentUpdate,
     Page,
+    UpdateCadence,
     User,
 )
 from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
-from incidents.permissions import Verb, allows, require
+from incidents.permissions import Scope, Verb, allows, require
 from incidents.postmortems import publish_postmortem
 from incidents.roles import hand_over, take_role
+from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.services import (
+    backfill_incident,
     correct_update,
     declare_incident,
     delete_incident,
@@ -97,8 +106,17 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     internal = declare_incident(page, title="Internal", author=author, visibility=Visibility.INTERNAL)
     taken = declare_incident(page, title="Taken back", author=author)
     wrong = post_update(taken, status=IncidentStatus.IDENTIFIED, body="Wrong.", author=author)
-    _key, row = create_key("robot", role="communicator", author=admin)
+    _key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
+    later = {name: at + timedelta(days=1) for name, at in window.items()}
+    ahead, first, running = (
+        schedule_maintenance(page, title="Disks", body="New ones.", **later, author=author) for _number in range(3)
+    )
+    series = repeat_maintenance(first, rule="FREQ=WEEKLY", author=author)
+    reminder = ahead.plan.reminders.first()
+    assert reminder
+    post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
+    moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
@@ -106,15 +124,32 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    with authored_by(admin):
+        cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: promises.set_cadence(cadence, minutes=7, author=by): Verb.EDIT_CATALOGUE,
         lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
         lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
         lambda by: post_update(incident, **text, author=by): Verb.POST_UPDATE,
         lambda by: withdraw_update(wrong, author=by): Verb.POST_UPDATE,
         lambda by: publish_incident(internal, **text, author=by): Verb.POST_UPDATE,
         lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by): Verb.POST_UPDATE,
+        lambda by: plan_maintenance(ahead, ends_by_itself=True, author=by): Verb.POST_UPDATE,
+        lambda by: move_maintenance(ahead, **moved, author=by): Verb.POST_UPDATE,
+        lambda by: repeat_maintenance(ahead, rule="FREQ=DAILY", author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.start(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.complete(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.tell_overrun(ahead, author=by): Verb.POST_UPDATE,
+        lambda by: clockwork.remind(ahead, reminder, author=by): Verb.POST_UPDATE,
+        lambda by: cancel_maintenance(ahead, body="Not now.", author=by): Verb.POST_UPDATE,
+        lambda by: extend_maintenance(
+            running, expected_until=now + timedelta(days=3), body="Longer.", author=by
+        ): Verb.POST_UPDATE,
+        lambda by: make_ahead(series, author=by): Verb.POST_UPDATE,
+        lambda by: move_following(first, **moved, author=by): Verb.POST_UPDATE,
+        lambda by: cancel_following(first, body="No more.", author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
@@ -122,9 +157,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: catalogue.save(Component(page=page, name="New"), author=by): Verb.EDIT_CATALOGUE,
         lambda by: catalogue.delete(component, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: backfill_incident(page, title="Old", body="Over.", at=now, author=by): Verb.POST_UPDATE,
+        lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by): (
+            Verb.EDIT_CATALOGUE
+        ),
         lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
-        lambda by: create_key("other", role="viewer", author=by): Verb.EDIT_CATALOGUE,
+        lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -235,12 +274,15 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     catalogue.save(second, author=admin)
     catalogue.save(ComponentListing(page=second, component=component), author=admin)
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
-    schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
+    planned = schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
+    repeat_maintenance(planned, rule="FREQ=DAILY", author=author)
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
     publish_postmortem(incident, body="Why.", author=author)
     take_role(incident, role=Role.COMMANDER, author=author)
-    create_key("robot", role="communicator", author=admin)
+    with authored_by(admin):
+        UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
+    create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
@@ -313,7 +355,7 @@ def test_a_service_user_is_made_once_and_cannot_sign_in(admin: User) -> None:
 
 
 def test_a_key_is_kept_as_a_digest_and_writes_in_its_own_name(admin: User, incident: Incident) -> None:
-    key, row = create_key("robot", role="communicator", author=admin)
+    key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     assert key not in str(everything())
     assert ApiKey.objects.get(digest=ApiKey.digest_of(key)) == row
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=row.user)
@@ -335,8 +377,8 @@ def test_an_update_counts_as_the_authors_also_when_another_wrote_before(
 
 
 def test_a_key_is_named_once_and_its_history_has_who_made_and_revoked_it(admin: User) -> None:
-    _key, row = create_key("deploys", role="communicator", author=admin)
+    _key, row = create_key("deploys", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     with pytest.raises(InvalidInput, match="another name"):
-        create_key("deploys", role="viewer", author=admin)
+        create_key("deploys", scopes=[Scope.READ], author=admin)
     revoke_key(row, author=admin)
     assert [record.history_user for record in row.history.all()] == [admin, admin]

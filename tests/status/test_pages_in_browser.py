@@ -288,3 +288,17 @@ def test_everything_reads_and_leads_on_without_javascript(host: Host, chromium: 
     tab.get_by_role("link", name="Earlier").click()
     expect(tab.get_by_role("main").get_by_role("heading", level=2)).to_have_text("October 2026")
     context.close()
+
+
+def test_a_promised_update_is_counted_down_to_and_past(host: Host, tab: Page) -> None:
+    due_at = factory.NOW + timedelta(minutes=12)
+    promising = factory.update("identified", "We know.", next_update_due_at=due_at)
+    host.documents["/promise"] = pages.incident(factory.page(), factory.incident("Slow", [promising]))
+    del host.documents["/heartbeat.json"]  # its answer would say what time it is, and here it is always the same
+    tab.goto(f"{host.address}/promise")
+    due = tab.locator(".due time")
+    assert due.get_attribute("data-until") == "(in 12 minutes)"
+    tab.clock.run_for(5 * 60_000 + 10_000)
+    assert due.get_attribute("data-until") == "(in 7 minutes)"
+    tab.clock.run_for(10 * 60_000)
+    assert due.get_attribute("data-until") == "(3 minutes ago)"

@@ -12,12 +12,13 @@ import pytest
 import time_machine
 from django.utils import timezone
 from pytest_django import Settings
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from incidents.errors import Forbidden, InvalidInput
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
 from incidents.services import post_update
-from status import delivery, posting, relay, webhooks
+from status import delivery, posting, relay, subscriptions, webhooks
 from status.addresses import Network
 from status.models import Delivery, Recipient
 from status.subscriptions import subscriber, unsubscribe

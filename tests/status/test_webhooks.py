@@ -53,7 +53,7 @@ def reader(page: Page) -> Recipient:
             page=page,
             channel=Recipient.Channel.WEBHOOK,
             address=f"https://{HOST}/",
-            secrets=[SECRET],
+            secret=SECRET,
             state=Recipient.State.ACTIVE,
         )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import seals
+from incidents import clockwork, seals
 from status import delivery, posting, relay, signups, subscriptions
 
 
@@ -13,6 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         signups.take_up()
+        steps = clockwork.advance()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
@@ -20,4 +21,6 @@ class Command(BaseCommand):
         relay.heartbeat()
         subscriptions.sweep()
         seals.seal()
-        self.stdout.write(f"{published} pages published, {owed} messages owed, {mailed} mails sent")
+        self.stdout.write(
+            f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
+        )

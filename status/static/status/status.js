@@ -59,6 +59,19 @@
     time.textContent = moment(at);
   };
 
+  // How long it is until a promised update, beside its time.
+  let skew = 0; // of the reader's clock
+  const until = new Intl.RelativeTimeFormat(document.documentElement.lang);
+  const countDown = () => {
+    for (const time of document.querySelectorAll("time[data-due]")) {
+      const minutes = Math.ceil((Date.parse(time.dateTime) - Date.now() - skew) / 60e3);
+      time.dataset.until = `(${until.format(minutes, "minute")})`;
+    }
+  };
+  countDown();
+  setInterval(countDown, 5e3);
+  on("htmx:load", countDown);
+
   // The server leaves its heartbeat beside the pages every minute.
   let beat = 0, failures = 0, isFirst = true;
   const check = async () => {
@@ -68,6 +81,7 @@
       const answer = await fetch("/heartbeat.json", { cache: "no-store", signal: AbortSignal.timeout(10e3) });
       beat = Date.parse((await answer.json()).at) || beat;
       now = Date.parse(answer.headers.get("Date")) || now;
+      skew = now - Date.now();
       failures = 0;
     } catch {
       // Without a network of its own, a browser cannot blame the server; and one failure may be an accident.

@@ -1,8 +1,5 @@
-"""The words of the manage API: what a request may say, and an incident and a component as Statuspage returns them."""
-
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,127 +7,85 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
+from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
+from portal.api.serializers.components import ComponentAnswer
 from status.snapshot import Incident
 
 REFUSED = (
-    *("backfilled", "backfill_date", "metadata", "reminder_intervals", "scheduled_remind_prior"),
+    *("reminder_intervals", "scheduled_remind_prior"),
     *("scheduled_auto_in_progress", "scheduled_auto_completed", "scheduled_auto_transition"),
     *("auto_transition_to_maintenance_state", "auto_transition_to_operational_state"),
 )
 """What Statuspage would do and this API does not: refused, because to accept it and not do it would be a lie."""
 NOT_ASKED_FOR: tuple[object, ...] = (None, False, "", "false", "f", "0", {})
+IMPACTS = [*Impact.choices, ("maintenance", _("Maintenance"))]
 
 
 # --- What a request says ----------------------------------------------------------------------------------------------
-class IncidentInput(serializers.Serializer[Any]):
+class IncidentInput(Input):
     name = serializers.CharField(required=False, help_text="At most 255 characters.")
-    status = serializers.ChoiceField(IncidentStatus.choices, required=False)
+    status = serializers.ChoiceField(IncidentStatus.choices, required=False, allow_blank=True)
     body = serializers.CharField(
         required=False, allow_blank=True, help_text="Markdown. Without it, the usual sentence of the status is posted."
     )
     message = serializers.CharField(required=False, allow_blank=True, help_text="The old name of `body`.")
-    impact_override = serializers.ChoiceField(Impact.choices, required=False, allow_null=True, allow_blank=True)
+    impact_override = serializers.ChoiceField(IMPACTS, required=False, allow_null=True, allow_blank=True)
     components = serializers.DictField(
-        child=serializers.ChoiceField(ComponentStatus.choices, allow_blank=True),
+        child=serializers.ChoiceField(ComponentStatus.choices, allow_blank=True, allow_null=True),
         required=False,
         help_text="Component id to status. Written together with an update.",
     )
-    component_ids = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Components to name without changing them."
-    )
-    scheduled_for = serializers.DateTimeField(required=False, allow_null=True, help_text="Makes it a maintenance.")
-    scheduled_until = serializers.DateTimeField(required=False, allow_null=True)
+    component_ids = Ids(required=False, help_text="Components to name without changing them.")
+    scheduled_for = serializers.DateTimeField(required=False, help_text="Makes it a maintenance.")
+    scheduled_until = serializers.DateTimeField(required=False)
     deliver_notifications = serializers.BooleanField(required=False, help_text="True if left out.")
+    metadata = serializers.DictField(
+        required=False, help_text="What a program attaches for itself: objects by name. The public does not see it."
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, dict) and isinstance(data.get("components"), list):  # some clients list ids here
+            data = {**data, "component_ids": data["components"]}
+            del data["components"]
         refused = [name for name in REFUSED if isinstance(data, dict) and data.get(name) not in NOT_ASKED_FOR]
         if refused:
             raise serializers.ValidationError(
                 {name: _("This cannot be set through this API. Leave it out.") for name in refused}
             )
-        values: dict[str, Any] = super().to_internal_value(data)
-        return values
+        return super().to_internal_value(data)
 
 
 class NewIncidentInput(IncidentInput):
     name = serializers.CharField(help_text="At most 255 characters.")
+    backfilled = serializers.BooleanField(
+        required=False, help_text="It was over before it got here: nobody is told, and no component changes."
+    )
+    backfill_date = serializers.CharField(required=False, max_length=40, help_text="When that was: 2023-01-17.")
 
 
-class NewIncidentRequest(serializers.Serializer[Any]):
-    incident = NewIncidentInput()
+NewIncidentRequest = enveloped("incident", NewIncidentInput, title="NewIncidentRequest")
+IncidentRequest = enveloped("incident", IncidentInput, title="IncidentRequest")
 
 
-class IncidentRequest(serializers.Serializer[Any]):
-    incident = IncidentInput()
+class IncidentUpdateInput(Input):
+    body = serializers.CharField(
+        required=False, help_text="The corrected text. Readers see that it was edited; the old one is kept."
+    )
+    deliver_notifications = serializers.BooleanField(
+        required=False, help_text="Whether subscribers are told of the correction; false if left out."
+    )
+    display_at = serializers.DateTimeField(required=False, help_text="Cannot be changed once it is published.")
+    wants_twitter_update = serializers.BooleanField(required=False)
 
 
-class IncidentUpdateInput(serializers.Serializer[Any]):
-    body = serializers.CharField(help_text="The corrected text. Readers see that it was edited; the old one is kept.")
+IncidentUpdateRequest = enveloped("incident_update", IncidentUpdateInput, title="IncidentUpdateRequest")
 
 
-class IncidentUpdateRequest(serializers.Serializer[Any]):
-    incident_update = IncidentUpdateInput()
-
-
-class ComponentInput(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(ComponentStatus.choices)
-
-
-class ComponentRequest(serializers.Serializer[Any]):
-    component = ComponentInput()
-
-
-class IncidentQuery(serializers.Serializer[Any]):
+class IncidentQuery(Slice):
     q = serializers.CharField(required=False, help_text="Only incidents with this text in their name or updates.")
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=100)
-    page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
-
-
-class ComponentQuery(serializers.Serializer[Any]):
-    per_page = serializers.IntegerField(min_value=1, max_value=100, default=100)
-    page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
 
 
 # --- What an answer says ----------------------------------------------------------------------------------------------
-class Instant(serializers.DateTimeField):
-    """In UTC, with milliseconds."""
-
-    def to_representation(self, value: datetime) -> str:
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@extend_schema_field({})
-class Always(serializers.Field[Any, Any, Any, Any]):
-    """A key that clients look for and that says the same for everything here."""
-
-    def __init__(self, value: object) -> None:
-        super().__init__(read_only=True)
-        self.value = value
-
-    def get_attribute(self, instance: object) -> object:
-        return self.value
-
-    def to_representation(self, value: object) -> object:
-        return value
-
-
-class ComponentAnswer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    page_id = serializers.CharField()
-    group_id = serializers.CharField(allow_null=True)
-    created_at = Instant()
-    updated_at = Instant()
-    group = Always(False)
-    name = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
-    position = serializers.IntegerField()
-    status = serializers.ChoiceField(ComponentStatus.choices)
-    showcase = serializers.BooleanField()
-    only_show_if_degraded = serializers.BooleanField()
-    automation_email = Always(None)
-    start_date = serializers.DateField(allow_null=True)
-
-
 class AffectedComponentAnswer(serializers.Serializer[Any]):
     code = serializers.CharField()
     name = serializers.CharField()
@@ -155,15 +110,15 @@ class IncidentUpdateAnswer(serializers.Serializer[Any]):
 
 
 class IncidentAnswer(serializers.Serializer[Any]):
-    """Of a snapshot; needs `page` (a snapshot's) and `overrides` (of the impact, by incident id) in its context."""
+    """Of a snapshot; needs `page` (a snapshot's) and `own` (what it does not have, by incident id) in its context."""
 
     id = serializers.CharField()
     components = ComponentAnswer(many=True)
     created_at = Instant()
-    impact = serializers.ChoiceField([*Impact.values, "maintenance"])
+    impact = serializers.ChoiceField(IMPACTS)
     impact_override = serializers.SerializerMethodField()
     incident_updates = IncidentUpdateAnswer(source="updates", many=True)
-    metadata = Always({})
+    metadata = serializers.SerializerMethodField()
     monitoring_at = Instant(allow_null=True)
     name = serializers.CharField()
     page_id = serializers.CharField()
@@ -191,8 +146,12 @@ class IncidentAnswer(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.ChoiceField(Impact.choices, allow_null=True))
     def get_impact_override(self, incident: Incident) -> str | None:
-        override: str | None = self.context["overrides"].get(incident.id)
+        override: str | None = self.context["own"][incident.id]["impact_override"]
         return override
+
+    @extend_schema_field(serializers.DictField())
+    def get_metadata(self, incident: Incident) -> Any:
+        return self.context["own"][incident.id]["metadata"]
 
     @extend_schema_field(serializers.ChoiceField(IncidentStatus.choices))
     def get_status(self, incident: Incident) -> str:
@@ -201,7 +160,3 @@ class IncidentAnswer(serializers.Serializer[Any]):
 
     def get_shortlink(self, incident: Incident) -> str:
         return f"{self.context['page'].url}/incidents/{incident.id}"
-
-
-class ErrorAnswer(serializers.Serializer[Any]):
-    error = serializers.CharField(help_text="What was refused, why, and what to do.")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -9,41 +8,16 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
-from playwright.sync_api import expect, sync_playwright
 from pytest_django import DjangoAssertNumQueries
-from pytest_django.live_server_helper import LiveServer
 
-from incidents import catalogue, people, services
+from incidents import catalogue, services
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
 from incidents.postmortems import publish_postmortem
-from tests.services import CHROMIUM
 from tests.status.schema import DOCUMENTS
 
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00+01:00", "scheduled_until": "2030-01-10T22:00:00+01:00"}
-
-
-@pytest.fixture
-def key(admin: User) -> str:
-    key, _row = people.create_key("deploys", role="communicator", author=admin)
-    return key
-
-
-@pytest.fixture
-def call(client: Client, page: Page, key: str) -> Call:
-    """Sends a request below the page as a program would; returns the response."""
-
-    def send(method: str, path: str, body: object = None, **headers: str) -> Any:
-        return client.generic(
-            method,
-            f"/api/v1/pages/{page.public_id}/{path}",
-            "" if body is None else json.dumps(body),
-            content_type="application/json",
-            headers={"Authorization": f"OAuth {key}"} | headers,
-        )
-
-    return send
 
 
 @pytest.fixture
@@ -60,46 +34,6 @@ def degraded(component: Component) -> dict[str, Any]:
 
 def update_bodies(incident: dict[str, Any]) -> list[str]:
     return [update["body"] for update in incident["incident_updates"]]
-
-
-# --- The key ---
-@pytest.mark.parametrize("scheme", ["OAuth", "oauth", "Bearer"])
-def test_a_key_opens_the_api_in_both_spellings(call: Call, key: str, scheme: str) -> None:
-    assert call("GET", "incidents", Authorization=f"{scheme} {key}").status_code == 200
-
-
-@pytest.mark.parametrize("header", ["", "OAuth", "OAuth ", "OAuth wrong", "Bearer é", "Basic YTpi", "OAuth a b"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "incidents"), ("POST", "incidents"), ("GET", "components.json")])
-def test_without_a_key_that_fits_nothing_opens(call: Call, header: str, method: str, path: str) -> None:
-    response = call(method, path, Authorization=header)
-    assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "OAuth"
-    assert response.json()["error"].endswith(".")
-
-
-def test_a_revoked_key_and_the_key_of_a_dismissed_user_open_nothing(call: Call, admin: User) -> None:
-    other, row = people.create_key("other", role="communicator", author=admin)
-    assert call("GET", "incidents", Authorization=f"OAuth {other}").status_code == 200
-    people.revoke_key(row, author=admin)
-    assert call("GET", "incidents", Authorization=f"OAuth {other}").status_code == 401
-    user = ApiKey.objects.get(name="deploys").user
-    user.is_active = False
-    user.save()
-    assert call("GET", "incidents").status_code == 401
-
-
-def test_a_session_of_the_admin_is_not_a_key(client: Client, page: Page, author: User) -> None:
-    client.force_login(author)
-    assert client.get(f"/api/v1/pages/{page.public_id}/incidents").status_code == 401
-
-
-def test_a_key_that_may_only_read_is_refused_with_a_sentence(call: Call, admin: User, opened: Any) -> None:
-    viewer, _row = people.create_key("wallboard", role="viewer", author=admin)
-    assert call("GET", "incidents", Authorization=f"OAuth {viewer}").json()[0]["id"] == opened["id"]
-    response = call("POST", "incidents", {"incident": {"name": "No"}}, Authorization=f"OAuth {viewer}")
-    assert response.status_code == 403
-    assert "administrator" in response.json()["error"]
-    assert Incident.objects.count() == 1
 
 
 # --- Incidents ---
@@ -365,8 +299,12 @@ def test_the_status_of_a_component_is_set_without_an_incident(call: Call, compon
         ("POST", "incidents", {"incident": {"name": "n", "components": {"unknown": "major_outage"}}}, 422),
         ("POST", "incidents", {"incident": {"name": "n", "components": {"nul \x00": "operational"}}}, 422),
         ("POST", "incidents", {"incident": {"name": "n", "component_ids": ["unknown"]}}, 422),
-        ("POST", "incidents", {"incident": {"name": "n", "backfilled": True, "backfill_date": "2020-01-01"}}, 422),
-        ("POST", "incidents", {"incident": {"name": "n", "metadata": {"ticket": {"id": 1}}}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "backfilled": True}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "backfilled": True, "backfill_date": "2020-13-01"}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "backfilled": True, "backfill_date": "2990-01-01"}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "metadata": {"ticket": 1}}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "metadata": {"a": {"b": "\x00"}}}}, 422),
+        ("POST", "incidents", {"incident": {"name": "n", "impact_override": "maintenance"}}, 422),
         ("POST", "incidents", {"incident": {"name": "n", "scheduled_for": WINDOW["scheduled_for"]}}, 422),
         ("POST", "incidents", {"incident": {"name": "n", "status": "completed", **WINDOW}}, 422),
         ("POST", "incidents", {"incident": {"name": "n", **WINDOW, "scheduled_until": "2030-01-10T10:00:00Z"}}, 422),
@@ -378,15 +316,16 @@ def test_the_status_of_a_component_is_set_without_an_incident(call: Call, compon
         ("PATCH", "incidents/{incident}/incident_updates/{update}", {"incident_update": {"body": ""}}, 422),
         ("PATCH", "incidents/{incident}/incident_updates/{component}", {"incident_update": {"body": "b"}}, 404),
         ("PATCH", "components/{component}", {"component": {"status": "broken"}}, 422),
-        ("PATCH", "components/{component}", {"component": {"name": "Renamed"}}, 422),
-        ("PATCH", "components/{component}", {"component": {"name": "Renamed", "status": "major_outage"}}, 422),
+        ("PATCH", "components/{component}", {"component": {"name": "x" * 101}}, 422),
+        ("PATCH", "components/{component}", {"component": {"name": "Renamed", "group_id": "nosuchgroup0"}}, 422),
         ("PATCH", "components/{incident}", {"component": {"status": "major_outage"}}, 404),
         ("GET", "incidents/{component}", None, 404),
         ("GET", "incidents?limit=0", None, 422),
-        ("GET", "incidents?limit=101", None, 422),
         ("GET", "incidents?page=99999999999999999999", None, 422),
         ("GET", "incidents?q=%00", None, 422),
-        ("DELETE", "incidents/{incident}", None, 405),
+        ("DELETE", "incidents", None, 405),
+        ("GET", "nonsense", None, 404),
+        ("GET", "incidents/a%00b", None, 404),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_sentence_and_leaves_no_trace(
@@ -477,53 +416,3 @@ def test_an_unknown_page_is_not_found(client: Client, page: Page, key: str) -> N
     response = client.get("/api/v1/pages/nosuchpage00/incidents", headers={"Authorization": f"OAuth {key}"})
     assert response.status_code == 404
     assert list(response.json()) == ["error"]
-
-
-# --- The documentation ---
-def test_the_schema_describes_each_path_once_and_names_the_public_interface(
-    client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    response = client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
-    assert response.status_code == 200
-    schema = json.loads(response.content)
-    below = "/api/v1/pages/{page_id}/"
-    assert {path.removeprefix(below): sorted(methods) for path, methods in schema["paths"].items()} == {
-        "incidents": ["get", "post"],
-        "incidents/{incident_id}": ["get", "patch", "put"],
-        "incidents/{incident_id}/incident_updates/{update_id}": ["patch", "put"],
-        "components": ["get"],
-        "components/{component_id}": ["get", "patch", "put"],
-    }
-    assert "/api/v2/summary.json" in schema["info"]["description"]
-    assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
-    assert schema["openapi"].startswith("3.1")
-    assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
-
-
-def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inline(client: Client) -> None:
-    html = client.get("/api/docs").content.decode()
-    assert "swagger-ui" in html
-    assert "//" not in html.replace("<!DOCTYPE html>", "")
-    assert "<style" not in html
-    assert html.count("<script") == html.count("<script src=")
-    script = client.get("/api/docs?script=")
-    assert script["Content-Type"].startswith("application/javascript")
-    assert "/api/schema" in script.content.decode() or '"../schema' in script.content.decode()
-
-
-@pytest.mark.browser
-def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server: LiveServer) -> None:
-    asked: list[str] = []
-    complaints: list[str] = []
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        window = browser.new_page()
-        window.on("request", lambda request: asked.append(request.url))
-        window.on("console", lambda message: complaints.append(message.text))
-        window.goto(f"{live_server.url}/api/docs")
-        window.get_by_text("Open an incident, or announce a maintenance").click()
-        expect(window.get_by_text("Request body", exact=True)).to_be_visible()
-        browser.close()
-    assert not complaints  # the Content-Security-Policy would have spoken here
-    assert all(url.startswith((live_server.url, "data:")) for url in asked)

@@ -1,0 +1,177 @@
+"""What the views share: keys and their scopes, reading a request, slices of lists, and `ETag`s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from django.conf import settings
+from django.db import models, transaction
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied, Throttled
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from incidents.models import ApiKey, Page, User
+from incidents.models.base import Tracked
+from incidents.people import count_request
+from incidents.permissions import Scope
+from portal.api import idempotency
+from portal.api.errors import Changed
+from portal.api.parsers import FormParser, JSONParser, MultiPartParser, tree
+from portal.api.serializers.base import ErrorAnswer, Slice
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+
+REFUSALS = dict.fromkeys((401, 403, 404, 429), ErrorAnswer)
+WRITE_REFUSALS = REFUSALS | dict.fromkeys((400, 409, 412, 413, 422, 503), ErrorAnswer)
+MOST = 100  # rows of a list at once, as Statuspage has it
+
+
+class OnlyJSON(BaseContentNegotiation):
+    """JSON whatever a client says that it accepts: many say nothing of use."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        return next((each for each in parsers if request.content_type.startswith(each.media_type)), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class KeyView(APIView):
+    """A view for programs. `reads` and `writes` are the scopes that a key must have."""
+
+    reads: ClassVar[Scope] = Scope.READ
+    writes: ClassVar[Scope] = Scope.ADMIN
+    parser_classes = [JSONParser, FormParser, MultiPartParser]
+    content_negotiation_class = OnlyJSON
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        method = (request.method or "").lower()
+        if request.method not in SAFE_METHODS and hasattr(self, method):
+            act = partial(getattr(self, method), request, *args, **kwargs)
+            if "If-Match" in request.headers and isinstance(self, One):
+                act = partial(self.unchanged, act)
+            if idempotency.HEADER in request.headers:
+                act = partial(idempotency.once, self.key, request, act)
+            # What `dispatch` is about to call
+            setattr(self, method, lambda _request, *_args, **_kwargs: act())
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        scope = self.reads if request.method in SAFE_METHODS else self.writes
+        if not self.key.permits(scope):
+            raise PermissionDenied(
+                _("This key does not open this: it lacks the scope “%(scope)s”. Ask an administrator for another key.")
+                % {"scope": scope.value}
+            )
+
+    def check_throttles(self, request: Request) -> None:
+        if not count_request(self.key, most=settings.API_RATE):
+            raise Throttled(60 - timezone.now().second)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(request.auth, ApiKey):
+            use, now = request.auth.use, timezone.now()
+            is_this_minute = use.minute == now.replace(second=0, microsecond=0)
+            left = settings.API_RATE - 1 - (use.count if is_this_minute else 0)
+            response["RateLimit-Limit"] = settings.API_RATE
+            response["RateLimit-Remaining"] = max(left, 0)
+            response["RateLimit-Reset"] = 60 - now.second
+        if response.status_code == status.HTTP_204_NO_CONTENT:
+            del response["Content-Type"]  # some clients would read JSON where there is none
+        return response
+
+    @property
+    def key(self) -> ApiKey:
+        return cast(ApiKey, self.request.auth)
+
+    @property
+    def author(self) -> User:
+        return self.key.user
+
+    def read(self, form: type[Serializer[Any]], data: Any = None) -> Any:
+        """What was sent, in the types of `form`; raises its `ValidationError`."""
+        if data is None:
+            data = self.request.data or tree(self.request._request.GET)
+        serializer = form(data=data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def slice(self, rows: models.QuerySet[Any, T] | Sequence[T], *, most: int = MOST, first: int = 1) -> list[T]:
+        """The rows that `page` and `per_page` (or `limit`) ask for; pages are counted from `first`."""
+        query = self.read(Slice, self.request.query_params)
+        count = min(query.get("per_page") or query.get("limit") or MOST, most)
+        start = max(query.get("page", first) - first, 0) * count
+        return list(rows[start : start + count])
+
+
+class PageView(KeyView):
+    """A view below `/pages/<page_id>/`; `self.page` is that page."""
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        self.page = get_object_or_404(Page.objects.live(), public_id=self.kwargs["page_id"])
+        if self.key.page_id not in (None, self.page.pk):
+            raise PermissionDenied(_("This key is for another page. Ask an administrator for one of this page."))
+
+
+class One(PageView):
+    """A view of one object, which has an `ETag`, and is written with `If-Match` only as it was read."""
+
+    def target(self) -> Tracked:
+        """Its row; raises `Http404`."""
+        raise NotImplementedError  # REST framework's views are no abstract classes
+
+    def show(self) -> Any:
+        """As GET shows it."""
+        raise NotImplementedError
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        self.target()
+        return Response(self.show())
+
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        """Statuspage's PUT is its PATCH."""
+        response: Response = self.patch(request, **kwargs)  # type: ignore[attr-defined]  # where PUT is offered, PATCH is
+        return response
+
+    def unchanged(self, act: Callable[[], Response]) -> Response:
+        """What `act` answers, if nobody changed the object since the client read it; raises `Changed`."""
+        with transaction.atomic():
+            self.target().lock()
+            current = self.show()
+            expected = self.request.headers["If-Match"]
+            if expected != "*" and etag(current) not in [each.strip() for each in expected.split(",")]:
+                raise Changed(current)
+            return act()
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code in (200, 201) and response.data:
+            response["ETag"] = etag(response.data)
+            known = request.headers.get("If-None-Match", "")
+            if request.method in SAFE_METHODS and response["ETag"] in [each.strip() for each in known.split(",")]:
+                response.status_code, response.data = status.HTTP_304_NOT_MODIFIED, None
+                del response["Content-Type"]
+        return response
+
+
+def etag(data: object) -> str:
+    return f'"{sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'

@@ -1,0 +1,378 @@
+"""Incidents and maintenances.
+
+What is internal (incidents, components, updates) is out of reach here: these answers have no word for it, so a program
+could not tell that it has to keep it to itself.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.utils import translation
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from incidents import maintenance, services
+from incidents.errors import InvalidInput
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
+from incidents.models import Component, Incident, IncidentUpdate, Page
+from incidents.models.incident import IncidentQuerySet
+from incidents.permissions import Scope
+from portal.api.serializers import incidents as words
+from portal.api.serializers.base import Slice
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.components import unknown_component
+from status.projection import Reader, today
+
+# What Statuspage's own forms begin with: a program need not bring a sentence, a reader needs one.
+USUAL_SENTENCES = {
+    IncidentStatus.INVESTIGATING: gettext_lazy("We are currently investigating this issue."),
+    IncidentStatus.IDENTIFIED: gettext_lazy("The issue has been identified and a fix is being implemented."),
+    IncidentStatus.MONITORING: gettext_lazy("A fix has been implemented and we are monitoring the results."),
+    IncidentStatus.RESOLVED: gettext_lazy("This incident has been resolved."),
+    IncidentStatus.SCHEDULED: gettext_lazy("We will be undergoing scheduled maintenance during this time."),
+    IncidentStatus.IN_PROGRESS: gettext_lazy(
+        "Scheduled maintenance is currently in progress. We will provide updates as necessary."
+    ),
+    IncidentStatus.VERIFYING: gettext_lazy("Verification is currently underway for the maintenance items."),
+    IncidentStatus.COMPLETED: gettext_lazy("The scheduled maintenance has been completed."),
+}
+
+
+class IncidentView(PageView):
+    writes = Scope.INCIDENTS
+
+    def incidents(self) -> IncidentQuerySet:
+        return Incident.objects.public().filter(page=self.page).order_by("-first_posted_at", "-id")
+
+    def one(self) -> Incident:
+        return get_object_or_404(self.incidents().select_related("plan"), public_id=self.kwargs["incident_id"])
+
+    def shown(self, keys: list[int]) -> Any:
+        """These incidents as Statuspage returns them, in a number of queries that does not grow with them."""
+        own = {row.public_id: row for row in Incident.objects.filter(pk__in=keys)}
+        reader = Reader(self.page, today(self.page))
+        context = {
+            "page": reader.page,
+            "own": {
+                public_id: {"impact_override": row.impact_override, "metadata": row.metadata}
+                for public_id, row in own.items()
+            },
+        }
+        return words.IncidentAnswer(reader.incidents(keys), many=True, context=context).data
+
+    def shown_incident(self, incident: Incident) -> Any:
+        return self.shown([incident.pk])[0]
+
+    # --- Reading the words of a request ---
+    def affected(self, given: dict[str, Any]) -> services.Affected:
+        """The components that a request names, each with its new status or None."""
+        wanted: dict[str, str] = dict.fromkeys(given.get("component_ids", ()), "") | given.get("components", {})
+        components = Component.objects.public().on(self.page)
+        known = {component.public_id: component for component in components} if wanted else {}
+        if unknown := [public_id for public_id in wanted if public_id not in known]:
+            raise unknown_component(unknown[0])
+        return [(known[public_id], ComponentStatus(to) if to else None) for public_id, to in wanted.items()]
+
+    def body(self, given: dict[str, Any], to: IncidentStatus) -> str:
+        return given.get("body") or given.get("message") or usual_sentence(self.page, to)
+
+
+def usual_sentence(page: Page, to: IncidentStatus) -> str:
+    with translation.override(page.language):
+        return str(USUAL_SENTENCES[to])
+
+
+def override_of(given: dict[str, Any], kind: Kind) -> Impact | None:
+    """The impact that a request chooses; a maintenance has that of its name, whoever says so."""
+    chosen = given.get("impact_override") or None
+    if chosen == "maintenance":
+        if kind is Kind.REALTIME:
+            raise InvalidInput(_("Only a maintenance has the impact “maintenance”."), field="impact_override")
+        return None
+    return Impact(chosen) if chosen else None
+
+
+class IncidentList(IncidentView):
+    """Incidents and maintenances of this page, the newest first."""
+
+    def chosen(self) -> IncidentQuerySet:
+        return self.incidents()
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.shown(self.slice(self.chosen().values_list("pk", flat=True))))
+
+
+LISTED: dict[str, Any] = {
+    "tags": ["incidents"],
+    "parameters": [Slice],
+    "responses": {200: words.IncidentAnswer(many=True)} | REFUSALS,
+}
+
+
+class Unresolved(IncidentList):
+    def chosen(self) -> IncidentQuerySet:
+        return self.incidents().realtime().unresolved()
+
+    get = extend_schema(summary="List unresolved incidents", **LISTED)(IncidentList.get)
+
+
+class Scheduled(IncidentList):
+    def chosen(self) -> IncidentQuerySet:
+        return self.incidents().maintenances()
+
+    get = extend_schema(summary="List maintenances, also completed ones", **LISTED)(IncidentList.get)
+
+
+class Upcoming(IncidentList):
+    def chosen(self) -> IncidentQuerySet:
+        return self.incidents().maintenances().filter(status=IncidentStatus.SCHEDULED)
+
+    get = extend_schema(summary="List maintenances that have not begun", **LISTED)(IncidentList.get)
+
+
+class ActiveMaintenance(IncidentList):
+    active: ClassVar = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)
+
+    def chosen(self) -> IncidentQuerySet:
+        return self.incidents().maintenances().filter(status__in=self.active)
+
+    get = extend_schema(summary="List maintenances that are in progress or verifying", **LISTED)(IncidentList.get)
+
+
+class Incidents(IncidentList):
+    def chosen(self) -> IncidentQuerySet:
+        text = self.read(words.IncidentQuery, self.request.query_params).get("q")
+        if not text:
+            return self.incidents()
+        told = IncidentUpdate.objects.published().filter(body__icontains=text)
+        return self.incidents().filter(Q(title__icontains=text) | Q(status=text) | Q(pk__in=told.values("incident")))
+
+    @extend_schema(
+        summary="List incidents",
+        description="Incidents and maintenances of this page, the newest first.",
+        tags=["incidents"],
+        parameters=[words.IncidentQuery],
+        responses={200: words.IncidentAnswer(many=True)} | REFUSALS,
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return super().get(request, **kwargs)
+
+    @extend_schema(
+        summary="Open an incident, or announce a maintenance",
+        description="With `scheduled_for` and `scheduled_until` a maintenance, with `backfilled` a past incident.",
+        tags=["incidents"],
+        request=words.NewIncidentRequest,
+        responses={201: words.IncidentAnswer} | WRITE_REFUSALS,
+    )
+    @transaction.atomic
+    def post(self, request: Request, page_id: str) -> Response:
+        given = self.read(words.NewIncidentRequest)["incident"]
+        if given.get("backfilled"):
+            incident = self.backfill(given)
+        elif given.get("scheduled_for"):
+            incident = self.schedule(given)
+        else:
+            incident = self.open(given)
+        if metadata := given.get("metadata"):
+            services.edit_incident(incident, metadata=metadata, author=self.author)
+        return Response(self.shown_incident(incident), status.HTTP_201_CREATED)
+
+    def open(self, given: dict[str, Any]) -> Incident:
+        to = IncidentStatus(given.get("status") or IncidentStatus.INVESTIGATING)
+        incident = services.declare_incident(
+            self.page,
+            title=given["name"],
+            impact_override=override_of(given, Kind.REALTIME),
+            author=self.author,
+        )
+        services.post_update(
+            incident,
+            status=to,
+            body=self.body(given, to),
+            components=self.affected(given),
+            notify=given.get("deliver_notifications", True),
+            author=self.author,
+        )
+        return incident
+
+    def backfill(self, given: dict[str, Any]) -> Incident:
+        if given.get("components") or given.get("component_ids"):
+            raise InvalidInput(_("A backfilled incident changes no component. Leave components out."))
+        if (to := given.get("status") or IncidentStatus.RESOLVED) != IncidentStatus.RESOLVED:
+            raise InvalidInput(_("A backfilled incident is resolved, not “%(status)s”.") % {"status": to})
+        return services.backfill_incident(
+            self.page,
+            title=given["name"],
+            body=self.body(given, IncidentStatus.RESOLVED),
+            at=moment(given.get("backfill_date", ""), self.page),
+            author=self.author,
+        )
+
+    def schedule(self, given: dict[str, Any]) -> Incident:
+        if (given.get("status") or IncidentStatus.SCHEDULED) != IncidentStatus.SCHEDULED:
+            raise InvalidInput(_("A maintenance begins as scheduled. Move it on with a second request."))
+        if not given.get("scheduled_until"):
+            raise InvalidInput(_("Say when the maintenance ends: scheduled_until."))
+        if any(given.get("components", {}).values()):
+            raise InvalidInput(
+                _("Announcing a maintenance changes no component. Name those concerned in component_ids.")
+            )
+        override_of(given, Kind.MAINTENANCE)
+        return maintenance.schedule_maintenance(
+            self.page,
+            title=given["name"],
+            body=self.body(given, IncidentStatus.SCHEDULED),
+            scheduled_for=given["scheduled_for"],
+            scheduled_until=given["scheduled_until"],
+            components=tuple(component for component, _status in self.affected(given)),
+            notify=given.get("deliver_notifications", True),
+            author=self.author,
+        )
+
+
+def moment(text: str, page: Page) -> datetime:
+    """An instant, or noon of a day in the page's zone."""
+    try:
+        instant: datetime | None = parse_datetime(text) if len(text) > len("2023-01-17") else None
+        day: date | None = parse_date(text) if instant is None else None
+    except ValueError:
+        instant = day = None
+    if instant is None and day is None:
+        raise InvalidInput(_("Say when it was: “backfill_date”, like 2023-01-17."), field="backfill_date")
+    if day:
+        return datetime.combine(day, time(12), page.zone).astimezone(UTC)
+    assert instant is not None
+    return instant if instant.tzinfo else instant.replace(tzinfo=page.zone)
+
+
+class OneIncident(IncidentView, One):
+    def target(self) -> Incident:
+        return self.one()
+
+    def show(self) -> Any:
+        return self.shown_incident(self.one())
+
+    @extend_schema(summary="Read an incident", tags=["incidents"], responses={200: words.IncidentAnswer} | REFUSALS)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.show())
+
+    @extend_schema(
+        summary="Post an update, or change the name or impact",
+        description="A `body`, or a `status` other than the current one, posts an update; components change with it.",
+        tags=["incidents"],
+        request=words.IncidentRequest,
+        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+    )
+    @transaction.atomic
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        incident = self.one()
+        given = self.read(words.IncidentRequest)["incident"]
+        self.check_window(incident, given)
+        self.change_facts(incident, given)
+        to = IncidentStatus(given.get("status") or incident.status)
+        if given.get("body") or given.get("message") or to != incident.status:
+            services.post_update(
+                incident,
+                status=to,
+                body=self.body(given, to),
+                components=self.affected(given),
+                notify=given.get("deliver_notifications", True),
+                author=self.author,
+            )
+        elif any(given.get("components", {}).values()):
+            raise InvalidInput(_("Components change together with an update. Send a body, a status, or both."))
+        return Response(self.show())
+
+    @extend_schema(
+        summary="The same as PATCH",
+        tags=["incidents"],
+        request=words.IncidentRequest,
+        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        return super().put(request, **kwargs)
+
+    @extend_schema(
+        summary="Take an incident off the page",
+        description="It stays in the record.",
+        tags=["incidents"],
+        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+    )
+    def delete(self, request: Request, **kwargs: Any) -> Response:
+        incident = self.one()
+        shown = self.shown_incident(incident)
+        services.delete_incident(incident, author=self.author, reason=_("Deleted through the API"))
+        return Response(shown)
+
+    def change_facts(self, incident: Incident, given: dict[str, Any]) -> None:
+        facts: services.IncidentFacts = {}
+        if (name := given.get("name")) and name != incident.title:
+            facts["title"] = name
+        if "impact_override" in given:
+            chosen = override_of(given, Kind(incident.kind))
+            if chosen != incident.impact_override:
+                facts["impact_override"] = chosen
+        if "metadata" in given and given["metadata"] != incident.metadata:
+            facts["metadata"] = given["metadata"]
+        if facts:
+            services.edit_incident(incident, author=self.author, **facts)
+
+    def check_window(self, incident: Incident, given: dict[str, Any]) -> None:
+        plan = getattr(incident, "plan", None)
+        for field in ("scheduled_for", "scheduled_until"):
+            if given.get(field) not in (None, getattr(plan, field, None)):
+                raise InvalidInput(_("The window of a maintenance cannot be moved through this API."), field=field)
+
+
+class OneIncidentUpdate(IncidentView, One):
+    http_method_names = ["patch", "put", "options"]
+
+    def target(self) -> IncidentUpdate:
+        published = IncidentUpdate.objects.published().filter(incident__in=self.incidents())
+        return get_object_or_404(
+            published, incident__public_id=self.kwargs["incident_id"], public_id=self.kwargs["update_id"]
+        )
+
+    def show(self) -> Any:
+        update = self.target()
+        shown = self.shown([update.incident_id])[0]
+        return next(row for row in shown["incident_updates"] if row["id"] == update.public_id)
+
+    @extend_schema(
+        summary="Correct an update",
+        tags=["incident updates"],
+        request=words.IncidentUpdateRequest,
+        responses={200: words.IncidentUpdateAnswer} | WRITE_REFUSALS,
+    )
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        update = self.target()
+        given = self.read(words.IncidentUpdateRequest)["incident_update"]
+        if given.get("display_at") not in (None, update.display_at):
+            raise InvalidInput(_("The time shown of a published update stays as it is."), field="display_at")
+        if "body" in given:
+            services.correct_update(
+                update,
+                body=given["body"],
+                notify=given.get("deliver_notifications", False),
+                author=self.author,
+            )
+        return Response(self.show())
+
+    @extend_schema(
+        summary="The same as PATCH",
+        tags=["incident updates"],
+        request=words.IncidentUpdateRequest,
+        responses={200: words.IncidentUpdateAnswer} | WRITE_REFUSALS,
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        return super().put(request, **kwargs)

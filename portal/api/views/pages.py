@@ -1,0 +1,78 @@
+"""The pages that a key opens."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import models
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from incidents import catalogue
+from incidents.errors import InvalidInput
+from incidents.models import Page
+from portal.api.serializers import pages as words
+from portal.api.serializers.base import Slice
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, KeyView, One
+
+
+class Pages(KeyView):
+    @extend_schema(
+        summary="List the pages that the key opens",
+        tags=["pages"],
+        parameters=[Slice],
+        responses={200: words.PageAnswer(many=True)} | REFUSALS,
+    )
+    def get(self, request: Request) -> Response:
+        mine = models.Q(pk=self.key.page_id) if self.key.page_id else models.Q()
+        return Response(words.PageAnswer(self.slice(Page.objects.live().filter(mine)), many=True).data)
+
+
+class OnePage(One):
+    def target(self) -> Page:
+        return self.page
+
+    def show(self) -> Any:
+        return words.PageAnswer(self.page).data
+
+    @extend_schema(summary="Read a page", tags=["pages"], responses={200: words.PageAnswer} | REFUSALS)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.show())
+
+    @extend_schema(
+        summary="Change a page",
+        description="Its name, address, support address and time zone; what else Statuspage has is refused.",
+        tags=["pages"],
+        request=words.PageRequest,
+        responses={200: words.PageAnswer} | WRITE_REFUSALS,
+    )
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        given = self.read(words.PageRequest)["page"]
+        sent = request.data.get("page", {}) if isinstance(request.data, dict) else {}
+        shown = self.show()
+        if refused := [name for name, value in sent.items() if name in shown and name not in words.PageInput().fields
+                       and value not in (None, "", shown[name])]:  # fmt: skip
+            raise InvalidInput(
+                _("“%(name)s” cannot be set: pages have no such thing here. Leave it out.") % {"name": refused[0]},
+                field=refused[0],
+            )
+        if domain := given.pop("domain", None):
+            given.setdefault("url", f"{urlsplit(self.page.url).scheme}://{domain}")
+        if "support_url" in given:
+            given["support_url"] = given["support_url"] or ""
+        for name, value in given.items():
+            setattr(self.page, name, value)
+        catalogue.save(self.page, author=self.author)
+        return Response(self.show())
+
+    @extend_schema(
+        summary="The same as PATCH",
+        tags=["pages"],
+        request=words.PageRequest,
+        responses={200: words.PageAnswer} | WRITE_REFUSALS,
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        return super().put(request, **kwargs)

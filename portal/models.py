@@ -1,0 +1,26 @@
+"""What the doors remember for themselves."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from incidents.models import ApiKey
+
+
+class KeptAnswer(models.Model):
+    """What a write with an Idempotency-Key was answered, so that its repetition is answered the same and done once."""
+
+    key = models.ForeignKey(ApiKey, models.PROTECT, related_name="+")
+    idempotency_key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="Of the method, the path and the body that it came with.")
+    status = models.PositiveSmallIntegerField(default=0)
+    content = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["key", "idempotency_key"], name="kept_answer_once"),)
+        indexes = (models.Index(fields=["created_at"], name="kept_answer_age"),)
+
+    def __str__(self) -> str:
+        return self.idempotency_key

@@ -1,0 +1,65 @@
+"""A program with a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from incidents import people
+from incidents.models import Page, User
+from incidents.permissions import Scope
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def key(admin: User) -> str:
+    key, _row = people.create_key("deploys", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
+    return key
+
+
+@pytest.fixture
+def root_key(admin: User) -> str:
+    key, _row = people.create_key("root", scopes=[Scope.ADMIN], author=admin)
+    return key
+
+
+@pytest.fixture
+def send(client: Client) -> Call:
+    """Sends a request below `/api/v1/` as a program would."""
+
+    def send(method: str, path: str, body: object = None, *, key: str, **headers: str) -> Any:
+        return client.generic(
+            method,
+            f"/api/v1/{path}",
+            "" if body is None else json.dumps(body),
+            content_type="application/json",
+            headers={"Authorization": f"OAuth {key}"}
+            | {name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+    return send
+
+
+@pytest.fixture
+def call(send: Call, page: Page, key: str) -> Call:
+    """The same below the page, with a key for incidents and components."""
+
+    def call(method: str, path: str, body: object = None, **headers: str) -> Any:
+        return send(method, f"pages/{page.public_id}/{path}", body, key=key, **headers)
+
+    return call
+
+
+@pytest.fixture
+def root(send: Call, page: Page, root_key: str) -> Call:
+    """The same with a key for everything."""
+
+    def call(method: str, path: str, body: object = None, **headers: str) -> Any:
+        return send(method, f"pages/{page.public_id}/{path}", body, key=root_key, **headers)
+
+    return call

@@ -1,0 +1,57 @@
+"""The OpenAPI document and its page."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from django.test import Client
+from playwright.sync_api import expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from tests.services import CHROMIUM
+
+
+def test_the_schema_describes_each_path_once_and_names_the_public_interface(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
+    assert response.status_code == 200
+    schema = json.loads(response.content)
+    assert not [path for path in schema["paths"] if path.endswith((".json", "/"))]
+    written = {"get", "patch", "put", "delete"}
+    assert schema["paths"]["/api/v1/pages/{page_id}/incidents/{incident_id}"].keys() == written
+    assert "/api/v2/summary.json" in schema["info"]["description"]
+    assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
+    assert schema["openapi"].startswith("3.1")
+    assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
+
+
+def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inline(client: Client) -> None:
+    html = client.get("/api/docs").content.decode()
+    assert "swagger-ui" in html
+    assert "//" not in html.replace("<!DOCTYPE html>", "")
+    assert "<style" not in html
+    assert html.count("<script") == html.count("<script src=")
+    script = client.get("/api/docs?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert "/api/schema" in script.content.decode() or '"../schema' in script.content.decode()
+
+
+@pytest.mark.browser
+def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server: LiveServer) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        window = browser.new_page()
+        window.on("request", lambda request: asked.append(request.url))
+        window.on("console", lambda message: complaints.append(message.text))
+        window.goto(f"{live_server.url}/api/docs")
+        window.get_by_text("Open an incident, or announce a maintenance").click()
+        expect(window.get_by_text("Request body", exact=True)).to_be_visible()
+        browser.close()
+    assert not complaints  # the Content-Security-Policy would have spoken here
+    assert all(url.startswith((live_server.url, "data:")) for url in asked)
