@@ -26,6 +26,8 @@ class Verb(StrEnum):
     POST_UPDATE = "post_update"
     CORRECT_UPDATE = "correct_update"
     NOTE_TIMELINE = "note_timeline"
+    EDIT_POSTMORTEM = "edit_postmortem"
+    APPROVE_POSTMORTEM = "approve_postmortem"
     PUBLISH_POSTMORTEM = "publish_postmortem"
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
@@ -33,14 +35,17 @@ class Verb(StrEnum):
     READ_AUDIT = "read_audit"
 
 
-_RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE})
+_RESPONDER = frozenset({Verb.DECLARE_INCIDENT, Verb.NOTE_TIMELINE, Verb.EDIT_POSTMORTEM})
 _COMMUNICATOR = _RESPONDER | {Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.SET_COMPONENT_STATUS, Verb.PUBLISH_POSTMORTEM}
+_APPROVER = _COMMUNICATOR | {Verb.APPROVE_POSTMORTEM}
 
 ROLES: dict[str, frozenset[Verb]] = {
     "viewer": frozenset(),
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
-    "administrator": _COMMUNICATOR | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
+    "approver": _APPROVER,
+    "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
+    "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 

@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,8 +19,7 @@ from email import message_from_bytes
 from email.message import Message as ParsedMail
 from email.policy import SMTP
 from functools import partial
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -44,25 +44,44 @@ FRESH = 5.0  # seconds for which a text is not read anew
 DATABASE_PATIENCE = 60.0  # seconds
 
 State = Delivery.State
-USED = [  # the rest is not read for each of many thousands
-    *("event_id", "purpose", "attempts", "created_at"),
-    *(f"recipient__{name}" for name in ("page_id", "public_id", "channel", "address", "contact", "secret", "state")),
-    "recipient__failing_since",
-    *("recipient__old_secret", "recipient__rolled_at"),
-]
 BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | ~Q(purpose=Delivery.Purpose.EVENT)  # to a webhook's owner
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
 RECORD = """
 UPDATE status_delivery
-SET state = v.column2, reason = v.column3, answer = v.column4, due_at = v.column5, claimed_at = NULL,
-    finished_at = CASE WHEN v.column2 = 'due' THEN NULL ELSE %s END
+SET state = %s, reason = %s, due_at = %s, finished_at = %s, claimed_at = NULL, answer = v.column2
 FROM (VALUES {places}) AS v
-WHERE status_delivery.id = v.column1 AND (status_delivery.state = 'due' OR v.column2 = 'sent')
+WHERE status_delivery.id = v.column1 AND (status_delivery.state = 'due' OR %s)
 """
 
 _mailing = threading.Lock()  # in one thread of a process: SMTP_RATE and SMTP_CONNECTIONS are per process
+
+
+class Claimed(NamedTuple):
+    """A delivery that is ours for LEASE, and what sending it takes: a row, because there are many thousands."""
+
+    pk: int
+    event_id: int | None
+    purpose: str
+    tried: int  # times, before this one
+    created_at: datetime
+    recipient_id: int
+    public_id: str
+    state: str
+    address: str
+    contact: str
+
+    @property
+    def mailbox(self) -> str:
+        """Where its mail goes: about a webhook to its owner, and only a webhook has one."""
+        return self.contact or self.address
+
+
+COLUMNS = (
+    *("pk", "event_id", "purpose", "attempts", "created_at", "recipient_id"),
+    *(f"recipient__{name}" for name in ("public_id", "state", "address", "contact")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,7 @@ class Outcome:
 # --- The ledger -------------------------------------------------------------------------------------------------------
 
 
-def claim(which: Q, limit: int) -> list[Delivery]:
+def claim(which: Q, limit: int) -> list[Claimed]:
     """Take up to `limit` due deliveries for LEASE, the most important first, and count the attempt.
 
     None of a recipient who has not got an earlier one about the same incident: each mailbox is told in order.
@@ -92,29 +111,29 @@ def claim(which: Q, limit: int) -> list[Delivery]:
     with transaction.atomic():
         # FOR NO KEY UPDATE, and past what other workers are taking. On SQLite the transaction is alone from its start.
         locked = ready.select_for_update(of=("self",), no_key=True, skip_locked=True)
-        keys = list(locked.values_list("pk", flat=True)[:limit])
-        Delivery.objects.filter(pk__in=keys).update(due_at=now + LEASE, claimed_at=now, attempts=F("attempts") + 1)
-    rows = Delivery.objects.select_related("recipient").only(*USED).in_bulk(keys)
-    return [rows[key] for key in keys if key in rows]
+        rows = [Claimed(*row) for row in locked.values_list(*COLUMNS)[:limit]]
+        Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
+            due_at=now + LEASE, claimed_at=now, attempts=F("attempts") + 1
+        )
+    return rows
 
 
 def record(outcomes: Mapping[int, Outcome]) -> None:
-    """Write down what became of deliveries (by primary key), in one statement.
+    """Write down what became of deliveries (by primary key), those that have it in common in one statement.
 
     That a message was sent is a fact, whatever was decided meanwhile; else what is not due any more stays as it is.
     """
-    if not outcomes:
-        return
+    alike: dict[tuple[Delivery.State, str, datetime | None], list[Any]] = defaultdict(list)
+    for key, each in outcomes.items():
+        alike[each.state, each.reason, each.due_at] += key, each.answer[:500]
     now = _stored(timezone.now())
-    values = [
-        (key, each.state.value, each.reason, each.answer[:500], _stored(each.due_at) or now)
-        for key, each in outcomes.items()
-    ]
-    statement = RECORD.format(places=", ".join(["(%s, %s, %s, %s, %s)"] * len(values)))
 
     def write() -> None:
         with connection.cursor() as cursor:
-            cursor.execute(statement, [now, *chain.from_iterable(values)])
+            for (state, reason, due_at), answers in alike.items():
+                finished_at = None if state is State.DUE else now
+                what = [state.value, reason, _stored(due_at) or now, finished_at, *answers, state is State.SENT]
+                cursor.execute(RECORD.format(places=", ".join(["(%s, %s)"] * (len(answers) // 2))), what)
 
     _patiently(write)
 
@@ -123,7 +142,7 @@ def _stored(instant: datetime | None) -> Any:
     return connection.ops.adapt_datetimefield_value(instant)
 
 
-def release(deliveries: Iterable[Delivery], answer: str) -> None:
+def release(deliveries: Iterable[Claimed], answer: str) -> None:
     """Give back what was claimed and not tried, as if it had not been; what is too old for another try has failed."""
     now = timezone.now()
     keys = [delivery.pk for delivery in deliveries]
@@ -137,7 +156,7 @@ def release(deliveries: Iterable[Delivery], answer: str) -> None:
     _patiently(write)
 
 
-def again(delivery: Delivery, answer: str, after: timedelta) -> Outcome:
+def again(delivery: Claimed, answer: str, after: timedelta) -> Outcome:
     """Due again after that time, unless it is given up by then."""
     due_at = timezone.now() + after
     if due_at > delivery.created_at + GIVE_UP:
@@ -180,7 +199,7 @@ def deliver_mail(seconds: float = RUN) -> int:
 class _Round:
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
-        self._claimed: dict[int, Delivery] = {}
+        self._claimed: dict[int, Claimed] = {}
         self._writer = _Writer()
         self._next_at = 0.0  # time.monotonic(): before then, SMTP_RATE lets nothing go
 
@@ -230,16 +249,8 @@ class _Round:
         outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in tries}
         record(outcomes)
         for delivery, answer in tries:
-            if answer.is_about_mailbox and not delivery.recipient.contact:  # a webhook may work all the same
-                author = service_user("mail", role="subscriptions")
-                _patiently(
-                    partial(
-                        subscriptions.quarantine,
-                        delivery.recipient,
-                        reason=outcomes[delivery.pk].answer,
-                        author=author,
-                    )
-                )
+            if answer.is_about_mailbox and not delivery.contact:  # a webhook may work all the same
+                _patiently(partial(_quarantine, delivery.recipient_id, outcomes[delivery.pk].answer))
         return sum(answer.is_accepted for _delivery, answer in tries)
 
 
@@ -249,24 +260,18 @@ class _Writer:
     def __init__(self) -> None:
         self._messages: dict[int, tuple[float, messages.Message | None]] = {}
 
-    def mail(self, delivery: Delivery) -> smtp.Mail | Outcome:
+    def mail(self, delivery: Claimed) -> smtp.Mail | Outcome:
         """The mail, or the reason why there is none."""
-        recipient = delivery.recipient
-        if delivery.event_id and recipient.state != Recipient.State.ACTIVE:
-            return Outcome(State.CANCELLED, recipient.state)
-        message: messages.Message | None
-        if delivery.purpose == Delivery.Purpose.WARNING:
-            message = messages.of_warning(recipient)
-        elif delivery.event_id:
-            message = self._of_event(delivery.event_id)
-        else:
-            message = messages.of_subscription(recipient)
+        if delivery.event_id and delivery.state != Recipient.State.ACTIVE:
+            return Outcome(State.CANCELLED, delivery.state)
+        message = self._of_event(delivery.event_id) if delivery.event_id else _of_recipient(delivery)
         if message is None:
             return Outcome(State.CANCELLED, "withdrawn")
         try:
-            return smtp.Mail(delivery.pk, messages.mailbox(delivery), message.to(delivery))
+            address = messages.bare(delivery.mailbox)
         except messages.BadAddress as error:
             return Outcome(State.FAILED, "refused", str(error))
+        return smtp.Mail(delivery.pk, address, message.to(address, delivery.pk, delivery.public_id))
 
     def _of_event(self, key: int) -> messages.Message | None:
         expires_at, message = self._messages.get(key, (0.0, None))
@@ -276,15 +281,27 @@ class _Writer:
         return message
 
 
-def _outcome(delivery: Delivery, answer: smtp.Answer) -> Outcome:
-    text, address = str(answer), messages.mailbox(delivery)
+def _of_recipient(delivery: Claimed) -> messages.Message:
+    recipient = Recipient.objects.select_related("page").get(pk=delivery.recipient_id)
+    if delivery.purpose == Delivery.Purpose.WARNING:
+        return messages.of_warning(recipient)
+    return messages.of_subscription(recipient)
+
+
+def _quarantine(recipient_pk: int, reason: str) -> None:
+    recipient = Recipient.objects.get(pk=recipient_pk)
+    subscriptions.quarantine(recipient, reason=reason, author=service_user("mail", role="subscriptions"))
+
+
+def _outcome(delivery: Claimed, answer: smtp.Answer) -> Outcome:
+    text, address = str(answer), delivery.mailbox
     if address.lower() in text.lower():  # servers like to repeat it; it is forgotten with the subscriber, so not kept
         text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
     if answer.is_accepted:
         return Outcome(State.SENT, answer=text)
     if answer.is_refused:
         return Outcome(State.FAILED, "refused", text)
-    return again(delivery, text, BACK_OFF[min(delivery.attempts, len(BACK_OFF)) - 1])
+    return again(delivery, text, BACK_OFF[min(delivery.tried, len(BACK_OFF) - 1)])
 
 
 class _Ready(EmailMessage):

@@ -24,7 +24,8 @@ from django.utils.translation import gettext as _
 from incidents.models import OutboxEvent, Page
 from status import labels, projection, snapshot, tokens
 from status.markdown import to_html
-from status.models import Delivery, Recipient
+from status.models import Recipient
+from status.stories import report_html, report_text
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
 _ADDRESS, _NUMBER, _TOKEN = (f"{name}{secrets.token_hex(8)}" for name in ("address", "number", "token"))
@@ -60,13 +61,15 @@ class Message:
             self.content.subject, self.content.text.replace(_TOKEN, "…"), self.content.html.replace(_TOKEN, "…")
         )
 
-    def to(self, delivery: Delivery) -> bytes:
-        """The mail of one delivery, the same on every try but for its date. Raises `BadAddress`."""
-        recipient = delivery.recipient
+    def to(self, address: str, number: int, public_id: str) -> bytes:
+        """The mail to a `bare` address: of the delivery with this number, to the recipient with this public id.
+
+        The same on every try but for its date.
+        """
         values = {
-            _ADDRESS.encode(): mailbox(delivery).encode(),
-            _NUMBER.encode(): f"{delivery.pk}.{recipient.public_id}".encode(),
-            _TOKEN.encode(): tokens.subscription(recipient.public_id).encode(),
+            _ADDRESS.encode(): address.encode(),
+            _NUMBER.encode(): f"{number}.{public_id}".encode(),
+            _TOKEN.encode(): tokens.subscription(public_id).encode(),
         }
         return b"".join([values.get(part, part) for part in self._parts])
 
@@ -78,11 +81,6 @@ def bare(address: str) -> str:
     return address
 
 
-def mailbox(delivery: Delivery) -> str:
-    """The address to which it goes: of a webhook its owner's. Raises `BadAddress`."""
-    return bare(delivery.recipient.contact or delivery.recipient.address)
-
-
 def of_event(event: OutboxEvent) -> Message | None:
     """What its recipients are sent; None when there is nothing to tell any more: taken back, or no longer public."""
     page = event.page
@@ -91,7 +89,7 @@ def of_event(event: OutboxEvent) -> Message | None:
     incident = next(iter(reader.incidents([event.incident.pk])), None)
     if incident is None:
         return None
-    if event.kind == OutboxEvent.Kind.POSTMORTEM_PUBLISHED:
+    if event.is_report:
         told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
     else:
         wanted = event.update and event.update.public_id
@@ -158,8 +156,8 @@ def _tell(
         tone=tone,
         incident=incident,
         impact=labels.IMPACTS[incident.impact],
-        body=told.body,
-        html=to_html(told.body, top=3),
+        body=report_text(told, page.time_zone) if isinstance(told, snapshot.Postmortem) else told.body,
+        html=report_html(told, top=3) if isinstance(told, snapshot.Postmortem) else to_html(told.body, top=3),
         at=told.display_at,
         moments=_moments(told.display_at, page),
         due=_moments(due_at, page) if due_at else [],

@@ -124,9 +124,12 @@ class Delivery(models.Model):
         PERSONAL = 2, _("Personal")
         REST = 3, _("Everything else")
 
-    recipient = models.ForeignKey(Recipient, models.PROTECT, related_name="deliveries", verbose_name=_("recipient"))
+    # Without an index each: those below begin with them, and every one costs each of many thousands of rows.
+    recipient = models.ForeignKey(
+        Recipient, models.PROTECT, related_name="deliveries", verbose_name=_("recipient"), db_index=False
+    )
     event = models.ForeignKey(
-        OutboxEvent, models.PROTECT, related_name="deliveries", verbose_name=_("event"), null=True
+        OutboxEvent, models.PROTECT, related_name="deliveries", verbose_name=_("event"), null=True, db_index=False
     )
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices, default=Purpose.EVENT)
     priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.INCIDENT)

@@ -43,7 +43,8 @@ def deliver_webhooks(seconds: float = RUN, network: Network = INTERNET) -> int:
         while True:
             if time.monotonic() < ends_at and (room := AT_ONCE - len(under_way)):
                 try:
-                    for delivery in claim(BY_WEBHOOK, room):
+                    keys = [row.pk for row in claim(BY_WEBHOOK, room)]
+                    for delivery in Delivery.objects.select_related("recipient").filter(pk__in=keys):
                         if wanted := writer.requests(delivery):
                             under_way[pool.submit(webhooks.send, wanted, network)] = delivery
                 except (OperationalError, InterfaceError):

@@ -10,19 +10,23 @@ import re
 import selectors
 import smtplib
 import socket
+import ssl
 import time
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from enum import StrEnum
 from itertools import chain
+from typing import Any
 
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
 CONTENT_PATIENCE = 60.0  # seconds; a server may look into a message before it takes it
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
+LONGEST = 65_536  # bytes of one line
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
 
 
@@ -91,7 +95,11 @@ class Connection:
         self._smtp, self._socket = smtp, smtp.sock
         self._sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
         self._is_pipelining = smtp.has_extn("pipelining")
-        self._commands: list[str] = []
+        self._commands: list[str] = []  # of the mail's envelope, not yet said
+        self._awaited: deque[Stage | None] = deque()  # what the coming answers are about; None: about nothing of ours
+        self._refusal: Answer | None = None
+        self._line = b""  # the beginning of one
+        self._text: list[bytes] = []  # the lines of an answer that has more
         self.has_carried = False
         self.is_content_sent = False
         self.overdue_at = 0.0  # time.monotonic()
@@ -101,39 +109,24 @@ class Connection:
 
     def begin(self, mail: Mail) -> None:
         """Say from whom and to whom; `advance` when there is something to read."""
-        self.mail, self.is_content_sent = mail, False
-        self._commands = [f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{mail.recipient}>\r\n", "DATA\r\n"]
-        self._say("".join(self._commands) if self._is_pipelining else self._commands[0])
+        self.mail, self._refusal, self.is_content_sent = mail, None, False
+        commands = [f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{mail.recipient}>\r\n", "DATA\r\n"]
+        if self._is_pipelining:
+            self._say("".join(commands).encode(), Stage.SENDER, Stage.RECIPIENT, Stage.DATA)
+        else:
+            self._commands = commands[1:]
+            self._say(commands[0].encode(), Stage.SENDER)
 
-    def advance(self, *, is_ready: bool = True) -> Answer | None:
-        """Read what the server says, and go on; returns what became of the mail, once that is known."""
-        if not is_ready:
-            raise TimeoutError("the mail server did not answer in time")
-        if self.is_content_sent:
-            self.has_carried = True
-            return self._read(Stage.CONTENT)
-        answers: list[Answer] = []
-        for stage, command in zip(Stage, self._commands, strict=False):
-            if answers and not self._is_pipelining:
-                if answers[-1].code >= 400:
-                    break
-                self._say(command)
-            answers.append(self._read(stage))
-        refusal = next((answer for answer in answers if answer.code >= 400), None)
-        if refusal is None:
-            content = self.mail.content.replace(b"\r\n.", b"\r\n..")
-            self.is_content_sent = True
-            self._say(content + b".\r\n")
-            return None
-        if refusal.code == 421 or refusal.stage is Stage.SENDER:
-            raise smtplib.SMTPResponseException(refusal.code, refusal.text)  # nothing to do with this recipient
-        if answers[-1].code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
-            self._say(".\r\n")
-            self._read(Stage.CONTENT)
-        self._say("RSET\r\n")
-        self._read(Stage.SENDER)
-        self.has_carried = True
-        return refusal
+    def advance(self) -> Answer | None:
+        """Read what has come, and go on; returns what became of the mail, once that is known."""
+        for code, text in self._answers():
+            if not self._awaited or code == 421:
+                raise smtplib.SMTPResponseException(code, text)  # it hangs up
+            stage = self._awaited.popleft()
+            if stage and (outcome := self._heard(Answer(stage, code, text))):
+                self.has_carried = True
+                return outcome
+        return None
 
     def quit(self) -> None:
         with suppress(OSError):
@@ -143,13 +136,55 @@ class Connection:
     def close(self) -> None:
         self._smtp.close()
 
-    def _say(self, words: str | bytes) -> None:
-        self._smtp.send(words)
-        self.overdue_at = time.monotonic() + (CONTENT_PATIENCE if self.is_content_sent else settings.EMAIL_TIMEOUT)
+    def _heard(self, answer: Answer) -> Answer | None:
+        if answer.stage is Stage.CONTENT:
+            return answer
+        if answer.code >= 400:
+            if answer.stage is Stage.SENDER:
+                raise smtplib.SMTPResponseException(answer.code, answer.text)  # nothing to do with this recipient
+            self._refusal = self._refusal or answer
+        elif self._commands:
+            self._say(self._commands.pop(0).encode(), Stage.RECIPIENT if self._commands else Stage.DATA)
+        if self._awaited:
+            return None
+        if self._refusal is None:
+            self.is_content_sent = True
+            self._say(self.mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n", Stage.CONTENT)
+        elif answer.code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
+            self._say(b".\r\nRSET\r\n", None, None)
+        else:
+            self._say(b"RSET\r\n", None)
+        return self._refusal
 
-    def _read(self, stage: Stage) -> Answer:
-        code, text = self._smtp.getreply()
-        return Answer(stage, code, " ".join(text.decode(errors="replace").split()))
+    def _say(self, words: bytes, *awaited: Stage | None) -> None:
+        self._awaited += awaited
+        self.overdue_at = time.monotonic() + (CONTENT_PATIENCE if self.is_content_sent else settings.EMAIL_TIMEOUT)
+        self._socket.sendall(words)
+
+    def _answers(self) -> Iterator[tuple[int, str]]:
+        """The answers that are complete."""
+        *lines, self._line = (self._line + self._received()).split(b"\n")
+        if len(self._line) > LONGEST:
+            raise smtplib.SMTPException("the mail server does not come to an end")
+        for line in lines:
+            self._text.append(line[4:])
+            if line[3:4] != b"-":
+                text, self._text = b" ".join(self._text), []
+                if not line[:3].isdigit():
+                    raise smtplib.SMTPException("the mail server speaks another language")
+                yield int(line[:3]), " ".join(text.decode(errors="replace").split())
+
+    def _received(self) -> bytes:
+        self._socket.settimeout(0)
+        try:
+            received = self._socket.recv(16_384)  # the longest record of TLS: none is left there, unseen by a selector
+        except (BlockingIOError, ssl.SSLWantReadError):  # a record that is not complete
+            return b""
+        finally:
+            self._socket.settimeout(settings.EMAIL_TIMEOUT)
+        if not received:
+            raise smtplib.SMTPServerDisconnected("the mail server hung up")
+        return received
 
 
 Answered = list[tuple[Mail, Answer]]
@@ -189,40 +224,34 @@ class _Fleet:
         while len(self._busy) < self.size and (mail := next(self._mails, None)):
             connection = None
             try:
-                connection = self._idle.pop() if self._idle else Connection()
+                connection = self._idle.pop() if self._idle else self._connect()
                 connection.begin(mail)
             except OSError as error:
                 self._mails = chain([mail], self._mails)
                 self._drop(connection, error)
             else:
                 self._busy.add(connection)
-                self._selector.register(connection, selectors.EVENT_READ)
         return bool(self._busy)
 
     def collect(self) -> Answered:
         """Wait until something is answered, and read on while more is: one record for many is cheap."""
         answered: Answered = []
         while self._busy:
-            ready = {key.fileobj for key, _events in self._selector.select(0 if answered else 1)}
+            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(0 if answered else 1)]
             now = time.monotonic()
-            moved = [each for each in self._busy if each in ready or each.overdue_at < now]
-            if not moved:
+            late = [each for each in self._busy if each.overdue_at < now and each not in ready]
+            if not ready and not late:
                 break
-            for connection in moved:
+            for connection in ready:
                 try:
-                    answer = connection.advance(is_ready=connection in ready)
-                except OSError as error:
-                    self._free(connection)
-                    self._drop(connection, error)
-                    if connection.is_content_sent:  # it may have arrived
-                        answered.append((connection.mail, Answer(Stage.CONTENT, 0, _words(error))))
-                    else:
-                        self._mails = chain([connection.mail], self._mails)
-                else:
-                    if answer:
-                        self._free(connection)
+                    if answer := connection.advance():
+                        self._busy.remove(connection)
                         self._idle.append(connection)
                         answered.append((connection.mail, answer))
+                except OSError as error:
+                    answered += self._lose(connection, error)
+            for connection in late:
+                answered += self._lose(connection, TimeoutError("the mail server did not answer in time"))
         return answered
 
     def close(self) -> None:
@@ -232,9 +261,24 @@ class _Fleet:
             connection.close()
         self._selector.close()
 
-    def _free(self, connection: Connection) -> None:
-        self._busy.remove(connection)
-        self._selector.unregister(connection)
+    def _connect(self) -> Connection:
+        connection = Connection()
+        self._selector.register(connection, selectors.EVENT_READ)
+        return connection
+
+    def _lose(self, connection: Connection, error: OSError) -> Answered:
+        """What is known of its mail: nothing, once the content is sent. Else another one gets it."""
+        answered: Answered = []
+        if connection in self._idle:
+            self._idle.remove(connection)
+        else:
+            self._busy.remove(connection)
+            if connection.is_content_sent:
+                answered.append((connection.mail, Answer(Stage.CONTENT, 0, _words(error))))
+            else:
+                self._mails = chain([connection.mail], self._mails)
+        self._drop(connection, error)
+        return answered
 
     def _drop(self, connection: Connection | None, error: OSError) -> None:
         """A connection that carried something is replaced; else there may be no more than there are now."""
@@ -242,6 +286,7 @@ class _Fleet:
         if connection is None or not connection.has_carried:
             self.size = len(self._busy) + len(self._idle)
         if connection:
+            self._selector.unregister(connection)
             connection.close()
 
 

@@ -104,7 +104,7 @@ def messages_of(event: OutboxEvent) -> list[Message]:
         "page": {"id": site.page.id, "status_indicator": site.indicator, "status_description": site.description},
     }
     document = _incident(site.page, incident)
-    if event.kind == OutboxEvent.Kind.POSTMORTEM_PUBLISHED:
+    if event.is_report:
         return [Message("", head | {"incident": document})] if incident.postmortem else []
     told = next((each for each in incident.updates if update and each.id == update.public_id), None)
     if told is None:

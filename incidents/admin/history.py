@@ -16,7 +16,16 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentRole, IncidentUpdate, TimelineEntry
+from incidents.models import (
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentRole,
+    IncidentUpdate,
+    Postmortem,
+    PostmortemRevision,
+    TimelineEntry,
+)
 from incidents.models.base import Tracked
 
 if TYPE_CHECKING:
@@ -75,10 +84,35 @@ def of_incident(incident: Incident) -> list[Entry]:
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
     roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
     entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
-    for name in ("postmortem", "plan"):
-        if row := getattr(incident, name, None):
-            entries += _entries(row, leave_out={"incident", "author"})
+    if plan := getattr(incident, "plan", None):
+        entries += _entries(plan, leave_out={"incident"})
+    if incident.postmortem:
+        entries += [_revision_entry(revision) for revision in _revisions(incident.postmortem)]
     return _newest_first(entries)
+
+
+def of_postmortem(postmortem: Postmortem) -> list[Entry]:
+    """Everything that was written, approved and published of a report, with its measures."""
+    entries = _entries(postmortem, leave_out={"edited_by", "edited_at", "approved_hash"})
+    rows = [*postmortem.sections.all(), *postmortem.action_items.all()]
+    entries += [entry for row in rows for entry in _entries(row, leave_out={"postmortem", "position"}, about=str(row))]
+    entries += [_revision_entry(revision) for revision in _revisions(postmortem)]
+    return _newest_first(entries)
+
+
+def _revisions(postmortem: Postmortem) -> Iterable[PostmortemRevision]:
+    return postmortem.revisions.select_related("author", "approved_by")
+
+
+def _revision_entry(revision: PostmortemRevision) -> Entry:
+    what = _("Postmortem: revision %(number)d published, approved by %(who)s")
+    return Entry(
+        revision.created_at,
+        revision.author,
+        what % {"number": revision.number, "who": revision.approved_by},
+        text=revision.what_changed,
+        reason=revision.break_glass,
+    )
 
 
 def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
@@ -93,8 +127,9 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
     return [pair for versions in by_row.values() for pair in pairwise(versions)]
 
 
-def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
-    return _told(row._meta.verbose_name, row.history.all(), leave_out)
+def _entries(row: Tracked, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
+    noun = f"{row._meta.verbose_name} “{about}”" if about else row._meta.verbose_name
+    return _told(noun, row.history.all(), leave_out)
 
 
 def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:

@@ -27,8 +27,8 @@ from incidents.forms.incident import (
     IncidentForm,
     MaintenanceForm,
     NoteForm,
-    PostmortemForm,
     PublishForm,
+    StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
 )
@@ -48,7 +48,7 @@ VERBS: dict[str, type[IncidentForm]] = {
     "publish": PublishForm,
     "note": NoteForm,
     "role": RoleForm,
-    "postmortem": PostmortemForm,
+    "postmortem": StartPostmortemForm,
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
@@ -56,7 +56,7 @@ DONE = {
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
     RoleForm: gettext_lazy("The roles are as you said."),
-    PostmortemForm: gettext_lazy("The postmortem is published."),
+    StartPostmortemForm: gettext_lazy("The postmortem is begun."),
     CorrectionForm: gettext_lazy("The update is corrected."),
 }
 
@@ -201,6 +201,8 @@ class IncidentAdmin(RecordAdmin):
         messages.success(request, DONE[type(form)])
         if isinstance(form, UpdateForm) and incident.is_ended:
             self._warn_of_components(request, incident)
+        if isinstance(form, StartPostmortemForm):
+            return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
         return redirect("admin:incidents_incident_change", incident.pk)
 
     def _warn_of_components(self, request: HttpRequest, incident: Incident) -> None:

@@ -15,9 +15,10 @@ from incidents.forms.promise import PromiseForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
 from incidents.maintenance import schedule_maintenance
-from incidents.models import Incident, IncidentUpdate, Page, TimelineEntry, User
+from incidents.models import Incident, IncidentUpdate, Page, Postmortem, TimelineEntry, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems.headings import Template
+from incidents.postmortems.writing import start_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -125,7 +126,7 @@ class UpdateForm(MessageForm):
         )
 
     def refuse(self, refusal: DomainError) -> None:
-        if isinstance(refusal, Conflict):
+        if isinstance(refusal, Conflict) and isinstance(refusal.theirs, IncidentUpdate):
             self.theirs = refusal.theirs
             self.data = {**dict(self.data.items()), "seen": self.theirs.public_id}
             self.offer_statuses()
@@ -229,27 +230,20 @@ class NoteForm(IncidentForm):
         note(self.incident, author=self.author, **self.cleaned_data)
 
 
-class PostmortemForm(IncidentForm):
-    verb = Verb.PUBLISH_POSTMORTEM
-    heading = _("Publish postmortem")
-    tells = True
+class StartPostmortemForm(IncidentForm):
+    verb = Verb.EDIT_POSTMORTEM
+    heading = _("Start postmortem")
 
-    body = many_lines(
-        _("Report"),
-        rows=24,
-        help_text=_(
-            "Markdown. Usual headings: Summary, Leadup, Fault, Detection, Root Cause, Mitigation and resolution, "
-            "Corrective and Preventative Measures."
-        ),
-    )
-    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("Empty for now."))
+    template = forms.TypedChoiceField(label=_("Headings"), choices=Template.choices, coerce=Template)
+
+    postmortem: Postmortem
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.is_ended and not hasattr(incident, "postmortem")
+        return super().fits(incident) and incident.postmortem_id is None
 
     def act(self) -> None:
-        publish_postmortem(self.incident, author=self.author, **self.cleaned_data)
+        self.postmortem = start_postmortem(self.incident, author=self.author, **self.cleaned_data)
 
 
 class DeletionForm(IncidentForm):

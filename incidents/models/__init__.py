@@ -1,21 +1,26 @@
 """The record's rows, split by noun."""
 
+from incidents.models.action import ActionItem
 from incidents.models.cadence import UpdateCadence
+from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
-from incidents.models.postmortem import Postmortem
+from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
+from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
 __all__ = [
+    "ActionItem",
     "ApiKey",
     "ApiKeyUse",
+    "Clock",
     "Component",
     "ComponentGroup",
     "ComponentListing",
@@ -30,6 +35,10 @@ __all__ = [
     "OutboxEvent",
     "Page",
     "Postmortem",
+    "PostmortemComment",
+    "PostmortemLook",
+    "PostmortemRevision",
+    "PostmortemSection",
     "Seal",
     "TemplateComponent",
     "TimelineEntry",

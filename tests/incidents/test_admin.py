@@ -257,16 +257,16 @@ def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, 
     assert address(incident, "publish") not in staff.get(address(incident, "change")).text
 
 
-def test_a_postmortem_is_offered_once_it_is_over(staff: Client, told: Incident, author: User) -> None:
-    postmortem = address(told, "postmortem")
-    assert postmortem not in staff.get(address(told, "change")).text
-    answer = staff.post(postmortem, filled(staff.get(postmortem), body="## Summary"))
-    assert "Resolve it first" in answer.text
-    post_update(told, status=RESOLVED, body="Over.", author=author)
-    assert postmortem in staff.get(address(told, "change")).text
-    staff.post(postmortem, filled(staff.get(postmortem), body="## Summary"))
-    assert Postmortem.objects.get().author == author
-    assert postmortem not in staff.get(address(told, "change")).text
+def test_a_postmortem_is_started_once(staff: Client, told: Incident, author: User) -> None:
+    start = address(told, "postmortem")
+    assert start in staff.get(address(told, "change")).text
+    answer = staff.post(start, filled(staff.get(start)), follow=True)
+    postmortem = Postmortem.objects.get()
+    assert (postmortem.owner, list(postmortem.incidents.all())) == (author, [told])
+    assert "Mitigation and resolution" in answer.text
+    assert start not in staff.get(address(told, "change")).text
+    assert "has a postmortem already" in staff.post(start, {"template": "public_report"}).text
+    assert Postmortem.objects.count() == 1
 
 
 def test_a_maintenance_is_scheduled_with_a_window(staff: Client, page: Page, component: Component) -> None:

@@ -26,10 +26,11 @@ from incidents.models import (
     TimelineEntry,
     User,
 )
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems import measures, publishing, reviewing
 from incidents.roles import take_role
 from incidents.series import repeat_maintenance
 from incidents.services import post_update
+from tests.reports import approved, publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -62,6 +63,7 @@ REFUSED = {
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
     ],
+    "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
     "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],
@@ -90,6 +92,35 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
+    "postmortem_approval_goes_with_state": [
+        "UPDATE incidents_postmortem SET state = 'draft'",
+        "UPDATE incidents_postmortem SET state = 'lost'",
+        "UPDATE incidents_postmortem SET approved_by_id = NULL",
+        "UPDATE incidents_postmortem SET approved_hash = ''",
+    ],
+    "postmortem_four_eyes": ["UPDATE incidents_postmortem SET edited_by_id = approved_by_id"],
+    "postmortem_revision_four_eyes": ["UPDATE incidents_postmortemrevision SET edited_by_id = approved_by_id"],
+    "postmortem_revision_number": ["UPDATE incidents_postmortemrevision SET number = 1"],
+    "postmortem_amendment_says_what": [
+        "UPDATE incidents_postmortemrevision SET what_changed = '', number = number + 7"
+    ],
+    "postmortem_section_once": ["UPDATE incidents_postmortemsection SET key = 'summary'"],
+    "postmortem_section_has_heading": ["UPDATE incidents_postmortemsection SET heading = ''"],
+    "postmortem_section_key": ["UPDATE incidents_postmortemsection SET key = 'weather'"],
+    "postmortem_comment_has_text": ["UPDATE incidents_postmortemcomment SET text = ''"],
+    "postmortem_look_of_reader": [
+        "UPDATE incidents_postmortemlook SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemlook)"
+    ],
+    "action_item_kind": ["UPDATE incidents_actionitem SET kind = 'wishful'"],
+    "action_item_has_text": ["UPDATE incidents_actionitem SET text = ''"],
+    "action_item_state_has_its_facts": [
+        "UPDATE incidents_actionitem SET state = 'done'",
+        "UPDATE incidents_actionitem SET state = 'dropped'",
+        "UPDATE incidents_actionitem SET done_on = '2026-03-10'",
+        "UPDATE incidents_actionitem SET state = 'gone'",
+    ],
+    "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
@@ -103,7 +134,7 @@ UNIQUE = [
     "UPDATE incidents_component SET public_id = '0bcdfghjklmn'",
     "UPDATE incidents_page SET public_id = '0bcdfghjklmn'",
     "UPDATE incidents_maintenanceplan SET incident_id = (SELECT min(id) FROM incidents_incident)",
-    "UPDATE incidents_postmortem SET incident_id = (SELECT min(id) FROM incidents_incident)",
+    "UPDATE incidents_postmortem SET public_id = '0bcdfghjklmn'",
 ]
 
 
@@ -120,7 +151,15 @@ def rows(
         catalogue.save(ComponentListing(page=where, component=component), author=admin)
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
-    publish_postmortem(incident, body="Why.", author=author)
+    postmortem = publish_report(incident, body="Why.", author=author)
+    measures.add_action_item(
+        postmortem, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
+    )
+    approved(incident, "Why indeed.", author)
+    publishing.publish_postmortem(postmortem, what_changed="Indeed.", author=author)
+    reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
+    for who in (author, admin):
+        reviewing.look(postmortem, author=who)
     with time_machine.travel(NOON - timedelta(days=2), tick=False):
         for _time in range(2):
             until = NOON + timedelta(hours=1)
@@ -129,7 +168,7 @@ def rows(
             )
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
-    publish_postmortem(planned, body="Why.", author=author)
+    publish_report(planned, body="Why.", author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
     for who in (author, admin):

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from incidents import clockwork, seals
+from incidents.models import Clock
 from status import delivery, posting, relay, signups, subscriptions
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         relay.heartbeat()
         subscriptions.sweep()
         seals.seal()
+        Clock.tick()
         self.stdout.write(
             f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
         )

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('incidents', '0002_telling'),
-        ('status', '0001_initial'),
+        ('status', '0002_fewer_indexes_of_deliveries'),
     ]
 
     operations = [
