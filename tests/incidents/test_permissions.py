@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, promises, templates, timeline
+from incidents import catalogue, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -30,10 +30,12 @@ from incidents.models import (
     Component,
     ComponentGroup,
     ComponentListing,
+    EmbedConfig,
     Incident,
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
     Postmortem,
     UpdateCadence,
@@ -189,6 +191,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
@@ -227,6 +230,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by): (
             Verb.EDIT_CATALOGUE
         ),
+        lambda by: metrics.save_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.delete_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.clear_points(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.add_points({metric: {now: 1}}, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
@@ -353,6 +360,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
+    metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    catalogue.save(EmbedConfig(page=page), author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
 
     for model in tracked_models():
