@@ -59,7 +59,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, subscriptions
+from status import posting, roster, signups, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
@@ -189,9 +189,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
-    subscriptions.subscribe(page, **found, author=admin)
+    subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
+    program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
@@ -250,7 +251,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: save_staff(User(username="new", password="!"), roles=[], author=by): Verb.MANAGE_STAFF,
-        lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -260,7 +265,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: posting._add(page, url="https://ann.example", contact="", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.add_webhook(
+            page, url="https://eve.example.com", contact="eve@example.com", author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,

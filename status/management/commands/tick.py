@@ -6,13 +6,14 @@ from django.core.management.base import BaseCommand
 
 from incidents import clockwork, metrics, planned, seals
 from incidents.models import Clock
-from status import delivery, posting, relay, subscriptions
+from status import delivery, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        signups.take_up()
         steps = clockwork.advance()
         posted = planned.post_due()
         published = relay.relay()
