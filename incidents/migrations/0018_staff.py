@@ -21,7 +21,7 @@ def begin_history(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0015_room'),
+        ('incidents', '0017_support_email'),
     ]
 
     operations = [
