@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from incidents import checking, outbox
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.models import User
+from incidents.models import OutboxEvent, User
 from incidents.permissions import Verb
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any] | None
     Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
 
+Kind = OutboxEvent.Kind
 REASON_LENGTH = 500
 
 
@@ -56,14 +58,25 @@ class VerbForm(forms.Form):
         if not self.is_valid():
             return False
         try:
-            with transaction.atomic():
+            with transaction.atomic(), outbox.watched() as events:
                 self.act()
+                if self.tells:
+                    self.check_leaks(events)
         except Forbidden:
             raise
         except DomainError as refusal:
             self.refuse(refusal)
             return False
         return True
+
+    def check_leaks(self, events: Iterable[OutboxEvent]) -> None:
+        """Raises `InvalidInput` when an update that becomes public has a secret or an internal name in it."""
+        posted = {event.update for event in events if event.kind in (Kind.UPDATE_POSTED, Kind.UPDATE_CORRECTED)}
+        found = [
+            finding for update in posted if update for finding in checking.leaks(update.incident.page, update.body)
+        ]
+        if found:
+            raise InvalidInput(" ".join(finding.reason for finding in found), field="body")
 
     def act(self) -> None:
         """Call the service."""
