@@ -207,6 +207,11 @@ class Incident:
         return self.scheduled_for is not None
 
     @property
+    def is_ahead(self) -> bool:
+        """A maintenance that has not begun."""
+        return self.status == "scheduled"
+
+    @property
     def is_open(self) -> bool:
         return self.resolved_at is None
 
