@@ -15,6 +15,7 @@ from incidents.models.postmortem import Postmortem, PostmortemRevision, Postmort
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
+from incidents.models.submission import Submission
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
@@ -47,6 +48,7 @@ __all__ = [
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "Submission",
     "TemplateComponent",
     "TimelineEntry",
     "UpdateCadence",

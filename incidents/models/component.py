@@ -101,6 +101,9 @@ class Component(Tracked):
         blank=True,
         help_text=_("Names that staff use for it, with commas between them. In public texts its own name is proposed."),
     )
+    owner = models.CharField(
+        _("owner"), max_length=100, blank=True, help_text=_("Internal: the team or the person to ask.")
+    )
     position = models.PositiveIntegerField(_("position"), default=1)
     visibility = models.CharField(
         _("visibility"),
