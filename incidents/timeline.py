@@ -24,6 +24,7 @@ def note(
     outcome: TimelineEntry.Outcome | None = None,
     precision: TimelineEntry.Precision = TimelineEntry.Precision.EXACT,
     ended_at: datetime | None = None,
+    is_public: bool = False,
 ) -> TimelineEntry:
     """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
     if not text.strip():
@@ -36,6 +37,7 @@ def note(
         ended_at=ended_at,
         precision=precision,
         outcome=outcome or "",
+        is_public=is_public,
         author=author,
     )
     save_checked(entry)

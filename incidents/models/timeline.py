@@ -10,7 +10,7 @@ from incidents.models.people import User
 
 
 class TimelineEntry(AppendOnly):
-    """What staff saw, decided and tried. Internal."""
+    """What staff saw, decided and tried. Internal; `is_public` only offers it to who writes the postmortem."""
 
     class Kind(models.TextChoices):
         OBSERVATION = "observation", _("Observation")
@@ -36,6 +36,9 @@ class TimelineEntry(AppendOnly):
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
     precision = models.CharField(_("precision"), max_length=12, choices=Precision.choices, default=Precision.EXACT)
     outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
+    is_public = models.BooleanField(
+        _("may stand in the postmortem"), default=False, help_text=_("Offered for the public timeline of the report.")
+    )
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
 
