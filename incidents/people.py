@@ -28,6 +28,11 @@ def service_user(name: str, *, role: str) -> User:
     return user
 
 
+def clock() -> User:
+    """In whose name what is due is done."""
+    return service_user("clock", role="clock")
+
+
 @service(Verb.EDIT_CATALOGUE)
 def create_key(
     name: str,

@@ -45,6 +45,7 @@ ROLES: dict[str, frozenset[Verb]] = {
     "communicator": _COMMUNICATOR,
     "approver": _APPROVER,
     "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
+    "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents import clockwork, seals
+from incidents.models import Clock
 
 
 @shared_task(ignore_result=True)
 def advance() -> None:
     clockwork.advance()
+    Clock.tick()
 
 
 @shared_task(ignore_result=True)

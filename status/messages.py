@@ -21,7 +21,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
 from incidents.models import OutboxEvent, Page
-from status import labels, projection, snapshot, tokens
+from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
 from status.models import Recipient
 from status.stories import report_html, report_text
@@ -90,15 +90,20 @@ def of_event(event: OutboxEvent) -> Message | None:
         return None
     if event.is_report:
         told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
+    elif event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+        told = incident.updates[0] if incident.is_ahead else None
     else:
         wanted = event.update and event.update.public_id
         told = next((update for update in incident.updates if update.id == wanted), None)
     if told is None:
         return None
     with _reading(page):
-        content = _tell(page, incident, told, is_correction=event.kind == OutboxEvent.Kind.UPDATE_CORRECTED)
+        content = _tell(page, incident, told, event.kind)
         thread = f"<incident.{incident.id}@{_host(page)}>"
-        return _compose(page, content, {"In-Reply-To": thread, "References": thread})
+        # Until it begins it has its place in calendars; then what was moved or called off must be moved there, too.
+        has_entry = incident.is_ahead or incident.is_cancelled or incident.expected_until is not None
+        calendar = calendars.maintenance(reader.page, incident) if incident.is_maintenance and has_entry else None
+        return _compose(page, content, {"In-Reply-To": thread, "References": thread}, calendar)
 
 
 def of_subscription(recipient: Recipient) -> Message:
@@ -131,7 +136,10 @@ def of_warning(recipient: Recipient) -> Message:
 
 
 def _tell(
-    page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
+    page: Page,
+    incident: snapshot.Incident,
+    told: snapshot.IncidentUpdate | snapshot.Postmortem,
+    kind: str,
 ) -> Content:
     affected: tuple[snapshot.AffectedComponent, ...] = ()
     due_at: datetime | None = None
@@ -140,8 +148,12 @@ def _tell(
     else:
         step, tone = str(labels.WORDS[told.status]), told.status
         affected, due_at = told.affected_components, told.next_update_due_at
-        if is_correction:
+        if incident.is_cancelled and told.status == "completed":
+            step = _("Cancelled")
+        if kind == OutboxEvent.Kind.UPDATE_CORRECTED:
             step = _("Correction (%(status)s)") % {"status": step}
+        elif kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+            step = _("Reminder")
     return _render(
         "incident",
         page,
@@ -185,7 +197,7 @@ def _render(template: str, page: Page, *, subject: str, **context: Any) -> Conte
     )
 
 
-def _compose(page: Page, content: Content, headers: dict[str, str]) -> Message:
+def _compose(page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None) -> Message:
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = content.subject
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
@@ -195,6 +207,9 @@ def _compose(page: Page, content: Content, headers: dict[str, str]) -> Message:
         mail["Reply-To"] = Address(addr_spec=bare(page.support_url.removeprefix("mailto:")))
     mail.set_content(content.text, cte="quoted-printable")
     mail.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    if calendar:
+        name, method = "maintenance.ics", {"method": "PUBLISH", "charset": "utf-8"}
+        mail.add_attachment(calendar, maintype="text", subtype="calendar", filename=name, params=method)
     # Written by hand: the standard library would encode one that has no place to break within 78 characters.
     leave = f"{iri_to_uri(page.url)}/subscriptions/{_TOKEN}/unsubscribe"
     headers |= {

@@ -26,6 +26,7 @@ from incidents.lifecycle import (
     page_status,
     worst_status,
 )
+from incidents.metrics import newest_points
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -34,6 +35,7 @@ from incidents.models import (
     Incident,
     IncidentUpdate,
     MaintenancePlan,
+    Metric,
     OutboxEvent,
     Page,
 )
@@ -147,6 +149,7 @@ class Reader:
             recent_maintenances=tuple(found[key] for key in planned),
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
+            metrics=self.metrics(),
         )
 
     def groups(self) -> tuple[snapshot.Group, ...]:
@@ -156,6 +159,25 @@ class Reader:
     def components(self) -> tuple[snapshot.Component, ...]:
         """This page's, in its order, with their status now."""
         return tuple(self._component(row) for row in self._components.values() if row.deleted_at is None)
+
+    def metrics(self, span: timedelta | None = None) -> tuple[snapshot.Metric, ...]:
+        """Those that the page shows, with the points of `span` before their newest one."""
+        rows = list(Metric.objects.live().filter(page=self._row, is_shown=True).order_by("id"))
+        points = newest_points(rows, span) if span else {}
+        return tuple(
+            snapshot.Metric(
+                id=row.public_id,
+                name=row.name,
+                description=row.description,
+                suffix=row.suffix,
+                decimal_places=row.decimal_places,
+                y_min=row.y_min,
+                y_max=row.y_max,
+                is_axis_hidden=row.is_axis_hidden,
+                points=tuple(points.get(row.pk, ())),
+            )
+            for row in rows
+        )
 
     @staticmethod
     def _keys(rows: models.QuerySet[Incident]) -> list[int]:

@@ -207,6 +207,11 @@ class Incident:
         return self.scheduled_for is not None
 
     @property
+    def is_ahead(self) -> bool:
+        """A maintenance that has not begun."""
+        return self.status == "scheduled"
+
+    @property
     def is_open(self) -> bool:
         return self.resolved_at is None
 
@@ -219,6 +224,21 @@ class Incident:
     def posted_at(self) -> datetime:
         """When the public first read of it: history is ordered and filed by this."""
         return self.updates[-1].display_at
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a program pushes; its points are of the 24 hours before the newest one, in order."""
+
+    id: str
+    name: str
+    description: str
+    suffix: str
+    decimal_places: int
+    y_min: float | None
+    y_max: float | None
+    is_axis_hidden: bool
+    points: tuple[tuple[datetime, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +259,7 @@ class Site:
     recent_maintenances: tuple[Incident, ...]  # the 50 newest
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
+    metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
-from incidents.people import service_user
+from incidents.people import clock, service_user
 from incidents.permissions import Verb
 from status.models import Delivery, Follow, Recipient, SignUpCount
 from status.tokens import CONFIRM_WITHIN
@@ -215,7 +215,7 @@ def forget(address: str, *, author: User) -> int:
 
 def sweep() -> None:
     """Drop what nobody confirmed, and counts that are over; for the clock, as often as it likes."""
-    drop_unconfirmed(author=service_user("clock", role="subscriptions"))
+    drop_unconfirmed(author=clock())
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from incidents import metrics
 from status import delivery, posting, subscriptions
 from status import relay as relay_module
 
@@ -30,5 +31,11 @@ def heartbeat() -> None:
 
 
 @shared_task(ignore_result=True)
+def draw() -> None:
+    relay_module.draw()
+
+
+@shared_task(ignore_result=True)
 def sweep() -> None:
     subscriptions.sweep()
+    metrics.drop_old_points()

@@ -111,6 +111,8 @@ def messages_of(event: OutboxEvent) -> list[Message]:
     document = _incident(site.page, incident)
     if event.is_report:
         return [Message("", head | {"incident": document})] if incident.postmortem else []
+    if event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+        return [Message("", head | {"incident": document})] if incident.is_ahead else []
     told = next((each for each in incident.updates if update and each.id == update.public_id), None)
     if told is None:
         return []

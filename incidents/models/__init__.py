@@ -2,11 +2,13 @@
 
 from incidents.models.action import ActionItem
 from incidents.models.cadence import UpdateCadence
+from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
+from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
-from incidents.models.page import Page
+from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
@@ -19,10 +21,12 @@ __all__ = [
     "ActionItem",
     "ApiKey",
     "ApiKeyUse",
+    "Clock",
     "Component",
     "ComponentGroup",
     "ComponentListing",
     "ComponentStatusChange",
+    "EmbedConfig",
     "Incident",
     "IncidentRole",
     "IncidentTemplate",
@@ -30,6 +34,9 @@ __all__ = [
     "MaintenancePlan",
     "MaintenanceReminder",
     "MaintenanceSeries",
+    "Metric",
+    "MetricFeed",
+    "MetricPoint",
     "OutboxEvent",
     "Page",
     "Postmortem",

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, templates, timeline
+from incidents import catalogue, metrics, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -22,6 +22,7 @@ from incidents.models import (
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
     TimelineEntry,
     User,
@@ -63,6 +64,7 @@ REFUSED = {
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
     ],
+    "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
     "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],
@@ -122,6 +124,9 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
+    "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],
+    "metric_decimal_places": ["UPDATE incidents_metric SET decimal_places = 7"],
+    "metric_point_once": ["UPDATE incidents_metricpoint SET at = '2026-03-10 12:00'"],
     "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
     "component_once_per_template": [
         "UPDATE incidents_templatecomponent SET component_id = (SELECT min(id) FROM incidents_component)"
@@ -168,6 +173,9 @@ def rows(
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_report(planned, body="Why.", author=author)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    now = timezone.now()
+    metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
     for who in (author, admin):

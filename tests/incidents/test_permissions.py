@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, promises, templates, timeline
+from incidents import catalogue, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -30,10 +30,12 @@ from incidents.models import (
     Component,
     ComponentGroup,
     ComponentListing,
+    EmbedConfig,
     Incident,
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
     Postmortem,
     UpdateCadence,
@@ -65,20 +67,22 @@ Role = IncidentRole.Role
 MAY = {
     "declare_incident": "responder communicator approver administrator",
     "note_timeline": "responder communicator approver administrator",
-    "post_update": "communicator approver administrator",
+    "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
     "set_component_status": "communicator approver administrator",
     "edit_postmortem": "responder communicator approver administrator",
     "approve_postmortem": "approver administrator",
     "publish_postmortem": "communicator approver administrator",
     "edit_catalogue": "administrator",
-    "manage_subscribers": "administrator subscriptions",
+    "manage_subscribers": "administrator clock subscriptions",
     "read_audit": "administrator",
 }
 MakeUser = Callable[[str, str], User]
 
 
-@pytest.mark.parametrize("role", ["viewer", "responder", "communicator", "approver", "administrator", "subscriptions"])
+@pytest.mark.parametrize(
+    "role", ["viewer", "responder", "communicator", "approver", "administrator", "clock", "subscriptions"]
+)
 def test_a_role_may_do_just_what_the_table_says(role: str, make_user: MakeUser) -> None:
     user = make_user("someone", role)
     assert {verb.value for verb in Verb if allows(user, verb)} == {
@@ -186,6 +190,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     subscriptions.subscribe(page, **found, author=admin)
     recipient = Recipient.objects.get()
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
@@ -224,6 +229,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by): (
             Verb.EDIT_CATALOGUE
         ),
+        lambda by: metrics.save_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.delete_metric(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.clear_points(metric, author=by): Verb.EDIT_CATALOGUE,
+        lambda by: metrics.add_points({metric: {now: 1}}, author=by): Verb.SET_COMPONENT_STATUS,
         lambda by: templates.save_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
@@ -344,6 +353,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
     roster.import_csv(page, content="bob@example.com", author=admin)
+    metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    catalogue.save(EmbedConfig(page=page), author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
 
     for model in tracked_models():

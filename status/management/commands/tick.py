@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork, seals
+from incidents import clockwork, metrics, seals
+from incidents.models import Clock
 from status import delivery, posting, relay, subscriptions
 
 
@@ -18,8 +19,11 @@ class Command(BaseCommand):
         mailed = delivery.deliver_mail()
         posting.deliver_webhooks()
         relay.heartbeat()
+        relay.draw()
         subscriptions.sweep()
+        metrics.drop_old_points()
         seals.seal()
+        Clock.tick()
         self.stdout.write(
             f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
         )
