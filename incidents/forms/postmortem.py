@@ -271,7 +271,7 @@ class ActionItemForm(PostmortemForm):
     """A measure: a new one, or the one given."""
 
     verb = Verb.EDIT_POSTMORTEM
-    heading = _("Save measure")
+    heading = _("Add or change measure")
 
     text = column(ActionItem, "text", widget=forms.TextInput({"class": "vTextField"}))
     kind = column(ActionItem, "kind")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -35,9 +35,7 @@ def chromium(summary: PostmortemSection, live_server: LiveServer) -> Iterator[Br
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
-    for thread in threading.enumerate():
-        if "process_request_thread" in thread.name:  # it closes its connection to the database at its end
-            thread.join(10)
+        connections.close_all()  # those that were opened beside the event loop
 
 
 def log_in(tab: Page, user: User, site: str) -> None:
