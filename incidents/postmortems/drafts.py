@@ -21,7 +21,8 @@ def offered(postmortem: Postmortem) -> dict[str, str]:
     All of it is for staff to read, and to use where it may be public: notes are internal unless they were marked.
     """
     incidents = list(postmortem.incidents.order_by("first_posted_at", "pk"))
-    entries = list(TimelineEntry.objects.filter(incident__in=incidents).order_by("occurred_at", "pk"))
+    noted = TimelineEntry.objects.filter(incident__in=incidents, outcomes=None)  # an attempt's outcome tells all of it
+    entries = list(noted.order_by("occurred_at", "pk"))
     updates = IncidentUpdate.objects.published().filter(incident__in=incidents).order_by("display_at", "pk")
     parts = {
         Key.SUMMARY: [_told(incident) for incident in incidents],

@@ -39,6 +39,7 @@ from incidents.forms.postmortem import (
 from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems import checks, drafts, reviewing, writing
+from portal.console import review
 from status.instants import Zones
 from status.markdown import to_html
 
@@ -84,6 +85,7 @@ class PostmortemAdmin(RecordAdmin):
 
         return [
             *(named(f"<int:pk>/{name}/", self.verb_view, name, form_class=form) for name, form in VERBS.items()),
+            named("<int:pk>/review/", self.review_view, "review"),
             named("<int:pk>/sections/", self.add_section_view, "add_section"),
             named("<int:pk>/sections/<int:section_pk>/", self.section_view, "section"),
             named("<int:pk>/sections/<int:section_pk>/<str:verb>/", self.arrange_view, "arrange"),
@@ -107,12 +109,49 @@ class PostmortemAdmin(RecordAdmin):
 
     # --- The editor -------------------------------------------------------------------------------------------------
 
+    def review_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """To be read as a whole, and approved at its end."""
+        postmortem = live_or_404(pk)
+        user = acting(request)
+        may_edit = allows(user, self.verb)
+        if request.method == "POST":
+            reviewing.look(postmortem, author=user)
+            messages.success(request, _("Marked as read: the next time you see what has changed since."))
+            return redirect("admin:incidents_postmortem_review", pk)
+        may_approve = ApproveForm.fits(postmortem) and allows(user, ApproveForm.verb)
+        context = self.context(request, postmortem) | {
+            "title": _("Review: %(title)s") % {"title": postmortem},
+            "review": review.of(postmortem, user),
+            "may_edit": may_edit,
+            "approve": ApproveForm(user, postmortem) if may_approve else None,
+            "is_own": postmortem.edited_by_id == user.pk,
+        }
+        with timezone.override(postmortem.page.zone):
+            return render(request, "console/postmortem_review.html", context)
+
+    def context(self, request: HttpRequest, postmortem: Postmortem) -> dict[str, Any]:
+        """What the editor and the review have in common: where the report stands."""
+        user = acting(request)
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": postmortem,
+            "title": postmortem.title,
+            "tools": self.tools(user, postmortem),
+            "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
+            "missing": checks.missing(postmortem),
+            "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
+            "revisions": postmortem.revisions.select_related("author", "approved_by"),
+            "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
+        }
+
     def tools(self, user: User, obj: Postmortem) -> list[tuple[str, StrPromise]]:
-        return [
+        verbs = [
             (reverse(f"admin:incidents_postmortem_{name}", args=[obj.pk]), form.heading)
             for name, form in VERBS.items()
-            if form.fits(obj) and allows(user, form.verb)
+            if form.fits(obj) and allows(user, form.verb) and form is not ApproveForm  # it stands below what is read
         ]
+        return [(reverse("admin:incidents_postmortem_review", args=[obj.pk]), gettext_lazy("Read and review")), *verbs]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -134,18 +173,8 @@ class PostmortemAdmin(RecordAdmin):
             else SectionForm(user, section, offered=offered.get(section.key, ""))
             for section in sections
         ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": postmortem,
-            "title": postmortem.title,
-            "tools": self.tools(user, postmortem),
+        context = self.context(request, postmortem) | {
             "forms": [(form, public_html(form)) for form in forms],
-            "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
-            "missing": checks.missing(postmortem),
-            "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
-            "revisions": postmortem.revisions.select_related("author", "approved_by"),
-            "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
             "add_section": AddSectionForm(user, postmortem),
         }
         with timezone.override(postmortem.page.zone):
