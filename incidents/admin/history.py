@@ -22,6 +22,7 @@ from incidents.models import (
     Incident,
     IncidentRole,
     IncidentUpdate,
+    PlannedUpdate,
     Postmortem,
     PostmortemRevision,
     TimelineEntry,
@@ -87,6 +88,8 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    planned = PlannedUpdate.history.filter(incident_id=incident.pk).select_related("author")
+    entries += _told(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
     roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
     entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
     if plan := getattr(incident, "plan", None):
