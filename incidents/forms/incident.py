@@ -133,7 +133,7 @@ class UpdateForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=self.components.affected(),
-            display_at=facts["display_at"],
+            display_at=facts.get("display_at"),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
