@@ -31,7 +31,9 @@ from incidents.forms.incident import (
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from incidents.forms.role import RoleForm
+from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "still": StillForm,
+    "plan": PlanForm,
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
@@ -52,6 +56,10 @@ VERBS: dict[str, type[IncidentForm]] = {
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
+    StillForm: gettext_lazy("The update is posted."),
+    PlanForm: gettext_lazy("The update is planned."),
+    PlannedForm: gettext_lazy("The planned update is changed."),
+    PlanCancellationForm: gettext_lazy("The planned update is cancelled."),
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
@@ -94,8 +102,11 @@ class IncidentAdmin(RecordAdmin):
             path(f"<int:pk>/{name}/", wrap(self.verb_view), {"form_class": form}, name=f"incidents_incident_{name}")
             for name, form in VERBS.items()
         ]
-        correct = wrap(self.correct_view)
+        correct, planned = wrap(self.correct_view), wrap(self.planned_view)
+        change, cancel = {"form_class": PlannedForm}, {"form_class": PlanCancellationForm}
         return [
+            path("<int:pk>/planned/<int:planned_pk>/", planned, change, name="incidents_incident_planned"),
+            path("<int:pk>/planned/<int:planned_pk>/cancel/", planned, cancel, name="incidents_incident_unplan"),
             path("schedule/", wrap(self.schedule_view), name="incidents_incident_schedule"),
             path("<int:pk>/updates/<int:update_pk>/", correct, name="incidents_incident_correct"),
             *verbs,
@@ -170,6 +181,7 @@ class IncidentAdmin(RecordAdmin):
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
                 "roles": incident.roles.active().select_related("user"),
+                "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
@@ -230,6 +242,14 @@ class IncidentAdmin(RecordAdmin):
         incident = live_or_404(pk)
         update = get_object_or_404(incident.updates, pk=update_pk)
         form = CorrectionForm(acting(request), update, sent(request))
+        return self.answer(request, form, original=incident, done=partial(self._done, request, form))
+
+    def planned_view(
+        self, request: HttpRequest, pk: int, planned_pk: int, form_class: type[PlannedForm | PlanCancellationForm]
+    ) -> HttpResponse:
+        incident = live_or_404(pk)
+        planned = get_object_or_404(incident.planned.open(), pk=planned_pk)
+        form = form_class(acting(request), planned, sent(request))
         return self.answer(request, form, original=incident, done=partial(self._done, request, form))
 
     def delete_view(
