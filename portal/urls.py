@@ -8,7 +8,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from portal import bounces
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin/", include("incidents.admin.passwords")),
+    path("admin/account/", include("portal.accounts")),
+    path("admin/", include("portal.console.audit")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
