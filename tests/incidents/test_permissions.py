@@ -197,6 +197,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
@@ -265,6 +266,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
