@@ -220,4 +220,5 @@ def test_an_update_that_promises_another_one_as_data_need_not_say_so(told: Incid
 
 def test_an_internal_incident_may_name_machines(page: Page, author: User) -> None:
     incident = declare_incident(page, title="Disks", author=author, visibility=Visibility.INTERNAL)
-    assert post_update(incident, status=IncidentStatus.IDENTIFIED, body="It is db-prod-03.", author=author)
+    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="It is db-prod-03.", author=author)
+    assert update.body == "It is db-prod-03."
