@@ -180,6 +180,14 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
+def quarantine_address(address: str, *, reason: str, author: User) -> None:
+    """The same for every subscription of a mailbox, of which a mail provider tells that it takes no mail of ours."""
+    told = Recipient.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
+    for recipient in told.filter(state__in=[State.UNCONFIRMED, State.ACTIVE]).order_by("pk"):
+        quarantine(recipient, reason=reason, author=author)
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
 def release(recipient: Recipient, *, author: User) -> None:
     """Send again: the address works, or its owner asks for it."""
     recipient.lock()
