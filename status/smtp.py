@@ -24,9 +24,10 @@ from typing import Any
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
+LINGER = 0.002  # seconds for further answers to come, which are recorded together
 CONTENT_PATIENCE = 60.0  # seconds; a server may look into a message before it takes it
+LONGEST = 65_536  # bytes in one line of an answer
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
-LONGEST = 65_536  # bytes of one line
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
 
 
@@ -234,10 +235,10 @@ class _Fleet:
         return bool(self._busy)
 
     def collect(self) -> Answered:
-        """Wait until something is answered, and read on while more is: one record for many is cheap."""
+        """Wait until something is answered, and a moment for more: to record many at once is cheap."""
         answered: Answered = []
         while self._busy:
-            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(0 if answered else 1)]
+            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(LINGER if answered else 1)]
             now = time.monotonic()
             late = [each for each in self._busy if each.overdue_at < now and each not in ready]
             if not ready and not late:
