@@ -1,8 +1,8 @@
 """How long does it take to write down what 100,000 recipients are owed, and does a staff member wait for it?
 
 On PostgreSQL, beside a plain INSERT of as many rows into a table of the same shape; while it goes on, updates are
-posted to the same incident and published. Limits: two seconds; an update is out within three times the time that it takes
-while nothing is owed.
+posted to the same incident and published. Limits: two seconds; an update is out within three times the time that it
+takes while nothing is owed.
 
 A third of the recipients chose components. In the second round all were told before and the first round's messages are
 still due, so that they are cancelled in the same transaction.
