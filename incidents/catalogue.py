@@ -14,16 +14,16 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
-from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, Page, User
+from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
 from incidents.permissions import Verb
 from incidents.services import save_checked
 
-CatalogueRow = Page | Component | ComponentGroup | ComponentListing
+CatalogueRow = Page | Component | ComponentGroup | ComponentListing | EmbedConfig
 
 
 @service(Verb.EDIT_CATALOGUE)
 def save(row: CatalogueRow, *, author: User) -> None:
-    """Create or change a page, component, group or listing, and republish every page it shows on, before or after."""
+    """Create or change a row of the catalogue, and republish every page it shows on, before or after."""
     before = _pages(type(row).objects.get(pk=row.pk)) if row.pk else set()
     if isinstance(row, Page):
         row.url = row.url.rstrip("/")

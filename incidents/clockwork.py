@@ -16,13 +16,12 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from incidents import outbox
+from incidents import outbox, people
 from incidents.authorship import service
 from incidents.errors import DomainError
 from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus
 from incidents.maintenance import lock_plan, named
 from incidents.models import Incident, MaintenancePlan, MaintenanceReminder, MaintenanceSeries, User
-from incidents.people import service_user
 from incidents.permissions import Verb
 from incidents.series import make_ahead
 from incidents.services import post_update
@@ -34,7 +33,7 @@ Step = tuple[datetime, int, Callable[[], bool]]  # when it was to be done, and h
 
 def advance() -> int:
     """Do everything that is due of maintenances; returns how many steps were done."""
-    now, clock = timezone.now(), service_user("clock", role="communicator")
+    now, clock = timezone.now(), people.clock()
     done = 0
     for at, key, step in sorted(_due(now, clock), key=lambda step: step[:2]):
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from incidents.models import IncidentUpdate
+    from incidents.models import IncidentUpdate, PostmortemSection
 
 
 class DomainError(Exception):
@@ -33,8 +33,8 @@ class MissingAuthor(DomainError):
 
 
 class Conflict(DomainError):
-    """Somebody else was faster; `theirs` is what they posted."""
+    """Somebody else was faster; `theirs` is what they wrote."""
 
-    def __init__(self, message: str, *, theirs: IncidentUpdate) -> None:
+    def __init__(self, message: str, *, theirs: IncidentUpdate | PostmortemSection | None = None) -> None:
         super().__init__(message)
         self.theirs = theirs

@@ -9,7 +9,7 @@ from functools import partial
 
 from django.db import transaction
 
-from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, Page
+from incidents.models import ActionItem, Component, Incident, IncidentUpdate, OutboxEvent, Page, Postmortem
 from incidents.signals import event_recorded
 
 Kind = OutboxEvent.Kind
@@ -39,6 +39,22 @@ def record_incident(
         _record(incident.pages(), kind, incident, update, notify=notify)
 
 
+def record_postmortem(
+    kind: OutboxEvent.Kind, postmortem: Postmortem, *, notify: bool = False, action_item: ActionItem | None = None
+) -> None:
+    """Record a fact about a report on every page that shows one of its incidents.
+
+    Of several incidents on a page the first carries it, so that recipients are told once; the others only show it.
+    """
+    carried: set[Page] = set()
+    for incident in postmortem.incidents.order_by("first_posted_at", "pk"):
+        if incident.is_public:
+            pages = set(incident.pages())
+            _record(pages - carried, kind, incident, None, notify=notify, action_item=action_item)
+            _record(pages & carried, Kind.INCIDENT_EDITED, incident, None, notify=False)
+            carried |= pages
+
+
 def record_pages(kind: OutboxEvent.Kind, pages: Iterable[Page]) -> None:
     """Record a fact about pages as a whole, or about their components."""
     _record(pages, kind, None, None, notify=False)
@@ -56,9 +72,12 @@ def _record(
     update: IncidentUpdate | None,
     *,
     notify: bool,
+    action_item: ActionItem | None = None,
 ) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
-        event = OutboxEvent.objects.create(page=page, kind=kind, incident=incident, update=update, notify=notify)
+        event = OutboxEvent.objects.create(
+            page=page, kind=kind, incident=incident, update=update, action_item=action_item, notify=notify
+        )
         if (watched := _watched.get()) is not None:
             watched.append(event)
         # robust: a failure to publish must not turn a committed change into an error

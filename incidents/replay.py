@@ -14,11 +14,12 @@ from incidents import catalogue, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, Page, TimelineEntry
 from incidents.people import service_user
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems import publishing, reviewing, writing
 from incidents.services import declare_incident, edit_incident, post_update
 
 PAGE_NAME = "Commerce Layer"
 TITLE = "Underline infrastructure issue impacting live services"
+PUBLISHED_BEFORE = "Replayed word for word: the company had published it long before."
 
 UPDATES = [
     (
@@ -145,10 +146,22 @@ def replay_seed(url: str) -> Page:
             notify=False,
         )
     _note_timeline(incident)
-    publish_postmortem(
-        incident, body=POSTMORTEM, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC), notify=False
-    )
+    _conclude(incident)
     return page
+
+
+def _conclude(incident: Incident) -> None:
+    """Its report, the way every report goes; that nobody else read it here is on record."""
+    author = service_user("replay", role="administrator")
+    postmortem = writing.start_postmortem(incident, author=author)
+    writing.write_report(postmortem, body=POSTMORTEM, author=author)
+    reviewing.submit_postmortem(postmortem, author=author)
+    reviewing.approve_postmortem(
+        postmortem, fingerprint=postmortem.fingerprint(), author=author, break_glass=PUBLISHED_BEFORE
+    )
+    publishing.publish_postmortem(
+        postmortem, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC), notify=False
+    )
 
 
 def _note_timeline(incident: Incident) -> None:

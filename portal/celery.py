@@ -49,6 +49,7 @@ def configuration() -> dict[str, Any]:
             "deliver": {"task": "status.tasks.deliver", "schedule": 2.0, "options": {"expires": 10}},
             "post": {"task": "status.tasks.post", "schedule": 2.0, "options": {"expires": 10}},
             "heartbeat": {"task": "status.tasks.heartbeat", "schedule": 60.0, "options": {"expires": 60}},
+            "draw": {"task": "status.tasks.draw", "schedule": 60.0, "options": {"expires": 60}},
             "sweep": {"task": "status.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
             "seal": {"task": "incidents.tasks.seal", "schedule": 60.0, "options": {"expires": 60}},
         },

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from incidents.models import OutboxEvent, Page
+from incidents.models import Clock, OutboxEvent, Page
 from portal.postgresql.deadline import patience
 from status import files
 from status.models import Delivery
@@ -31,26 +31,30 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 when the database does not answer within a second; else 200, and in seconds how old what is public is.
+    """503 when the database does not answer within a second, or the clock stands still; and in seconds how old what is
+    public is.
 
+    `clock_age` is the time since the clock last ticked, null when it never has: after two minutes nothing that must
+    happen at a time happens, whatever staff can do by hand.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
     null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. None of these
-    makes it 503: staff are served well while only the clock, mail or Redis is late.
+    makes it 503: staff are served well while only mail or Redis is late.
     """
     try:
         with patience(1.0, total=2.0):
-            ages, late = heartbeat_ages(), oldest_due()
+            ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except (OperationalError, InterfaceError):
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
     facts: dict[str, Any] = {
         "database": "ok",
+        "clock_age": age(clock.ticked_at) if clock else None,
         "heartbeat_age": max(ages, default=None),
         "oldest_unpublished": age(waiting) if waiting else None,
         "oldest_due": late,
         "redis": _redis() if settings.REDIS_URL else None,
     }
-    return JsonResponse(facts)
+    return JsonResponse(facts, status=200 if clock and clock.is_running else 503)
 
 
 def heartbeat_ages() -> list[float]:

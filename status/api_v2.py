@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from status.markdown import to_v2
+from status.stories import report_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,7 +154,7 @@ def _incidents(page: Page, incidents: Iterable[Incident]) -> list[dict[str, obje
 def _incident(page: Page, incident: Incident) -> dict[str, object]:
     updates = [_update(update) for update in incident.updates]
     if incident.postmortem:
-        updates.insert(0, _postmortem(incident, incident.postmortem))
+        updates.insert(0, _postmortem(page, incident, incident.postmortem))
     # The last keys are what sets the two kinds apart.
     own: dict[str, object] = {"reminder_intervals": None}
     if incident.is_maintenance:
@@ -201,19 +202,19 @@ def _update(update: IncidentUpdate) -> dict[str, object]:
     }
 
 
-def _postmortem(incident: Incident, postmortem: Postmortem) -> dict[str, object]:
+def _postmortem(page: Page, incident: Incident, postmortem: Postmortem) -> dict[str, object]:
     """The published postmortem as the newest update of its incident, which is how Statuspage serves it."""
     return {
         "id": postmortem.id,
         "status": "postmortem",
-        "body": to_v2(postmortem.body),
+        "body": to_v2(report_text(postmortem, page.time_zone)),
         "incident_id": incident.id,
         # The update came to be when it was published; when its draft was begun is nobody's business.
         "created_at": postmortem.published_at,
         "updated_at": postmortem.updated_at,
         "display_at": postmortem.display_at,
         "affected_components": None,
-        "deliver_notifications": True,
+        "deliver_notifications": postmortem.deliver_notifications,
         "custom_tweet": None,
         "tweet_id": None,
     }

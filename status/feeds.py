@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 from zoneinfo import ZoneInfo
 
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from status import labels
 from status.markdown import to_html
+from status.stories import report_html
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,7 +111,9 @@ def _story(page: Page, incident: Incident) -> str:
         parts.append(format_html("<p><strong>{}</strong> {} &ndash; {}</p>", _("Scheduled maintenance"), begin, end))
     if incident.postmortem:
         post = incident.postmortem
-        parts.append(_post(post.display_at.astimezone(zone), str(labels.WORDS["postmortem"]), "", to_html(post.body)))
+        with timezone.override(zone):
+            body = report_html(post, 3)
+        parts.append(_post(post.display_at.astimezone(zone), str(labels.WORDS["postmortem"]), "", body))
     for update in incident.updates:
         edited = " " + _("(edited)") if update.edited_at else ""
         title = labels.title(incident, update)

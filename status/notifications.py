@@ -10,10 +10,8 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
 from incidents.lifecycle import SEVERITY_ORDER, Impact, Kind
-from incidents.models import OutboxEvent
+from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent
 from status.models import Delivery, Follow, Recipient, RecipientQuerySet
-
-POSTMORTEM = OutboxEvent.Kind.POSTMORTEM_PUBLISHED
 
 
 def matching(event: OutboxEvent) -> RecipientQuerySet:
@@ -24,16 +22,18 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     incident = event.incident
     assert incident is not None, "only facts about incidents are told"
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
-    affected = incident.components().public().values("pk")
+    about = Incident.objects.filter(postmortem=incident.postmortem_id) if event.is_report else [incident]
+    standing = IncidentUpdate.objects.standing().filter(incident__in=about)
+    affected = Component.objects.public().filter(status_changes__update__in=standing).values("pk")
     wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
     if incident.kind == Kind.REALTIME:
         impact = Impact(incident.impact_override or incident.impact)
         wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
-    if event.kind != POSTMORTEM:
+    if not event.is_report:
         wants &= Q(postmortems_only=False)
-    told = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident=incident, state__in=["due", "sent"])
+    told = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
     return Recipient.objects.active().filter(
-        wants | Exists(follows.filter(incident=incident)) | Exists(told), page=event.page_id
+        wants | Exists(follows.filter(incident__in=about)) | Exists(told), page=event.page_id
     )
 
 
@@ -72,7 +72,7 @@ def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:
     values = {
         "event_id": event.pk,
         "purpose": Delivery.Purpose.EVENT.value,
-        "priority": (Delivery.Priority.REST if event.kind == POSTMORTEM else Delivery.Priority.INCIDENT).value,
+        "priority": (Delivery.Priority.REST if event.is_report else Delivery.Priority.INCIDENT).value,
         "state": Delivery.State.DUE.value,
         "reason": "",
         "answer": "",

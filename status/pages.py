@@ -223,6 +223,7 @@ def _summary(site: Site) -> dict[str, Any]:
         upcoming=[tell(each, top=4) for each in site.upcoming_maintenances],
         blocks=_blocks(site),
         has_bars=bool(site.uptimes),
+        metrics=site.metrics,
         days=_past(site),
     )
 

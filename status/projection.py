@@ -26,6 +26,7 @@ from incidents.lifecycle import (
     page_status,
     worst_status,
 )
+from incidents.metrics import newest_points
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -34,10 +35,11 @@ from incidents.models import (
     Incident,
     IncidentUpdate,
     MaintenancePlan,
+    Metric,
     OutboxEvent,
     Page,
 )
-from status import snapshot
+from status import reports, snapshot
 from status.uptime import Change, Span, overlaid, uptime
 
 BAR_DAYS = 90
@@ -83,6 +85,7 @@ class Reader:
             time_zone=page.time_zone,
             language=page.language,
             support_url=page.support_url,
+            support_email=page.support_email,
             updated_at=newest.created_at if newest else page.created_at,
         )
         self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")
@@ -147,6 +150,7 @@ class Reader:
             recent_maintenances=tuple(found[key] for key in planned),
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
+            metrics=self.metrics(),
         )
 
     def groups(self) -> tuple[snapshot.Group, ...]:
@@ -156,6 +160,25 @@ class Reader:
     def components(self) -> tuple[snapshot.Component, ...]:
         """This page's, in its order, with their status now."""
         return tuple(self._component(row) for row in self._components.values() if row.deleted_at is None)
+
+    def metrics(self, span: timedelta | None = None) -> tuple[snapshot.Metric, ...]:
+        """Those that the page shows, with the points of `span` before their newest one."""
+        rows = list(Metric.objects.live().filter(page=self._row, is_shown=True).order_by("id"))
+        points = newest_points(rows, span) if span else {}
+        return tuple(
+            snapshot.Metric(
+                id=row.public_id,
+                name=row.name,
+                description=row.description,
+                suffix=row.suffix,
+                decimal_places=row.decimal_places,
+                y_min=row.y_min,
+                y_max=row.y_max,
+                is_axis_hidden=row.is_axis_hidden,
+                points=tuple(points.get(row.pk, ())),
+            )
+            for row in rows
+        )
 
     @staticmethod
     def _keys(rows: models.QuerySet[Incident]) -> list[int]:
@@ -175,14 +198,26 @@ class Reader:
         updates = IncidentUpdate.objects.published().newest_first()
         found = list(
             rows.select_related("plan", "postmortem").prefetch_related(
-                Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes)))
+                Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes))),
+                "postmortem__revisions",
+                "postmortem__action_items",
             )
         )
         # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
         events = OutboxEvent.objects.filter(incident__in=found).values_list("page", "incident")
         told = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
-        return {row.pk: self._incident(row, told.get((self._row.pk, row.pk)), causes, as_left) for row in found}
+        covered = self._covered(found)
+        return {
+            row.pk: self._incident(
+                row,
+                told.get((self._row.pk, row.pk)),
+                causes.get(row.caused_by_id or 0),
+                covered[row.postmortem_id or 0],
+                as_left,
+            )
+            for row in found
+        }
 
     def _causes(self, rows: list[Incident]) -> dict[int, snapshot.Cause]:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
@@ -195,8 +230,21 @@ class Reader:
             for row in self._public.filter(pk__in=wanted)
         }
 
+    def _covered(self, rows: list[Incident]) -> dict[int, tuple[snapshot.Covered, ...]]:
+        """What each of their postmortems is about, by its primary key."""
+        covered: dict[int, tuple[snapshot.Covered, ...]] = defaultdict(tuple)
+        if wanted := {row.postmortem_id for row in rows if row.postmortem_id}:
+            for row in self._public.filter(postmortem__in=wanted).order_by("first_posted_at", "id"):
+                covered[row.postmortem_id or 0] += (snapshot.Covered(row.public_id, row.title),)
+        return covered
+
     def _incident(
-        self, row: Incident, touched: datetime | None, causes: dict[int, snapshot.Cause], as_left: bool
+        self,
+        row: Incident,
+        touched: datetime | None,
+        cause: snapshot.Cause | None,
+        about: tuple[snapshot.Covered, ...],
+        as_left: bool,
     ) -> snapshot.Incident:
         updates = list(row.updates.all())
         newest, oldest = updates[0], updates[-1]
@@ -205,7 +253,7 @@ class Reader:
         for update in reversed(updates):
             for change in update.component_changes.all():
                 left[change.component_id] = change
-        postmortem = getattr(row, "postmortem", None)
+        postmortem = reports.published(row.postmortem, about)
         plan = getattr(row, "plan", None)
         watching = [u for u in updates if u.status in (IncidentStatus.MONITORING, IncidentStatus.VERIFYING)]
         running = [u for u in updates if u.status in RUNNING]
@@ -215,7 +263,7 @@ class Reader:
             id=row.public_id,
             page_id=self.page.id,
             name=row.title,
-            status="postmortem" if postmortem else row.status,
+            status="postmortem" if postmortem and row.is_ended else row.status,
             impact="maintenance" if is_maintenance else (row.impact_override or row.impact),
             created_at=row.created_at,
             updated_at=max(filter(None, [touched, newest.updated_at])),
@@ -231,17 +279,9 @@ class Reader:
                 for pk, component in self._components.items()
                 if pk in left
             ),
-            postmortem=snapshot.Postmortem(
-                id=postmortem.public_id,
-                body=postmortem.body,
-                display_at=postmortem.display_at,
-                published_at=postmortem.published_at,
-                created_at=postmortem.created_at,
-                updated_at=postmortem.updated_at,
-            )
-            if postmortem
-            else None,
-            caused_by=causes.get(row.caused_by_id or 0),
+            postmortem=postmortem,
+            withdrawn=reports.withdrawn(row.postmortem, about),
+            caused_by=cause,
             scheduled_for=plan.scheduled_for if plan else None,
             scheduled_until=plan.scheduled_until if plan else None,
             expected_until=plan.expected_until if plan else None,
@@ -397,11 +437,14 @@ def showing(page: Page) -> models.QuerySet[Incident]:
 
 
 def touched_by(page: Page, events: Iterable[OutboxEvent]) -> list[Incident]:
-    """The incidents whose own documents `events` make out of date: theirs, those they caused, and all open ones.
+    """The incidents whose own documents `events` make out of date: theirs, those they caused, those that share a
+    postmortem with them, and all open ones.
 
     Open ones show the status that their components have now.
     """
     named = {event.incident_id for event in events if event.incident_id}
     unresolved = Incident.objects.public().on(page).unresolved().order_by().values_list("pk", flat=True)
     # As keys: with a subquery PostgreSQL would read every incident.
-    return list(Incident.objects.filter(Q(pk__in=named.union(unresolved)) | Q(caused_by__in=named)))
+    shared = Incident.objects.filter(pk__in=named, postmortem__isnull=False).values_list("postmortem", flat=True)
+    touched = Q(pk__in=named.union(unresolved)) | Q(caused_by__in=named) | Q(postmortem__in=list(shared))
+    return list(Incident.objects.filter(touched).select_related("postmortem"))

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import F, Q
 from django.utils import timezone
 
-from incidents.models import OutboxEvent, Page
-from status import documents, files, projection
+from incidents.models import MetricFeed, OutboxEvent, Page
+from status import charts, documents, files, projection
 from status.documents import Documents
 from status.projection import Reader
 
@@ -81,6 +82,26 @@ def publish(page: Page, *, patience: float = 60.0, is_fast: bool = False, rebuil
     return report
 
 
+def draw(page: Page) -> bool:
+    """Draw the charts of a page anew if measurements came; returns whether they had. Raises as `publish` does.
+
+    Nothing else of the page is read or written, so its cost does not depend on the page.
+    """
+    root = files.folder(page.public_id)
+    is_new = Q(charted_at=None) | Q(changed_at__gt=F("charted_at"))
+    feeds = MetricFeed.objects.filter(is_new, metric__page=page, metric__deleted_at=None, changed_at__isnull=False)
+    if page.deleted_at or not (root / STATE).exists() or not feeds.exists():
+        return False
+    with files.locked(root, patience=1.0):
+        drawn = list(feeds.values_list("pk", "changed_at"))
+        with projection.consistent():
+            reader = Reader(page, projection.today(page))
+            files.write(root, documents.of_metrics(reader.page, reader.metrics(charts.SPAN)))
+    for pk, changed_at in drawn:
+        MetricFeed.objects.filter(pk=pk).update(charted_at=changed_at)
+    return True
+
+
 def is_due(page: Page) -> bool:
     """Whether something is unpublished, or a new day has begun in the page's zone."""
     try:
@@ -143,6 +164,8 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
         for neighbour in {m for month in moved for m in (month.previous, month.next) if m} - read.keys():
             read[neighbour] = reader.month(neighbour)
         yield {p: c for m in read.values() if m.incidents for p, c in documents.of_month(m).items()}
+        if any(map(_is_page_wide, events)):  # which metrics there are may have changed
+            yield documents.of_metrics(reader.page, reader.metrics(charts.SPAN))
         newest = site.last_month and (read.get(site.last_month) or reader.month(site.last_month))
         yield documents.of_site(site, newest or None)
 
@@ -157,6 +180,7 @@ def _everything(page: Page, reader: Reader) -> Iterator[Documents]:
     for month in reader.months():
         newest = reader.month(month)
         yield documents.of_month(newest)
+    yield documents.of_metrics(reader.page, reader.metrics(charts.SPAN))
     yield documents.of_site(reader.site(), newest)
 
 

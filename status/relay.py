@@ -34,6 +34,19 @@ def relay() -> int:
     return count
 
 
+def draw() -> int:
+    """Draw the charts of every page that measurements came for; returns of how many pages."""
+    count = 0
+    for page in Page.objects.live().filter(metrics__deleted_at=None).distinct().order_by("id"):
+        try:
+            count += publication.draw(page)
+        except files.Busy:
+            logger.info("page %s is being published by another process", page)
+        except OSError:
+            logger.exception("the charts of page %s could not be drawn; the next tick tries again", page)
+    return count
+
+
 def owe() -> int:
     """Write down who is told of what, in order; returns how many deliveries were added."""
     notifications.cancel_withdrawn()

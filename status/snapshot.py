@@ -19,6 +19,7 @@ class Page:
     time_zone: str  # IANA name
     language: str  # "en"
     support_url: str  # "" when the company gave none
+    support_email: str  # "" when it gave none
     updated_at: datetime  # the newest public fact on this page
 
 
@@ -95,13 +96,67 @@ class IncidentUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Postmortem:
+class Covered:
+    """An incident that a report is about."""
+
     id: str
-    body: str  # Markdown
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    key: str  # "root_cause", whatever the heading; "other" for one that is about nothing usual
+    heading: str
+    text: str  # Markdown, with instants like {{t 2023-01-17T16:02Z}}
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A measure that was promised in public."""
+
+    text: str
+    state: str  # open | done | verified | dropped
+    done_on: date | None
+    verified_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    at: datetime  # the server's clock
+    text: str  # what changed
+
+
+@dataclass(frozen=True, slots=True)
+class Postmortem:
+    """The newest revision of a report; it may be about several incidents."""
+
+    id: str
+    title: str
+    time_zone: str  # IANA name; the zone in which it tells times
+    about: tuple[Covered, ...]  # those that are public on this page, oldest first
+    sections: tuple[Section, ...]
+    commitments: tuple[Commitment, ...]
+    amendments: tuple[Amendment, ...]  # oldest first
     display_at: datetime
-    published_at: datetime
+    published_at: datetime  # of the first revision
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime  # of the newest revision
+    deliver_notifications: bool
+
+    @property
+    def body(self) -> str:
+        """The whole of it in Markdown."""
+        return "\n\n".join(f"## {section.heading}\n\n{section.text}" for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A report that was public and was taken back."""
+
+    id: str
+    title: str
+    about: tuple[Covered, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +188,7 @@ class Incident:
     updates: tuple[IncidentUpdate, ...]  # newest first, at least one
     components: tuple[Component, ...]  # this page's, with their status now, in page order
     postmortem: Postmortem | None
+    withdrawn: Withdrawal | None  # of its postmortem
     caused_by: Cause | None
     scheduled_for: datetime | None
     scheduled_until: datetime | None
@@ -152,6 +208,11 @@ class Incident:
         return self.scheduled_for is not None
 
     @property
+    def is_ahead(self) -> bool:
+        """A maintenance that has not begun."""
+        return self.status == "scheduled"
+
+    @property
     def is_open(self) -> bool:
         return self.resolved_at is None
 
@@ -164,6 +225,21 @@ class Incident:
     def posted_at(self) -> datetime:
         """When the public first read of it: history is ordered and filed by this."""
         return self.updates[-1].display_at
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a program pushes; its points are of the 24 hours before the newest one, in order."""
+
+    id: str
+    name: str
+    description: str
+    suffix: str
+    decimal_places: int
+    y_min: float | None
+    y_max: float | None
+    is_axis_hidden: bool
+    points: tuple[tuple[datetime, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +260,7 @@ class Site:
     recent_maintenances: tuple[Incident, ...]  # the 50 newest
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
+    metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
 
 from status import labels
+from status.instants import Teller, Zones
 from status.markdown import to_html
 
 if TYPE_CHECKING:
-    from status.snapshot import Incident
+    from status.snapshot import Incident, Postmortem
 
 BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 
@@ -59,7 +62,7 @@ def tell(incident: Incident, top: int) -> Story:
     postmortem = told and Entry(
         title=_("Postmortem"),
         status="postmortem",
-        html=to_html(told.body, top),
+        html=report_html(told, top),
         at=told.display_at,
         published_at=_if_late(told.display_at, told.published_at),
         edited_at=None,
@@ -77,6 +80,30 @@ def tell(incident: Incident, top: int) -> Story:
         lasted=_lasted(incident),
         entered_at=entered_at,
     )
+
+
+def report_html(report: Postmortem, top: int) -> SafeString:
+    """Its sections, each with an anchor and a heading `h<top>`; its instants also in the current time zone."""
+    zones = Zones.named(report.time_zone, get_current_timezone_name())
+    parts = [
+        (f"h{top}", anchor, section.heading, to_html(section.text, top + 1, zones))
+        for anchor, section in zip(anchors(report), report.sections, strict=True)
+    ]
+    return format_html_join("\n", '<{0} id="{1}">{2}</{0}>\n{3}', parts)
+
+
+def report_text(report: Postmortem, zone: str) -> str:
+    """Its sections in Markdown, its instants also in `zone`."""
+    zones = Zones.named(report.time_zone, zone)
+    return "\n\n".join(f"## {each.heading}\n\n{Teller(zones).text(each.text)}" for each in report.sections)
+
+
+def anchors(report: Postmortem) -> list[str]:
+    """An id for each section that stays when its heading changes."""
+    return [
+        f"section-{number}" if section.key == "other" else section.key.replace("_", "-")
+        for number, section in enumerate(report.sections, start=1)
+    ]
 
 
 def _lasted(incident: Incident) -> str:

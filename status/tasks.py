@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from status import delivery, posting, subscriptions
+from incidents import metrics
+from status import delivery, posting, signups, subscriptions
 from status import relay as relay_module
 
 
 @shared_task(ignore_result=True)
 def relay() -> None:
+    signups.take_up()
     relay_module.relay()
     relay_module.owe()
 
@@ -30,5 +32,11 @@ def heartbeat() -> None:
 
 
 @shared_task(ignore_result=True)
+def draw() -> None:
+    relay_module.draw()
+
+
+@shared_task(ignore_result=True)
 def sweep() -> None:
     subscriptions.sweep()
+    metrics.drop_old_points()

@@ -15,11 +15,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import catalogue
+from incidents import catalogue, metrics
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.components import StatusForm
-from incidents.models import Component, ComponentGroup, ComponentListing, Page, User
+from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
 from incidents.permissions import Verb, allows
 
 if TYPE_CHECKING:
@@ -63,6 +63,33 @@ class ComponentListingAdmin(CatalogueAdmin):
     list_display = ("component", "page", "position")
     list_select_related = ("page", "component__group")
     search_fields = ("component__name",)
+
+
+@admin.register(EmbedConfig)
+class EmbedConfigAdmin(CatalogueAdmin):
+    list_display = ("page", "position", "incident_background", "maintenance_background")
+    list_filter = ()
+    search_fields = ("page__name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A page always has a look."""
+        return False
+
+
+@admin.register(Metric)
+class MetricAdmin(CatalogueAdmin):
+    list_display = ("name", "page", "suffix", "is_shown", "newest")
+    list_select_related = ("page", "feed")
+
+    @admin.display(description=gettext_lazy("newest value from"), ordering="feed__newest_at")
+    def newest(self, metric: Metric) -> str:
+        return history.moment(metric.feed.newest_at) if metric.feed.newest_at else _("never")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        metrics.save_metric(obj, author=acting(request))
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        metrics.delete_metric(obj, author=acting(request))
 
 
 @admin.register(Component)

@@ -16,7 +16,17 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentRole, IncidentUpdate, TimelineEntry
+from incidents.models import (
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentRole,
+    IncidentUpdate,
+    PlannedUpdate,
+    Postmortem,
+    PostmortemRevision,
+    TimelineEntry,
+)
 from incidents.models.base import Tracked
 
 if TYPE_CHECKING:
@@ -52,9 +62,14 @@ def moment(at: datetime) -> str:
     return dateformat.format(localtime(at), "M j, Y - H:i T")
 
 
-def of_row(row: Tracked) -> list[Entry]:
+def of_row(row: Tracked | User) -> list[Entry]:
     """The history of one row, newest first."""
     return _newest_first(_entries(row))
+
+
+def facts_of(incident: Incident) -> list[Entry]:
+    """How the facts of an incident changed, newest first; what its updates changed they tell themselves."""
+    return _newest_first(_entries(incident, leave_out=TOLD_BY_UPDATES))
 
 
 def of_component(component: Component) -> list[Entry]:
@@ -73,12 +88,39 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    planned = PlannedUpdate.history.filter(incident_id=incident.pk).select_related("author")
+    entries += _told(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
     roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
     entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
-    for name in ("postmortem", "plan"):
-        if row := getattr(incident, name, None):
-            entries += _entries(row, leave_out={"incident", "author"})
+    if plan := getattr(incident, "plan", None):
+        entries += _entries(plan, leave_out={"incident"})
+    if incident.postmortem:
+        entries += [_revision_entry(revision) for revision in _revisions(incident.postmortem)]
     return _newest_first(entries)
+
+
+def of_postmortem(postmortem: Postmortem) -> list[Entry]:
+    """Everything that was written, approved and published of a report, with its measures."""
+    entries = _entries(postmortem, leave_out={"edited_by", "edited_at", "approved_hash"})
+    rows = [*postmortem.sections.all(), *postmortem.action_items.all()]
+    entries += [entry for row in rows for entry in _entries(row, leave_out={"postmortem", "position"}, about=str(row))]
+    entries += [_revision_entry(revision) for revision in _revisions(postmortem)]
+    return _newest_first(entries)
+
+
+def _revisions(postmortem: Postmortem) -> Iterable[PostmortemRevision]:
+    return postmortem.revisions.select_related("author", "approved_by")
+
+
+def _revision_entry(revision: PostmortemRevision) -> Entry:
+    what = _("Postmortem: revision %(number)d published, approved by %(who)s")
+    return Entry(
+        revision.created_at,
+        revision.author,
+        what % {"number": revision.number, "who": revision.approved_by},
+        text=revision.what_changed,
+        reason=revision.break_glass,
+    )
 
 
 def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
@@ -93,14 +135,15 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
     return [pair for versions in by_row.values() for pair in pairwise(versions)]
 
 
-def _entries(row: Tracked, leave_out: Collection[str] = ()) -> list[Entry]:
-    return _told(row._meta.verbose_name, row.history.all(), leave_out)
+def _entries(row: Tracked | User, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
+    noun = f"{row._meta.verbose_name} “{about}”" if about else row._meta.verbose_name
+    return _told(noun, row.history.all(), leave_out)
 
 
 def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
     entries = []
     for old, new in _versions(records):
-        is_deleted = new.deleted_at and not (old and old.deleted_at)
+        is_deleted = getattr(new, "deleted_at", None) and not (old and old.deleted_at)
         differs = () if is_deleted else changes(old, new, leave_out)
         if not (old is None or is_deleted or differs):
             continue  # touched without a new fact

@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
-from incidents.forms.components import affected, choosable, component_rows, grouped
+from incidents.forms.components import ComponentChips, choosable, grouped
 from incidents.forms.promise import PromiseForm
+from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
-from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
+from incidents.lifecycle import (
+    STATUSES,
+    IncidentStatus,
+    Kind,
+    Severity,
+    Visibility,
+    allowed_statuses,
+    proposed_severity,
+)
 from incidents.maintenance import schedule_maintenance
-from incidents.models import Incident, IncidentUpdate, Page, TimelineEntry, User
+from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import publish_postmortem
+from incidents.postmortems.headings import Template
+from incidents.postmortems.writing import start_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -28,10 +37,10 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from incidents.timeline import note
 
 if TYPE_CHECKING:
-    from incidents.forms.components import Rows
+    from django_stubs_ext import StrPromise
+
     from incidents.forms.verb import Data
 
 
@@ -52,7 +61,7 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm, PromiseForm):
+class MessageForm(IncidentForm, PromiseForm, TemplateForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
@@ -67,12 +76,18 @@ class MessageForm(IncidentForm, PromiseForm):
         super().__init__(author, incident, data)
         components = choosable([incident.page])
         named = set(incident.components().values_list("pk", flat=True))
-        self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
+        self.components: ComponentChips = ComponentChips(data, components, named)
         self.offer_statuses()
         if self.promises():
             self.offer_promises(Severity(incident.severity))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def template_page(self) -> Page:
+        return self.incident.page
+
+    def template_incident(self) -> Incident:
+        return self.incident
 
     def promises(self) -> bool:
         """Whether what is said here is public, and so may promise more."""
@@ -117,15 +132,15 @@ class UpdateForm(MessageForm):
             status=facts["status"],
             body=facts["body"],
             author=self.author,
-            components=affected(self.components),
-            display_at=facts["display_at"],
+            components=self.components.affected(),
+            display_at=facts.get("display_at"),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
         )
 
     def refuse(self, refusal: DomainError) -> None:
-        if isinstance(refusal, Conflict):
+        if isinstance(refusal, Conflict) and isinstance(refusal.theirs, IncidentUpdate):
             self.theirs = refusal.theirs
             self.data = {**dict(self.data.items()), "seen": self.theirs.public_id}
             self.offer_statuses()
@@ -174,7 +189,7 @@ class PublishForm(MessageForm):
             status=facts["status"],
             body=facts["body"],
             author=self.author,
-            components=affected(self.components),
+            components=self.components.affected(),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
         )
 
@@ -204,52 +219,20 @@ class CorrectionForm(IncidentForm):
         correct_update(self.update, author=self.author, **self.cleaned_data)
 
 
-class NoteForm(IncidentForm):
-    verb = Verb.NOTE_TIMELINE
-    heading = _("Note on timeline")
-    fieldsets = (
-        (None, {"fields": ["text", "occurred_at", "kind"]}),
-        (_("More"), {"fields": ["outcome", "precision", "ended_at"], "classes": ["collapse"]}),
-    )
+class StartPostmortemForm(IncidentForm):
+    verb = Verb.EDIT_POSTMORTEM
+    heading = _("Start postmortem")
 
-    text = many_lines(
-        _("What happened"), rows=3, help_text=_("Internal. It cannot be changed, only followed by another.")
-    )
-    occurred_at = MomentField(label=_("When"))
-    kind = column(TimelineEntry, "kind")
-    outcome = column(TimelineEntry, "outcome", help_text=_("Of a mitigation attempt."))
-    precision = column(TimelineEntry, "precision")
-    ended_at = MomentField(label=_("Until"), required=False, help_text=_("The end of a range."))
+    template = forms.TypedChoiceField(label=_("Headings"), choices=Template.choices, coerce=Template)
 
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        self.fields["occurred_at"].initial = timezone.now
-
-    def act(self) -> None:
-        note(self.incident, author=self.author, **self.cleaned_data)
-
-
-class PostmortemForm(IncidentForm):
-    verb = Verb.PUBLISH_POSTMORTEM
-    heading = _("Publish postmortem")
-    tells = True
-
-    body = many_lines(
-        _("Report"),
-        rows=24,
-        help_text=_(
-            "Markdown. Usual headings: Summary, Leadup, Fault, Detection, Root Cause, Mitigation and resolution, "
-            "Corrective and Preventative Measures."
-        ),
-    )
-    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("Empty for now."))
+    postmortem: Postmortem
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.is_ended and not hasattr(incident, "postmortem")
+        return super().fits(incident) and incident.postmortem_id is None
 
     def act(self) -> None:
-        publish_postmortem(self.incident, author=self.author, **self.cleaned_data)
+        self.postmortem = start_postmortem(self.incident, author=self.author, **self.cleaned_data)
 
 
 class DeletionForm(IncidentForm):
@@ -264,6 +247,13 @@ class DeletionForm(IncidentForm):
 
     def act(self) -> None:
         delete_incident(self.incident, author=self.author, **self.cleaned_data)
+
+
+def question(words: StrPromise, severity: Severity) -> forms.BooleanField:
+    """To be answered by yes or no; a yes proposes `severity`."""
+    return forms.BooleanField(
+        label=words, required=False, widget=forms.CheckboxInput({"data-severity": severity.label})
+    )
 
 
 class PageForm(VerbForm):
@@ -289,15 +279,16 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm, PromiseForm):
+class DeclareForm(PageForm, PromiseForm, TemplateForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
     tells = True
     fieldsets = (
-        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at"]}),
-        (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
+        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at", "notify"]}),
+        (_("How bad is it?"), {"fields": ["is_core_down", "is_core_degraded", "is_unnoticed", "severity"]}),
+        (_("Who sees it"), {"fields": ["visibility", "impact_override"], "classes": ["collapse"]}),
         (
             _("Times, when it began earlier"),
             {
@@ -307,6 +298,7 @@ class DeclareForm(PageForm, PromiseForm):
         ),
     )
     MESSAGE = ("body", "status", "display_at", "notify", "next_update", "next_update_due_at")
+    QUESTIONS = ("is_core_down", "is_core_degraded", "is_unnoticed")
     TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
 
     title = one_line(_("Title"))
@@ -321,7 +313,19 @@ class DeclareForm(PageForm, PromiseForm):
         coerce=IncidentStatus,
     )
     visibility = column(Incident, "visibility")
-    severity = column(Incident, "severity", help_text=_("Internal."))
+    is_core_down = question(_("A core function is down for most customers, or data is lost or exposed"), Severity.SEV1)
+    is_core_degraded = question(
+        _("A core function is broken or slow for many, and there is no workaround"), Severity.SEV2
+    )
+    is_unnoticed = question(_("Customers do not notice"), Severity.SEV4)
+    severity = forms.TypedChoiceField(
+        label=_("Severity"),
+        required=False,
+        empty_value=None,
+        coerce=Severity,
+        choices=[("", _("As the answers say (none ticked: SEV 3)")), *Severity.choices],
+        help_text=_("Internal. Unsure between two? Take the higher one."),
+    )
     impact_override = column(Incident, "impact_override", help_text=_("Empty: computed from the components."))
     notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
     display_at = MomentField(label=_("Time shown"), required=False, help_text=_("On the first update; empty for now."))
@@ -333,29 +337,34 @@ class DeclareForm(PageForm, PromiseForm):
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
         if allows(author, Verb.POST_UPDATE):
-            self.components = component_rows(data, choosable(self.pages))
+            self.components = ComponentChips(data, choosable(self.pages))
             self.offer_promises()
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
 
+    def template_page(self) -> Page | None:
+        chosen = str(self["page"].value())
+        return next((page for page in self.pages if str(page.pk) == chosen), None)
+
     def clean(self) -> dict[str, Any]:
         facts = self.cleaned_data
         says_more = facts.get("status", IncidentStatus.INVESTIGATING) != IncidentStatus.INVESTIGATING
         if self.components is not None and self.components.is_valid():
-            says_more = says_more or bool(affected(self.components))
+            says_more = says_more or bool(self.components.affected())
         if says_more and not facts.get("body"):
             self.add_error("body", _("Write a message: it carries the status and the components."))
         return facts
 
     def act(self) -> None:
         facts = self.cleaned_data
+        severity = facts["severity"] or proposed_severity(**{name: facts[name] for name in self.QUESTIONS})
         self.incident = declare_incident(
             facts["page"],
             title=facts["title"],
             author=self.author,
             visibility=facts["visibility"],
-            severity=facts["severity"],
+            severity=severity,
             impact_override=facts["impact_override"],
         )
         times: Any = {name: facts[name] for name in self.TIMES if facts[name]}
@@ -368,9 +377,9 @@ class DeclareForm(PageForm, PromiseForm):
                 status=facts["status"],
                 body=facts["body"],
                 author=self.author,
-                components=affected(self.components),
+                components=self.components.affected(),
                 display_at=facts["display_at"],
-                next_update_due_at=self.promised(facts["severity"], facts["status"]) if is_public else None,
+                next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
 

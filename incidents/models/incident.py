@@ -87,6 +87,14 @@ class Incident(Tracked):
     caused_by = models.ForeignKey(
         "self", models.PROTECT, related_name="caused", verbose_name=_("caused by"), null=True, blank=True
     )
+    postmortem: models.ForeignKey[Postmortem | None, Postmortem | None] = models.ForeignKey(
+        "incidents.Postmortem",
+        models.PROTECT,
+        related_name="incidents",
+        verbose_name=_("postmortem"),
+        null=True,
+        editable=False,
+    )
 
     metadata = models.JSONField(
         default=dict, blank=True, editable=False, help_text="What programs attach for themselves: objects by name."
@@ -96,7 +104,6 @@ class Incident(Tracked):
 
     if TYPE_CHECKING:
         plan: MaintenancePlan
-        postmortem: Postmortem
 
     class Meta:
         verbose_name = _("incident")

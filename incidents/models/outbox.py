@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from incidents.models.action import ActionItem
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.page import Page
 
@@ -25,6 +26,8 @@ class OutboxEvent(models.Model):
         MAINTENANCE_REMINDER = "maintenance_reminder", _("Reminder of a maintenance")
         INCIDENT_EDITED = "incident_edited", _("Incident edited")
         POSTMORTEM_PUBLISHED = "postmortem_published", _("Postmortem published")
+        POSTMORTEM_AMENDED = "postmortem_amended", _("Postmortem amended")
+        COMMITMENT_FULFILLED = "commitment_fulfilled", _("Public commitment fulfilled")
         COMPONENT_CHANGED = "component_changed", _("Component status changed")
         PAGE_CHANGED = "page_changed", _("Page or its components edited")
 
@@ -34,6 +37,7 @@ class OutboxEvent(models.Model):
     update: models.ForeignKey[IncidentUpdate | None, IncidentUpdate | None] = models.ForeignKey(
         IncidentUpdate, models.PROTECT, related_name="events", null=True
     )
+    action_item = models.ForeignKey(ActionItem, models.PROTECT, related_name="events", null=True)
     notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are told of it.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     published_at = models.DateTimeField(_("published"), null=True)
@@ -53,3 +57,9 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is about the postmortem of its incident, and so about all incidents which that covers."""
+        kinds = self.Kind
+        return self.kind in (kinds.POSTMORTEM_PUBLISHED, kinds.POSTMORTEM_AMENDED, kinds.COMMITMENT_FULFILLED)

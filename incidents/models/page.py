@@ -3,7 +3,7 @@ from __future__ import annotations
 import zoneinfo
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
+from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +22,9 @@ def validate_language(value: str) -> None:
         raise ValidationError(
             _("“%(value)s” is not a language we know. Write it like en or it."), params={"value": value}
         )
+
+
+validate_colour = RegexValidator(r"^#[0-9a-fA-F]{6}$", _("Write a colour like #1f56d0."))
 
 
 class PageQuerySet(models.QuerySet["Page"]):
@@ -45,6 +48,9 @@ class Page(Tracked):
     )
     language = models.CharField(_("language"), max_length=10, default="en", validators=[validate_language])
     support_url = models.URLField(_("support address"), blank=True, help_text=_("Where customers get help."))
+    support_email = models.EmailField(
+        _("support e-mail"), blank=True, help_text=_("Shown on the page; who replies to our mails writes there.")
+    )
 
     objects = PageQuerySet.as_manager()
 
@@ -71,3 +77,35 @@ class Page(Tracked):
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class EmbedConfig(Tracked):
+    """How a page's status embed looks on other sites."""
+
+    class Position(models.TextChoices):
+        TOP_LEFT = "top-left", _("Top left")
+        TOP_RIGHT = "top-right", _("Top right")
+        BOTTOM_LEFT = "bottom-left", _("Bottom left")
+        BOTTOM_RIGHT = "bottom-right", _("Bottom right")
+
+    page = models.OneToOneField(Page, models.PROTECT, related_name="embed_config", verbose_name=_("page"))
+    position = models.CharField(_("position"), max_length=12, choices=Position.choices, default=Position.BOTTOM_LEFT)
+    incident_background = models.CharField(
+        _("background of an incident"), max_length=7, default="#8f1d1d", validators=[validate_colour]
+    )
+    incident_text = models.CharField(
+        _("text of an incident"), max_length=7, default="#ffffff", validators=[validate_colour]
+    )
+    maintenance_background = models.CharField(
+        _("background of a maintenance"), max_length=7, default="#1f56d0", validators=[validate_colour]
+    )
+    maintenance_text = models.CharField(
+        _("text of a maintenance"), max_length=7, default="#ffffff", validators=[validate_colour]
+    )
+
+    class Meta:
+        verbose_name = _("status embed")
+        verbose_name_plural = _("status embeds")
+
+    def __str__(self) -> str:
+        return str(self.page)

@@ -23,6 +23,9 @@ SETTINGS: dict[str, Any] = {
     "DESCRIPTION": DESCRIPTION,
     "TAGS": [
         {"name": name}
-        for name in ("pages", "components", "component groups", "uptime", "incidents", "incident updates")
+        for name in (
+            *("pages", "components", "component groups", "uptime", "incidents", "incident updates"),
+            *("incident templates", "metrics", "status embed"),
+        )
     ],
 }

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from portal.api.documentation import SETTINGS
-from portal.api.views import components, incidents, pages, uptime
+from portal.api.views import components, elsewhere, incidents, metrics, pages, templates, uptime
 
 INCIDENT = "incidents/<slug:incident_id>"
 BELOW_A_PAGE = {
@@ -21,6 +21,7 @@ BELOW_A_PAGE = {
     "component-groups": components.Groups,
     "component-groups/<slug:group_id>": components.OneGroup,
     "component-groups/<slug:group_id>/uptime": uptime.GroupUptime,
+    "incident_templates": templates.Templates,
     "incidents": incidents.Incidents,
     "incidents/unresolved": incidents.Unresolved,
     "incidents/scheduled": incidents.Scheduled,
@@ -28,7 +29,18 @@ BELOW_A_PAGE = {
     "incidents/active_maintenance": incidents.ActiveMaintenance,
     INCIDENT: incidents.OneIncident,
     f"{INCIDENT}/incident_updates/<slug:update_id>": incidents.OneIncidentUpdate,
+    "metrics": metrics.Metrics,
+    "metrics/data": metrics.ManyPoints,
+    "metrics/<slug:metric_id>": metrics.OneMetric,
+    "metrics/<slug:metric_id>/data": metrics.Points,
+    "metrics_providers": metrics.Providers,
+    "metrics_providers/<slug:provider_id>": metrics.OneProvider,
+    "metrics_providers/<slug:provider_id>/metrics": metrics.ProviderMetrics,
+    "status_embed_config": templates.StatusEmbedConfig,
 }
+
+# What Statuspage has below them is not told apart: the answer is the same.
+AUDIENCES = r"(?:components/[\w-]+/)?page_access_(?:users|groups)(?:/[\w-]+)*"
 
 
 @csrf_exempt
@@ -50,6 +62,8 @@ urlpatterns = [
     path("v1/pages", pages.Pages.as_view()),
     path("v1/pages/<slug:page_id>", pages.OnePage.as_view()),
     *(path(f"v1/pages/<slug:page_id>/{route}", view.as_view()) for route, view in BELOW_A_PAGE.items()),
+    re_path(rf"^v1/pages/(?P<page_id>[\w-]+)/{AUDIENCES}$", elsewhere.AudienceSpecific.as_view()),
+    re_path(r"^v1/organizations/(?:[\w-]+/)+(?:permissions|users)(?:/[\w-]+)?$", elsewhere.NotHere.as_view()),
     path("schema", SpectacularAPIView.as_view(custom_settings=SETTINGS), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(template_name="portal/api_docs.html"), name="api_docs"),
     re_path(r"^v1(?P<rest>.*)$", as_clients_write_it),

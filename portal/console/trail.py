@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from incidents.admin import history
-from incidents.models import Incident, User
+from incidents.models import Incident, Postmortem, User
 from incidents.seals import sealed_models
 
 if TYPE_CHECKING:
@@ -143,9 +143,12 @@ class Table:
         if wanted.incident:
             about = Q()
             for path in self.paths:
-                about |= Q(**{path: wanted.incident.pk})
+                about |= Q(**{path: self._key(wanted.incident)})
             condition &= about
         return self.model._default_manager.filter(condition).select_related(self.author)
+
+    def _key(self, incident: Incident) -> int | None:
+        return incident.postmortem_id if self._subject is Postmortem else incident.pk
 
     def entries(self, rows: list[tuple[Place, Any]]) -> list[Entry]:
         if not rows:
@@ -163,7 +166,7 @@ class Table:
         return [self._entry(place, row, versions.get(previous[row.pk]), names) for place, row in rows]
 
     def _entry(self, place: Place, row: Any, old: Any, names: Names) -> Entry:
-        is_deleted = self.is_history and bool(row.deleted_at and not (old and old.deleted_at))
+        is_deleted = bool(getattr(row, "deleted_at", None) and not (old and old.deleted_at))
         verb = _("deleted") if is_deleted else _("changed") if old else _("created")
         changes = history.changes(old, row, {"author"}, lambda field, record: _related(names, field, record))
         reason = row.history_change_reason if self.is_history else getattr(row, "reason", "")
@@ -199,10 +202,10 @@ def _related(names: Names, field: Any, record: Any) -> str:
 
 def paths_to_incident(model: type[Model]) -> Iterator[str]:
     """The look-ups that lead from a row of `model`, or of its history, to the incident that it is about."""
-    if model is Incident:
+    if model in (Incident, Postmortem):
         yield "id"
         return
-    for name in ("incident", "update__incident", "postmortem__incident"):
+    for name in ("incident", "update__incident", "postmortem__incidents", "section__postmortem__incidents"):
         try:
             _follow(model, name)
         except FieldDoesNotExist:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -11,7 +12,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, templates, timeline
+from incidents import catalogue, metrics, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -22,14 +23,18 @@ from incidents.models import (
     IncidentRole,
     IncidentTemplate,
     IncidentUpdate,
+    Metric,
     Page,
+    Submission,
     TimelineEntry,
     User,
 )
-from incidents.postmortems import publish_postmortem
+from incidents.planned import plan_update
+from incidents.postmortems import measures, publishing, reviewing
 from incidents.roles import take_role
 from incidents.series import repeat_maintenance
 from incidents.services import post_update
+from tests.reports import approved, publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -62,6 +67,13 @@ REFUSED = {
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
     ],
+    "planned_status": ["UPDATE incidents_plannedupdate SET status = 'done'"],
+    "planned_has_body": ["UPDATE incidents_plannedupdate SET body = ''"],
+    "planned_update_when_posted": ["UPDATE incidents_plannedupdate SET state = 'posted'"],
+    "component_once_per_plan": [
+        "UPDATE incidents_plannedcomponent SET component_id = (SELECT min(id) FROM incidents_component)"
+    ],
+    "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
     "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],
@@ -90,8 +102,42 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
+    "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
+    "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
+    "postmortem_approval_goes_with_state": [
+        "UPDATE incidents_postmortem SET state = 'draft'",
+        "UPDATE incidents_postmortem SET state = 'lost'",
+        "UPDATE incidents_postmortem SET approved_by_id = NULL",
+        "UPDATE incidents_postmortem SET approved_hash = ''",
+    ],
+    "postmortem_four_eyes": ["UPDATE incidents_postmortem SET edited_by_id = approved_by_id"],
+    "postmortem_revision_four_eyes": ["UPDATE incidents_postmortemrevision SET edited_by_id = approved_by_id"],
+    "postmortem_revision_number": ["UPDATE incidents_postmortemrevision SET number = 1"],
+    "postmortem_amendment_says_what": [
+        "UPDATE incidents_postmortemrevision SET what_changed = '', number = number + 7"
+    ],
+    "postmortem_section_once": ["UPDATE incidents_postmortemsection SET key = 'summary'"],
+    "postmortem_section_has_heading": ["UPDATE incidents_postmortemsection SET heading = ''"],
+    "postmortem_section_key": ["UPDATE incidents_postmortemsection SET key = 'weather'"],
+    "postmortem_comment_has_text": ["UPDATE incidents_postmortemcomment SET text = ''"],
+    "postmortem_look_of_reader": [
+        "UPDATE incidents_postmortemlook SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemlook)"
+    ],
+    "action_item_kind": ["UPDATE incidents_actionitem SET kind = 'wishful'"],
+    "action_item_has_text": ["UPDATE incidents_actionitem SET text = ''"],
+    "action_item_state_has_its_facts": [
+        "UPDATE incidents_actionitem SET state = 'done'",
+        "UPDATE incidents_actionitem SET state = 'dropped'",
+        "UPDATE incidents_actionitem SET done_on = '2026-03-10'",
+        "UPDATE incidents_actionitem SET state = 'gone'",
+    ],
+    "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
+    "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],
+    "metric_decimal_places": ["UPDATE incidents_metric SET decimal_places = 7"],
+    "metric_point_once": ["UPDATE incidents_metricpoint SET at = '2026-03-10 12:00'"],
     "template_has_body": ["UPDATE incidents_incidenttemplate SET body = ''"],
     "component_once_per_template": [
         "UPDATE incidents_templatecomponent SET component_id = (SELECT min(id) FROM incidents_component)"
@@ -103,7 +149,7 @@ UNIQUE = [
     "UPDATE incidents_component SET public_id = '0bcdfghjklmn'",
     "UPDATE incidents_page SET public_id = '0bcdfghjklmn'",
     "UPDATE incidents_maintenanceplan SET incident_id = (SELECT min(id) FROM incidents_incident)",
-    "UPDATE incidents_postmortem SET incident_id = (SELECT min(id) FROM incidents_incident)",
+    "UPDATE incidents_postmortem SET public_id = '0bcdfghjklmn'",
 ]
 
 
@@ -120,7 +166,15 @@ def rows(
         catalogue.save(ComponentListing(page=where, component=component), author=admin)
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
-    publish_postmortem(incident, body="Why.", author=author)
+    postmortem = publish_report(incident, body="Why.", author=author)
+    measures.add_action_item(
+        postmortem, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
+    )
+    approved(incident, "Why indeed.", author)
+    publishing.publish_postmortem(postmortem, what_changed="Indeed.", author=author)
+    reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
+    for who in (author, admin):
+        reviewing.look(postmortem, author=who)
     with time_machine.travel(NOON - timedelta(days=2), tick=False):
         for _time in range(2):
             until = NOON + timedelta(hours=1)
@@ -129,9 +183,15 @@ def rows(
             )
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
-    publish_postmortem(planned, body="Why.", author=author)
+    publish_report(planned, body="Why.", author=author)
+    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    now = timezone.now()
+    metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
+    said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
+    both = [(component, None), (dashboard, None)]
+    plan_update(incident, author=author, due_at=timezone.now() + timedelta(hours=1), components=both, **said)
     for who in (author, admin):
         take_role(incident, role=IncidentRole.Role.COMMANDER, author=who)
     timeline.note(
@@ -144,6 +204,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for token in ("one", "other"):
+        Submission.objects.create(author=author, token=token, digest="")
 
 
 @pytest.mark.usefixtures("rows")

@@ -16,8 +16,8 @@ from incidents.admin import history
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.maintenance import schedule_maintenance
 from incidents.models import Component, Incident, Page, TimelineEntry, User
-from incidents.postmortems import publish_postmortem
 from incidents.services import correct_update, edit_incident, post_update
+from tests.reports import publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Story = tuple[Incident, Component]
@@ -56,7 +56,7 @@ def story(incident: Incident, component: Component, author: User, admin: User) -
             components=[(component, ComponentStatus.OPERATIONAL)],
         )
         clock.shift(60)
-        publish_postmortem(incident, body="## Summary", author=author)
+        publish_report(incident, body="A disk was full.", author=author)
     return incident, component
 
 
@@ -64,7 +64,8 @@ def test_everything_about_an_incident_is_told_newest_first(story: Story) -> None
     incident, _component = story
     told = [entry.what.partition(", shown as of")[0] for entry in history.of_incident(incident)]
     assert told == [
-        "Postmortem: created",
+        "Incident: changed",
+        "Postmortem: revision 1 published, approved by hedy",
         "Update “Resolved”: posted",
         "Mitigation attempt, Mar 10, 2026 - 12:00 UTC: Partial",
         "Update “Investigating”: changed",
@@ -78,7 +79,7 @@ def test_everything_about_an_incident_is_told_newest_first(story: Story) -> None
 def test_each_entry_names_who_and_when(story: Story, author: User, admin: User) -> None:
     incident, _component = story
     entries = history.of_incident(incident)
-    assert [entry.author for entry in entries] == [author, author, author, admin, author, author, admin, author]
+    assert [entry.author for entry in entries] == [author, author, author, author, admin, author, author, admin, author]
     times = [entry.at for entry in entries]
     assert times == sorted(times, reverse=True)
 

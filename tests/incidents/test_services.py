@@ -16,7 +16,6 @@ from incidents import timeline
 from incidents.errors import Conflict, DomainError, InvalidInput, InvalidTransition
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
-from incidents.postmortems import publish_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -25,6 +24,7 @@ from incidents.services import (
     post_update,
     publish_incident,
 )
+from tests.reports import publish_report
 
 MakeComponent = Callable[..., Component]
 INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = (
@@ -224,12 +224,10 @@ def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page
         edit_incident(incident, author=author, caused_by=incident)
 
 
-def test_a_refused_correction_postmortem_or_note_leaves_no_trace(incident: Incident, author: User) -> None:
+def test_a_refused_correction_or_note_leaves_no_trace(incident: Incident, author: User) -> None:
     update = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
     with refused(InvalidInput, "Write a message"):
         correct_update(update, body="", author=author)
-    with refused(InvalidTransition, "once the incident is resolved"):
-        publish_postmortem(incident, body="Why.", author=author)
     with refused(InvalidInput, "Write what happened"):
         timeline.note(incident, text=" ", occurred_at=NOON, author=author)
     with refused(InvalidInput, "A range needs an end"):
@@ -276,7 +274,7 @@ def test_an_internal_incident_tells_nobody(internal: Incident, component: Compon
     correct_update(update, body="Looking harder.", author=author)
     edit_incident(internal, author=author, title="Odder graphs", impact_override=Impact.MAJOR)
     post_update(internal, status=RESOLVED, body="It was the graphs.", author=author)
-    publish_postmortem(internal, body="Why.", author=author)
+    publish_report(internal, body="Why.", author=author)
     delete_incident(internal, author=author, reason="A false alarm")
     assert OutboxEvent.objects.count() == before
     assert not internal.updates.published().exists()
@@ -401,7 +399,7 @@ def test_a_deleted_incident_stays_in_the_record_with_who_and_why(incident: Incid
     assert OutboxEvent.objects.filter(incident=incident, kind=OutboxEvent.Kind.INCIDENT_EDITED).count() == 1
 
 
-# --- Postmortems and the timeline -------------------------------------------------------------------------------------
+# --- Deleted incidents and the timeline -------------------------------------------------------------------------------
 
 
 def test_a_deleted_incident_is_changed_no_more(incident: Incident, author: User) -> None:
@@ -422,17 +420,6 @@ def test_a_public_incident_is_not_published_again(incident: Incident, author: Us
     with pytest.raises(InvalidTransition, match="public already"):
         publish_incident(incident, status=INVESTIGATING, body="Looking.", author=author)
     assert not incident.updates.exists()
-
-
-def test_an_incident_has_one_postmortem_after_its_end(incident: Incident, author: User) -> None:
-    post_update(incident, status=RESOLVED, body="Done.", author=author)
-    postmortem = publish_postmortem(incident, body="A disk was full.\r\n", author=author)
-    assert (postmortem.body, postmortem.author) == ("A disk was full.", author)
-    assert OutboxEvent.objects.filter(kind=OutboxEvent.Kind.POSTMORTEM_PUBLISHED, incident=incident).count() == 1
-    before = everything()
-    with pytest.raises(InvalidTransition, match="has a published postmortem"):
-        publish_postmortem(incident, body="Another.", author=author)
-    assert everything() == before
 
 
 def test_a_note_is_internal_and_keeps_its_precision(incident: Incident, author: User) -> None:

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from incidents import catalogue, services
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
-from incidents.postmortems import publish_postmortem
+from tests.reports import publish_report
 from tests.status.schema import DOCUMENTS
 
 Call = Callable[..., Any]
@@ -201,10 +201,10 @@ def test_a_maintenance_is_announced_with_its_window_and_moved_on(call: Call, com
 
 def test_an_incident_stays_resolved_when_its_postmortem_is_published(call: Call, opened: Any, author: User) -> None:
     call("PATCH", f"incidents/{opened['id']}", {"incident": {"status": "resolved"}})
-    publish_postmortem(Incident.objects.get(), body="It was DNS.", author=author)
+    publish_report(Incident.objects.get(), body="It was DNS.", author=author)
     incident = call("GET", f"incidents/{opened['id']}").json()
     assert incident["status"] == "resolved"
-    assert incident["postmortem_body"] == "It was DNS."
+    assert incident["postmortem_body"] == "## Summary\n\nIt was DNS."
     assert incident["postmortem_published_at"] is not None
 
 

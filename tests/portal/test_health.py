@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from incidents.models import Page
+from incidents.models import Clock, Page, User
 from status import publication
 
 
@@ -27,18 +29,20 @@ def test_healthz_asks_no_database(client: Client) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.django_db
 def test_a_supervisor_may_ask_by_address(client: Client, path: str) -> None:
+    Clock.tick()
     assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -> None:
     def look(*, later: int) -> object:
         with time_machine.travel(timezone.now() + timedelta(seconds=later), tick=False):
+            Clock.tick()
             answer = client.get("/readyz")
         assert answer.status_code == 200
         return answer.json()
 
     ninety = pytest.approx(90, abs=5)
-    others = {"database": "ok", "oldest_due": None, "redis": "ok"}
+    others = {"database": "ok", "clock_age": 0.0, "oldest_due": None, "redis": "ok"}
     assert look(later=90) == {"heartbeat_age": None, "oldest_unpublished": ninety, **others}
     publication.publish(page)
     assert look(later=90) == {"heartbeat_age": ninety, "oldest_unpublished": None, **others}
@@ -48,6 +52,7 @@ def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -
 def test_readyz_says_that_redis_is_away_or_frozen_and_stays_quick(client: Client, settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as frozen:  # takes connections and says nothing
         settings.REDIS_URL = f"redis://127.0.0.1:{frozen.getsockname()[1]}/0"
+        Clock.tick()
         started = time.monotonic()
         answer = client.get("/readyz")
         assert time.monotonic() - started < 2
@@ -55,3 +60,18 @@ def test_readyz_says_that_redis_is_away_or_frozen_and_stays_quick(client: Client
     assert client.get("/readyz").json()["redis"] == "does not answer"  # nobody listens there now
     settings.REDIS_URL = ""
     assert client.get("/readyz").json()["redis"] is None
+
+
+def test_readyz_fails_when_the_clock_stands_still_for_two_minutes(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["clock_age"]) == (503, None)
+    assert "has never run" in client.get("/admin/").content.decode()
+    call_command("tick", stdout=StringIO())
+    assert client.get("/readyz").status_code == 200
+    assert "The clock runs" in client.get("/admin/").content.decode()
+    with time_machine.travel(timezone.now() + timedelta(minutes=2, seconds=1), tick=False):
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "ok")
+        assert answer.json()["clock_age"] > 120
+        assert "The clock stands still" in client.get("/admin/").content.decode()

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from incidents.postmortems.headings import key_of, split
 from status.snapshot import (
     AffectedComponent,
     Component,
@@ -23,6 +24,7 @@ from status.snapshot import (
     Page,
     PastDay,
     Postmortem,
+    Section,
     Site,
     Uptime,
 )
@@ -47,6 +49,7 @@ def page(**fields: Any) -> Page:
             time_zone="Europe/Rome",
             language="en",
             support_url="https://example.com/support",
+            support_email="",
             updated_at=NOW,
         ),
         **fields,
@@ -134,9 +137,21 @@ def update(status: str, body: str, at: datetime = NOW, **fields: Any) -> Inciden
 
 
 def postmortem(body: str, at: datetime, **fields: Any) -> Postmortem:
+    """A report of the sections that this Markdown has."""
     return replace(
         Postmortem(
-            id=public_id("postmortem", body), body=body, display_at=at, published_at=at, created_at=at, updated_at=at
+            id=public_id("postmortem", body),
+            title="Requests fail",
+            time_zone="Etc/UTC",
+            about=(),
+            sections=tuple(Section(key_of(heading).value, heading, text) for heading, text in split(body)),
+            commitments=(),
+            amendments=(),
+            display_at=at,
+            published_at=at,
+            created_at=at,
+            updated_at=at,
+            deliver_notifications=True,
         ),
         **fields,
     )
@@ -163,6 +178,7 @@ def incident(name: str = "Requests fail", updates: Sequence[IncidentUpdate] = ()
             updates=told,
             components=(),
             postmortem=None,
+            withdrawn=None,
             caused_by=None,
             scheduled_for=None,
             scheduled_until=None,

@@ -14,12 +14,12 @@ from incidents.authorship import authored_by
 from incidents.errors import InvalidTransition
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.postmortems import publish_postmortem
 from incidents.replay import replay_seed
 from incidents.services import correct_update, declare_incident, post_update, withdraw_update
 from status import relay
 from status.models import Delivery, Follow, Recipient
 from status.publication import differences, publish
+from tests.reports import publish_report
 
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 MakeRecipient = Callable[..., Recipient]
@@ -90,7 +90,7 @@ def test_a_minimum_impact_and_postmortems_only_are_kept(
     relay.owe()
     assert told() == [("major@example.com", "identified")]
     post_update(incident, status=RESOLVED, body="Done.", author=author)
-    publish_postmortem(incident, body="Why.", author=author)
+    publish_report(incident, body="Why.", author=author)
     relay.owe()
     assert ("reports@example.com", "") in told()
 

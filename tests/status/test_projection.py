@@ -24,7 +24,6 @@ from incidents.models import (
     Page,
     User,
 )
-from incidents.postmortems import publish_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -35,6 +34,7 @@ from incidents.services import (
 )
 from status import publication, relay, snapshot
 from status.projection import Reader, showing, today, touched_by
+from tests.reports import publish_report
 
 MakeComponent = Callable[..., Component]
 UP, SLOW, PARTIAL, MAJOR = (
@@ -131,7 +131,7 @@ def test_what_is_internal_changes_nothing_outside(
         catalogue.set_component_status(hidden, status=SLOW, author=author)
         clock.shift(1)
         post_update(internal, status=RESOLVED, body="Over.", author=author)
-        publish_postmortem(internal, body="Why.", author=author)
+        publish_report(internal, body="Why.", author=author)
         declare_incident(page, title="A draft", author=author)
         assert everything(page) == before
 
@@ -261,7 +261,7 @@ def test_the_spans_of_an_incident_come_from_its_updates(page: Page, component: C
     assert [update.body for update in found.updates] == ["4.", "3.", "2.", "1.", "0."]
     edit_incident(row, author=author, impact_began_at=at(-15))
     assert incident_of(page, row).started_at == at(-15)
-    publish_postmortem(row, body="Why.", author=author)
+    publish_report(row, body="Why.", author=author)
     assert incident_of(page, row).status == "postmortem"
 
 

@@ -17,7 +17,6 @@ from incidents.lifecycle import STATUSES, ComponentStatus, Impact, Kind, Severit
 from incidents.maintenance import schedule_maintenance
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
 from incidents.models.base import Tracked
-from incidents.postmortems import publish_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -27,6 +26,7 @@ from incidents.services import (
     publish_incident,
 )
 from status import publication, relay
+from tests.reports import publish_report
 
 T = TypeVar("T", bound=Tracked)
 HOUR = timedelta(hours=1)
@@ -106,7 +106,7 @@ class Staff:
         delete_incident(self.any(Incident), author=self.author, reason=self.words())
 
     def conclude(self) -> None:
-        publish_postmortem(self.any(Incident), body=self.words(), author=self.author)
+        publish_report(self.any(Incident), body=self.words(), author=self.author)
 
     def plan(self) -> None:
         page, start = self.page(), datetime.now(UTC) + self.chance.randint(-5, 50) * HOUR

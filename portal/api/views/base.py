@@ -155,7 +155,8 @@ class One(PageView):
     def unchanged(self, act: Callable[[], Response]) -> Response:
         """What `act` answers, if nobody changed the object since the client read it; raises `Changed`."""
         with transaction.atomic():
-            self.target().lock()
+            if (row := self.target()).pk:  # else nobody has saved it yet
+                row.lock()
             current = self.show()
             expected = self.request.headers["If-Match"]
             if expected != "*" and etag(current) not in [each.strip() for each in expected.split(",")]:

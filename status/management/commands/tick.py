@@ -4,22 +4,27 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork, seals
-from status import delivery, posting, relay, subscriptions
+from incidents import clockwork, metrics, planned, seals
+from incidents.models import Clock
+from status import delivery, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        signups.take_up()
         steps = clockwork.advance()
+        posted = planned.post_due()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
         posting.deliver_webhooks()
         relay.heartbeat()
+        relay.draw()
         subscriptions.sweep()
+        metrics.drop_old_points()
         seals.seal()
-        self.stdout.write(
-            f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
-        )
+        Clock.tick()
+        done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"
+        self.stdout.write(f"{done}, {owed} messages owed, {mailed} mails sent")

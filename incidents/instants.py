@@ -1,0 +1,74 @@
+"""Instants written into prose: `{{t 2023-01-17T16:02Z}}`, or a range `{{t 2023-01-17T16:05Z..2023-01-17T16:20Z}}`.
+
+Readers see them in the report's zone with the page's zone beside it. Here it is said what may stand in a text;
+`status.markdown` shows what is right and leaves the rest as it was typed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.utils.translation import gettext as _
+
+TOKEN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What stands between `start` and `end`; `until` is the end of a range."""
+
+    start: int
+    end: int
+    at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    start: int
+    end: int
+    sentence: str
+
+
+def read(text: str) -> list[Token | Wrong]:
+    """What looks like an instant, in order: each as it was meant, or with a sentence that says what is wrong."""
+    found: list[Token | Wrong] = []
+    for match in TOKEN.finditer(text):
+        words = match[1].split()
+        if words[:1] != ["t"]:
+            continue  # other programs use double braces too
+        try:
+            moments = [_moment(word) for word in "".join(words[1:]).split("..")]
+            if len(moments) > 2:
+                raise ValueError(_("a range has two times."))
+            if len(moments) == 2 and moments[1] <= moments[0]:
+                raise ValueError(_("the range ends before it begins."))
+        except ValueError as error:
+            sentence = _("“%(token)s” is not a time: %(why)s Write it like {{t 2023-01-17T16:02Z}}.")
+            found.append(Wrong(match.start(), match.end(), sentence % {"token": match[0][:60], "why": error}))
+        else:
+            found.append(Token(match.start(), match.end(), moments[0], moments[1] if moments[1:] else None))
+    return found
+
+
+def wrong(text: str) -> list[str]:
+    """A sentence for each that does not parse."""
+    return [found.sentence for found in read(text) if isinstance(found, Wrong)]
+
+
+def token(at: datetime, until: datetime | None = None) -> str:
+    """What to type for an instant or a range, to the minute."""
+    moments = [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}" for moment in (at, until) if moment]
+    return "{{t " + "..".join(moments) + "}}"
+
+
+def _moment(word: str) -> datetime:
+    if not MOMENT.fullmatch(word):
+        raise ValueError(_("it needs a date, a time and a zone (Z is UTC)."))
+    try:
+        return datetime.fromisoformat(word).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(_("there is no such date or time.")) from None

@@ -1,0 +1,98 @@
+"""A section's text as the rules read it: sentence by sentence, without what is no prose."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from incidents.linter.findings import LEVELS, Finding, Level, Rule
+
+# A sentence ends at its full stop, at an empty line, and before a heading, a list item or a table row.
+END = re.compile(
+    r"(?<![ap]\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])[\"”’)*_]*\s+(?=[\"“(*_`\[{]*[A-Z0-9@])|\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)])\s)"
+)
+LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def blank(text: str, pattern: re.Pattern[str]) -> str:
+    """With every match replaced by as many spaces, so that places stay the same."""
+    return pattern.sub(lambda match: " " * len(match.group()), text)
+
+
+def without(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """With these places, which do not overlap, blanked in the same way."""
+    kept, end = [], 0
+    for start, stop in sorted(places):
+        kept += [text[end:start], " " * (stop - start)]
+        end = stop
+    return "".join([*kept, text[end:]])
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report, or (with the key "body") an update."""
+
+    key: str
+    text: str
+    sentences: tuple[Sentence, ...] = field(init=False)
+    breaks: tuple[int, ...] = field(init=False)  # where its lines end
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentences", tuple(_split(self.text)))
+        object.__setattr__(self, "breaks", tuple(match.start() for match in re.finditer("\n", self.text)))
+
+    def prose(self, sentence: Sentence) -> str:
+        """A sentence without addresses and code."""
+        return blank(sentence.text, LINK)
+
+    def finding(
+        self,
+        rule: Rule,
+        start: int,
+        end: int,
+        reason: str,
+        *,
+        fix: str | None = None,
+        against: str = "",
+        level: Level | None = None,
+    ) -> Finding:
+        number = bisect_right(self.sentences, start, key=lambda sentence: sentence.start)
+        return Finding(
+            rule=rule,
+            level=level or LEVELS[rule],
+            section=self.key,
+            start=start,
+            end=end,
+            line=bisect_left(self.breaks, start) + 1,
+            quote=self.text[start:end],
+            sentence=self.sentences[number - 1].text.strip() if number else "",
+            reason=reason,
+            fix=fix,
+            against=against,
+        )
+
+
+def _split(text: str) -> Iterator[Sentence]:
+    start = 0
+    for end in END.finditer(text):
+        if text[start : end.start()].strip():
+            yield Sentence(start, text[start : end.start()])
+        start = end.end()
+    if text[start:].strip():
+        yield Sentence(start, text[start:])

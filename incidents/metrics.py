@@ -1,0 +1,111 @@
+"""Numbers that programs push."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import outbox
+from incidents.authorship import service
+from incidents.errors import InvalidInput
+from incidents.models import Metric, MetricFeed, MetricPoint, User
+from incidents.permissions import Verb
+from incidents.services import save_checked
+
+KEPT_FOR = timedelta(days=31)
+AHEAD = timedelta(minutes=5)  # that a program's clock may be wrong
+MOST = 10_000  # points of one call
+DROPPED_AT_ONCE = 10_000
+
+Points = Mapping[datetime, float]
+
+
+@service(Verb.EDIT_CATALOGUE)
+def save_metric(metric: Metric, *, author: User) -> Metric:
+    """Create or change a metric, and republish the page that shows it."""
+    save_checked(metric)
+    MetricFeed.objects.get_or_create(metric=metric)
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
+    return metric
+
+
+@service(Verb.EDIT_CATALOGUE)
+def delete_metric(metric: Metric, *, author: User) -> None:
+    """Take it off the page; it stays in the record, and its points are dropped when they are old."""
+    metric.lock()
+    metric.deleted_at = metric.deleted_at or timezone.now()
+    metric.save(update_fields=["deleted_at", "updated_at"])
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
+
+
+@service(Verb.SET_COMPONENT_STATUS)
+def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
+    """Keep measurements, the last one of each minute; one that is there already is replaced.
+
+    Nobody is told, and the page's documents stay as they are: the clock draws the charts anew.
+    """
+    now = timezone.now()
+    if sum(map(len, points.values())) > MOST:
+        raise InvalidInput(_("At most %(most)d data points can be sent at once.") % {"most": MOST}, field="data")
+    for metric in sorted(points, key=lambda metric: metric.pk):
+        rows: dict[datetime, MetricPoint] = {}
+        for at in sorted(points[metric]):
+            _check(at, value := points[metric][at], now)
+            minute = at.replace(second=0, microsecond=0)
+            rows[minute] = MetricPoint(metric=metric, at=minute, value=value)
+        if not rows:
+            continue
+        feed, _is_new = MetricFeed.objects.get_or_create(metric=metric)
+        feed = MetricFeed.objects.select_for_update(no_key=True).get(pk=feed.pk)  # those that push together queue here
+        MetricPoint.objects.bulk_create(
+            rows.values(),
+            batch_size=500,
+            update_conflicts=True,
+            unique_fields=["metric", "at"],
+            update_fields=["value"],
+        )
+        feed.newest_at = max(filter(None, [feed.newest_at, *rows]))
+        feed.changed_at = now
+        feed.save()
+
+
+@service(Verb.EDIT_CATALOGUE)
+def clear_points(metric: Metric, *, author: User) -> None:
+    """Drop every measurement of a metric. Who did it is in the metric's history."""
+    metric.lock()
+    metric.save(update_fields=["updated_at"])
+    MetricPoint.objects.filter(metric=metric).delete()
+    MetricFeed.objects.filter(metric=metric).update(newest_at=None, changed_at=timezone.now())
+
+
+def drop_old_points() -> int:
+    """For the clock, as often as it likes; returns how many."""
+    old = MetricPoint.objects.filter(at__lt=timezone.now() - KEPT_FOR).values("pk")[:DROPPED_AT_ONCE]
+    count, _by_model = MetricPoint.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    return count
+
+
+def newest_points(metrics: list[Metric], span: timedelta) -> dict[int, list[tuple[datetime, float]]]:
+    """Of each metric the points of `span` before its newest one, by primary key, in order; one query for each."""
+    found = {}
+    for metric in metrics:
+        newest = metric.points.aggregate(newest=Max("at"))["newest"]
+        rows = metric.points.filter(at__gt=newest - span).order_by("at") if newest else metric.points.none()
+        found[metric.pk] = list(rows.values_list("at", "value"))
+    return found
+
+
+def _check(at: datetime, value: float, now: datetime) -> None:
+    if not math.isfinite(value):
+        raise InvalidInput(_("A value is a finite number."), field="value")
+    if not now - KEPT_FOR <= at <= now + AHEAD:
+        raise InvalidInput(
+            _("The time %(time)s is not within the last %(days)d days.")
+            % {"time": f"{at:%Y-%m-%d %H:%M}", "days": KEPT_FOR.days},
+            field="timestamp",
+        )

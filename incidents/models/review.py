@@ -1,0 +1,45 @@
+"""How a postmortem is read before it is published: who looked when, and what they said."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.base import Tracked
+from incidents.models.people import User
+from incidents.models.postmortem import Postmortem, PostmortemSection
+
+
+class PostmortemComment(Tracked):
+    """A remark on a section, until somebody has settled it."""
+
+    section = models.ForeignKey(PostmortemSection, models.PROTECT, related_name="comments")
+    text = models.TextField(_("comment"), max_length=5_000)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
+    settled_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", verbose_name=_("settled by"), null=True, editable=False
+    )
+
+    class Meta:
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        ordering = ("id",)
+        constraints = (models.CheckConstraint(condition=~models.Q(text=""), name="postmortem_comment_has_text"),)
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class PostmortemLook(models.Model):
+    """When somebody last read a postmortem as a whole; what changed since is in its sections' history."""
+
+    postmortem = models.ForeignKey(Postmortem, models.PROTECT, related_name="looks")
+    reader = models.ForeignKey(User, models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["postmortem", "reader"], name="postmortem_look_of_reader"),)
+
+    def __str__(self) -> str:
+        return f"{self.reader}: {self.at:%Y-%m-%d %H:%M}"

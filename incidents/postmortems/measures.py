@@ -1,0 +1,109 @@
+"""Action items: what a postmortem asks for, who does it until when, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TypedDict, Unpack
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import outbox
+from incidents.authorship import service
+from incidents.errors import InvalidInput, InvalidTransition
+from incidents.models import ActionItem, Postmortem, User
+from incidents.permissions import Verb
+from incidents.postmortems.writing import lock_postmortem, mark_edited
+from incidents.services import save_checked
+
+State = ActionItem.State
+
+
+class ActionFacts(TypedDict, total=False):
+    kind: ActionItem.Kind
+    text: str
+    owner: User | None
+    due_on: date | None
+    tracker_url: str
+    is_commitment: bool
+    public_wording: str
+
+
+PUBLIC_FACTS = {"is_commitment", "public_wording"}
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
+    """Note a measure. As a public commitment it is a part of the report, and published with it."""
+    lock_postmortem(postmortem)
+    item = ActionItem(postmortem=postmortem, **facts)
+    save_checked(item)
+    if item.is_commitment:
+        mark_edited(postmortem, author)
+    return item
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
+    """Change facts of a measure; those not named keep their values. New public words need a new approval."""
+    _lock(item)
+    changed = {name for name, value in facts.items() if getattr(item, name) != value}
+    for name in changed:
+        setattr(item, name, facts[name])  # type: ignore[literal-required]  # its own keys
+    save_checked(item)
+    if changed & PUBLIC_FACTS:
+        mark_edited(item.postmortem, author)
+    return item
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def remove_action_item(item: ActionItem, *, author: User) -> None:
+    """Take a measure off the list. One that was promised in public is dropped with a reason instead."""
+    _lock(item)
+    if _is_promised(item):
+        raise InvalidTransition(_("It was promised in public. Drop it, with the reason, or amend the report first."))
+    item.deleted_at = timezone.now()
+    item.save(update_fields=["deleted_at", "updated_at"])
+    if item.is_commitment:
+        mark_edited(item.postmortem, author)
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
+    """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
+
+    The public reads the state of what it was promised, and whoever asked is told when it is done.
+    """
+    _lock(item)
+    evidence = evidence.strip() or (item.evidence if state in (State.DONE, State.VERIFIED) else "")
+    if state in (State.DONE, State.VERIFIED, State.DROPPED) and not evidence:
+        words = _("Say what shows it: a link or a sentence.") if state != State.DROPPED else _("Say why it is dropped.")
+        raise InvalidInput(words, field="evidence")
+    was_done, today = item.done_on is not None, timezone.now().astimezone(item.postmortem.page.zone).date()
+    is_done = state in (State.DONE, State.VERIFIED)
+    item.state = state
+    item.done_on = (item.done_on or today) if is_done else None
+    item.verified_on = (item.verified_on or today) if state == State.VERIFIED else None
+    item.dropped_because = evidence if state == State.DROPPED else ""
+    item.evidence = evidence if is_done else item.evidence
+    save_checked(item)
+    if _is_promised(item):
+        is_news = is_done and not was_done
+        kind = outbox.Kind.COMMITMENT_FULFILLED if is_news else outbox.Kind.INCIDENT_EDITED
+        outbox.record_postmortem(kind, item.postmortem, notify=is_news, action_item=item if is_news else None)
+    return item
+
+
+def _lock(item: ActionItem) -> None:
+    lock_postmortem(item.postmortem)
+    item.lock()
+    if item.deleted_at:
+        raise InvalidTransition(_("This measure was removed. The record keeps it as it was."))
+
+
+def _is_promised(item: ActionItem) -> bool:
+    """Whether the public reads of it now."""
+    revision = item.postmortem.revision
+    if revision is None or not item.postmortem.is_public:
+        return False
+    return any(each["id"] == item.public_id for each in revision.content["commitments"])

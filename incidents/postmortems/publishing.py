@@ -1,0 +1,92 @@
+"""Publishing a postmortem, amending it, and taking it back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import outbox
+from incidents.authorship import service
+from incidents.errors import InvalidInput, InvalidTransition
+from incidents.models import Postmortem, PostmortemRevision, User
+from incidents.permissions import Verb
+from incidents.postmortems.checks import missing
+from incidents.postmortems.writing import back_to_draft, lock_postmortem
+from incidents.services import check_display_at, lock_live, save_checked
+
+State = Postmortem.State
+
+
+@service(Verb.PUBLISH_POSTMORTEM)
+def publish_postmortem(
+    postmortem: Postmortem,
+    *,
+    author: User,
+    what_changed: str = "",
+    display_at: datetime | None = None,
+    notify: bool = True,
+) -> PostmortemRevision:
+    """Publish the approved text as a revision that stays as it is.
+
+    The first one is posted as of `display_at`, or now. Every further one says in public `what_changed`.
+    """
+    lock_postmortem(postmortem)
+    if postmortem.state != State.APPROVED:
+        raise InvalidTransition(
+            _("Only an approved postmortem is published; this is “%(state)s”.")
+            % {"state": postmortem.get_state_display()}
+        )
+    if postmortem.fingerprint() != postmortem.approved_hash:
+        raise InvalidTransition(_("The text is not the one that was approved. Have it approved again."))
+    now = timezone.now()
+    former = postmortem.revision
+    for incident in postmortem.incidents.order_by("pk"):
+        lock_live(incident)
+        if not incident.is_ended:
+            raise InvalidTransition(_("A postmortem is published once the incident is resolved. Resolve it first."))
+        if not former:
+            check_display_at(display_at or now, now, incident.latest_update())
+    if sentences := missing(postmortem):
+        raise InvalidTransition(" ".join(sentences))
+    what_changed = " ".join(what_changed.split())
+    if former and not what_changed:
+        raise InvalidInput(_("Say what changed: the public reads it."), field="what_changed")
+    revision = PostmortemRevision(
+        postmortem=postmortem,
+        number=former.number + 1 if former else 1,
+        content=postmortem.content(),
+        content_hash=postmortem.approved_hash,
+        what_changed=what_changed if former else "",
+        edited_by=postmortem.edited_by,
+        approved_by=postmortem.approved_by,
+        break_glass=postmortem.break_glass,
+        author=author,
+        display_at=former.display_at if former else display_at or now,
+        created_at=now,
+        deliver_notifications=notify,
+    )
+    save_checked(revision)
+    postmortem.state = State.PUBLISHED
+    postmortem.withdrawn_at = None
+    postmortem.save(update_fields=["state", "withdrawn_at", "updated_at"])
+    kind = outbox.Kind.POSTMORTEM_AMENDED if former else outbox.Kind.POSTMORTEM_PUBLISHED
+    outbox.record_postmortem(kind, postmortem, notify=notify)
+    return revision
+
+
+@service(Verb.PUBLISH_POSTMORTEM)
+def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> None:
+    """Take a published report back: the public reads that there was one. What was published stays in the record."""
+    lock_postmortem(postmortem)
+    if not postmortem.is_public:
+        raise InvalidTransition(_("No revision of this postmortem is public."))
+    if not reason.strip():
+        raise InvalidInput(_("Say why. It stays in the record."), field="reason")
+    if postmortem.state in (State.APPROVED, State.PUBLISHED):
+        back_to_draft(postmortem)
+    postmortem.withdrawn_at = timezone.now()
+    postmortem._change_reason = reason.strip()
+    postmortem.save()
+    outbox.record_postmortem(outbox.Kind.INCIDENT_EDITED, postmortem)

@@ -1,0 +1,106 @@
+"""Reading a postmortem before it is published: comments, what changed since the last look, and the approval."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents.authorship import service
+from incidents.errors import Conflict, InvalidInput, InvalidTransition
+from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
+from incidents.permissions import Verb
+from incidents.postmortems.checks import missing
+from incidents.postmortems.writing import back_to_draft, lock_postmortem
+from incidents.services import save_checked
+
+State = Postmortem.State
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
+    """Ask for a review. The text may still be edited."""
+    lock_postmortem(postmortem)
+    if postmortem.state != State.DRAFT:
+        raise InvalidTransition(
+            _("Only a draft is submitted for review; this one is “%(state)s”.") % _state(postmortem)
+        )
+    if not any(section.public for section in postmortem.live_sections()):
+        raise InvalidTransition(_("There is no public text yet."))
+    postmortem.state = State.IN_REVIEW
+    postmortem.save(update_fields=["state", "updated_at"])
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
+    """Back to draft, from review or after the approval."""
+    lock_postmortem(postmortem)
+    if postmortem.state not in (State.IN_REVIEW, State.APPROVED):
+        raise InvalidTransition(
+            _("Only what is in review or approved goes back; this is “%(state)s”.") % _state(postmortem)
+        )
+    back_to_draft(postmortem)
+    postmortem._change_reason = reason
+    postmortem.save()
+
+
+@service(Verb.APPROVE_POSTMORTEM)
+def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User, break_glass: str = "") -> None:
+    """Approve the text whose `fingerprint` the author has read, and no other.
+
+    Who edited last cannot approve, unless `break_glass` says why nobody else can; that stays with what is published.
+    """
+    lock_postmortem(postmortem)
+    if postmortem.state != State.IN_REVIEW:
+        raise InvalidTransition(_("Only what is in review is approved; this is “%(state)s”.") % _state(postmortem))
+    if fingerprint != postmortem.fingerprint():
+        raise Conflict(_("The text was changed since you read it. Read it again, then approve it."))
+    break_glass = " ".join(break_glass.split())
+    if postmortem.edited_by_id != author.pk:
+        break_glass = ""
+    elif not break_glass:
+        raise InvalidInput(
+            _("You edited this text last: somebody else approves it. If nobody can, say why; it stays on record."),
+            field="break_glass",
+        )
+    if sentences := missing(postmortem):
+        raise InvalidTransition(" ".join(sentences))
+    postmortem.state = State.APPROVED
+    postmortem.approved_by, postmortem.approved_at = author, timezone.now()
+    postmortem.approved_hash, postmortem.break_glass = fingerprint, break_glass
+    save_checked(postmortem)
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def comment_section(section: PostmortemSection, *, text: str, author: User) -> PostmortemComment:
+    """Say something about a section to the others. Internal."""
+    comment = PostmortemComment(section=section, text=text.replace("\r\n", "\n").strip(), author=author)
+    if not comment.text:
+        raise InvalidInput(_("Write the comment."), field="text")
+    save_checked(comment)
+    return comment
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def settle_comment(comment: PostmortemComment, *, author: User) -> None:
+    """It needs no more attention. Harmless when repeated."""
+    comment.lock()
+    comment.settled_by = comment.settled_by or author
+    comment.save(update_fields=["settled_by", "updated_at"])
+
+
+@service(Verb.EDIT_POSTMORTEM)
+def look(postmortem: Postmortem, *, author: User) -> datetime | None:
+    """Note that the author reads the whole of it now; returns when they did so before."""
+    row, is_new = PostmortemLook.objects.select_for_update(no_key=True).get_or_create(
+        postmortem=postmortem, reader=author
+    )
+    before = None if is_new else row.at
+    row.at = timezone.now()
+    row.save(update_fields=["at"])
+    return before
+
+
+def _state(postmortem: Postmortem) -> dict[str, str]:
+    return {"state": postmortem.get_state_display()}

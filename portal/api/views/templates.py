@@ -1,0 +1,111 @@
+"""Incident templates, and how the status embed looks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from incidents import catalogue, templates
+from incidents.errors import InvalidInput
+from incidents.models import Component, EmbedConfig, IncidentTemplate, TemplateComponent
+from portal.api.serializers import templates as words
+from portal.api.serializers.base import Slice
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.components import unknown_component
+from status.projection import Reader, today
+
+
+class Templates(PageView):
+    def shown(self, rows: list[IncidentTemplate]) -> Any:
+        components = {row.id: row for row in Reader(self.page, today(self.page)).components()}
+        named: dict[int, list[Any]] = defaultdict(list)
+        mentions = TemplateComponent.objects.filter(template__in=rows, deleted_at=None).order_by("pk")
+        for template, component in mentions.values_list("template", "component__public_id"):
+            if component in components:
+                named[template].append(components[component])
+        return words.TemplateAnswer(rows, many=True, context={"components": named}).data
+
+    @extend_schema(
+        summary="List incident templates",
+        description="The page's own, and those for every page.",
+        tags=["incident templates"],
+        parameters=[Slice],
+        responses={200: words.TemplateAnswer(many=True)} | REFUSALS,
+    )
+    def get(self, request: Request, page_id: str) -> Response:
+        return Response(self.shown(self.slice(IncidentTemplate.objects.live().for_page(self.page))))
+
+    @extend_schema(
+        summary="Add an incident template",
+        tags=["incident templates"],
+        request=words.TemplateRequest,
+        responses={201: words.TemplateAnswer} | WRITE_REFUSALS,
+    )
+    def post(self, request: Request, page_id: str) -> Response:
+        given = self.read(words.TemplateRequest)["template"]
+        wanted = given.get("component_ids", [])
+        components = Component.objects.public().on(self.page)
+        known = {row.public_id: row for row in components} if wanted else {}
+        if unknown := [public_id for public_id in wanted if public_id not in known]:
+            raise unknown_component(unknown[0])
+        template = IncidentTemplate(
+            page=self.page,
+            name=given["name"],
+            title=given["title"],
+            body=given["body"],
+            update_status=given.get("update_status", ""),
+            deliver_notifications=given.get("should_send_notifications", True),
+        )
+        named = [known[public_id] for public_id in dict.fromkeys(wanted)]
+        templates.save_template(template, components=named, author=self.author)
+        return Response(self.shown([template])[0], status.HTTP_201_CREATED)
+
+
+class StatusEmbedConfig(One):
+    def target(self) -> EmbedConfig:
+        """An unsaved one before anybody chose anything: with what it looks like then."""
+        return EmbedConfig.objects.filter(page=self.page).first() or EmbedConfig(page=self.page)
+
+    def show(self) -> Any:
+        return words.EmbedConfigAnswer(self.target()).data
+
+    @extend_schema(
+        summary="How the status embed looks", tags=["status embed"], responses={200: words.EmbedConfigAnswer} | REFUSALS
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.show())
+
+    @extend_schema(
+        summary="Change how the status embed looks",
+        tags=["status embed"],
+        request=words.EmbedConfigRequest,
+        responses={200: words.EmbedConfigAnswer} | WRITE_REFUSALS,
+    )
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        config = self.target()
+        for name, value in self.read(words.EmbedConfigRequest)["status_embed_config"].items():
+            setattr(config, words.COLOURS.get(name, name), value)
+        try:
+            catalogue.save(config, author=self.author)
+        except InvalidInput as refusal:
+            sent = {ours: theirs for theirs, ours in words.COLOURS.items()}
+            raise InvalidInput(
+                _("%(name)s: %(refusal)s") % {"name": sent.get(refusal.field or "", refusal.field), "refusal": refusal},
+                field=refusal.field,
+            ) from refusal
+        return Response(self.show())
+
+    @extend_schema(
+        summary="The same as PATCH",
+        tags=["status embed"],
+        request=words.EmbedConfigRequest,
+        responses={200: words.EmbedConfigAnswer} | WRITE_REFUSALS,
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        return super().put(request, **kwargs)

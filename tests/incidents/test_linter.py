@@ -1,0 +1,152 @@
+"""What the linter says of a text, where, and what may be published in spite of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incidents.linter import Facts, Finding, Level, Moment, Person, Rule, Section, blocking, lint_report, lint_update
+
+
+def at(hour: int, minute: int, day: int = 17) -> tuple[datetime]:
+    return (datetime(2023, 1, day, hour, minute, tzinfo=UTC),)
+
+
+FACTS = Facts(
+    page_name="Commerce Layer",
+    components={"Commerce API": ("Core API",), "Dashboard": ()},
+    internal_names=frozenset({"Pool Keeper"}),
+    people=(Person("mrossi", "Maria Rossi"),),
+    times={
+        Moment.IMPACT_BEGAN: at(16, 2),
+        Moment.DETECTED: at(16, 1),
+        Moment.IMPACT_ENDED: at(16, 30),
+        Moment.RESOLVED: at(16, 45),
+    },
+)
+
+
+def lint(text: str, facts: Facts = FACTS) -> list[Finding]:
+    return lint_report([Section("cause", text)], facts)
+
+
+def only(text: str, facts: Facts = FACTS) -> Finding:
+    (finding,) = lint(text, facts)
+    return finding
+
+
+def test_a_finding_names_its_place_and_the_words_in_it() -> None:
+    text = "A first line.\n\nThe Dashboard was slow.\nThe Core API was not."
+    finding = only(text)
+    assert (finding.rule, finding.section, finding.line) == (Rule.ALIAS, "cause", 4)
+    assert text[finding.start : finding.end] == finding.quote == "Core API"
+    assert finding.sentence == "The Core API was not."
+    assert finding.reason == "Customers know “Core API” as “Commerce API”."
+
+
+@pytest.mark.parametrize(
+    ("text", "fixed"),
+    [
+        ("Errors began at 4:01PM UTC.", "Errors began at 4:02PM UTC."),
+        ("Errors began at 17:01 CET.", "Errors began at 17:02 CET."),
+        ("Errors began at {{t 2023-01-17T16:01Z}}.", "Errors began at {{t 2023-01-17T16:02Z}}."),
+        ("The outage lasted 44 minutes.", "The outage lasted 28 minutes."),
+        ("Calls to the Commence Layer failed.", "Calls to the Commerce Layer failed."),
+        ("Calls to the Core API failed.", "Calls to the Commerce API failed."),
+        ("On Monday, January 17, 2023 it rained.", "On Tuesday, January 17, 2023 it rained."),
+        ("Errors began at 18:02 CEST on January 17.", "Errors began at 18:02 CET on January 17."),
+        ("Between 4:05PM UTC 4:20PM UTC we ate.", "Between 4:05PM UTC and 4:20PM UTC we ate."),
+        ("Between 4:05PM to 4:20PM UTC we ate.", "Between 4:05PM and 4:20PM UTC we ate."),
+    ],
+)
+def test_one_click_puts_it_right(text: str, fixed: str) -> None:
+    finding = next(found for found in lint(text) if found.fix)
+    assert text[: finding.start] + str(finding.fix) + text[finding.end :] == fixed
+    assert not [found for found in lint(fixed) if found.rule is finding.rule]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We restarted db-prod-03.",
+        "It was at 10.0.3.17.",
+        "Ask maria.rossi@acme.example.",
+        "Maria Rossi saw it.",
+        "It was OPS-4821.",
+        "The Pool Keeper was restarted.",
+        "The password is Winter2024!",
+    ],
+)
+def test_secrets_and_internal_names_block_and_cannot_be_dismissed(text: str) -> None:
+    finding = only(text)
+    assert finding.level is Level.BLOCK
+    assert blocking([finding], {finding.digest}) == [finding]
+
+
+def test_a_contradiction_blocks_until_it_is_dismissed_and_a_warning_never() -> None:
+    found = lint("Errors in the Core API began at 4:01PM UTC.")
+    assert {finding.level for finding in found} == {Level.CONTRADICTION, Level.WARN}
+    (contradiction,) = blocking(found)
+    assert contradiction.rule is Rule.TIME_CONFLICT
+    assert blocking(found, {contradiction.digest}) == []
+
+
+def test_a_dismissal_outlives_other_changes_but_not_one_of_its_sentence_or_of_its_fact() -> None:
+    said = "Errors began at 4:01PM UTC."
+    digest = only(said).digest
+    assert only(f"More was written before. {said}").digest == digest
+    assert only("Errors suddenly began at 4:01PM UTC.").digest != digest
+    corrected = replace(FACTS, times={**FACTS.times, Moment.IMPACT_BEGAN: at(16, 5)})
+    assert only(said, corrected).digest != digest
+
+
+def test_without_a_record_a_report_may_still_contradict_itself() -> None:
+    sections = [
+        Section("leadup", "Errors began at 4:02PM UTC."),
+        Section("detection", "The first error was seen at 4:01PM UTC."),
+    ]
+    facts = Facts(times={Moment.RESOLVED: at(16, 45)})
+    (finding,) = lint_report(sections, facts)
+    assert (finding.section, finding.quote) == ("detection", "4:01PM UTC")
+    assert "4:02PM UTC" in finding.reason
+
+
+def test_a_report_on_two_incidents_may_name_the_times_of_either() -> None:
+    both = (*at(16, 2), *at(9, 30, day=18))
+    facts = replace(FACTS, times={Moment.IMPACT_BEGAN: both})
+    assert not lint("Errors began at 16:02 UTC on January 17. They began again at 09:30 UTC on January 18.", facts)
+    assert lint("Errors began at 09:45 UTC on January 18.", facts)
+
+
+def test_an_update_needs_no_promise_in_words_when_the_page_shows_it_or_when_it_is_over() -> None:
+    said = "We are looking into it."
+    (finding,) = lint_update(said, FACTS, is_over=False, promises_update=False)
+    assert finding.rule is Rule.NO_NEXT_UPDATE
+    assert not lint_update(said, FACTS, is_over=False, promises_update=True)
+    assert not lint_update(said, FACTS, is_over=True, promises_update=False)
+
+
+def test_markdown_keeps_its_sentences_apart() -> None:
+    text = "## What we saw\n\n- Calls to the Core API failed\n- Errors began at 4:01PM UTC\n\n| a | b |\n"
+    assert [(found.rule.value, found.line, found.sentence) for found in lint(text)] == [
+        ("alias", 3, "- Calls to the Core API failed"),
+        ("time_conflict", 4, "- Errors began at 4:01PM UTC"),
+    ]
+
+
+PIECES = """between and from by at on 4:01PM 16:99 UTC CEST January 17 February 30, 2023 {{t 2023-01-17T16:01Z..x}} {{t
+}} errors began the Core API Commence Layer #1234 10.0.3.17 :: we will never @mrossi password= is ' . - `"""
+WORDS = st.sampled_from([*PIECES.split(), "\n", "\n\n"])
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=25).map(" ".join)))
+def test_whatever_is_written_is_read_the_same_way_twice_and_places_are_in_the_text(text: str) -> None:
+    found = lint(text)
+    assert found == lint(text)
+    for finding in found:
+        assert text[finding.start : finding.end] == finding.quote != ""
+        assert 1 <= finding.line <= text.count("\n") + 1
