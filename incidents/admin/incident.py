@@ -25,16 +25,24 @@ from incidents.forms.incident import (
     DeclareForm,
     DeletionForm,
     IncidentForm,
-    MaintenanceForm,
     NoteForm,
     PublishForm,
     StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.maintenance import (
+    CancelForm,
+    CompleteForm,
+    ExtendForm,
+    MaintenanceForm,
+    MoveForm,
+    PlanForm,
+    StartForm,
+)
 from incidents.forms.role import RoleForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
+from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenanceReminder, OutboxEvent, User
 from incidents.permissions import Verb, allows
 from incidents.services import IncidentFacts, edit_incident
 
@@ -44,6 +52,12 @@ if TYPE_CHECKING:
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "start": StartForm,
+    "complete": CompleteForm,
+    "extend": ExtendForm,
+    "move": MoveForm,
+    "cancel": CancelForm,
+    "plan": PlanForm,
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
@@ -52,6 +66,12 @@ VERBS: dict[str, type[IncidentForm]] = {
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
+    StartForm: gettext_lazy("The maintenance is in progress."),
+    CompleteForm: gettext_lazy("The maintenance is completed."),
+    ExtendForm: gettext_lazy("The new expected end is on the page."),
+    MoveForm: gettext_lazy("The maintenance is moved."),
+    CancelForm: gettext_lazy("The maintenance is cancelled."),
+    PlanForm: gettext_lazy("The plan is changed."),
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
@@ -162,6 +182,7 @@ class IncidentAdmin(RecordAdmin):
             context |= {
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
+                "reminders": MaintenanceReminder.objects.filter(plan__incident=incident, deleted_at=None),
                 "roles": incident.roles.active().select_related("user"),
                 "kept": promises.kept(incident.updates.all()),
                 "now": timezone.now(),
@@ -199,7 +220,7 @@ class IncidentAdmin(RecordAdmin):
     def _done(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         incident = form.incident
         messages.success(request, DONE[type(form)])
-        if isinstance(form, UpdateForm) and incident.is_ended:
+        if isinstance(form, (UpdateForm, CompleteForm)) and incident.is_ended:
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
