@@ -66,6 +66,11 @@ def of_row(row: Tracked) -> list[Entry]:
     return _newest_first(_entries(row))
 
 
+def facts_of(incident: Incident) -> list[Entry]:
+    """How the facts of an incident changed, newest first; what its updates changed they tell themselves."""
+    return _newest_first(_entries(incident, leave_out=TOLD_BY_UPDATES))
+
+
 def of_component(component: Component) -> list[Entry]:
     """The history of a component with every status it had."""
     changes = component.status_changes.select_related("author", "update__incident")

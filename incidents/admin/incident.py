@@ -25,7 +25,6 @@ from incidents.forms.incident import (
     DeclareForm,
     DeletionForm,
     IncidentForm,
-    NoteForm,
     PublishForm,
     StartPostmortemForm,
     UpdateForm,
@@ -41,6 +40,7 @@ from incidents.forms.maintenance import (
     StartForm,
 )
 from incidents.forms.role import RoleForm
+from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenanceReminder, OutboxEvent, User
 from incidents.permissions import Verb, allows
@@ -94,7 +94,8 @@ class FactsForm(RecordForm):
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
     form = FactsForm
-    list_display = ("title", "state", "peak", "weight", "page", "visibility", "last_said")
+    list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_said")
+    list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)
     list_select_related = ("page",)
     search_fields = ("title", "public_id")
@@ -122,6 +123,10 @@ class IncidentAdmin(RecordAdmin):
         ]
 
     # --- The list ---------------------------------------------------------------------------------------------------
+
+    @admin.display(description=gettext_lazy("title"), ordering="title")
+    def titled(self, incident: Incident) -> str:
+        return format_html('<a href="{}">{}</a>', home(incident), incident.title)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, incident: Incident) -> str:
@@ -167,11 +172,13 @@ class IncidentAdmin(RecordAdmin):
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 
     def tools(self, user: User, obj: Incident) -> list[tuple[str, StrPromise]]:
-        return [
+        room = [(reverse("room", args=[obj.public_id]), gettext_lazy("Incident room"))]
+        verbs = [
             (reverse(f"admin:incidents_incident_{name}", args=[obj.pk]), form.heading)
             for name, form in VERBS.items()
             if form.fits(obj) and allows(user, form.verb)
         ]
+        return [*room, *verbs] if obj.kind == Kind.REALTIME else verbs
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -210,7 +217,7 @@ class IncidentAdmin(RecordAdmin):
             messages.success(request, _("The public page shows it now."))
         else:
             messages.success(request, _("Recorded. The public does not see it yet."))
-        return redirect("admin:incidents_incident_change", form.incident.pk)
+        return redirect(home(form.incident))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[IncidentForm]) -> HttpResponse:
         incident = live_or_404(pk)
@@ -224,7 +231,7 @@ class IncidentAdmin(RecordAdmin):
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
-        return redirect("admin:incidents_incident_change", incident.pk)
+        return redirect(home(incident))
 
     def _warn_of_components(self, request: HttpRequest, incident: Incident) -> None:
         names = [
@@ -259,6 +266,13 @@ class IncidentAdmin(RecordAdmin):
             return redirect("admin:incidents_incident_changelist")
 
         return self.answer(request, form, original=incident, done=done)
+
+
+def home(incident: Incident) -> str:
+    """The address at which staff work on it."""
+    if incident.kind == Kind.REALTIME:
+        return reverse("room", args=[incident.public_id])
+    return reverse("admin:incidents_incident_change", args=[incident.pk])
 
 
 def live_or_404(pk: int) -> Incident:

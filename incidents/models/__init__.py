@@ -14,6 +14,7 @@ from incidents.models.postmortem import Postmortem, PostmortemRevision, Postmort
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
+from incidents.models.submission import Submission
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
@@ -45,6 +46,7 @@ __all__ = [
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "Submission",
     "TemplateComponent",
     "TimelineEntry",
     "UpdateCadence",

@@ -24,6 +24,7 @@ from incidents.models import (
     IncidentUpdate,
     Metric,
     Page,
+    Submission,
     TimelineEntry,
     User,
 )
@@ -93,6 +94,8 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
+    "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -190,6 +193,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for token in ("one", "other"):
+        Submission.objects.create(author=author, token=token, digest="")
 
 
 @pytest.mark.usefixtures("rows")

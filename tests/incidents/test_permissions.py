@@ -38,6 +38,7 @@ from incidents.models import (
     Metric,
     Page,
     Postmortem,
+    TimelineEntry,
     UpdateCadence,
     User,
 )
@@ -192,6 +193,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
+    attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
@@ -220,6 +223,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: cancel_following(first, body="No more.", author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
+        lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
         **of_postmortems(page, author),
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
