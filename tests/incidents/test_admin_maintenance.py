@@ -33,7 +33,7 @@ def maintenance(page: Page, component: Component, author: User) -> Incident:
 
 
 def schedule(staff: Client, **typed: object) -> Any:
-    values: dict[str, object] = {"title": "Disks", "body": "New ones.", "repeats": "", "rule": "", **typed}
+    values: dict[str, Any] = {"title": "Disks", "body": "New ones.", "repeats": "", "rule": "", **typed}
     return staff.post(SCHEDULE, filled(staff.get(SCHEDULE), **values))
 
 
