@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -110,13 +111,18 @@ def of_subscription(recipient: Recipient) -> Message:
     """Asks whether this address wants to be told. Who is told already gets the link that changes what."""
     page = recipient.page
     with _reading(page):
+        asked = _("Somebody, hopefully you, asked that %(name)s tells this address about incidents and maintenance.")
+        if recipient.channel == Recipient.Channel.WEBHOOK:
+            asked = _("Somebody, hopefully you, asked that %(name)s sends what happens to a program at %(host)s.")
         if recipient.state == Recipient.State.ACTIVE:
             template, subject = "subscribed", _("You are subscribed already")
             link = f"{page.url}/subscriptions/{_TOKEN}"
         else:
             template, subject = "confirmation", _("Please confirm your subscription")
             link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
-        content = _render(template, page, subject=f"[{page.name}] {subject}", link=link)
+        # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
+        asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
+        content = _render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
         return _compose(page, content, {})
 
 
@@ -203,8 +209,8 @@ def _compose(page: Page, content: Content, headers: dict[str, str], calendar: by
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
     mail["Date"] = format_datetime(timezone.now())
     mail["Auto-Submitted"] = "auto-generated"
-    if page.support_url.startswith("mailto:"):
-        mail["Reply-To"] = Address(addr_spec=bare(page.support_url.removeprefix("mailto:")))
+    if page.support_email:
+        mail["Reply-To"] = Address(addr_spec=page.support_email)
     mail.set_content(content.text, cte="quoted-printable")
     mail.add_alternative(content.html, subtype="html", cte="quoted-printable")
     if calendar:

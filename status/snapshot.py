@@ -19,6 +19,7 @@ class Page:
     time_zone: str  # IANA name
     language: str  # "en"
     support_url: str  # "" when the company gave none
+    support_email: str  # "" when it gave none
     updated_at: datetime  # the newest public fact on this page
 
 

@@ -31,15 +31,17 @@ from incidents.forms.incident import (
     WithdrawalForm,
 )
 from incidents.forms.maintenance import (
+    AutomationForm,
     CancelForm,
     CompleteForm,
     ExtendForm,
     MaintenanceForm,
     MoveForm,
-    PlanForm,
     StartForm,
 )
+from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from incidents.forms.role import RoleForm
+from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenanceReminder, OutboxEvent, User
@@ -57,6 +59,8 @@ VERBS: dict[str, type[IncidentForm]] = {
     "extend": ExtendForm,
     "move": MoveForm,
     "cancel": CancelForm,
+    "automation": AutomationForm,
+    "still": StillForm,
     "plan": PlanForm,
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
@@ -71,7 +75,11 @@ DONE = {
     ExtendForm: gettext_lazy("The new expected end is on the page."),
     MoveForm: gettext_lazy("The maintenance is moved."),
     CancelForm: gettext_lazy("The maintenance is cancelled."),
-    PlanForm: gettext_lazy("The plan is changed."),
+    AutomationForm: gettext_lazy("The plan is changed."),
+    StillForm: gettext_lazy("The update is posted."),
+    PlanForm: gettext_lazy("The update is planned."),
+    PlannedForm: gettext_lazy("The planned update is changed."),
+    PlanCancellationForm: gettext_lazy("The planned update is cancelled."),
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
@@ -114,8 +122,11 @@ class IncidentAdmin(RecordAdmin):
             path(f"<int:pk>/{name}/", wrap(self.verb_view), {"form_class": form}, name=f"incidents_incident_{name}")
             for name, form in VERBS.items()
         ]
-        correct = wrap(self.correct_view)
+        correct, planned = wrap(self.correct_view), wrap(self.planned_view)
+        change, cancel = {"form_class": PlannedForm}, {"form_class": PlanCancellationForm}
         return [
+            path("<int:pk>/planned/<int:planned_pk>/", planned, change, name="incidents_incident_planned"),
+            path("<int:pk>/planned/<int:planned_pk>/cancel/", planned, cancel, name="incidents_incident_unplan"),
             path("schedule/", wrap(self.schedule_view), name="incidents_incident_schedule"),
             path("<int:pk>/updates/<int:update_pk>/", correct, name="incidents_incident_correct"),
             *verbs,
@@ -191,6 +202,7 @@ class IncidentAdmin(RecordAdmin):
                 "timeline": incident.timeline.select_related("author"),
                 "reminders": MaintenanceReminder.objects.filter(plan__incident=incident, deleted_at=None),
                 "roles": incident.roles.active().select_related("user"),
+                "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
@@ -251,6 +263,14 @@ class IncidentAdmin(RecordAdmin):
         incident = live_or_404(pk)
         update = get_object_or_404(incident.updates, pk=update_pk)
         form = CorrectionForm(acting(request), update, sent(request))
+        return self.answer(request, form, original=incident, done=partial(self._done, request, form))
+
+    def planned_view(
+        self, request: HttpRequest, pk: int, planned_pk: int, form_class: type[PlannedForm | PlanCancellationForm]
+    ) -> HttpResponse:
+        incident = live_or_404(pk)
+        planned = get_object_or_404(incident.planned.open(), pk=planned_pk)
+        form = form_class(acting(request), planned, sent(request))
         return self.answer(request, form, original=incident, done=partial(self._done, request, form))
 
     def delete_view(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import ComponentChips, choosable
 from incidents.forms.promise import PromiseForm
+from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import (
     STATUSES,
@@ -59,7 +60,7 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm, PromiseForm):
+class MessageForm(IncidentForm, PromiseForm, TemplateForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
@@ -80,6 +81,12 @@ class MessageForm(IncidentForm, PromiseForm):
             self.offer_promises(Severity(incident.severity))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def template_page(self) -> Page:
+        return self.incident.page
+
+    def template_incident(self) -> Incident:
+        return self.incident
 
     def promises(self) -> bool:
         """Whether what is said here is public, and so may promise more."""
@@ -125,7 +132,7 @@ class UpdateForm(MessageForm):
             body=facts["body"],
             author=self.author,
             components=self.components.affected(),
-            display_at=facts["display_at"],
+            display_at=facts.get("display_at"),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
@@ -271,7 +278,7 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm, PromiseForm):
+class DeclareForm(PageForm, PromiseForm, TemplateForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
@@ -334,6 +341,10 @@ class DeclareForm(PageForm, PromiseForm):
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
+
+    def template_page(self) -> Page | None:
+        chosen = str(self["page"].value())
+        return next((page for page in self.pages if str(page.pk) == chosen), None)
 
     def clean(self) -> dict[str, Any]:
         facts = self.cleaned_data

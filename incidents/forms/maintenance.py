@@ -279,8 +279,8 @@ class CompleteForm(StepForm):
     standing = RUNNING
 
 
-class PlanForm(MaintenanceVerbForm, PlanFields):
-    heading = _("Change plan")
+class AutomationForm(MaintenanceVerbForm, PlanFields):
+    heading = _("Automation and reminders")
     standing = (IncidentStatus.SCHEDULED, *RUNNING)
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:

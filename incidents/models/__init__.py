@@ -10,6 +10,7 @@ from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
@@ -40,6 +41,8 @@ __all__ = [
     "MetricPoint",
     "OutboxEvent",
     "Page",
+    "PlannedComponent",
+    "PlannedUpdate",
     "Postmortem",
     "PostmortemComment",
     "PostmortemLook",

@@ -135,22 +135,22 @@ def test_it_is_moved_extended_and_completed(staff: Client, page: Page, maintenan
 def test_the_buttons_are_those_that_make_sense(staff: Client, maintenance: Incident, told: Incident) -> None:
     def buttons(incident: Incident) -> set[str]:
         text = staff.get(reverse("admin:incidents_incident_change", args=[incident.pk])).text
-        names = ("start", "complete", "extend", "move", "cancel", "plan")
+        names = ("start", "complete", "extend", "move", "cancel", "automation")
         return {name for name in names if f'href="{address(incident, name)}"' in text}
 
     assert buttons(told) == set()
-    assert buttons(maintenance) == {"start", "move", "cancel", "plan"}
+    assert buttons(maintenance) == {"start", "move", "cancel", "automation"}
     staff.post(address(maintenance, "start"), filled(staff.get(address(maintenance, "start"))))
-    assert buttons(maintenance) == {"complete", "extend", "plan"}
+    assert buttons(maintenance) == {"complete", "extend", "automation"}
     staff.post(address(maintenance, "complete"), filled(staff.get(address(maintenance, "complete"))))
     assert buttons(maintenance) == set()
 
 
 def test_what_it_does_by_itself_is_changed(staff: Client, maintenance: Incident) -> None:
-    form = filled(staff.get(address(maintenance, "plan")), reminders="15 min")
+    form = filled(staff.get(address(maintenance, "automation")), reminders="15 min")
     assert form["starts_by_itself"] == "on"
     del form["starts_by_itself"]
-    assert "The plan is changed." in staff.post(address(maintenance, "plan"), form, follow=True).text
+    assert "The plan is changed." in staff.post(address(maintenance, "automation"), form, follow=True).text
     maintenance.plan.refresh_from_db()
     assert not maintenance.plan.starts_by_itself
     assert list(maintenance.plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True)) == [15]
