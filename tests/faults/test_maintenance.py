@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.faults.test_workers import until
+from tests.faults.storm import until
 from tests.servers import Server, start_redis
 from tests.services import ROOT
 from tests.sink import Sink, mail_server
