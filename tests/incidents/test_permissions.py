@@ -68,7 +68,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Role = IncidentRole.Role
 STAFF = Recipient.Channel.STAFF
 MAY = {
-    "declare_incident": "responder communicator approver administrator",
+    "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
     "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
