@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
@@ -163,10 +164,30 @@ class MomentField(forms.DateTimeField):
 
     widget = MomentInput
 
+    def to_python(self, value: Any) -> datetime | None:
+        """Refuses a local time that is not one instant, and says which to choose."""
+        try:
+            return super().to_python(value)
+        except ValidationError as error:
+            if error.code != "ambiguous_timezone" or not error.params:
+                raise
+            raise ValidationError(_not_one_instant(error.params["datetime"])) from error
+
     def prepare_value(self, value: Any) -> Any:
         """Without seconds, so that a time which nobody touched counts as unchanged."""
         value = super().prepare_value(value)
         return value.replace(second=0, microsecond=0) if isinstance(value, datetime) else value
+
+
+def _not_one_instant(wall: datetime) -> str:
+    zone = timezone.get_current_timezone()
+    facts = {"time": f"{wall:%H:%M}", "zone": timezone.get_current_timezone_name()}
+    if wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall:
+        return (
+            _("%(time)s comes twice on that day, because clocks go back in %(zone)s. Choose a time outside that hour.")
+            % facts
+        )
+    return _("%(time)s does not exist on that day: clocks go forward in %(zone)s. Choose a time an hour later.") % facts
 
 
 def one_line(label: StrPromise, *, most: int | None = None, **kwargs: Any) -> forms.CharField:

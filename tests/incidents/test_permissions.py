@@ -67,7 +67,7 @@ from tests.reports import approved, publish_report
 ROOT = Path(__file__).resolve().parents[2]
 Role = IncidentRole.Role
 MAY = {
-    "declare_incident": "responder communicator approver administrator",
+    "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
     "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
