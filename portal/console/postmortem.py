@@ -279,7 +279,8 @@ class PostmortemAdmin(RecordAdmin):
         postmortem = live_or_404(pk)
         found = next((one for one in findings_of(postmortem) if one.finding.digest == digest), None)
         if request.method == "POST":
-            if found is None or found.finding.fix is None:
+            fix = found.finding.fix if found else None
+            if found is None or fix is None:
                 messages.warning(request, _("The text was changed meanwhile. Read what is found now."))
             else:
                 section, finding = found.section, found.finding
@@ -287,12 +288,12 @@ class PostmortemAdmin(RecordAdmin):
                     section,
                     heading=section.heading,
                     internal=section.internal,
-                    public=section.public[: finding.start] + finding.fix + section.public[finding.end :],
+                    public=section.public[: finding.start] + fix + section.public[finding.end :],
                     withheld=section.withheld,
                     author=acting(request),
                     seen=section.version,
                 )
-                messages.success(request, _("It says “%(fix)s” now.") % {"fix": finding.fix})
+                messages.success(request, _("It says “%(fix)s” now.") % {"fix": fix})
         return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#findings")
 
     # --- Comments ---------------------------------------------------------------------------------------------------
