@@ -222,6 +222,18 @@ if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
+# What the provider of the mail tells of it: its name, and what it authenticates with ("name:password")
+MAIL_EVENTS = environment.choice("MAIL_EVENTS", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid", "sparkpost"])
+if MAIL_EVENTS:
+    ANYMAIL = {
+        "WEBHOOK_SECRET": environment.secret("MAIL_EVENTS_SECRET", at_least=20),
+        "MAILGUN_WEBHOOK_SIGNING_KEY": environment.text("MAILGUN_SIGNING_KEY"),
+    }
+    if ":" not in ANYMAIL["WEBHOOK_SECRET"]:
+        raise ImproperlyConfigured("MAIL_EVENTS_SECRET must read name:password.")
+    if MAIL_EVENTS == "mailgun" and not ANYMAIL["MAILGUN_WEBHOOK_SIGNING_KEY"]:
+        raise ImproperlyConfigured("MAIL_EVENTS=mailgun needs MAILGUN_SIGNING_KEY, from Mailgun's control panel.")
+
 # --- Programs ---------------------------------------------------------------------------------------------------------
 # Requests a minute that each API key may send
 API_RATE = environment.number("API_RATE", 600)
