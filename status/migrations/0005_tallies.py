@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('incidents', '0002_telling'),
-        ('status', '0003_sign_ups'),
+        ('status', '0004_nudges'),
     ]
 
     operations = [
