@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import ComponentChips, choosable, grouped
 from incidents.forms.promise import PromiseForm
+from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import (
     STATUSES,
@@ -60,7 +61,7 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm, PromiseForm):
+class MessageForm(IncidentForm, PromiseForm, TemplateForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
@@ -81,6 +82,12 @@ class MessageForm(IncidentForm, PromiseForm):
             self.offer_promises(Severity(incident.severity))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def template_page(self) -> Page:
+        return self.incident.page
+
+    def template_incident(self) -> Incident:
+        return self.incident
 
     def promises(self) -> bool:
         """Whether what is said here is public, and so may promise more."""
@@ -272,7 +279,7 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm, PromiseForm):
+class DeclareForm(PageForm, PromiseForm, TemplateForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
@@ -335,6 +342,10 @@ class DeclareForm(PageForm, PromiseForm):
         else:
             for name in self.MESSAGE:
                 del self.fields[name]
+
+    def template_page(self) -> Page | None:
+        chosen = str(self["page"].value())
+        return next((page for page in self.pages if str(page.pk) == chosen), None)
 
     def clean(self) -> dict[str, Any]:
         facts = self.cleaned_data
