@@ -150,6 +150,7 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
     told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
     months = {reader.month_name(instant) for instant in told if instant}
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
+    gone |= {documents.path_of_report(row.postmortem.public_id) for row in touched if row.postmortem}
     gone |= {documents.path_of_month(month) for month in months}
 
     def is_published(month: str) -> bool:

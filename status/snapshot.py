@@ -117,6 +117,7 @@ class Section:
 class Commitment:
     """A measure that was promised in public."""
 
+    id: str
     text: str
     state: str  # open | done | verified | dropped
     done_on: date | None
