@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from incidents import instants
+from incidents import checking, instants
 from incidents.errors import Conflict, DomainError, InvalidInput
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
@@ -112,6 +112,22 @@ class ApproveForm(PostmortemForm):
 
     def act(self) -> None:
         reviewing.approve_postmortem(self.postmortem, author=self.author, **self.cleaned_data)
+
+
+class DismissForm(PostmortemForm):
+    """Lets one thing that the linter found stand."""
+
+    verb = Verb.APPROVE_POSTMORTEM
+    heading = _("Let it stand")
+
+    reason = one_line(_("Reason"), most=REASON_LENGTH, help_text=_("Internal. It stays on record, with your name."))
+
+    def __init__(self, author: User, postmortem: Postmortem, digest: str, data: Data = None) -> None:
+        super().__init__(author, postmortem, data)
+        self.digest = digest
+
+    def act(self) -> None:
+        checking.dismiss_finding(self.postmortem, digest=self.digest, author=self.author, **self.cleaned_data)
 
 
 class PublishForm(PostmortemForm):

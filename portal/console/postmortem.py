@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents import checking
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.postmortem import (
@@ -26,6 +28,7 @@ from incidents.forms.postmortem import (
     ApproveForm,
     CommentForm,
     CoverForm,
+    DismissForm,
     FactsForm,
     GiveUpForm,
     MoveActionItemForm,
@@ -36,7 +39,8 @@ from incidents.forms.postmortem import (
     SubmitForm,
     UnpublishForm,
 )
-from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
+from incidents.linter import Finding, Level, blocking
+from incidents.models import ActionItem, FindingDismissal, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems import checks, drafts, reviewing, writing
 from portal.console import review
@@ -98,6 +102,8 @@ class PostmortemAdmin(RecordAdmin):
                 "move_measure",
                 form_class=MoveActionItemForm,
             ),
+            named("<int:pk>/findings/<slug:digest>/dismiss/", self.dismiss_view, "dismiss"),
+            named("<int:pk>/findings/<slug:digest>/fix/", self.fix_view, "fix"),
             *super().get_urls(),
         ]
 
@@ -140,6 +146,8 @@ class PostmortemAdmin(RecordAdmin):
             "tools": self.tools(user, postmortem),
             "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
             "missing": checks.missing(postmortem),
+            "findings": findings_of(postmortem),
+            "may_dismiss": allows(user, DismissForm.verb) and postmortem.deleted_at is None,
             "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
             "revisions": postmortem.revisions.select_related("author", "approved_by"),
             "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
@@ -259,6 +267,35 @@ class PostmortemAdmin(RecordAdmin):
             writing.arrange_sections(section.postmortem, order, author=user)
         return redirect(address(section))
 
+    # --- What the linter found --------------------------------------------------------------------------------------
+
+    def dismiss_view(self, request: HttpRequest, pk: int, digest: str) -> HttpResponse:
+        postmortem = live_or_404(pk)
+        form = DismissForm(acting(request), postmortem, digest, sent(request))
+        return self.answer(request, form, original=postmortem, done=partial(self._done, request, form))
+
+    def fix_view(self, request: HttpRequest, pk: int, digest: str) -> HttpResponse:
+        """Put what the linter proposes in the place of what it found."""
+        postmortem = live_or_404(pk)
+        found = next((one for one in findings_of(postmortem) if one.finding.digest == digest), None)
+        if request.method == "POST":
+            fix = found.finding.fix if found else None
+            if found is None or fix is None:
+                messages.warning(request, _("The text was changed meanwhile. Read what is found now."))
+            else:
+                section, finding = found.section, found.finding
+                writing.edit_section(
+                    section,
+                    heading=section.heading,
+                    internal=section.internal,
+                    public=section.public[: finding.start] + fix + section.public[finding.end :],
+                    withheld=section.withheld,
+                    author=acting(request),
+                    seen=section.version,
+                )
+                messages.success(request, _("It says “%(fix)s” now.") % {"fix": fix})
+        return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#findings")
+
     # --- Comments ---------------------------------------------------------------------------------------------------
 
     def comment_view(self, request: HttpRequest, pk: int, section_pk: int) -> HttpResponse:
@@ -271,6 +308,34 @@ class PostmortemAdmin(RecordAdmin):
         if request.method == "POST":
             reviewing.settle_comment(comment, author=acting(request))
         return redirect(address(comment.section))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the linter found, where it stands, and why it may."""
+
+    finding: Finding
+    section: PostmortemSection
+    dismissal: FindingDismissal | None
+
+    @property
+    def stops(self) -> bool:
+        return bool(blocking([self.finding], {self.dismissal.digest} if self.dismissal else ()))
+
+    @property
+    def is_dismissible(self) -> bool:
+        return self.stops and self.finding.level is not Level.BLOCK
+
+
+def findings_of(postmortem: Postmortem) -> list[Found]:
+    """What stops the publication first, each in the order of the text."""
+    sections = {section.public_id: section for section in postmortem.live_sections()}
+    dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
+    found = [
+        Found(finding, sections[finding.section], dismissals.get(finding.digest))
+        for finding in checking.check_report(postmortem)
+    ]
+    return sorted(found, key=lambda one: not one.stops)
 
 
 def live_or_404(pk: int) -> Postmortem:
