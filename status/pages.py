@@ -24,7 +24,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from status import assets, labels
+from status import assets, labels, look
 from status.stories import Story, anchors, if_late, report_html, tell
 from status.uptime import WEIGHTS
 
@@ -160,12 +160,15 @@ def _main(
 
 def _document(main: dict[str, Any], path: str | None, *, kind: str = "website") -> bytes:
     """A whole page; one without a path is not to be found by search engines."""
+    page: Page = main["page"]
     return _render(
         "document",
         **main,
         path=path,
         kind=kind,
         css=assets.url("status.css"),
+        look=look.style_url(page),
+        logo=look.logo_url(page),
         script=assets.url("status.js"),
         htmx=assets.url("htmx.js"),
         symbols=assets.SYMBOLS,
