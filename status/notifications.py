@@ -68,8 +68,10 @@ def owe(event: OutboxEvent) -> int:
         if event.component_change:
             about = Q(event__component_change__component=event.component_change.component_id)
         if is_past:
-            earlier = Delivery.objects.due().filter(about, event__page=event.page, event__lt=event.pk)
-            earlier.exclude(is_held).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
+            about &= Q(event__page=event.page, event__lt=event.pk)
+            Delivery.objects.due().filter(about).exclude(is_held).update(
+                state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now
+            )
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
