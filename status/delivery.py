@@ -30,7 +30,7 @@ from django.utils import timezone
 
 from incidents.models import OutboxEvent
 from incidents.people import service_user
-from status import messages, smtp, subscriptions
+from status import messages, nudges, smtp, subscriptions
 from status.models import Delivery, Recipient
 
 logger = logging.getLogger(__name__)
@@ -263,7 +263,8 @@ class _Writer:
 
     def mail(self, delivery: Claimed) -> smtp.Mail | Outcome:
         """The mail, or the reason why there is none."""
-        if delivery.event_id and delivery.state != Recipient.State.ACTIVE:
+        is_about_something = delivery.event_id or delivery.purpose == Delivery.Purpose.NUDGE
+        if is_about_something and delivery.state != Recipient.State.ACTIVE:
             return Outcome(State.CANCELLED, delivery.state)
         message = self._of_event(delivery.event_id) if delivery.event_id else _written(partial(_of_recipient, delivery))
         if message is None:
@@ -296,7 +297,10 @@ def _written(write: Callable[[], messages.Message | None]) -> Written:
         return error
 
 
-def _of_recipient(delivery: Claimed) -> messages.Message:
+def _of_recipient(delivery: Claimed) -> messages.Message | None:
+    if delivery.purpose == Delivery.Purpose.NUDGE:
+        nudge = nudges.of(delivery.pk)
+        return messages.of_nudge(nudge) if nudges.holds(nudge) else None
     recipient = Recipient.objects.select_related("page").get(pk=delivery.recipient_id)
     if delivery.purpose == Delivery.Purpose.WARNING:
         return messages.of_warning(recipient)

@@ -263,7 +263,7 @@ def forget(address: str, *, author: User) -> int:
     Who was told what stays in the record, without saying who that was. Returns how many rows had it.
     """
     SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
-    named = Recipient.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
+    named = Recipient.objects.subscribers().filter(Q(address=address) | Q(contact=address)).order_by("pk")
     for recipient in (rows := list(named)):
         recipient.lock()
         if recipient.address == address:

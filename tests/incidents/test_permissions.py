@@ -59,13 +59,14 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, signups, subscriptions
+from status import posting, roster, signups, staff, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
 ROOT = Path(__file__).resolve().parents[2]
 Role = IncidentRole.Role
+STAFF = Recipient.Channel.STAFF
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
@@ -197,6 +198,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    channel = staff.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
@@ -268,6 +270,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.add_channel(page, channel=STAFF, address="c@acme.example", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
