@@ -47,7 +47,7 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
         "note": [
             (
                 reverse(f"{record}_incident_note", args=[incident.pk]),
-                {"text": "Seen.", "occurred_at": "2026-01-01T10:00"},
+                seen,
             ),
             (room("note"), {"text": "Seen.", "when": "now", "kind": "observation"}),
         ],
@@ -119,7 +119,7 @@ def test_the_api_refuses_the_same(
             Verb.SET_COMPONENT_STATUS,
             "PATCH",
             f"components/{component.public_id}",
-            {"component": {"status": "major_outage"}},
+            down,
         ),
         (Verb.EDIT_CATALOGUE, "POST", "components", {"component": {"name": "Mine"}}),
     ]
