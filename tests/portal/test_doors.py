@@ -40,7 +40,11 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
     update = post_update(incident, status=IncidentStatus.INVESTIGATING, body="Said.", author=author)
     words = {"status": "identified", "body": "Words.", "seen": update.public_id}
     seen = {"text": "Seen.", "occurred_at": "2026-01-01T10:00"}
-    record, room = "admin:incidents", lambda name: reverse("room_act", args=[incident.public_id, name])
+    record = "admin:incidents"
+
+    def room(name: str) -> str:
+        return reverse("room_act", args=[incident.public_id, name])
+
     told = [incident.pk, update.pk]
     return {
         "declare": [(reverse(f"{record}_incident_add"), {"title": "New", "page": str(page.pk)})],
