@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from status import api_v2, assets, calendars, charts, feeds, next_updates, pages
+from status import api_v2, assets, calendars, charts, feeds, look, next_updates, pages
 from status.snapshot import Incident, Metric, Month, Page, Site
 
 Documents = dict[str, bytes]
@@ -15,6 +15,7 @@ def of_site(site: Site, newest: Month | None) -> Documents:
     """The documents that every change may touch. Their number is fixed and their size bounded."""
     return {
         **assets.ASSETS,
+        **look.documents(site.page),
         "index.html": pages.index(site),
         "fragments/summary.html": pages.summary_fragment(site),
         "history.html": pages.history(newest.page if newest else site.page, newest),

@@ -24,7 +24,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from status import assets, labels
+from status import assets, labels, look
 from status.stories import Story, anchors, if_late, report_html, tell
 from status.uptime import WEIGHTS
 
@@ -84,7 +84,9 @@ def report(page: Page, report: Postmortem) -> bytes:
             sections=list(zip(anchors(report), headings, strict=True)),
             html=report_html(report, top=2),
         )
-        return _document(content, path, kind="article")
+        is_promising = any(each.state == "open" for each in report.commitments)
+        promises_of = report.about[0].id if is_promising and report.about else ""
+        return _document(content, path, kind="article", promises_of=promises_of)
 
 
 def withdrawn_report(page: Page, withdrawn: Withdrawal) -> bytes:
@@ -158,14 +160,18 @@ def _main(
     }
 
 
-def _document(main: dict[str, Any], path: str | None, *, kind: str = "website") -> bytes:
+def _document(main: dict[str, Any], path: str | None, *, kind: str = "website", promises_of: str = "") -> bytes:
     """A whole page; one without a path is not to be found by search engines."""
+    page: Page = main["page"]
     return _render(
         "document",
         **main,
         path=path,
         kind=kind,
+        promises_of=promises_of,
         css=assets.url("status.css"),
+        look=look.style_url(page),
+        logo=look.logo_url(page),
         script=assets.url("status.js"),
         htmx=assets.url("htmx.js"),
         symbols=assets.SYMBOLS,
