@@ -101,7 +101,7 @@ def _admit(network: str) -> None:
 
 
 def _unfinished(page: Page, public_id: str) -> Incident | None:
-    """An incident of which there is still something to tell: it is open, or its report promises what is not done yet."""
+    """One of which there is still something to tell: it is open, or its report promises what is not done yet."""
     if not public_id.isalnum():  # PostgreSQL refuses to look for a NUL
         return None
     promised = ActionItem.objects.unfinished().filter(is_commitment=True, postmortem__in=Postmortem.objects.public())
