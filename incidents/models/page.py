@@ -69,6 +69,11 @@ class Page(Tracked):
         _("support e-mail"), blank=True, help_text=_("Shown on the page; who replies to our mails writes there.")
     )
 
+    shows_totals = models.BooleanField(
+        _("say how many were told"),
+        default=False,
+        help_text=_("Under each update: how many people were told by e-mail, and how fast."),
+    )
     # How it looks
     intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))
     brand_colour = models.CharField(
