@@ -125,6 +125,7 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         assert "A queue was too small for 20 minutes." in public(f"/incidents/{told['id']}")
 
         # 7. Look behind it
+        page.locator(".postmortem").get_by_role("link", name="Checkout fails").click()
         page.get_by_role("link", name="History").first.click()
         history = page.locator("#content").inner_text()
         for words in ("Checkout fails", "A queue is full", "postmortem", "demo"):
