@@ -49,6 +49,12 @@ class Page(Tracked):
     language = models.CharField(_("language"), max_length=10, default="en", validators=[validate_language])
     support_url = models.URLField(_("support address"), blank=True, help_text=_("Where customers get help."))
 
+    waives_approval = models.BooleanField(
+        _("postmortems need no approval"),
+        default=False,
+        help_text=_("Whoever may publish a postmortem publishes it without a second person; it is marked so for good."),
+    )
+
     objects = PageQuerySet.as_manager()
 
     class Meta:

@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
         {"name": name}
         for name in (
             *("pages", "components", "component groups", "uptime", "incidents", "incident updates"),
-            *("incident templates", "metrics", "status embed"),
+            *("postmortems", "timeline", "incident templates", "subscribers", "metrics", "status embed", "audit"),
         )
     ],
 }
