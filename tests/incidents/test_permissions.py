@@ -57,7 +57,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, subscriptions
+from status import enrolling, posting, roster, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
@@ -190,6 +190,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     subscriptions.subscribe(page, **found, author=admin)
     recipient = Recipient.objects.get()
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    asked = enrolling.invite(page, address="dora@example.com", choices=subscriptions.Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     with authored_by(admin):
@@ -244,6 +245,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.invite(
+            page, address="carl@example.com", choices=subscriptions.Choices(), author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.ask_again(asked, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.ask_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.unsubscribe_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.release_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,

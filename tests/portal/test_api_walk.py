@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.openapi.checks import (
+from schemathesis.core.transport import Response
+from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
@@ -30,13 +31,14 @@ from status import subscriptions
 from tests.reports import publish_report
 
 DOCUMENT = json.loads((Path(__file__).parent / "statuspage-v1.json").read_text())
+for path in ("/pages/{page_id}/metrics", "/pages/{page_id}/metrics_providers/{metrics_provider_id}/metrics"):
+    # “Get a list of metrics”, it says, and describes one of them: what Statuspage answers is a list.
+    content = DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    content["schema"] = {"type": "array", "items": content["schema"]}
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 NOT_OFFERED = ("page_access", "organizations", "metrics_providers/{metrics_provider_id}", "metrics_providers")
 CHECKS = (response_schema_conformance, response_headers_conformance, content_type_conformance)
-OPERATIONS = {
-    f"{operation.method.upper()} {operation.path}": operation
-    for operation in (each.ok() for each in SCHEMA.get_all_operations())
-}
+OPERATIONS = [each.ok() for each in SCHEMA.get_all_operations()]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis", "ignore::ResourceWarning")
 
 
@@ -68,10 +70,10 @@ def ids(page: Page, component: Component, author: User, admin: User) -> dict[str
 
 
 @pytest.fixture
-def perform(client: Client, root_key: str) -> Callable[[Any], requests.Response]:
-    """Sends a case in this process; returns what `requests` would."""
+def perform(client: Client, root_key: str) -> Callable[[Any], Response]:
+    """Sends a case in this process; returns what came back."""
 
-    def send(case: Any) -> requests.Response:
+    def send(case: Any) -> Response:
         prepared = requests.Request(**case.as_transport_kwargs(base_url="http://testserver/api/v1")).prepare()
         headers = {name: value for name, value in prepared.headers.items() if name != "Content-Length"}
         answer = client.generic(
@@ -81,26 +83,30 @@ def perform(client: Client, root_key: str) -> Callable[[Any], requests.Response]
             content_type=headers.pop("Content-Type", "application/json"),
             headers=headers | {"Authorization": f"OAuth {root_key}"},
         )
-        response = requests.Response()
-        response.status_code, response._content, response.request = answer.status_code, answer.content, prepared
-        response.headers.update(dict(answer.items()))
-        response.url = prepared.url or ""
-        return response
+        received = {name: [value] for name, value in answer.items()}
+        return Response(answer.status_code, received, answer.content, prepared, elapsed=0.1, verify=False)
 
     return send
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_answers_as_the_document_says(
-    name: str, ids: dict[str, str], perform: Callable[[Any], requests.Response], settings: Any
+def test_every_operation_answers_as_the_document_says(
+    ids: dict[str, str], perform: Callable[[Any], Response], settings: Any
 ) -> None:
-    operation = OPERATIONS[name]
     settings.API_RATE = 1_000_000
-    walked = _settings(3)(given(case=operation.as_strategy())(lambda case: _visit(case, ids, perform)))
-    walked()
+    accepted = set()
+
+    def visit(case: Any) -> None:
+        if _is_accepted(case, ids, perform):
+            accepted.add(case.operation.label)
+
+    for operation in OPERATIONS:
+        with transaction.atomic():  # each finds one of everything
+            _walked(3)(given(case=operation.as_strategy())(visit))()
+            transaction.set_rollback(True)
+    print(sorted({each.label for each in OPERATIONS} - accepted))
 
 
-def _settings(examples: int) -> Any:
+def _walked(examples: int) -> Any:
     return settings(
         max_examples=examples,
         deadline=None,
@@ -111,15 +117,17 @@ def _settings(examples: int) -> Any:
     )
 
 
-def _visit(case: Any, ids: dict[str, str], perform: Callable[[Any], requests.Response]) -> None:
+def _is_accepted(case: Any, ids: dict[str, str], perform: Callable[[Any], Response]) -> bool:
+    """Whether it was accepted."""
     case.path_parameters |= {name: value for name, value in ids.items() if name in case.path_parameters}
     response = perform(case)
     is_offered = response.status_code != 501
-    assert is_offered or any(part in case.operation.path for part in NOT_OFFERED), response.text
+    assert is_offered or any(part in case.operation.path for part in NOT_OFFERED), response.content
     if is_offered:
-        assert response.status_code < 500, response.text
+        assert response.status_code < 500, response.content
     if response.status_code >= 400:
-        assert response.json()["error"], response.text
+        assert json.loads(response.content)["error"], response.content
     elif is_offered:
-        assert str(response.status_code) in case.operation.definition.raw["responses"], response.text
+        assert str(response.status_code) in case.operation.definition.raw["responses"], response.content
         case.validate_response(response, checks=CHECKS)
+    return response.status_code < 400
