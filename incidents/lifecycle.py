@@ -134,6 +134,15 @@ def check_transition(kind: Kind, current: IncidentStatus | None, new: IncidentSt
     )
 
 
+def proposed_severity(*, is_core_down: bool, is_core_degraded: bool, is_unnoticed: bool) -> Severity:
+    """What the answers to three questions say; between two, the higher one (PagerDuty's rule)."""
+    if is_core_down:
+        return Severity.SEV1
+    if is_core_degraded:
+        return Severity.SEV2
+    return Severity.SEV4 if is_unnoticed else Severity.SEV3
+
+
 def worst_status(statuses: Iterable[ComponentStatus]) -> ComponentStatus:
     return max(statuses, key=STATUS_ORDER.index, default=ComponentStatus.OPERATIONAL)
 

@@ -104,8 +104,7 @@ def post_update(
     """
     lock_live(incident)
     latest = incident.latest_update()
-    if seen is not None and seen != (latest.public_id if latest else ""):
-        raise someone_posted(latest)
+    check_seen(seen, latest)
     lock_components(incident, components)
     now = timezone.now()  # after the locks, so that what is said later is effective later
     shown_at = display_at or now
@@ -274,9 +273,13 @@ def lock_live(incident: Incident) -> None:
         raise InvalidTransition(_("This incident was deleted. The record keeps it as it was."))
 
 
-def someone_posted(latest: IncidentUpdate | None) -> Conflict:
-    assert latest is not None, "updates are append-only: one that was seen cannot be gone"
-    return Conflict(
+def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:
+    """Raises when `latest` is not the update that an author had read, by its public id; None asks for nothing."""
+    if seen is None or seen == (latest.public_id if latest else ""):
+        return
+    if latest is None:
+        raise InvalidTransition(_("The update that you had read was taken back. Look again, then post yours."))
+    raise Conflict(
         _("Someone posted while you typed: %(who)s wrote “%(body)s”. Read it, then post yours if it still holds.")
         % {"who": latest.author, "body": latest.body},
         theirs=latest,

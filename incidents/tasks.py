@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import clockwork, seals
+from incidents import clockwork, planned, seals
 from incidents.models import Clock
 
 
 @shared_task(ignore_result=True)
 def advance() -> None:
     clockwork.advance()
+    planned.post_due()
     Clock.tick()
 
 

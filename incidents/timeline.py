@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -24,6 +25,7 @@ def note(
     outcome: TimelineEntry.Outcome | None = None,
     precision: TimelineEntry.Precision = TimelineEntry.Precision.EXACT,
     ended_at: datetime | None = None,
+    done_by: str = "",
 ) -> TimelineEntry:
     """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
     if not text.strip():
@@ -36,6 +38,32 @@ def note(
         ended_at=ended_at,
         precision=precision,
         outcome=outcome or "",
+        done_by=" ".join(done_by.split()),
+        author=author,
+    )
+    save_checked(entry)
+    return entry
+
+
+@service(Verb.NOTE_TIMELINE)
+def conclude_attempt(
+    attempt: TimelineEntry, *, outcome: TimelineEntry.Outcome, author: User, ended_at: datetime | None = None
+) -> TimelineEntry:
+    """Say how a mitigation attempt ended, as an entry of its own: the attempt stays as it was written."""
+    if attempt.kind != TimelineEntry.Kind.MITIGATION or attempt.outcome:
+        raise InvalidInput(_("Only a mitigation attempt whose outcome is open has one to tell."), field="outcome")
+    instant = ended_at or timezone.now()
+    is_range = instant > attempt.occurred_at
+    entry = TimelineEntry(
+        incident=attempt.incident,
+        kind=TimelineEntry.Kind.MITIGATION,
+        text=attempt.text,
+        occurred_at=attempt.occurred_at,
+        ended_at=instant if is_range else None,
+        precision=TimelineEntry.Precision.RANGE if is_range else attempt.precision,
+        outcome=outcome,
+        done_by=attempt.done_by,
+        attempt=attempt,
         author=author,
     )
     save_checked(entry)

@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("incidents.admin.passwords")),
-    path("admin/", include("portal.console.audit")),
+    path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
     path("demo/", include("portal.demo")),

@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
@@ -108,6 +109,9 @@ class Network:
 
 INTERNET = Network()
 
+LOOK_UP = 1.0  # seconds
+_look_ups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
+
 
 def parse(url: str) -> Target:
     """The parts of a URL to which something may be sent. Raises `Refused`; looks no name up."""
@@ -130,6 +134,13 @@ def parse(url: str) -> Target:
     return Target(parts.hostname or "", port, path)
 
 
-def check(url: str, network: Network = INTERNET) -> None:
-    """For a new subscription: a URL to which something may be sent today. Raises `Refused`; asks a name server."""
-    network.addresses(parse(url))
+def check(url: str, network: Network = INTERNET) -> str:
+    """The URL of a new subscription, to which something may be sent today. Raises `Refused`.
+
+    Asks a name server for at most LOOK_UP seconds: whoever asks may choose one that never answers, and somebody waits.
+    """
+    try:
+        _look_ups.submit(network.addresses, parse(url)).result(LOOK_UP)
+    except TimeoutError as error:
+        raise Refused(_("The name server of this address is too slow. Try again in a minute.")) from error
+    return url

@@ -23,7 +23,7 @@ from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
 from status import labels, roster, subscriptions
-from status.forms import AddForm, ForgetForm, ImportForm, ReleaseForm, SubscriberForm
+from status.forms import AddForm, AddWebhookForm, ForgetForm, ImportForm, ReleaseForm, RollForm, SubscriberForm
 from status.models import Delivery, Recipient
 
 if TYPE_CHECKING:
@@ -35,7 +35,17 @@ SHOWN_DELIVERIES = 100
 SHOWN_EVENTS = 20
 VERBS: dict[str, tuple[type[SubscriberForm], Callable[[Recipient], bool]]] = {
     "release": (ReleaseForm, lambda recipient: recipient.state == Recipient.State.QUARANTINED),
+    "secret": (
+        RollForm,
+        lambda recipient: recipient.channel == Recipient.Channel.WEBHOOK and recipient.state != "unsubscribed",
+    ),
     "forget": (ForgetForm, lambda recipient: True),
+}
+# Without the address: what is said there may be kept in the session.
+DONE: dict[type[VerbForm], StrPromise] = {
+    ReleaseForm: gettext_lazy("The subscriber is released."),
+    ForgetForm: gettext_lazy("The address is forgotten."),
+    AddForm: gettext_lazy("The address is subscribed."),
 }
 # The tones of the record's badges
 TONES = {
@@ -91,6 +101,7 @@ class RecipientAdmin(SubscribersAdmin):
         ]
         return [
             path("import/", wrap(self.import_view), name="status_recipient_import"),
+            path("webhook/", wrap(self.add_webhook_view), name="status_recipient_webhook"),
             path("export/<int:page_pk>/", wrap(self.export_view), name="status_recipient_export"),
             *verbs,
             *super().get_urls(),
@@ -142,24 +153,34 @@ class RecipientAdmin(SubscribersAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        form = AddForm(acting(request), sent(request))
-        return self._answer_and_list(request, form, _("The address is subscribed."))
+        return self._answer_and_list(request, AddForm(acting(request), sent(request)))
+
+    def add_webhook_view(self, request: HttpRequest) -> HttpResponse:
+        form = AddWebhookForm(acting(request), sent(request))
+        return self.answer(request, form, done=lambda: self._show_secret(request, form.recipient))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
         recipient = get_object_or_404(Recipient.objects.select_related("page"), pk=pk, deleted_at=None)
         form = form_class(acting(request), recipient, sent(request))
-        # Without the address: what is said here may be kept in the session.
-        done = _("The subscriber is released.") if form_class is ReleaseForm else _("The address is forgotten.")
-        return self._answer_and_list(request, form, done, original=recipient)
+        if form_class is RollForm:
+            return self.answer(request, form, original=recipient, done=lambda: self._show_secret(request, recipient))
+        return self._answer_and_list(request, form, original=recipient)
 
-    def _answer_and_list(
-        self, request: HttpRequest, form: VerbForm, sentence: str, original: Recipient | None = None
-    ) -> HttpResponse:
+    def _answer_and_list(self, request: HttpRequest, form: VerbForm, original: Recipient | None = None) -> HttpResponse:
         def done() -> HttpResponse:
-            messages.success(request, sentence)
+            messages.success(request, DONE[type(form)])
             return redirect("admin:status_recipient_changelist")
 
         return self.answer(request, form, original=original, done=done)
+
+    def _show_secret(self, request: HttpRequest, recipient: Recipient) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": recipient,
+            "title": _("The webhook's secret"),
+        }
+        return render(request, "admin/status/secret.html", context)
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(acting(request), sent(request), request.FILES)

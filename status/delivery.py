@@ -44,7 +44,7 @@ FRESH = 5.0  # seconds for which a text is not read anew
 DATABASE_PATIENCE = 60.0  # seconds
 
 State = Delivery.State
-BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | Q(purpose=Delivery.Purpose.WARNING)
+BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | ~Q(purpose=Delivery.Purpose.EVENT)  # to a webhook's owner
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
@@ -74,8 +74,8 @@ class Claimed(NamedTuple):
 
     @property
     def mailbox(self) -> str:
-        """Where its mail goes: a warning about a webhook to its owner."""
-        return self.contact if self.purpose == Delivery.Purpose.WARNING else self.address
+        """Where its mail goes: about a webhook to its owner, and only a webhook has one."""
+        return self.contact or self.address
 
 
 COLUMNS = (
@@ -249,7 +249,7 @@ class _Round:
         outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in tries}
         record(outcomes)
         for delivery, answer in tries:
-            if answer.is_about_mailbox and delivery.purpose != Delivery.Purpose.WARNING:  # the webhook may work
+            if answer.is_about_mailbox and not delivery.contact:  # a webhook may work all the same
                 _patiently(partial(_quarantine, delivery.recipient_id, outcomes[delivery.pk].answer))
         return sum(answer.is_accepted for _delivery, answer in tries)
 

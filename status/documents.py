@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from status import api_v2, assets, charts, feeds, next_updates, pages
+from status import api_v2, assets, calendars, charts, feeds, next_updates, pages
 from status.snapshot import Incident, Metric, Month, Page, Site
 
 Documents = dict[str, bytes]
@@ -22,6 +22,7 @@ def of_site(site: Site, newest: Month | None) -> Documents:
         "404.html": pages.not_found(site.page),
         "history.atom": feeds.atom(site),
         "history.rss": feeds.rss(site),
+        "maintenance.ics": calendars.feed(site),
         "api/next-updates.json": next_updates.document(site),
         "api/v2/summary.json": api_v2.summary(site),
         "api/v2/status.json": api_v2.status(site),
@@ -37,12 +38,14 @@ def of_site(site: Site, newest: Month | None) -> Documents:
 def of_incident(page: Page, incident: Incident) -> Documents:
     """An incident's own documents are as of its own newest fact: what happens elsewhere leaves them as they are."""
     page = replace(page, updated_at=incident.updated_at)
-    html, json = paths_of_incident(incident.id)
-    return {html: pages.incident(page, incident), json: api_v2.incident(page, incident)}
+    html, json, ics = paths_of_incident(incident.id)
+    found = {html: pages.incident(page, incident), json: api_v2.incident(page, incident)}
+    return found | {ics: calendars.maintenance(page, incident)} if incident.is_maintenance else found
 
 
-def paths_of_incident(public_id: str) -> tuple[str, str]:
-    return f"incidents/{public_id}.html", f"api/v2/incidents/{public_id}.json"
+def paths_of_incident(public_id: str) -> tuple[str, str, str]:
+    """All that it may have; a calendar entry only a maintenance."""
+    return f"incidents/{public_id}.html", f"api/v2/incidents/{public_id}.json", f"incidents/{public_id}.ics"
 
 
 def of_month(month: Month) -> Documents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -14,12 +15,14 @@ from incidents.forms.verb import VerbForm, one_line
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Verb
-from status import subscriptions
+from status import addresses, subscriptions
 from status.models import Recipient
 from status.roster import COLUMNS, Line, import_csv
 from status.subscriptions import Choices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.utils.datastructures import MultiValueDict
 
     from incidents.forms.verb import Data
@@ -117,6 +120,13 @@ class ForgetForm(SubscriberForm):
         subscriptions.forget(self.recipient.address, author=self.author)
 
 
+class RollForm(SubscriberForm):
+    heading = _("Replace secret")
+
+    def act(self) -> None:
+        subscriptions.roll_secret(self.recipient, author=self.author)
+
+
 class RosterForm(VerbForm):
     """A verb on the subscribers of a page, which is chosen first."""
 
@@ -138,6 +148,38 @@ class AddForm(RosterForm):
 
     def act(self) -> None:
         subscriptions.add_by_staff(author=self.author, **self.cleaned_data)
+
+
+class AddWebhookForm(RosterForm):
+    """`recipient` is there once it was added."""
+
+    heading = _("Add webhook")
+
+    address = one_line(_("Address"), help_text=_("https://…, on the public internet."))
+    contact = one_line(_("Owner's e-mail address"), help_text=_("Told when the webhook fails."))
+
+    recipient: Recipient
+
+    def clean_address(self) -> str:
+        """Here, because it asks a name server and `act` is inside a transaction."""
+        return _accepted(addresses.check, self.cleaned_data["address"].strip())
+
+    def clean_contact(self) -> str:
+        return _accepted(subscriptions.normalised, self.cleaned_data["contact"])
+
+    def act(self) -> None:
+        facts = self.cleaned_data
+        self.recipient = subscriptions.add_webhook(
+            facts["page"], url=facts["address"], contact=facts["contact"], author=self.author
+        )
+
+
+def _accepted(read: Callable[[str], str], typed: str) -> str:
+    """What `read` makes of it; its refusal is said at the field."""
+    try:
+        return read(typed)
+    except InvalidInput as refusal:
+        raise ValidationError(str(refusal)) from refusal
 
 
 class ImportForm(RosterForm):

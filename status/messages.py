@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -21,7 +22,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
 from incidents.models import OutboxEvent, Page
-from status import labels, projection, snapshot, tokens
+from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
 from status.models import Recipient
 from status.stories import report_html, report_text
@@ -90,28 +91,38 @@ def of_event(event: OutboxEvent) -> Message | None:
         return None
     if event.is_report:
         told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
+    elif event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+        told = incident.updates[0] if incident.is_ahead else None
     else:
         wanted = event.update and event.update.public_id
         told = next((update for update in incident.updates if update.id == wanted), None)
     if told is None:
         return None
     with _reading(page):
-        content = _tell(page, incident, told, is_correction=event.kind == OutboxEvent.Kind.UPDATE_CORRECTED)
+        content = _tell(page, incident, told, event.kind)
         thread = f"<incident.{incident.id}@{_host(page)}>"
-        return _compose(page, content, {"In-Reply-To": thread, "References": thread})
+        # Until it begins it has its place in calendars; then what was moved or called off must be moved there, too.
+        has_entry = incident.is_ahead or incident.is_cancelled or incident.expected_until is not None
+        calendar = calendars.maintenance(reader.page, incident) if incident.is_maintenance and has_entry else None
+        return _compose(page, content, {"In-Reply-To": thread, "References": thread}, calendar)
 
 
 def of_subscription(recipient: Recipient) -> Message:
     """Asks whether this address wants to be told. Who is told already gets the link that changes what."""
     page = recipient.page
     with _reading(page):
+        asked = _("Somebody, hopefully you, asked that %(name)s tells this address about incidents and maintenance.")
+        if recipient.channel == Recipient.Channel.WEBHOOK:
+            asked = _("Somebody, hopefully you, asked that %(name)s sends what happens to a program at %(host)s.")
         if recipient.state == Recipient.State.ACTIVE:
             template, subject = "subscribed", _("You are subscribed already")
             link = f"{page.url}/subscriptions/{_TOKEN}"
         else:
             template, subject = "confirmation", _("Please confirm your subscription")
             link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
-        content = _render(template, page, subject=f"[{page.name}] {subject}", link=link)
+        # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
+        asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
+        content = _render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
         return _compose(page, content, {})
 
 
@@ -131,7 +142,10 @@ def of_warning(recipient: Recipient) -> Message:
 
 
 def _tell(
-    page: Page, incident: snapshot.Incident, told: snapshot.IncidentUpdate | snapshot.Postmortem, *, is_correction: bool
+    page: Page,
+    incident: snapshot.Incident,
+    told: snapshot.IncidentUpdate | snapshot.Postmortem,
+    kind: str,
 ) -> Content:
     affected: tuple[snapshot.AffectedComponent, ...] = ()
     due_at: datetime | None = None
@@ -140,8 +154,12 @@ def _tell(
     else:
         step, tone = str(labels.WORDS[told.status]), told.status
         affected, due_at = told.affected_components, told.next_update_due_at
-        if is_correction:
+        if incident.is_cancelled and told.status == "completed":
+            step = _("Cancelled")
+        if kind == OutboxEvent.Kind.UPDATE_CORRECTED:
             step = _("Correction (%(status)s)") % {"status": step}
+        elif kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+            step = _("Reminder")
     return _render(
         "incident",
         page,
@@ -185,16 +203,19 @@ def _render(template: str, page: Page, *, subject: str, **context: Any) -> Conte
     )
 
 
-def _compose(page: Page, content: Content, headers: dict[str, str]) -> Message:
+def _compose(page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None) -> Message:
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = content.subject
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
     mail["Date"] = format_datetime(timezone.now())
     mail["Auto-Submitted"] = "auto-generated"
-    if page.support_url.startswith("mailto:"):
-        mail["Reply-To"] = Address(addr_spec=bare(page.support_url.removeprefix("mailto:")))
+    if page.support_email:
+        mail["Reply-To"] = Address(addr_spec=page.support_email)
     mail.set_content(content.text, cte="quoted-printable")
     mail.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    if calendar:
+        name, method = "maintenance.ics", {"method": "PUBLISH", "charset": "utf-8"}
+        mail.add_attachment(calendar, maintype="text", subtype="calendar", filename=name, params=method)
     # Written by hand: the standard library would encode one that has no place to break within 78 characters.
     leave = f"{iri_to_uri(page.url)}/subscriptions/{_TOKEN}/unsubscribe"
     headers |= {

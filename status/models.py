@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page
 from incidents.models.base import Tracked
+
+SECRET_OVERLAP = timedelta(days=1)
 
 
 class RecipientQuerySet(models.QuerySet["Recipient"]):
@@ -38,6 +42,8 @@ class Recipient(Tracked):
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
     secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs a webhook's requests.")
+    old_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs beside it for a day.")
+    rolled_at = models.DateTimeField(_("secret rolled"), null=True, editable=False)
 
     # What it hears about
     everything = models.BooleanField(_("everything on the page"), default=True)
@@ -64,6 +70,12 @@ class Recipient(Tracked):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def secrets(self) -> list[str]:
+        """What signs a webhook's requests: for a while after the secret was rolled the old one too."""
+        is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
+        return [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
 
 
 class Follow(models.Model):
@@ -150,6 +162,20 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} #{self.pk}"
+
+
+class SignUp(models.Model):
+    """What a stranger asked for at the door, until the clock takes it up."""
+
+    page = models.ForeignKey(Page, models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=10, choices=Recipient.Channel.choices)
+    address = models.CharField(max_length=500)
+    contact = models.CharField(max_length=254, blank=True)
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="+", null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()} #{self.pk}"
 
 
 class SignUpCount(models.Model):

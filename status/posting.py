@@ -17,12 +17,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from incidents.authorship import service
-from incidents.errors import InvalidInput
-from incidents.models import OutboxEvent, Page, User
+from incidents.models import OutboxEvent, User
 from incidents.people import service_user
-from incidents.permissions import Verb, require
+from incidents.permissions import Verb
 from status import subscriptions, webhooks
-from status.addresses import INTERNET, Network, check
+from status.addresses import INTERNET, Network
 from status.delivery import FRESH, RUN, Outcome, State, claim, record
 from status.models import Delivery, Recipient
 
@@ -32,30 +31,7 @@ AT_ONCE = 32
 GIVEN_UP_AFTER = timedelta(days=5)
 BLIP = timedelta(hours=1)  # a failure that is over by then is nothing to write home about
 
-BY_WEBHOOK = Q(recipient__channel=Recipient.Channel.WEBHOOK) & ~Q(purpose=Delivery.Purpose.WARNING)
-
-
-def add_webhook(page: Page, *, url: str, contact: str, author: User, network: Network = INTERNET) -> Recipient:
-    """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
-
-    Raises `InvalidInput`, also when the URL leads to a place where nothing is sent. Asks a name server, so do not
-    call it in a transaction.
-    """
-    require(author, Verb.MANAGE_SUBSCRIBERS)
-    check(url, network)
-    return _add(page, url=url, contact=subscriptions.normalised(contact), author=author)
-
-
-@service(Verb.MANAGE_SUBSCRIBERS)
-def _add(page: Page, *, url: str, contact: str, author: User) -> Recipient:
-    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.WEBHOOK, address=url)
-    recipient.lock()
-    if not is_new and (refusal := subscriptions.why_not_added(recipient)):
-        raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, webhooks.new_secret()
-    recipient.state, recipient.confirmed_at = Recipient.State.ACTIVE, timezone.now()
-    recipient.save()
-    return recipient
+BY_WEBHOOK = Q(recipient__channel=Recipient.Channel.WEBHOOK) & Q(purpose=Delivery.Purpose.EVENT)
 
 
 def deliver_webhooks(seconds: float = RUN, network: Network = INTERNET) -> int:

@@ -85,6 +85,7 @@ class Reader:
             time_zone=page.time_zone,
             language=page.language,
             support_url=page.support_url,
+            support_email=page.support_email,
             updated_at=newest.created_at if newest else page.created_at,
         )
         self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")

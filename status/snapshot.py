@@ -19,6 +19,7 @@ class Page:
     time_zone: str  # IANA name
     language: str  # "en"
     support_url: str  # "" when the company gave none
+    support_email: str  # "" when it gave none
     updated_at: datetime  # the newest public fact on this page
 
 
@@ -205,6 +206,11 @@ class Incident:
     @property
     def is_maintenance(self) -> bool:
         return self.scheduled_for is not None
+
+    @property
+    def is_ahead(self) -> bool:
+        """A maintenance that has not begun."""
+        return self.status == "scheduled"
 
     @property
     def is_open(self) -> bool:

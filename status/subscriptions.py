@@ -1,4 +1,4 @@
-"""Subscriptions to a page by e-mail: asked for, confirmed, changed and ended, and what staff do with them.
+"""Subscriptions to a page: asked for, confirmed, changed and ended, and what staff do with them.
 
 Whoever holds a link from a mail acts in the name of `subscriber()`. No address gets into a log or a history row, so
 that `forget` can keep its promise.
@@ -6,38 +6,34 @@ that `forget` can keep its promise.
 
 from __future__ import annotations
 
+import base64
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
-from incidents.errors import DomainError, InvalidInput, InvalidTransition
+from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
 from incidents.people import clock, service_user
 from incidents.permissions import Verb
-from status.models import Delivery, Follow, Recipient, SignUpCount
+from status.models import Delivery, Follow, Recipient, SignUp, SignUpCount
 from status.tokens import CONFIRM_WITHIN
 
-PER_HOUR = 60  # sign-ups from one network: an office behind one address may, a script soon may not
 PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
 ADDRESS_LENGTH = 254  # RFC 5321
 DROPPED_AT_ONCE = 500
 
 State = Recipient.State
 _EMAIL = EmailValidator(allowlist=[])
-
-
-class TooMany(DomainError):
-    """Too many sign-ups from one network within the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +56,13 @@ def subscriber() -> User:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def subscribe(page: Page, *, address: str, network: str, author: User, incident_id: str = "") -> None:
+def subscribe(page: Page, *, address: str, author: User, incident: Incident | None = None) -> None:
     """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
 
-    With `incident_id`, a public id, it asks for that one alone, until it is over. The mail to an address that is
-    subscribed already carries the link to change that, and its subscription stays as it is: the caller learns and
-    changes nothing. `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
+    With `incident` they asked for that one alone, until it is over. The mail to an address that is subscribed already
+    carries the link to change that, and its subscription stays as it is. Raises `InvalidInput`.
     """
     address = normalised(address)
-    incident = _open_incident(page, incident_id) if incident_id else None
-    if incident_id and not incident:
-        raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
-    _admit(network)
-    now = timezone.now()
-    mailed = Q(address=address, confirmation_sent_at__gt=now - PAUSE)
     recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.EMAIL, address=address)
     recipient.lock()
     if recipient.state == State.UNSUBSCRIBED:
@@ -84,10 +73,47 @@ def subscribe(page: Page, *, address: str, network: str, author: User, incident_
         recipient.everything = incident is None or (recipient.everything and not is_new)
         if incident:
             recipient.follows.get_or_create(incident=incident)
-    # Asked after the lock: of two at the same moment the second one sees what the first one sent. Each page by itself,
-    # for the index begins with it.
-    was_mailed = Recipient.objects.filter(mailed, page__in=Page.objects.all(), channel=recipient.channel).exists()
-    if recipient.state != State.QUARANTINED and not was_mailed:
+    owe_confirmation(recipient)
+    recipient.save()
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> None:
+    """Note that somebody asked for messages to a program at `url`, and owe the mailbox `contact` one mail about it.
+
+    A URL that somebody else has subscribed stays theirs, and neither of them is told.
+    """
+    contact = normalised(contact)
+    found = Recipient.objects.filter(page=page, channel=Recipient.Channel.WEBHOOK, address=url).first()
+    recipient = found and found.lock()
+    if recipient and recipient.contact != contact:
+        if recipient.state not in (State.UNCONFIRMED, State.UNSUBSCRIBED):
+            return
+        _erase(recipient)  # what its owner was sent must not open what is another's from now on
+        recipient = None
+    if recipient is None:
+        recipient = Recipient(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
+    if recipient.state == State.UNSUBSCRIBED:
+        _follow(recipient, Choices())
+    if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
+        recipient.state, recipient.secret = State.UNCONFIRMED, new_secret()
+    recipient.save()
+    owe_confirmation(recipient)
+    recipient.save()
+
+
+def owe_confirmation(recipient: Recipient) -> None:
+    """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
+
+    Sets, but does not save, when that was. Asked under the lock: of two at the same moment the second one sees what
+    the first one sent.
+    """
+    now = timezone.now()
+    mailbox = recipient.contact or recipient.address
+    mine = Q(channel=Recipient.Channel.EMAIL, address=mailbox) | Q(channel=Recipient.Channel.WEBHOOK, contact=mailbox)
+    # Each page by itself, for the index begins with it.
+    mailed = Recipient.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
+    if recipient.state != State.QUARANTINED and not mailed.exists():
         recipient.confirmation_sent_at = now
         Delivery.objects.create(
             recipient=recipient,
@@ -95,7 +121,6 @@ def subscribe(page: Page, *, address: str, network: str, author: User, incident_
             priority=Delivery.Priority.PERSONAL,
             due_at=now,
         )
-    recipient.save()
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -180,6 +205,37 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
     return recipient
 
 
+@service(Verb.MANAGE_SUBSCRIBERS)
+def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
+    """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
+
+    Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
+    """
+    contact = normalised(contact)
+    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.WEBHOOK, address=url)
+    recipient.lock()
+    if not is_new and (refusal := why_not_added(recipient)):
+        raise InvalidInput(refusal, field="address")
+    recipient.contact, recipient.secret = contact, new_secret()
+    _activate(recipient)
+    return recipient
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def roll_secret(recipient: Recipient, *, author: User) -> None:
+    """Give a webhook a new secret; the old one signs beside it for SECRET_OVERLAP, so that no message is missed."""
+    recipient.lock()
+    if recipient.channel != Recipient.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
+        raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
+    recipient.old_secret, recipient.secret, recipient.rolled_at = recipient.secret, new_secret(), timezone.now()
+    recipient.save()
+
+
+def new_secret() -> str:
+    """What a webhook's requests are signed with, as Standard Webhooks writes it."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
 def why_not_added(recipient: Recipient) -> str:
     """Why staff cannot subscribe this address once more; "" when they can."""
     match recipient.state:
@@ -198,6 +254,7 @@ def forget(address: str, *, author: User) -> int:
 
     Who was told what stays in the record, without saying who that was. Returns how many rows had it.
     """
+    SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
     named = Recipient.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
     for recipient in (rows := list(named)):
         recipient.lock()
@@ -206,7 +263,8 @@ def forget(address: str, *, author: User) -> int:
         else:
             recipient.contact = ""
             recipient.save()
-            Delivery.objects.filter(recipient=recipient, purpose=Delivery.Purpose.WARNING).update(answer="")
+            _cancel(Q(recipient=recipient) & ~Q(purpose=Delivery.Purpose.EVENT), "forgotten")
+            Delivery.objects.filter(recipient=recipient).exclude(purpose=Delivery.Purpose.EVENT).update(answer="")
     return len(rows)
 
 
@@ -214,7 +272,7 @@ def forget(address: str, *, author: User) -> int:
 
 
 def sweep() -> None:
-    """Drop what nobody confirmed, and counts that are over; for the clock, as often as it likes."""
+    """Drop what nobody confirmed, and counts of sign-ups that are over; for the clock, as often as it likes."""
     drop_unconfirmed(author=clock())
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
@@ -223,7 +281,7 @@ def sweep() -> None:
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN
-    unconfirmed = Recipient.objects.filter(state=State.UNCONFIRMED, channel=Recipient.Channel.EMAIL, deleted_at=None)
+    unconfirmed = Recipient.objects.filter(state=State.UNCONFIRMED, deleted_at=None)
     rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
     count = 0
     for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:
@@ -256,7 +314,7 @@ def cancel(deliveries: Sequence[Delivery], *, author: User) -> int:
     return _cancel(Q(pk__in=[row.pk for row in deliveries]), "staff")
 
 
-# --- Addresses and networks -------------------------------------------------------------------------------------------
+# --- Addresses --------------------------------------------------------------------------------------------------------
 
 
 def normalised(address: str) -> str:
@@ -274,30 +332,7 @@ def normalised(address: str) -> str:
     return found
 
 
-def network_of(address: str) -> str:
-    """The network that an IP address counts for: its /24, or its /64 of IPv6."""
-    ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return str(ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
-
-
-def _admit(network: str) -> None:
-    """Count one sign-up; a conditional UPDATE, so that processes together let no more than the limit pass."""
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    SignUpCount.objects.get_or_create(network=network, hour=hour)
-    below = Q(network=network, hour=hour, count__lt=PER_HOUR)
-    if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
-        raise TooMany(_("Very many people from your network subscribed within the hour. Try again in an hour."))
-
-
 # --- Rows -------------------------------------------------------------------------------------------------------------
-
-
-def _open_incident(page: Page, public_id: str) -> Incident | None:
-    if not public_id.isalnum():  # PostgreSQL refuses to look for a NUL
-        return None
-    return Incident.objects.public().on(page).unresolved().filter(public_id=public_id).first()
 
 
 def _activate(recipient: Recipient) -> None:
@@ -331,7 +366,7 @@ def _erase(recipient: Recipient) -> None:
     Delivery.objects.filter(recipient=recipient).exclude(answer="").update(answer="")
     recipient.follows.all().delete()
     recipient.address = f"forgotten {recipient.public_id}"  # no address, and unique
-    recipient.contact = recipient.secret = recipient.reason = ""
+    recipient.contact = recipient.secret = recipient.old_secret = recipient.reason = ""
     recipient.state = State.UNSUBSCRIBED
     recipient.deleted_at = timezone.now()
     recipient.save()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents import metrics
-from status import delivery, posting, subscriptions
+from status import delivery, posting, signups, subscriptions
 from status import relay as relay_module
 
 
 @shared_task(ignore_result=True)
 def relay() -> None:
+    signups.take_up()
     relay_module.relay()
     relay_module.owe()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from ipaddress import ip_address
@@ -18,11 +19,14 @@ from django.views.decorators.http import require_http_methods
 
 from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
-from status import assets, subscriptions, tokens
+from status import addresses, assets, signups, subscriptions, tokens
 from status.forms import ChoicesForm
 from status.models import Recipient
 from status.serving import ASKED_HOST, ASKED_PAGE
-from status.subscriptions import State, TooMany, subscriber
+from status.signups import TooMany
+from status.subscriptions import State, subscriber
+
+logger = logging.getLogger(__name__)
 
 View = Callable[[HttpRequest, Recipient], HttpResponse]
 reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
@@ -34,26 +38,51 @@ reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
 @reading_and_sending
 def subscribe(request: HttpRequest) -> HttpResponse:
     """The form of every published page, and its answer, which is the same whether or not an address is subscribed."""
+
+    def ask(page: Page) -> None:
+        facts = {"address": request.POST.get("address", ""), "incident_id": request.POST.get("incident", "")}
+        signups.ask(page, **facts, network=_network(request), author=subscriber())
+
+    return _door(request, "subscribe", ask, typed={"address": "address", "incident_id": "incident"})
+
+
+@csrf_exempt
+@reading_and_sending
+def subscribe_webhook(request: HttpRequest) -> HttpResponse:
+    """The same for a program, whose owner confirms by mail."""
+
+    def ask(page: Page) -> None:
+        url, contact = request.POST.get("url", "").strip(), request.POST.get("contact", "")
+        addresses.check(url)
+        signups.ask_for_webhook(page, url=url, contact=contact, network=_network(request), author=subscriber())
+
+    return _door(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})
+
+
+def _door(
+    request: HttpRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
+) -> HttpResponse:
+    """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
     page = _page(request)
     if page is None:
         return _refusal(request, 404, _("There is no status page here to subscribe to."))
     with translation.override(page.language):
         if request.method != "POST":
-            return _show(request, "subscribe", page)
+            return _show(request, template, page)
         if _is_from_elsewhere(request):
             return _refusal(request, 403, _("This form was sent from another site. Use the one on our status page."))
-        address, incident_id = request.POST.get("address", ""), request.POST.get("incident", "")
         status, error = 200, ""
         try:
-            subscriptions.subscribe(
-                page, address=address, incident_id=incident_id, network=_network(request), author=subscriber()
-            )
+            ask(page)
         except TooMany as refusal:
             status, error = 429, str(refusal)
         except DomainError as refusal:
             status, error = 422, str(refusal)
-        template = ("subscribe_form" if error else "subscribe_sent") if request.htmx else "subscribe"  # type: ignore[attr-defined]  # django-htmx's middleware sets it
-        again = {"address": address, "incident_id": incident_id} if error else {}
+        if error:
+            logger.info("a sign-up from %s was refused: %s", _network(request), error)
+        if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+            template = f"{template}_form" if error else "subscribe_sent"
+        again = {name: request.POST.get(sent, "") for name, sent in typed.items()} if error else {}
         response = _show(request, template, page, status=status, error=error, sent=not error, **again)
         if status == 429:
             response["Retry-After"] = "3600"
@@ -133,12 +162,25 @@ def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=has_left)
 
 
+@_by_token(tokens.read_subscription)
+def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    """Give a webhook another secret; the page of its subscription shows it."""
+    if request.method == "POST":
+        try:
+            subscriptions.roll_secret(recipient, author=subscriber())
+        except InvalidTransition as refusal:
+            return _refusal(request, 409, str(refusal))
+    return redirect("subscription", token=tokens.subscription(recipient.public_id))
+
+
 def _show(request: HttpRequest, template: str, page: Page | None, *, status: int = 200, **context: Any) -> HttpResponse:
     context |= {"page": page, "css": assets.url("status.css")}
     return render(request, f"status/{template}.html", context, status=status)
 
 
 def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    # Without the address, which has a token: whoever holds one can act by it.
+    logger.info("a subscriber's request from %s was refused: %s", _network(request), sentence)
     return _show(request, "subscription_refused", _page(request), status=status, sentence=sentence)
 
 
@@ -167,4 +209,4 @@ def _network(request: HttpRequest) -> str:
             caller = str(ip)
             if ip.is_global:
                 break
-    return subscriptions.network_of(caller) if caller else "unknown"
+    return signups.network_of(caller) if caller else "unknown"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import secrets
 import ssl
 import time
 from contextlib import closing, suppress
@@ -80,10 +79,6 @@ def next_attempt(attempts: int) -> timedelta | None:
     return RETRIES[attempts - 1] if attempts <= len(RETRIES) else None
 
 
-def new_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
 # --- What it says -----------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +106,8 @@ def messages_of(event: OutboxEvent) -> list[Message]:
     document = _incident(site.page, incident)
     if event.is_report:
         return [Message("", head | {"incident": document})] if incident.postmortem else []
+    if event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
+        return [Message("", head | {"incident": document})] if incident.is_ahead else []
     told = next((each for each in incident.updates if update and each.id == update.public_id), None)
     if told is None:
         return []
@@ -182,7 +179,7 @@ class Request:
     """One POST, ready but for its time. `id` is the same on every try: by it the other side knows a repetition."""
 
     url: str
-    secret: str
+    secrets: list[str]
     id: str
     body: bytes
 
@@ -192,7 +189,7 @@ def requests(messages: Sequence[Message], delivery: Delivery) -> list[Request]:
     return [
         Request(
             url=recipient.address,
-            secret=recipient.secret,
+            secrets=recipient.secrets,
             id=f"msg_{delivery.pk}_{recipient.public_id}{message.key}",
             body=payload(message, delivery),
         )
@@ -201,7 +198,7 @@ def requests(messages: Sequence[Message], delivery: Delivery) -> list[Request]:
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header."""
+    """One of the `webhook-signature` header."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.digest(key, b"%s.%d.%s" % (message_id.encode(), timestamp, body), "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"
@@ -254,7 +251,9 @@ def _post(request: Request, target: Target, network: Network, deadline: float) -
         "Connection": "close",
         "webhook-id": request.id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(request.secret, request.id, timestamp, request.body),
+        "webhook-signature": " ".join(
+            signature(secret, request.id, timestamp, request.body) for secret in request.secrets
+        ),
     }
     with closing(HTTPConnection(target.host, target.port)) as connection:
         connection.auto_open = 0  # it would look the name up by itself

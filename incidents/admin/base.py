@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
@@ -15,7 +16,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,13 +24,14 @@ from django.utils.translation import gettext_lazy as _
 from incidents.admin import history
 from incidents.errors import DomainError, Forbidden
 from incidents.forms.verb import MomentField, MomentInput, VerbForm, show_refusal
-from incidents.models import Page, User
+from incidents.models import Page, Submission, User
 from incidents.models.base import Tracked
 from incidents.permissions import Verb, allows, require
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
+TWICE = _("This was sent twice. It was done once.")
 REFUSAL = "incidents.refusal"  # in request.META: what the service said to this form
 
 
@@ -41,6 +43,12 @@ def acting(request: HttpRequest) -> User:
 def sent(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to."""
     return request.POST if request.method == "POST" else None
+
+
+def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
+    """With the word for the browser that it need not keep what was typed into this form any longer."""
+    response.set_cookie("accepted", form.token, secure=settings.SESSION_COOKIE_SECURE, samesite="Strict")
+    return response
 
 
 class RecordForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -160,7 +168,8 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
                     if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
                         return render(request, "console/preview.html", context)
                 elif request.method == "POST" and form.perform():
-                    return done()
+                    answer = self._repeated(request, form.repeated, original) if form.repeated else done()
+                    return accepted(answer, form)
                 fields = form.fieldsets or ((None, {"fields": list(form.fields)}),)
                 present = [
                     (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})
@@ -171,6 +180,13 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         except Forbidden as refusal:
             context |= {"title": _("Not allowed"), "sentence": str(refusal)}
             return render(request, "admin/incidents/forbidden.html", context, status=403)
+
+    def _repeated(self, request: HttpRequest, first: Submission, original: models.Model | None) -> HttpResponse:
+        messages.info(request, TWICE)
+        if first.incident:
+            return redirect("room", first.incident.public_id)
+        site = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return redirect(f"{site}_change", original.pk) if original else redirect(f"{site}_changelist")
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

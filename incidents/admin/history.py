@@ -22,6 +22,7 @@ from incidents.models import (
     Incident,
     IncidentRole,
     IncidentUpdate,
+    PlannedUpdate,
     Postmortem,
     PostmortemRevision,
     TimelineEntry,
@@ -66,6 +67,11 @@ def of_row(row: Tracked) -> list[Entry]:
     return _newest_first(_entries(row))
 
 
+def facts_of(incident: Incident) -> list[Entry]:
+    """How the facts of an incident changed, newest first; what its updates changed they tell themselves."""
+    return _newest_first(_entries(incident, leave_out=TOLD_BY_UPDATES))
+
+
 def of_component(component: Component) -> list[Entry]:
     """The history of a component with every status it had."""
     changes = component.status_changes.select_related("author", "update__incident")
@@ -82,6 +88,8 @@ def of_incident(incident: Incident) -> list[Entry]:
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
+    planned = PlannedUpdate.history.filter(incident_id=incident.pk).select_related("author")
+    entries += _told(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
     roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
     entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
     if plan := getattr(incident, "plan", None):

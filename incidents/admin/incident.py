@@ -26,13 +26,15 @@ from incidents.forms.incident import (
     DeletionForm,
     IncidentForm,
     MaintenanceForm,
-    NoteForm,
     PublishForm,
     StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
 )
+from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from incidents.forms.role import RoleForm
+from incidents.forms.still import StillForm
+from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "still": StillForm,
+    "plan": PlanForm,
     "withdraw": WithdrawalForm,
     "publish": PublishForm,
     "note": NoteForm,
@@ -52,6 +56,10 @@ VERBS: dict[str, type[IncidentForm]] = {
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
+    StillForm: gettext_lazy("The update is posted."),
+    PlanForm: gettext_lazy("The update is planned."),
+    PlannedForm: gettext_lazy("The planned update is changed."),
+    PlanCancellationForm: gettext_lazy("The planned update is cancelled."),
     WithdrawalForm: gettext_lazy("The update is taken back."),
     PublishForm: gettext_lazy("The incident is public."),
     NoteForm: gettext_lazy("Noted."),
@@ -74,7 +82,8 @@ class FactsForm(RecordForm):
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
     form = FactsForm
-    list_display = ("title", "state", "peak", "weight", "page", "visibility", "last_said")
+    list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_said")
+    list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)
     list_select_related = ("page",)
     search_fields = ("title", "public_id")
@@ -93,8 +102,11 @@ class IncidentAdmin(RecordAdmin):
             path(f"<int:pk>/{name}/", wrap(self.verb_view), {"form_class": form}, name=f"incidents_incident_{name}")
             for name, form in VERBS.items()
         ]
-        correct = wrap(self.correct_view)
+        correct, planned = wrap(self.correct_view), wrap(self.planned_view)
+        change, cancel = {"form_class": PlannedForm}, {"form_class": PlanCancellationForm}
         return [
+            path("<int:pk>/planned/<int:planned_pk>/", planned, change, name="incidents_incident_planned"),
+            path("<int:pk>/planned/<int:planned_pk>/cancel/", planned, cancel, name="incidents_incident_unplan"),
             path("schedule/", wrap(self.schedule_view), name="incidents_incident_schedule"),
             path("<int:pk>/updates/<int:update_pk>/", correct, name="incidents_incident_correct"),
             *verbs,
@@ -102,6 +114,10 @@ class IncidentAdmin(RecordAdmin):
         ]
 
     # --- The list ---------------------------------------------------------------------------------------------------
+
+    @admin.display(description=gettext_lazy("title"), ordering="title")
+    def titled(self, incident: Incident) -> str:
+        return format_html('<a href="{}">{}</a>', home(incident), incident.title)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, incident: Incident) -> str:
@@ -147,11 +163,13 @@ class IncidentAdmin(RecordAdmin):
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 
     def tools(self, user: User, obj: Incident) -> list[tuple[str, StrPromise]]:
-        return [
+        room = [(reverse("room", args=[obj.public_id]), gettext_lazy("Incident room"))]
+        verbs = [
             (reverse(f"admin:incidents_incident_{name}", args=[obj.pk]), form.heading)
             for name, form in VERBS.items()
             if form.fits(obj) and allows(user, form.verb)
         ]
+        return [*room, *verbs] if obj.kind == Kind.REALTIME else verbs
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -163,6 +181,7 @@ class IncidentAdmin(RecordAdmin):
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
                 "roles": incident.roles.active().select_related("user"),
+                "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
@@ -189,7 +208,7 @@ class IncidentAdmin(RecordAdmin):
             messages.success(request, _("The public page shows it now."))
         else:
             messages.success(request, _("Recorded. The public does not see it yet."))
-        return redirect("admin:incidents_incident_change", form.incident.pk)
+        return redirect(home(form.incident))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[IncidentForm]) -> HttpResponse:
         incident = live_or_404(pk)
@@ -203,7 +222,7 @@ class IncidentAdmin(RecordAdmin):
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
-        return redirect("admin:incidents_incident_change", incident.pk)
+        return redirect(home(incident))
 
     def _warn_of_components(self, request: HttpRequest, incident: Incident) -> None:
         names = [
@@ -225,6 +244,14 @@ class IncidentAdmin(RecordAdmin):
         form = CorrectionForm(acting(request), update, sent(request))
         return self.answer(request, form, original=incident, done=partial(self._done, request, form))
 
+    def planned_view(
+        self, request: HttpRequest, pk: int, planned_pk: int, form_class: type[PlannedForm | PlanCancellationForm]
+    ) -> HttpResponse:
+        incident = live_or_404(pk)
+        planned = get_object_or_404(incident.planned.open(), pk=planned_pk)
+        form = form_class(acting(request), planned, sent(request))
+        return self.answer(request, form, original=incident, done=partial(self._done, request, form))
+
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -238,6 +265,13 @@ class IncidentAdmin(RecordAdmin):
             return redirect("admin:incidents_incident_changelist")
 
         return self.answer(request, form, original=incident, done=done)
+
+
+def home(incident: Incident) -> str:
+    """The address at which staff work on it."""
+    if incident.kind == Kind.REALTIME:
+        return reverse("room", args=[incident.public_id])
+    return reverse("admin:incidents_incident_change", args=[incident.pk])
 
 
 def live_or_404(pk: int) -> Incident:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents.catalogue import set_component_status
 from incidents.forms.verb import MomentField, VerbForm, one_line
@@ -19,51 +21,91 @@ from incidents.permissions import Verb
 if TYPE_CHECKING:
     from incidents.forms.verb import Data
 
-    Rows = forms.BaseFormSet["ComponentRow"]
+SHOWN = 24  # components of a group that are shown at once
+UNCHANGED = "unchanged"
 
 
-class ComponentRow(forms.Form):
-    """One component that an update names, with its new status."""
+class ComponentChips(forms.Form):
+    """What an update says of each component: nothing, that it is affected as it is, or a new status."""
 
-    component = forms.ChoiceField(label=_("Component"), required=False)
-    status = forms.TypedChoiceField(
-        label=_("Status"),
-        required=False,
-        empty_value=None,
-        coerce=ComponentStatus,
-        choices=[("", _("No change")), *ComponentStatus.choices],
-    )
-
-    def __init__(self, *args: Any, components: Mapping[str, Component], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Data, components: Mapping[str, Component], named: Collection[int] = (), initial: str = UNCHANGED
+    ) -> None:
+        """`initial` is what is chosen for those `named` already."""
+        super().__init__(data, prefix="components")
         self.components = components
-        for field in self.fields.values():  # in a table: its head is not each field's label
-            field.widget.attrs["aria-label"] = field.label
-        component = self.fields["component"]
-        assert isinstance(component, forms.ChoiceField)
-        component.choices = [("", "---------"), *grouped(components.values())]
+        for key, component in components.items():
+            current = ComponentStatus(component.current)
+            others = [(status.value, status.label) for status in ComponentStatus if status is not current]
+            staying = _("Named, stays %(status)s") % {"status": current.label}
+            self.fields[key] = forms.ChoiceField(
+                label=component.name,
+                required=False,
+                choices=[("", _("Not named")), (UNCHANGED, staying), *others],
+                initial=_differing(initial, current) if component.pk in named else "",
+            )
 
-    def clean_component(self) -> Component | None:
-        return self.components.get(self.cleaned_data["component"])
+    def clean(self) -> dict[str, Any]:
+        sent = {name.removeprefix("components-") for name, value in self.data.items() if _is_choice(name, value)}
+        if sent - self.fields.keys():
+            raise ValidationError(
+                _("A component that you chose is not on this page any more. Look through them again.")
+            )
+        return self.cleaned_data
 
-    def clean_status(self) -> ComponentStatus | None:
-        status: ComponentStatus | None = self.cleaned_data["status"]
-        if status and not self.cleaned_data.get("component"):
-            raise ValidationError(_("Choose the component that has this status."))
-        return status
+    def affected(self) -> list[tuple[Component, ComponentStatus | None]]:
+        """What was chosen, as services take it."""
+        return [
+            (self.components[key], None if said == UNCHANGED else ComponentStatus(said))
+            for key, said in self.cleaned_data.items()
+            if said
+        ]
+
+    def groups(self) -> list[Group]:
+        """The fields under their headings, in page order."""
+        groups: dict[str, Group] = {}
+        has_pages = len({component.page_id for component in self.components.values()}) > 1
+        for key, component in self.components.items():
+            heading = _heading(component, has_pages=has_pages)
+            group = groups.setdefault(heading, Group(heading, []))
+            field = self[key]
+            group.chips.append(Chip(field, component, is_named=bool(field.value())))
+        return list(groups.values())
 
 
-def component_rows(data: Data, components: Mapping[str, Component], named: Iterable[Component] = ()) -> Rows:
-    """Rows for the components `named` and empty ones for more."""
-    initial = [{"component": str(component.pk)} for component in named]
-    factory = forms.formset_factory(ComponentRow, extra=1 if initial else 3, max_num=100)
-    return factory(data, prefix="components", initial=initial, form_kwargs={"components": components})
+@dataclass(frozen=True, slots=True)
+class Chip:
+    field: forms.BoundField
+    component: Component
+    is_named: bool
+
+    @property
+    def shown(self) -> ComponentStatus:
+        return self.component.shown
 
 
-def affected(rows: Rows) -> list[tuple[Component, ComponentStatus | None]]:
-    """What valid rows say, as services take it."""
-    chosen = [row.cleaned_data for row in rows if row.cleaned_data.get("component")]
-    return [(row["component"], row["status"]) for row in chosen]
+@dataclass(frozen=True, slots=True)
+class Group:
+    heading: str
+    chips: list[Chip]
+
+    @property
+    def is_open(self) -> bool:
+        """A long list is folded away until one of it is named."""
+        return len(self.chips) <= SHOWN or any(chip.is_named for chip in self.chips)
+
+
+def _is_choice(name: str, value: object) -> bool:
+    return name.startswith("components-") and bool(value)
+
+
+def _differing(wanted: str, current: ComponentStatus) -> str:
+    return UNCHANGED if wanted == current else wanted
+
+
+def _heading(component: Component, *, has_pages: bool) -> str:
+    names = [component.page.name if has_pages else "", component.group.name if component.group else ""]
+    return " - ".join(filter(None, names))
 
 
 def choosable(pages: Iterable[Page]) -> dict[str, Component]:
@@ -81,11 +123,10 @@ def grouped(components: Iterable[Component]) -> list[tuple[Any, Any]]:
     has_pages = len({component.page_id for component in components}) > 1
     groups: dict[str, list[tuple[int, str]]] = {"": []}
     for component in components:
-        headings = [component.page.name if has_pages else "", component.group.name if component.group else ""]
         label = component.name
         if component.shown != ComponentStatus.OPERATIONAL:
             label = f"{label} ({component.shown.label})"
-        groups.setdefault(" - ".join(filter(None, headings)), []).append((component.pk, label))
+        groups.setdefault(_heading(component, has_pages=has_pages), []).append((component.pk, label))
     return [*groups.pop(""), *groups.items()]
 
 
@@ -93,12 +134,16 @@ class StatusForm(VerbForm):
     """A component's status by hand."""
 
     verb = Verb.SET_COMPONENT_STATUS
-    heading = _("Set status")
+    heading = gettext_lazy("Set status")
 
-    status = forms.TypedChoiceField(label=_("Status"), choices=ComponentStatus.choices, coerce=ComponentStatus)
-    reason = one_line(_("Reason"), required=False, most=200, help_text=_("Internal."))
+    status = forms.TypedChoiceField(
+        label=gettext_lazy("Status"), choices=ComponentStatus.choices, coerce=ComponentStatus
+    )
+    reason = one_line(gettext_lazy("Reason"), required=False, most=200, help_text=gettext_lazy("Internal."))
     effective_at = MomentField(
-        label=_("Since"), required=False, help_text=_("Empty for now. An earlier time corrects the uptime.")
+        label=gettext_lazy("Since"),
+        required=False,
+        help_text=gettext_lazy("Empty for now. An earlier time corrects the uptime."),
     )
 
     def __init__(self, author: User, component: Component, data: Data = None) -> None:

@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
-from incidents.forms.components import affected, choosable, component_rows, grouped
+from incidents.forms.components import ComponentChips, choosable, grouped
 from incidents.forms.promise import PromiseForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
-from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
+from incidents.lifecycle import (
+    STATUSES,
+    IncidentStatus,
+    Kind,
+    Severity,
+    Visibility,
+    allowed_statuses,
+    proposed_severity,
+)
 from incidents.maintenance import schedule_maintenance
-from incidents.models import Incident, IncidentUpdate, Page, Postmortem, TimelineEntry, User
+from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems.headings import Template
 from incidents.postmortems.writing import start_postmortem
@@ -29,10 +36,10 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from incidents.timeline import note
 
 if TYPE_CHECKING:
-    from incidents.forms.components import Rows
+    from django_stubs_ext import StrPromise
+
     from incidents.forms.verb import Data
 
 
@@ -68,7 +75,7 @@ class MessageForm(IncidentForm, PromiseForm):
         super().__init__(author, incident, data)
         components = choosable([incident.page])
         named = set(incident.components().values_list("pk", flat=True))
-        self.components: Rows = component_rows(data, components, [c for c in components.values() if c.pk in named])
+        self.components: ComponentChips = ComponentChips(data, components, named)
         self.offer_statuses()
         if self.promises():
             self.offer_promises(Severity(incident.severity))
@@ -118,8 +125,8 @@ class UpdateForm(MessageForm):
             status=facts["status"],
             body=facts["body"],
             author=self.author,
-            components=affected(self.components),
-            display_at=facts["display_at"],
+            components=self.components.affected(),
+            display_at=facts.get("display_at"),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
             seen=facts["seen"],
             notify=facts["notify"],
@@ -175,7 +182,7 @@ class PublishForm(MessageForm):
             status=facts["status"],
             body=facts["body"],
             author=self.author,
-            components=affected(self.components),
+            components=self.components.affected(),
             next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
         )
 
@@ -203,31 +210,6 @@ class CorrectionForm(IncidentForm):
 
     def act(self) -> None:
         correct_update(self.update, author=self.author, **self.cleaned_data)
-
-
-class NoteForm(IncidentForm):
-    verb = Verb.NOTE_TIMELINE
-    heading = _("Note on timeline")
-    fieldsets = (
-        (None, {"fields": ["text", "occurred_at", "kind"]}),
-        (_("More"), {"fields": ["outcome", "precision", "ended_at"], "classes": ["collapse"]}),
-    )
-
-    text = many_lines(
-        _("What happened"), rows=3, help_text=_("Internal. It cannot be changed, only followed by another.")
-    )
-    occurred_at = MomentField(label=_("When"))
-    kind = column(TimelineEntry, "kind")
-    outcome = column(TimelineEntry, "outcome", help_text=_("Of a mitigation attempt."))
-    precision = column(TimelineEntry, "precision")
-    ended_at = MomentField(label=_("Until"), required=False, help_text=_("The end of a range."))
-
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        self.fields["occurred_at"].initial = timezone.now
-
-    def act(self) -> None:
-        note(self.incident, author=self.author, **self.cleaned_data)
 
 
 class StartPostmortemForm(IncidentForm):
@@ -260,6 +242,13 @@ class DeletionForm(IncidentForm):
         delete_incident(self.incident, author=self.author, **self.cleaned_data)
 
 
+def question(words: StrPromise, severity: Severity) -> forms.BooleanField:
+    """To be answered by yes or no; a yes proposes `severity`."""
+    return forms.BooleanField(
+        label=words, required=False, widget=forms.CheckboxInput({"data-severity": severity.label})
+    )
+
+
 class PageForm(VerbForm):
     """A verb that begins something on a page; with one page there is nothing to choose."""
 
@@ -290,8 +279,9 @@ class DeclareForm(PageForm, PromiseForm):
     heading = _("Declare incident")
     tells = True
     fieldsets = (
-        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at"]}),
-        (_("Visibility and weight"), {"fields": ["visibility", "severity", "impact_override", "notify"]}),
+        (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at", "notify"]}),
+        (_("How bad is it?"), {"fields": ["is_core_down", "is_core_degraded", "is_unnoticed", "severity"]}),
+        (_("Who sees it"), {"fields": ["visibility", "impact_override"], "classes": ["collapse"]}),
         (
             _("Times, when it began earlier"),
             {
@@ -301,6 +291,7 @@ class DeclareForm(PageForm, PromiseForm):
         ),
     )
     MESSAGE = ("body", "status", "display_at", "notify", "next_update", "next_update_due_at")
+    QUESTIONS = ("is_core_down", "is_core_degraded", "is_unnoticed")
     TIMES = ("impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at")
 
     title = one_line(_("Title"))
@@ -315,7 +306,19 @@ class DeclareForm(PageForm, PromiseForm):
         coerce=IncidentStatus,
     )
     visibility = column(Incident, "visibility")
-    severity = column(Incident, "severity", help_text=_("Internal."))
+    is_core_down = question(_("A core function is down for most customers, or data is lost or exposed"), Severity.SEV1)
+    is_core_degraded = question(
+        _("A core function is broken or slow for many, and there is no workaround"), Severity.SEV2
+    )
+    is_unnoticed = question(_("Customers do not notice"), Severity.SEV4)
+    severity = forms.TypedChoiceField(
+        label=_("Severity"),
+        required=False,
+        empty_value=None,
+        coerce=Severity,
+        choices=[("", _("As the answers say (none ticked: SEV 3)")), *Severity.choices],
+        help_text=_("Internal. Unsure between two? Take the higher one."),
+    )
     impact_override = column(Incident, "impact_override", help_text=_("Empty: computed from the components."))
     notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
     display_at = MomentField(label=_("Time shown"), required=False, help_text=_("On the first update; empty for now."))
@@ -327,7 +330,7 @@ class DeclareForm(PageForm, PromiseForm):
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
         if allows(author, Verb.POST_UPDATE):
-            self.components = component_rows(data, choosable(self.pages))
+            self.components = ComponentChips(data, choosable(self.pages))
             self.offer_promises()
         else:
             for name in self.MESSAGE:
@@ -337,19 +340,20 @@ class DeclareForm(PageForm, PromiseForm):
         facts = self.cleaned_data
         says_more = facts.get("status", IncidentStatus.INVESTIGATING) != IncidentStatus.INVESTIGATING
         if self.components is not None and self.components.is_valid():
-            says_more = says_more or bool(affected(self.components))
+            says_more = says_more or bool(self.components.affected())
         if says_more and not facts.get("body"):
             self.add_error("body", _("Write a message: it carries the status and the components."))
         return facts
 
     def act(self) -> None:
         facts = self.cleaned_data
+        severity = facts["severity"] or proposed_severity(**{name: facts[name] for name in self.QUESTIONS})
         self.incident = declare_incident(
             facts["page"],
             title=facts["title"],
             author=self.author,
             visibility=facts["visibility"],
-            severity=facts["severity"],
+            severity=severity,
             impact_override=facts["impact_override"],
         )
         times: Any = {name: facts[name] for name in self.TIMES if facts[name]}
@@ -362,9 +366,9 @@ class DeclareForm(PageForm, PromiseForm):
                 status=facts["status"],
                 body=facts["body"],
                 author=self.author,
-                components=affected(self.components),
+                components=self.components.affected(),
                 display_at=facts["display_at"],
-                next_update_due_at=self.promised(facts["severity"], facts["status"]) if is_public else None,
+                next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,36 +13,46 @@ from django import forms
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.models import User
+from incidents.models import Submission, User
 from incidents.permissions import Verb
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-    from incidents.forms.components import Rows
+    from incidents.forms.components import ComponentChips
 
     Data = Mapping[str, Any] | None
     Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
 
 REASON_LENGTH = 500
+TOKEN = "token"  # noqa: S105  (the name of an input)
+UNTYPED = {TOKEN, "csrfmiddlewaretoken"}  # what the page put into the form by itself
 
 
 class VerbForm(forms.Form):
-    """One verb. `heading` is what the page and its button say; times are entered in `zone`."""
+    """One verb. `heading` is what the page and its button say; times are entered in `zone`.
+
+    Each form that is shown carries a new `token`. What is sent twice with one token is done once: `repeated` is then
+    the first time. Sent with one token but with other words, it is refused, and a third time it is meant.
+    """
 
     verb: ClassVar[Verb]
     heading: ClassVar[StrPromise]
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
-    components: Rows | None = None
+    components: ComponentChips | None = None
+    repeated: Submission | None = None
     tells: ClassVar[bool] = False  # whether customers may read something new after it: then staff can preview it
 
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(data)
         self.author = author
+        self.token = str((data or {}).get(TOKEN, ""))[:32] or new_token()
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -57,7 +69,11 @@ class VerbForm(forms.Form):
             return False
         try:
             with transaction.atomic():
-                self.act()
+                if TOKEN not in self.data:
+                    self.act()
+                elif not self._is_repeated():
+                    self.act()
+                    self._remember()
         except Forbidden:
             raise
         except DomainError as refusal:
@@ -65,12 +81,44 @@ class VerbForm(forms.Form):
             return False
         return True
 
+    def _is_repeated(self) -> bool:
+        """Whether this was done before. A transaction that does the same at this moment is waited for."""
+        files = sorted((name, str(file), getattr(file, "size", 0)) for name, file in self.files.items())
+        digest = hashlib.sha256(repr((_typed(self.data), files)).encode()).hexdigest()
+        first, is_new = Submission.objects.get_or_create(
+            author=self.author, token=self.token, defaults={"digest": digest}
+        )
+        if is_new:
+            return False
+        if first.digest == digest:
+            self.repeated = first
+            return True
+        self.token = new_token()
+        raise DomainError(
+            _("This form was sent before, with other words; that was done at %(time)s. Send it again to do this too.")
+            % {"time": f"{timezone.localtime(first.created_at):%H:%M %Z}"}
+        )
+
+    def _remember(self) -> None:
+        """What was done, for who sends it again."""
+        if incident := getattr(self, "incident", None):
+            Submission.objects.filter(author=self.author, token=self.token).update(incident=incident)
+
     def act(self) -> None:
         """Call the service."""
         raise NotImplementedError  # each verb has its own; an abstract class would clash with the metaclass of forms
 
     def refuse(self, refusal: DomainError) -> None:
         show_refusal(self, refusal)
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def _typed(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    pairs = data.lists() if isinstance(data, MultiValueDict) else data.items()
+    return sorted((name, value) for name, value in pairs if name not in UNTYPED)
 
 
 def show_refusal(form: forms.BaseForm, refusal: DomainError) -> None:

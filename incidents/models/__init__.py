@@ -10,10 +10,12 @@ from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemLook
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
+from incidents.models.submission import Submission
 from incidents.models.template import IncidentTemplate, TemplateComponent
 from incidents.models.timeline import TimelineEntry
 
@@ -39,12 +41,15 @@ __all__ = [
     "MetricPoint",
     "OutboxEvent",
     "Page",
+    "PlannedComponent",
+    "PlannedUpdate",
     "Postmortem",
     "PostmortemComment",
     "PostmortemLook",
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "Submission",
     "TemplateComponent",
     "TimelineEntry",
     "UpdateCadence",

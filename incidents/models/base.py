@@ -14,7 +14,8 @@ from incidents.authorship import history_author
 
 M = TypeVar("M", bound=models.Model)
 
-PERSONAL = ("address", "contact", "secret")  # kept in no history row, so that a subscriber can be forgotten
+# Kept in no history row, so that a subscriber can be forgotten
+PERSONAL = ("address", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
 

@@ -95,6 +95,9 @@ class Component(Tracked):
     )
     name = models.CharField(_("name"), max_length=100)
     description = models.CharField(_("description"), max_length=500, blank=True)
+    owner = models.CharField(
+        _("owner"), max_length=100, blank=True, help_text=_("Internal: the team or the person to ask.")
+    )
     position = models.PositiveIntegerField(_("position"), default=1)
     visibility = models.CharField(
         _("visibility"),

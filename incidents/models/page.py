@@ -48,6 +48,9 @@ class Page(Tracked):
     )
     language = models.CharField(_("language"), max_length=10, default="en", validators=[validate_language])
     support_url = models.URLField(_("support address"), blank=True, help_text=_("Where customers get help."))
+    support_email = models.EmailField(
+        _("support e-mail"), blank=True, help_text=_("Shown on the page; who replies to our mails writes there.")
+    )
 
     waives_approval = models.BooleanField(
         _("postmortems need no approval"),

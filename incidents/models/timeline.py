@@ -9,6 +9,12 @@ from incidents.models.incident import Incident
 from incidents.models.people import User
 
 
+class TimelineQuerySet(AppendOnlyQuerySet["TimelineEntry"]):
+    def running(self) -> TimelineQuerySet:
+        """Mitigation attempts of which nobody has said yet how they ended."""
+        return self.filter(kind=TimelineEntry.Kind.MITIGATION, outcome="", outcomes=None)
+
+
 class TimelineEntry(AppendOnly):
     """What staff saw, decided and tried. Internal."""
 
@@ -36,10 +42,21 @@ class TimelineEntry(AppendOnly):
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
     precision = models.CharField(_("precision"), max_length=12, choices=Precision.choices, default=Precision.EXACT)
     outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
+    done_by = models.CharField(
+        _("who"), max_length=100, blank=True, help_text=_("Who did it, if it was not who writes this.")
+    )
+    attempt: models.ForeignKey[TimelineEntry | None, TimelineEntry | None] = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        related_name="outcomes",
+        null=True,
+        editable=False,
+        help_text="Whose outcome this tells.",
+    )
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
 
-    objects = AppendOnlyQuerySet["TimelineEntry"].as_manager()
+    objects = TimelineQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("timeline entry")
@@ -56,6 +73,11 @@ class TimelineEntry(AppendOnly):
                 condition=models.Q(kind="mitigation") | models.Q(outcome=""),
                 name="timeline_outcome_of_mitigation",
                 violation_error_message=_("Only a mitigation attempt has an outcome."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(attempt=None) | (models.Q(kind="mitigation") & ~models.Q(outcome="")),
+                name="timeline_conclusion_has_outcome",
+                violation_error_message=_("Say how the attempt ended."),
             ),
         )
 

@@ -17,7 +17,7 @@ from incidents import catalogue
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from incidents.services import declare_incident, post_update
-from status import delivery, relay
+from status import delivery, relay, signups
 from status.publication import publish
 from tests.services import CHROMIUM
 from tests.sink import Received, Sink, mail_server
@@ -77,6 +77,7 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 def told(sink: Sink) -> list[Received]:
     """What arrived when the clock has done its work once more."""
     before = len(sink.received)
+    signups.take_up()
     relay.owe()
     delivery.deliver_mail()
     return sink.received[before:]

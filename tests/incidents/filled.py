@@ -12,10 +12,11 @@ from incidents.models import Incident
 
 
 class _Form(HTMLParser):
-    """Reads what the fields of a page's own form hold; the one that logs out is the frame's."""
+    """Reads what the fields of a page's own form hold, or of the one with an id; another one logs out."""
 
-    def __init__(self) -> None:
+    def __init__(self, form_id: str | None) -> None:
         super().__init__()
+        self.form_id = form_id
         self.values: dict[str, str] = {}
         self._is_inside = False
         self._select = self._textarea = ""
@@ -25,6 +26,8 @@ class _Form(HTMLParser):
         name = has.get("name") or ""
         if tag == "form":
             self._is_inside = has.get("method") == "post" and has.get("id") != "logout-form"
+            if self.form_id:
+                self._is_inside = has.get("id") == self.form_id
         elif not self._is_inside:
             return
         elif tag == "textarea":
@@ -48,18 +51,18 @@ class _Form(HTMLParser):
             self.values[self._textarea] += data.removeprefix("\n")
 
 
-def filled(response: Any, **typed: object) -> dict[str, str]:
+def filled(response: Any, form_id: str | None = None, **typed: object) -> dict[str, str]:
     """What is sent when somebody types `typed` into the form of this page and leaves the rest as it is.
 
-    `components=[(component, status), ...]` fills the rows from the first one on.
+    `components=[(component, status), ...]` chooses a status for each of them.
     """
-    form = _Form()
+    form = _Form(form_id)
     form.feed(response.content.decode())
-    values = {name: value for name, value in form.values.items() if "__prefix__" not in name}
+    values = form.values
     rows: Any = typed.pop("components", [])
-    for number, (component, status) in enumerate(rows):
-        assert f"components-{number}-component" in values, "the form has too few rows"
-        values |= {f"components-{number}-component": str(component.pk), f"components-{number}-status": status}
+    for component, status in rows:
+        assert f"components-{component.pk}" in values, "the form does not offer this component"
+        values[f"components-{component.pk}"] = status
     unknown = typed.keys() - values.keys()
     assert not unknown, f"the form has no {unknown}"
     return values | {name: str(value) for name, value in typed.items()}
@@ -70,6 +73,11 @@ def counts() -> dict[str, int]:
     return {
         model._meta.db_table: model._base_manager.count() for model in apps.get_app_config("incidents").get_models()
     }
+
+
+def room(incident: Incident, verb: str = "") -> str:
+    """The address of an incident's room, or of a verb there."""
+    return reverse("room_act", args=[incident.public_id, verb]) if verb else reverse("room", args=[incident.public_id])
 
 
 def address(incident: Incident, name: str) -> str:

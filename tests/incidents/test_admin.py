@@ -13,7 +13,7 @@ from pytest_django import Settings
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, Postmortem, User
 from incidents.services import declare_incident, post_update
-from tests.incidents.filled import address, counts, filled
+from tests.incidents.filled import address, counts, filled, room
 
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/incidents/incident/"
@@ -30,7 +30,7 @@ def test_three_fields_open_an_incident(staff: Client, page: Page, component: Com
     )
     answer = staff.post(DECLARE, form)
     incident = Incident.objects.get()
-    assert answer.headers["Location"] == address(incident, "change")
+    assert answer.headers["Location"] == room(incident)
     assert (incident.title, incident.status, incident.impact) == ("API down", "investigating", "critical")
     assert incident.is_public
     assert component.status is ComponentStatus.MAJOR_OUTAGE
@@ -110,7 +110,7 @@ def test_an_update_offers_the_next_status_and_the_components_of_the_incident(
 ) -> None:
     form = filled(staff.get(address(told, "update")))
     assert form["status"] == "identified"
-    assert (form["components-0-component"], form["components-0-status"]) == (str(component.pk), "")
+    assert form[f"components-{component.pk}"] == "unchanged"
     staff.post(address(told, "update"), form | {"body": "A disk is full."})
     told.refresh_from_db()
     assert told.status == IDENTIFIED
@@ -144,13 +144,6 @@ def test_someone_who_posts_while_you_type_is_shown_and_nothing_is_lost(
     assert told.updates.count() == 3
 
 
-def test_sending_twice_posts_once(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(address(told, "update")), body="A disk is full.")
-    assert staff.post(address(told, "update"), form).status_code == 302
-    assert staff.post(address(told, "update"), form).status_code == 200
-    assert told.updates.count() == 2
-
-
 def test_the_status_cannot_be_resolved_twice(staff: Client, told: Incident, author: User) -> None:
     post_update(told, status=RESOLVED, body="Over.", author=author)
     form = filled(staff.get(address(told, "update")), body="Still over.", status="resolved")
@@ -171,9 +164,7 @@ def test_the_status_cannot_be_resolved_twice(staff: Client, told: Incident, auth
         ({"body": "A disk is full.", "display_at": "2020-01-10T10:00"}, "lies before the newest update"),
         ({"body": "A disk is full.", "display_at": "tomorrow"}, "Enter a valid date/time"),
         ({"body": "A disk\x00is full."}, "Null characters are not allowed"),
-        ({"body": "A disk is full.", "components-1-status": "major_outage"}, "Choose the component"),
-        ({"body": "A disk is full.", "components-1-component": "999999"}, "Select a valid choice"),
-        ({"body": "A disk is full.", "components-TOTAL_FORMS": "x"}, "ManagementForm data is missing"),
+        ({"body": "A disk is full.", "components-999999": "major_outage"}, "is not on this page any more"),
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(
@@ -187,11 +178,10 @@ def test_bad_input_is_answered_with_a_sentence(
     assert counts() == before
 
 
-def test_a_component_named_twice_is_refused(staff: Client, told: Incident, component: Component) -> None:
-    twice = [(component, "operational"), (component, "major_outage")]
-    form = filled(staff.get(address(told, "update")), body="A disk is full.", components=twice)
+def test_a_status_that_is_none_is_refused_at_its_component(staff: Client, told: Incident, component: Component) -> None:
+    form = filled(staff.get(address(told, "update")), body="A disk is full.", components=[(component, "broken")])
     before = counts()
-    assert "A component is named twice" in staff.post(address(told, "update"), form).text
+    assert "Select a valid choice" in staff.post(address(told, "update"), form).text
     assert counts() == before
 
 
@@ -252,7 +242,8 @@ def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, 
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Between us.", author=author)
     form = filled(staff.get(address(incident, "publish")), body="We look into errors.")
     staff.post(address(incident, "publish"), form)
-    assert "This incident is public already." in staff.post(address(incident, "publish"), form).text
+    again = form | {"token": "another"}
+    assert "This incident is public already." in staff.post(address(incident, "publish"), again).text
     assert [update.body for update in incident.updates.published()] == ["We look into errors."]
     assert address(incident, "publish") not in staff.get(address(incident, "change")).text
 
@@ -316,8 +307,8 @@ def test_an_update_is_taken_back_while_its_messages_are_held(
     form = filled(staff.get(withdraw))
     assert "taken back" in staff.post(withdraw, form, follow=True).text
     assert incident.latest_update() != wrong
-    assert "newest public update" in staff.post(withdraw, form).text
-    assert "no such update" in staff.post(withdraw, form | {"seen": "forged"}).text
+    assert "newest public update" in staff.post(withdraw, form | {"token": "another"}).text
+    assert "no such update" in staff.post(withdraw, form | {"seen": "forged", "token": "third"}).text
     settings.NOTIFY_HOLD = 0
     assert withdraw not in staff.get(address(incident, "change")).text
     assert "too late" in staff.post(withdraw, filled(staff.get(withdraw))).text

@@ -26,6 +26,7 @@ from django.db import connection, connections, transaction
 
 from incidents import catalogue
 from incidents.errors import Conflict
+from incidents.forms.incident import DeclareForm
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import (
     Component,
@@ -87,6 +88,25 @@ def test_of_two_who_post_at_once_one_wins_and_the_other_reads_the_winners_text(
         assert won.body in str(refused)
         seen = won.public_id
     assert incident.updates.count() == 10
+
+
+@pytest.mark.postgresql
+def test_a_form_that_is_sent_twice_at_once_is_done_once(page: Page, author: User) -> None:
+    def declare(token: str) -> Callable[[], bool]:
+        typed = {
+            "token": token,
+            "page": str(page.pk),
+            "title": "Errors",
+            "visibility": "public",
+            "status": "investigating",
+        }
+        form = DeclareForm(author, typed)
+        return form.perform
+
+    for turn in range(1, 6):
+        token = f"token {turn}"
+        assert together(declare(token), declare(token), declare(token)) == [True, True, True]
+        assert Incident.objects.count() == turn
 
 
 @pytest.mark.postgresql

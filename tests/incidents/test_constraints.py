@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -24,9 +25,11 @@ from incidents.models import (
     IncidentUpdate,
     Metric,
     Page,
+    Submission,
     TimelineEntry,
     User,
 )
+from incidents.planned import plan_update
 from incidents.postmortems import measures, publishing, reviewing
 from incidents.roles import take_role
 from incidents.series import repeat_maintenance
@@ -64,6 +67,12 @@ REFUSED = {
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', published_at = NULL",
         "UPDATE incidents_incidentupdate SET next_update_due_at = '2026-03-10 12:00', status = 'completed'",
     ],
+    "planned_status": ["UPDATE incidents_plannedupdate SET status = 'done'"],
+    "planned_has_body": ["UPDATE incidents_plannedupdate SET body = ''"],
+    "planned_update_when_posted": ["UPDATE incidents_plannedupdate SET state = 'posted'"],
+    "component_once_per_plan": [
+        "UPDATE incidents_plannedcomponent SET component_id = (SELECT min(id) FROM incidents_component)"
+    ],
     "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
@@ -93,6 +102,8 @@ REFUSED = {
         "UPDATE incidents_timelineentry SET ended_at = occurred_at",
         "UPDATE incidents_timelineentry SET precision = 'exact'",
     ],
+    "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
+    "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -178,6 +189,9 @@ def rows(
     metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)
     named = IncidentTemplate(page=page, name="Slow", body="Slow.")
     templates.save_template(named, components=[component, dashboard], author=admin)
+    said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
+    both = [(component, None), (dashboard, None)]
+    plan_update(incident, author=author, due_at=timezone.now() + timedelta(hours=1), components=both, **said)
     for who in (author, admin):
         take_role(incident, role=IncidentRole.Role.COMMANDER, author=who)
     timeline.note(
@@ -190,6 +204,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for token in ("one", "other"):
+        Submission.objects.create(author=author, token=token, digest="")
 
 
 @pytest.mark.usefixtures("rows")

@@ -38,12 +38,14 @@ from incidents.models import (
     Metric,
     Page,
     Postmortem,
+    TimelineEntry,
     UpdateCadence,
     User,
 )
 from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Scope, Verb, allows, require
+from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
 from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
@@ -57,7 +59,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import enrolling, posting, roster, subscriptions
+from status import enrolling, posting, roster, signups, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
@@ -186,18 +188,27 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    found: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24"}
-    subscriptions.subscribe(page, **found, author=admin)
+    subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
+    program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
     asked = enrolling.invite(page, address="dora@example.com", choices=subscriptions.Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
+    plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
+    waiting = plan_update(incident, author=author, **plan)
+    mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
+    attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
         lambda by: declare_incident(page, title="New", author=by): Verb.DECLARE_INCIDENT,
         lambda by: edit_incident(incident, title="Changed", author=by): Verb.DECLARE_INCIDENT,
+        lambda by: plan_update(incident, author=by, **plan): Verb.POST_UPDATE,
+        lambda by: change_planned(waiting, author=by, **plan): Verb.POST_UPDATE,
+        lambda by: post_planned(waiting, author=by): Verb.POST_UPDATE,
+        lambda by: cancel_planned(waiting, author=by): Verb.POST_UPDATE,
         lambda by: promises.set_cadence(cadence, minutes=7, author=by): Verb.EDIT_CATALOGUE,
         lambda by: take_role(incident, role=Role.SCRIBE, author=by): Verb.DECLARE_INCIDENT,
         lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by): Verb.DECLARE_INCIDENT,
@@ -221,6 +232,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: cancel_following(first, body="No more.", author=by): Verb.POST_UPDATE,
         lambda by: correct_update(update, body="Other words.", author=by): Verb.CORRECT_UPDATE,
         lambda by: timeline.note(incident, text="Seen.", occurred_at=now, author=by): Verb.NOTE_TIMELINE,
+        lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by): Verb.NOTE_TIMELINE,
         lambda by: delete_incident(incident, reason="Wrong", author=by): Verb.POST_UPDATE,
         **of_postmortems(page, author),
         lambda by: catalogue.set_component_status(component, status=down, author=by): Verb.SET_COMPONENT_STATUS,
@@ -238,7 +250,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: templates.delete_template(template, author=by): Verb.EDIT_CATALOGUE,
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
-        lambda by: subscriptions.subscribe(page, **found, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -256,7 +272,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: posting._add(page, url="https://ann.example", contact="", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.add_webhook(
+            page, url="https://eve.example.com", contact="eve@example.com", author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
@@ -357,6 +375,9 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     measures.add_action_item(postmortem, text="Alert earlier", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
     take_role(incident, role=Role.COMMANDER, author=author)
+    plan: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
+    due_at = timezone.now() + timedelta(hours=1)
+    plan_update(incident, due_at=due_at, components=[(component, None)], author=author, **plan)
     with authored_by(admin):
         UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)

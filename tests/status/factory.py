@@ -49,6 +49,7 @@ def page(**fields: Any) -> Page:
             time_zone="Europe/Rome",
             language="en",
             support_url="https://example.com/support",
+            support_email="",
             updated_at=NOW,
         ),
         **fields,

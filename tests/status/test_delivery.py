@@ -213,7 +213,7 @@ def test_incident_mail_goes_before_everything_else(
     sink: Sink, page: Page, readers: list[Recipient], tell: Tell, settings: Settings
 ) -> None:
     settings.SMTP_CONNECTIONS = 1
-    subscribe(page, address="new@example.com", network="192.0.2.0/24", author=subscriber())
+    subscribe(page, address="new@example.com", author=subscriber())
     tell("investigating")
     assert delivery.deliver_mail() == 6
     assert sink.received[-1].recipient == "new@example.com"

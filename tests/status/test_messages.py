@@ -214,12 +214,10 @@ def test_what_is_no_longer_public_is_not_told(
     assert messages.of_event(event) is None
 
 
-def test_replies_go_to_the_pages_support_address_where_it_is_one(
-    post: Callable[..., OutboxEvent], recipient: Recipient
-) -> None:
+def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent], recipient: Recipient) -> None:
     event = post()
     assert mail_to(recipient, event)["Reply-To"] is None
-    event.page.support_url = "mailto:help@acme.example"
+    event.page.support_email = "help@acme.example"
     assert mail_to(recipient, event)["Reply-To"] == "help@acme.example"
 
 

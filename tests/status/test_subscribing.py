@@ -17,7 +17,7 @@ from incidents import catalogue
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from incidents.services import post_update
-from status import subscriptions, tokens
+from status import signups, subscriptions, tokens
 from status.models import Delivery, Recipient
 from status.publication import publish
 from status.subscriptions import Choices, State
@@ -51,7 +51,10 @@ def ann(page: Page, admin: User, public: Client) -> Recipient:
 
 
 def ask(client: Client, address: str = ANN, *, headers: dict[str, str] | None = None, **facts: str) -> Any:
-    return client.post("/subscribe", {"address": address, **facts}, headers=headers)
+    """The answer at the door, and a moment later the clock has done what was asked."""
+    answer = client.post("/subscribe", {"address": address, **facts}, headers=headers)
+    signups.take_up()
+    return answer
 
 
 def path(recipient: Recipient, verb: str = "") -> str:
@@ -234,7 +237,7 @@ def test_an_incident_that_is_over_or_never_was_comes_back_with_a_sentence(public
 
 
 def test_a_network_is_held_up_and_its_neighbour_is_not(public: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscriptions, "PER_HOUR", 3)
+    monkeypatch.setattr(signups, "PER_HOUR", 3)
     for number in range(10):
         # Whatever the caller claims, the last public address was written down by our own proxy.
         forwarded = f"9.9.9.{number}, 8.8.4.{number}, 10.0.0.2"

@@ -21,8 +21,8 @@ from incidents.lifecycle import Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.people import service_user
 from incidents.services import post_update
-from status import roster, subscriptions, tokens
-from status.models import Delivery, Recipient, SignUpCount
+from status import roster, signups, subscriptions, tokens
+from status.models import Delivery, Recipient, SignUp, SignUpCount
 from status.subscriptions import Choices, State
 from tests.incidents.test_services import everything
 
@@ -43,9 +43,8 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
     def ask(address: str = ANN, *, network: str = "", incident: str = "") -> Recipient:
         nonlocal count
         count += 1
-        subscriptions.subscribe(
-            page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber
-        )
+        signups.ask(page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber)
+        signups.take_up()
         return Recipient.objects.get(address=subscriptions.normalised(address), page=page)
 
     return ask
@@ -103,7 +102,7 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _time in range(3):
             recipient = ask()
-        subscriptions.subscribe(other_page, address=ANN, network="n", author=subscriber)
+        subscriptions.subscribe(other_page, address=ANN, author=subscriber)
         assert Delivery.objects.count() == 1
         clock.shift(timedelta(minutes=59))
         ask()
@@ -207,7 +206,7 @@ def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
     ],
 )
 def test_an_address_counts_for_its_network(address: str, network: str) -> None:
-    assert subscriptions.network_of(address) == network
+    assert signups.network_of(address) == network
 
 
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
@@ -215,12 +214,12 @@ def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
 ) -> None:
     refused = 0
     with time_machine.travel(datetime(2026, 3, 1, 12, 30).astimezone(), tick=False) as clock:
-        for number in range(subscriptions.PER_HOUR + 40):
+        for number in range(signups.PER_HOUR + 40):
             try:
                 ask(f"n{number}@example.com", network=NETWORK)
-            except subscriptions.TooMany:
+            except signups.TooMany:
                 refused += 1
-        assert (Recipient.objects.count(), refused) == (subscriptions.PER_HOUR, 40)
+        assert (Recipient.objects.count(), refused) == (signups.PER_HOUR, 40)
         ask(network="198.51.100.0/24")
         clock.shift(timedelta(hours=1))
         ask("later@example.com", network=NETWORK)
@@ -229,7 +228,7 @@ def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_processes_that_count_at_the_same_time_let_no_more_pass_together(page: Page, subscriber: User) -> None:
-    full = subscriptions.PER_HOUR - 5
+    full = signups.PER_HOUR - 5
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     SignUpCount.objects.bulk_create(
         SignUpCount(network=NETWORK, hour=hour + timedelta(hours=ahead), count=full) for ahead in (0, 1)
@@ -239,8 +238,8 @@ def test_processes_that_count_at_the_same_time_let_no_more_pass_together(page: P
     def sign_up(name: str) -> None:
         barrier.wait()
         for number in range(5):
-            with suppress(subscriptions.TooMany):
-                subscriptions.subscribe(page, address=f"{name}{number}@example.com", network=NETWORK, author=subscriber)
+            with suppress(signups.TooMany):
+                signups.ask(page, address=f"{name}{number}@example.com", network=NETWORK, author=subscriber)
         connection.close()
 
     threads = [threading.Thread(target=sign_up, args=(name,)) for name in "abcd"]
@@ -248,7 +247,7 @@ def test_processes_that_count_at_the_same_time_let_no_more_pass_together(page: P
         thread.start()
     for thread in threads:
         thread.join()
-    assert Recipient.objects.count() == 5
+    assert SignUp.objects.count() == 5
 
 
 @pytest.mark.postgresql
@@ -257,8 +256,9 @@ def test_an_address_that_is_entered_twice_at_the_same_moment_gets_one_mail(page:
     barrier = threading.Barrier(4)
 
     def sign_up(network: str) -> None:
+        signups.ask(page, address=ANN, network=network, author=subscriber)
         barrier.wait()
-        subscriptions.subscribe(page, address=ANN, network=network, author=subscriber)
+        signups.take_up()
         connection.close()
 
     threads = [threading.Thread(target=sign_up, args=(name,)) for name in "abcd"]

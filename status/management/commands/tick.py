@@ -4,16 +4,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork, metrics, seals
+from incidents import clockwork, metrics, planned, seals
 from incidents.models import Clock
-from status import delivery, posting, relay, subscriptions
+from status import delivery, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
     help = "Does once what the clock does, by hand or from cron."
 
     def handle(self, **_options: Any) -> None:
+        signups.take_up()
         steps = clockwork.advance()
+        posted = planned.post_due()
         published = relay.relay()
         owed = relay.owe()
         mailed = delivery.deliver_mail()
@@ -24,6 +26,5 @@ class Command(BaseCommand):
         metrics.drop_old_points()
         seals.seal()
         Clock.tick()
-        self.stdout.write(
-            f"{steps} steps of maintenances, {published} pages published, {owed} messages owed, {mailed} mails sent"
-        )
+        done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"
+        self.stdout.write(f"{done}, {owed} messages owed, {mailed} mails sent")

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0014_metrics'),
+        ('incidents', '0018_staff'),
     ]
 
     operations = [

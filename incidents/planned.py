@@ -1,0 +1,163 @@
+"""Updates that are written now and posted later, by the clock, in their author's name.
+
+What is posted must still be true then. When somebody else has posted in between, or the author may not post any more,
+the update is held back with the reason, and its author is nudged: staff read it again and plan it anew, or cancel it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents import people, promises
+from incidents.authorship import service
+from incidents.errors import DomainError, InvalidInput, InvalidTransition
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
+from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
+from incidents.permissions import Verb
+from incidents.services import (
+    Affected,
+    check_body,
+    check_seen,
+    lock_components,
+    lock_live,
+    post_update,
+    save_checked,
+)
+
+State = PlannedUpdate.State
+
+
+class PlannedFacts(TypedDict):
+    """What is said at `due_at`. `next_update` promises another one so many minutes after it: None as usual, 0 never."""
+
+    due_at: datetime
+    status: IncidentStatus
+    body: str
+    components: Affected
+    next_update: int | None
+    notify: bool
+
+
+@service(Verb.POST_UPDATE)
+def plan_update(
+    incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
+) -> PlannedUpdate:
+    """Post this at its time. `seen` is as for `services.post_update`, which is how it will be posted."""
+    lock_live(incident)
+    return _write(PlannedUpdate(incident=incident), author, seen, facts)
+
+
+@service(Verb.POST_UPDATE)
+def change_planned(
+    planned: PlannedUpdate, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
+) -> PlannedUpdate:
+    """Post this instead; whoever wrote last is the author. One that was held back waits again."""
+    _lock_open(planned)
+    return _write(planned, author, seen, facts)
+
+
+@service(Verb.POST_UPDATE)
+def cancel_planned(planned: PlannedUpdate, *, author: User) -> None:
+    """Do not post it."""
+    _lock_open(planned)
+    planned.state = State.CANCELLED
+    planned.save(update_fields=["state", "updated_at"])
+
+
+@service(Verb.POST_UPDATE)
+def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | None:
+    """Post it in its own author's name if its time has come and nobody has; else None, also when it is held back."""
+    incident = planned.incident
+    incident.lock()
+    planned.lock()
+    if planned.state != State.WAITING or planned.due_at > timezone.now():
+        return None
+    try:
+        with transaction.atomic():
+            update = _post(incident, planned)
+    except DomainError as refusal:
+        planned.state, planned.reason = State.HELD, str(refusal)
+        planned.save(update_fields=["state", "reason", "updated_at"])
+        return None
+    planned.state, planned.update = State.POSTED, update
+    planned.save(update_fields=["state", "update", "updated_at"])
+    # Whoever planned another one after this one knew what this one says.
+    for later in incident.planned.filter(state=State.WAITING, seen=planned.seen, pk__gt=planned.pk):
+        later.seen = update.public_id
+        later.save(update_fields=["seen", "updated_at"])
+    return update
+
+
+def post_due() -> int:
+    """Post what is due, in order; for the clock. Returns how many were posted."""
+    clock = people.clock()
+    due = PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
+    return sum(
+        post_planned(planned, author=clock) is not None
+        for planned in due.select_related("incident__page", "author").order_by("due_at", "pk")
+    )
+
+
+def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
+    status = IncidentStatus(planned.status)
+    is_public = incident.visibility == Visibility.PUBLIC
+    mentions = planned.mentions.filter(deleted_at=None).select_related("component")
+    return post_update(
+        incident,
+        status=status,
+        body=planned.body,
+        author=planned.author,
+        components=[(row.component, ComponentStatus(row.status) if row.status else None) for row in mentions],
+        next_update_due_at=promises.due_at(Severity(incident.severity), status, planned.next_update)
+        if is_public
+        else None,
+        seen=planned.seen,
+        notify=planned.notify,
+    )
+
+
+def _lock_open(planned: PlannedUpdate) -> None:
+    lock_live(planned.incident)
+    planned.lock()
+    if planned.state not in (State.WAITING, State.HELD):
+        raise InvalidTransition(_("This update is %(state)s already.") % {"state": planned.get_state_display().lower()})
+
+
+def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: PlannedFacts) -> PlannedUpdate:
+    """The incident is locked."""
+    latest = planned.incident.latest_update()
+    check_seen(seen, latest)
+    if facts["due_at"] <= timezone.now():
+        raise InvalidInput(_("This time is past. Choose a later one, or post the update now."), field="due_at")
+    kind, current = Kind(planned.incident.kind), IncidentStatus(planned.incident.status)
+    check_transition(kind, current if latest else None, facts["status"])
+    lock_components(planned.incident, facts["components"])
+    planned.due_at, planned.status = facts["due_at"], facts["status"]
+    planned.body, planned.author = check_body(facts["body"]), author
+    planned.seen = latest.public_id if latest else ""
+    planned.next_update, planned.notify = facts["next_update"], facts["notify"]
+    planned.state, planned.reason = State.WAITING, ""
+    save_checked(planned)
+    _name(planned, facts["components"])
+    return planned
+
+
+def _name(planned: PlannedUpdate, components: Sequence[tuple[Component, ComponentStatus | None]]) -> None:
+    wanted = {component.pk: status or "" for component, status in components}
+    for row in planned.mentions.filter(deleted_at=None):
+        status = wanted.pop(row.component_id, None)
+        if status is None:
+            row.deleted_at = timezone.now()
+        elif status == row.status:
+            continue
+        else:
+            row.status = status
+        row.save()
+    for key, status in wanted.items():
+        save_checked(PlannedComponent(planned=planned, component_id=key, status=status))

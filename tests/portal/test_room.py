@@ -1,0 +1,378 @@
+"""The incident room: one page on which an incident is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from incidents import timeline
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
+from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
+from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.writing import start_postmortem
+from incidents.services import declare_incident, delete_incident, edit_incident, post_update
+from tests.incidents.filled import counts, filled, room
+from tests.reports import publish_report
+
+MakeUser = Callable[[str, str], User]
+DECLARE = "/admin/incidents/incident/add/"
+INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
+MITIGATION = TimelineEntry.Kind.MITIGATION
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def staff(client: Client, author: User) -> Client:
+    client.force_login(author)
+    return client
+
+
+@pytest.fixture
+def told(incident: Incident, component: Component, author: User) -> Incident:
+    """An incident with one update."""
+    affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]
+    post_update(incident, status=INVESTIGATING, body="We look into it.", author=author, components=affected)
+    return incident
+
+
+def next_step(staff: Client, incident: Incident) -> str:
+    found = re.search(r'class="button next"[^>]*>([^<]*)<', staff.get(room(incident)).text)
+    return found[1] if found else ""
+
+
+# --- Declaring --------------------------------------------------------------------------------------------------------
+
+
+def test_every_page_of_the_admin_leads_to_a_declaration(staff: Client, told: Incident) -> None:
+    for path in ("/admin/", "/admin/incidents/component/", room(told), "/admin/password_change/"):
+        assert f'href="{DECLARE}"' in staff.get(path).text, path
+
+
+def test_a_title_is_enough(staff: Client, page: Page) -> None:
+    staff.post(DECLARE, filled(staff.get(DECLARE), title="Strange numbers"))
+    incident = Incident.objects.get()
+    assert (incident.severity, incident.visibility, incident.is_public) == ("sev3", "public", False)
+
+
+@pytest.mark.parametrize(
+    ("answers", "severity"),
+    [
+        ({}, "sev3"),
+        ({"is_core_down": "on"}, "sev1"),
+        ({"is_core_degraded": "on"}, "sev2"),
+        ({"is_unnoticed": "on"}, "sev4"),
+        ({"is_core_degraded": "on", "is_unnoticed": "on"}, "sev2"),
+        ({"is_core_down": "on", "severity": "sev4"}, "sev4"),
+    ],
+)
+def test_three_answers_propose_the_severity_and_a_choice_beats_them(
+    staff: Client, page: Page, answers: dict[str, str], severity: str
+) -> None:
+    staff.post(DECLARE, filled(staff.get(DECLARE), title="API down") | answers)
+    assert Incident.objects.get().severity == severity
+
+
+# --- Sent twice -------------------------------------------------------------------------------------------------------
+
+
+def test_a_declaration_that_is_sent_twice_opens_one_incident(staff: Client, page: Page) -> None:
+    form = filled(staff.get(DECLARE), title="API down", body="We look into it.")
+    first = staff.post(DECLARE, form)
+    again = staff.post(DECLARE, form, follow=True)
+    assert "This was sent twice. It was done once." in again.text
+    assert again.redirect_chain[0][0] == first.headers["Location"]
+    assert Incident.objects.get().updates.count() == 1
+
+
+def test_an_update_and_a_note_that_are_sent_twice_are_kept_once(staff: Client, told: Incident) -> None:
+    page = staff.get(room(told))
+    update, note = filled(page, "compose", body="A disk is full."), filled(page, "note", text="Looked at the disk.")
+    for _time in range(2):
+        answers = [staff.post(room(told, name), form) for name, form in (("update", update), ("note", note))]
+        assert [answer.status_code for answer in answers] == [302, 302]
+    assert (told.updates.count(), told.timeline.count()) == (2, 1)
+
+
+def test_other_words_under_the_same_token_are_not_lost(staff: Client, told: Incident) -> None:
+    """Somebody went back to the form after it was sent, and wrote on."""
+    form = filled(staff.get(room(told)), "note", text="Looked at the disk.")
+    staff.post(room(told, "note"), form)
+    answer = staff.post(room(told, "note"), form | {"text": "It is full."})
+    assert "This form was sent before, with other words" in answer.text
+    again = filled(answer, "note")
+    assert again["text"] == "It is full."
+    assert staff.post(room(told, "note"), again).status_code == 302
+    assert {note.text for note in told.timeline.all()} == {"Looked at the disk.", "It is full."}
+
+
+def test_what_was_refused_may_be_sent_again(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(room(told)), "note", text="Looked at the disk.", when="soon")
+    before = counts()
+    assert "is not a time we know" in staff.post(room(told, "note"), form).text
+    assert counts() == before
+    assert staff.post(room(told, "note"), form | {"when": "now"}).status_code == 302
+
+
+def test_a_token_is_its_authors(client: Client, told: Incident, author: User, admin: User) -> None:
+    Submission.objects.create(author=admin, token="taken", digest="")
+    client.force_login(author)
+    form = filled(client.get(room(told)), "note", text="Looked at the disk.") | {"token": "taken"}
+    assert client.post(room(told, "note"), form).status_code == 302
+    assert told.timeline.count() == 1
+
+
+# --- The next step ----------------------------------------------------------------------------------------------------
+
+
+def test_one_button_names_the_next_step_to_the_end(staff: Client, incident: Incident, author: User) -> None:
+    steps = [next_step(staff, incident)]
+    for status in (INVESTIGATING, IDENTIFIED, IncidentStatus.MONITORING, RESOLVED):
+        post_update(incident, status=status, body="More.", author=author)
+        steps.append(next_step(staff, incident))
+    publish_report(incident, body="Why.", author=author)
+    assert [*steps, next_step(staff, incident)] == [
+        "Post first update",
+        "Move to identified",
+        "Move to monitoring",
+        "Resolve",
+        "Start the postmortem",
+        "",
+    ]
+
+
+def test_the_composer_begins_with_the_status_that_was_asked_for(staff: Client, told: Incident) -> None:
+    assert filled(staff.get(room(told)), "compose")["status"] == "identified"
+    assert filled(staff.get(room(told), {"status": "resolved"}), "compose")["status"] == "resolved"
+
+
+def test_an_internal_incident_is_published_from_its_room(staff: Client, page: Page, author: User) -> None:
+    incident = declare_incident(page, title="Errors", author=author, visibility=Visibility.INTERNAL)
+    assert "?publish#compose" in staff.get(room(incident)).text
+    staff.post(
+        room(incident, "publish"), filled(staff.get(room(incident), {"publish": ""}), "compose", body="We know.")
+    )
+    incident.refresh_from_db()
+    assert incident.is_public
+
+
+# --- The composer -----------------------------------------------------------------------------------------------------
+
+
+def test_an_update_changes_a_component(staff: Client, told: Incident, component: Component) -> None:
+    form = filled(
+        staff.get(room(told)), "compose", body="Over.", status="resolved", components=[(component, "operational")]
+    )
+    assert staff.post(room(told, "update"), form).headers["Location"] == room(told)
+    assert component.status is ComponentStatus.OPERATIONAL
+
+
+def test_who_posts_meanwhile_is_shown_before_anything_is_published(staff: Client, told: Incident, admin: User) -> None:
+    form = filled(staff.get(room(told)), "compose", body="A disk is full.")
+    post_update(told, status=RESOLVED, body="It was the network.", author=admin)
+    before = counts()
+    answer = staff.post(room(told, "update"), form)
+    assert counts() == before
+    assert "Someone posted while you typed" in answer.text
+    again = filled(answer, "compose")
+    assert again["body"] == "A disk is full."
+    assert staff.post(room(told, "update"), again).status_code == 302, "the second time it is meant"
+
+
+def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, settings: Settings) -> None:
+    staff.post(room(told, "update"), filled(staff.get(room(told)), "compose", body="Wrong words."))
+    page = staff.get(room(told))
+    assert "Mails and webhooks go out at" in page.text
+    staff.post(room(told, "withdraw"), filled(page, "held"))
+    assert told.updates.standing().count() == 1
+    settings.NOTIFY_HOLD = 0
+    assert 'id="held"' not in staff.get(room(told)).text
+
+
+# --- The timeline -----------------------------------------------------------------------------------------------------
+
+
+def test_the_timeline_interleaves_what_was_said_noted_and_changed(
+    staff: Client, incident: Incident, author: User, admin: User
+) -> None:
+    with time_machine.travel(timezone.now() + timedelta(minutes=1), tick=False) as clock:
+        edit_incident(incident, author=admin, severity=Severity.SEV1)
+        clock.shift(60)
+        post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
+        clock.shift(60)
+        timeline.note(incident, text="Disk at 100 %.", occurred_at=timezone.now() - timedelta(seconds=30), author=admin)
+        items = staff.get(room(incident)).context["room"].items
+    assert [item.kind for item in items] == ["note", "update", "fact", "fact"]
+
+
+def test_a_line_is_noted_at_the_time_that_the_person_typing_means(staff: Client, told: Incident) -> None:
+    with time_machine.travel(NOON):
+        page = staff.get(room(told))
+        for when, zone in (("12:30", ""), ("7:30", "America/New_York"), ("12:30", "Mars/Phobos")):
+            form = filled(page, "note", text=f"{when} {zone}", when=when) | {"token": zone}
+            staff.post(room(told, "note"), form | ({"typed_in": zone} if zone else {}))
+    times = set(told.timeline.values_list("occurred_at", flat=True))
+    assert times == {datetime(2026, 3, 10, 11, 30, tzinfo=UTC)}, "Rome's, New York's, and Rome's again"
+
+
+def test_a_range_is_noted_with_both_ends(staff: Client, told: Incident) -> None:
+    with time_machine.travel(NOON):
+        form = filled(staff.get(room(told)), "note", text="Restarts.", when="12:05-12:20", kind="mitigation")
+        staff.post(room(told, "note"), form | {"outcome": "partial", "done_by": "Ops"})
+    entry = told.timeline.get()
+    assert (entry.precision, entry.outcome, entry.done_by) == ("range", "partial", "Ops")
+    assert entry.ended_at == entry.occurred_at + timedelta(minutes=15)
+
+
+def test_an_attempt_runs_until_somebody_says_how_it_ended(staff: Client, told: Incident, author: User) -> None:
+    began = timezone.now() - timedelta(minutes=10)
+    attempt = timeline.note(told, text="Restarting.", occurred_at=began, kind=MITIGATION, author=author)
+    assert "How did this attempt end" in staff.get(room(told)).text
+    for _time in range(2):
+        staff.post(room(told, "outcome"), {"attempt": attempt.pk, "outcome": "partial", "token": "one"})
+    (ended,) = attempt.outcomes.all()
+    assert (ended.outcome, ended.occurred_at, ended.text) == ("partial", began, "Restarting.")
+    assert "How did this attempt end" not in staff.get(room(told)).text
+
+
+def test_an_outcome_of_another_incidents_attempt_is_refused(staff: Client, told: Incident, author: User) -> None:
+    other = declare_incident(told.page, title="Other", author=author)
+    attempt = timeline.note(other, text="Restarting.", occurred_at=NOON, kind=MITIGATION, author=author)
+    before = counts()
+    answer = staff.post(room(told, "outcome"), {"attempt": attempt.pk, "outcome": "full"}, follow=True)
+    assert "There is no such attempt" in answer.text
+    assert counts() == before
+
+
+# --- What the room says by itself -------------------------------------------------------------------------------------
+
+
+def test_the_answer_for_customers_is_always_current(
+    staff: Client, incident: Incident, component: Component, author: User
+) -> None:
+    def answer() -> str:
+        return str(staff.get(room(incident)).context["room"].answer)
+
+    assert "have not said anything in public" in answer()
+    affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]
+    with time_machine.travel(NOON, tick=False) as clock:
+        post_update(incident, status=INVESTIGATING, body="Looking.", author=author, components=affected)
+        address = f"https://status.acme.example/incidents/{incident.public_id}"
+        assert answer() == (
+            "We know of “Errors” since Mar 10, 2026 - 13:00 CET and are investigating it. "
+            f"Affected: API; details and updates: {address}"
+        )
+        clock.shift(1800)
+        post_update(incident, status=RESOLVED, body="Over.", author=author)
+        assert answer().startswith("“Errors” is resolved since Mar 10, 2026 - 13:30 CET.")
+
+
+def test_the_checklist_names_everything_at_once_and_leads_to_it(
+    staff: Client, told: Incident, component: Component, author: User
+) -> None:
+    edit_incident(told, author=author, severity=Severity.SEV1)
+
+    def words() -> list[str]:
+        return [item.words for item in staff.get(room(told)).context["room"].missing]
+
+    assert words() == [
+        "It is not resolved.",
+        "API is not operational (partial outage).",
+        "When was it detected?",
+        "When did the impact begin?",
+        "When did the impact end?",
+    ]
+    edit_incident(told, author=author, detected_at=NOON, impact_began_at=NOON, impact_ended_at=NOON)
+    operational = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(told, status=RESOLVED, body="Over.", author=author, components=operational)
+    assert words() == ["The postmortem is not published."]
+    publish_report(told, body="Why.", author=author)
+    assert "Nothing is missing." in staff.get(room(told)).text
+
+
+def test_past_incidents_on_the_same_components_are_shown(
+    staff: Client, told: Incident, component: Component, make_component: Callable[..., Component], author: User
+) -> None:
+    def past(title: str, named: Component) -> Incident:
+        other = declare_incident(told.page, title=title, author=author)
+        post_update(other, status=RESOLVED, body="Over.", author=author, components=[(named, None)])
+        return other
+
+    report = start_postmortem(past("API slow", component), author=author)
+    add_action_item(report, text="Watch the pool.", author=author)
+    past("Elsewhere", make_component("Mail"))
+    page = staff.get(room(told))
+    assert [other.title for other in page.context["room"].similar] == ["API slow"]
+    assert "Watch the pool." in page.text
+
+
+# --- Rights, and what a room costs ------------------------------------------------------------------------------------
+
+
+def test_a_viewer_reads_a_room_and_changes_nothing(client: Client, make_user: MakeUser, told: Incident) -> None:
+    client.force_login(make_user("vera", "viewer"))
+    page = client.get(room(told))
+    assert "We look into it." in page.text
+    assert 'id="compose"' not in page.text
+    assert 'id="note"' not in page.text
+    before = counts()
+    for name in ("update", "publish", "withdraw", "note", "outcome"):
+        answer = client.post(room(told, name), {"body": "Hello", "text": "Hello", "seen": "x"})
+        assert answer.status_code == 403
+        assert "Ask an administrator" in answer.text
+    assert counts() == before
+
+
+def test_who_is_nobody_is_asked_to_log_in_and_who_has_no_role_is_refused(
+    client: Client, told: Incident, author: User
+) -> None:
+    assert "/login/" in client.get(room(told)).headers["Location"]
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert client.get(room(told)).status_code == 403
+
+
+def test_a_deleted_incident_is_read_only(staff: Client, told: Incident, author: User) -> None:
+    delete_incident(told, author=author, reason="Test")
+    page = staff.get(room(told)).text
+    assert "Deleted" in page
+    assert 'id="compose"' not in page
+    before = counts()
+    assert "This incident was deleted" in staff.post(room(told, "update"), {"status": "resolved", "body": "Over."}).text
+    assert counts() == before
+
+
+def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, told: Incident) -> None:
+    assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", staff.get(room(told)).text)
+
+
+def test_a_room_asks_as_often_with_a_thousand_rows_as_with_ten(
+    staff: Client, told: Incident, component: Component, page: Page, author: User
+) -> None:
+    def fill(many: int) -> None:
+        TimelineEntry.objects.bulk_create(
+            TimelineEntry(incident=told, text=f"{n}", occurred_at=NOON, author=author) for n in range(many)
+        )
+        for number in range(many // 50):
+            other = declare_incident(page, title=f"API {number}", author=author)
+            post_update(other, status=RESOLVED, body="Over.", author=author, components=[(component, None)])
+            post_update(told, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
+
+    def queries(path: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(path).status_code == 200
+        return len(captured)
+
+    paths = [room(told), f"{room(told)}live/"]
+    fill(100)
+    few = [queries(path) for path in paths]
+    fill(1000)
+    assert [queries(path) for path in paths] == few
+    assert few[0] < 30
