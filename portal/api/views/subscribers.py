@@ -19,7 +19,7 @@ from portal.api.serializers import subscribers as words
 from portal.api.serializers.base import Slice
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 from portal.api.views.components import unknown_component
-from status import enrolling, posting, subscriptions
+from status import addresses, enrolling, subscriptions
 from status.models import Recipient, RecipientQuerySet
 
 TAG = ["subscribers"]
@@ -45,7 +45,8 @@ class SubscriberView(PageView):
         if url := given.get("endpoint"):
             if not choices.everything and choices.incidents:
                 raise InvalidInput(_("A webhook is subscribed to the page, not to one incident."), field="endpoint")
-            recipient = posting.add_webhook(self.page, url=url, contact=given["email"], author=self.author)
+            addresses.check(url)
+            recipient = subscriptions.add_webhook(self.page, url=url, contact=given["email"], author=self.author)
             if not choices.everything:
                 subscriptions.choose(recipient, choices, author=self.author)
             return recipient
