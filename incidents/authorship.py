@@ -37,9 +37,14 @@ def authored_by(author: User) -> Iterator[None]:
         _author.reset(token)
 
 
+def current_author() -> User | None:
+    """In whose name something is being done; None outside `authored_by`."""
+    return _author.get()
+
+
 def history_author(**_kwargs: Any) -> User:
     """The author of a history row; raises `MissingAuthor` outside `authored_by`."""
-    author = _author.get()
+    author = current_author()
     if author is None:
         raise MissingAuthor(
             _("Nobody is named as the author of this change. Call a service, or use: with authored_by(user): ...")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
-from incidents.errors import InvalidInput
+from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, ApiKeyUse, Page, User
 from incidents.permissions import Scope, Verb, group_of
 from incidents.services import save_checked
@@ -31,6 +31,25 @@ def service_user(name: str, *, role: str) -> User:
 def clock() -> User:
     """In whose name what is due is done."""
     return service_user("clock", role="clock")
+
+
+@service(Verb.MANAGE_STAFF)
+def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
+    """Create or change an account and the roles it has.
+
+    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have.
+    """
+    before = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    if not author.is_superuser and (user.is_superuser or (before and before.is_superuser)):
+        raise Forbidden(_("Only a superuser may change a superuser, or make one."))
+    if before and user.pk == author.pk and not user.is_active:
+        raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
+    held = set(before.groups.all()) if before else set()
+    if held != set(roles):
+        names = ", ".join(sorted(role.name for role in roles))
+        user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
+    save_checked(user)
+    user.groups.set(roles)
 
 
 @service(Verb.EDIT_CATALOGUE)

@@ -32,6 +32,7 @@ class Verb(StrEnum):
     SET_COMPONENT_STATUS = "set_component_status"
     EDIT_CATALOGUE = "edit_catalogue"
     MANAGE_SUBSCRIBERS = "manage_subscribers"
+    MANAGE_STAFF = "manage_staff"
     READ_AUDIT = "read_audit"
 
 
@@ -44,10 +45,14 @@ ROLES: dict[str, frozenset[Verb]] = {
     "responder": _RESPONDER,
     "communicator": _COMMUNICATOR,
     "approver": _APPROVER,
-    "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.READ_AUDIT},
+    "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.MANAGE_STAFF, Verb.READ_AUDIT},
     "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
+STAFF_ROLES = [name for name in ROLES if name not in ("clock", "subscriptions")]  # what people may be given
+
+# What becomes public at once: these take a second factor at sign-in, where the settings ask for one.
+PUBLISHING = frozenset({Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.PUBLISH_POSTMORTEM})
 
 
 class Scope(TextChoices):
@@ -65,7 +70,7 @@ SCOPES: dict[Scope, frozenset[Verb]] = {
     Scope.INCIDENTS: _COMMUNICATOR - {Verb.SET_COMPONENT_STATUS},
     Scope.COMPONENTS: frozenset({Verb.SET_COMPONENT_STATUS, Verb.EDIT_CATALOGUE}),
     Scope.SUBSCRIBERS: frozenset({Verb.MANAGE_SUBSCRIBERS}),
-    Scope.ADMIN: ROLES["administrator"],
+    Scope.ADMIN: ROLES["administrator"] - {Verb.MANAGE_STAFF},
 }
 
 

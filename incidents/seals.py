@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.models import Seal
-from incidents.models.base import AppendOnly, Tracked
+from incidents.models.base import AppendOnly
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ Model = type[models.Model]
 def sealed_models() -> list[tuple[Model, str]]:
     """Every model that is history, each with the field that says when a row was written."""
     every = apps.get_models()
-    tracked = [model for model in every if issubclass(model, Tracked)]
+    tracked = [model for model in every if hasattr(model, "history")]
     own = [model for model in every if issubclass(model, AppendOnly) and model is not Seal]
     found: list[tuple[Model, str]] = [(model.history.model, "history_date") for model in tracked]
     return sorted([*found, *((model, "created_at") for model in own)], key=lambda pair: pair[0]._meta.label_lower)
@@ -109,7 +109,7 @@ def verify(kept: str = "") -> Iterator[str]:
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
     for model in apps.get_models():
-        if issubclass(model, Tracked):
+        if hasattr(model, "history"):
             yield from _unrecorded(model)
 
 
@@ -131,7 +131,7 @@ def _compare(model: Model, row: Seal, *, after: int) -> Iterator[str]:
         yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
 
 
-def _unrecorded(model: type[Tracked]) -> Iterator[str]:
+def _unrecorded(model: Any) -> Iterator[str]:
     """Rows that are not as their newest history row says: changed past the services, or with a history cut short."""
     history = model.history.model
     newest = history.objects.filter(id=models.OuterRef("pk")).order_by("-history_id")

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin/", include("incidents.admin.passwords")),
+    path("admin/account/", include("portal.accounts")),
+    path("admin/", include("portal.console.audit")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any
 
 from django.core.signing import BadSignature, SignatureExpired
@@ -22,7 +20,7 @@ from incidents.models import Page
 from status import addresses, assets, signups, subscriptions, tokens
 from status.forms import ChoicesForm
 from status.models import Recipient
-from status.serving import ASKED_HOST, ASKED_PAGE
+from status.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.signups import TooMany
 from status.subscriptions import State, subscriber
 
@@ -198,15 +196,6 @@ def _is_from_elsewhere(request: HttpRequest) -> bool:
 
 
 def _network(request: HttpRequest) -> str:
-    """The network of who asks: the nearest public address on the way.
-
-    Each proxy writes down whom it was called by, behind what the caller claims; our own have private addresses.
-    """
-    caller = ""
-    for hop in [request.META["REMOTE_ADDR"], *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
-        with suppress(ValueError):
-            ip = ip_address(hop.strip())
-            caller = str(ip)
-            if ip.is_global:
-                break
-    return signups.network_of(caller) if caller else "unknown"
+    """The network of who asks."""
+    address = caller(request)
+    return signups.network_of(address) if address else "unknown"

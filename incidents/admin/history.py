@@ -62,7 +62,7 @@ def moment(at: datetime) -> str:
     return dateformat.format(localtime(at), "M j, Y - H:i T")
 
 
-def of_row(row: Tracked) -> list[Entry]:
+def of_row(row: Tracked | User) -> list[Entry]:
     """The history of one row, newest first."""
     return _newest_first(_entries(row))
 
@@ -135,7 +135,7 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
     return [pair for versions in by_row.values() for pair in pairwise(versions)]
 
 
-def _entries(row: Tracked, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
+def _entries(row: Tracked | User, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
     noun = f"{row._meta.verbose_name} “{about}”" if about else row._meta.verbose_name
     return _told(noun, row.history.all(), leave_out)
 
@@ -143,7 +143,7 @@ def _entries(row: Tracked, leave_out: Collection[str] = (), about: str = "") -> 
 def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
     entries = []
     for old, new in _versions(records):
-        is_deleted = new.deleted_at and not (old and old.deleted_at)
+        is_deleted = getattr(new, "deleted_at", None) and not (old and old.deleted_at)
         differs = () if is_deleted else changes(old, new, leave_out)
         if not (old is None or is_deleted or differs):
             continue  # touched without a new fact

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -12,26 +13,74 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents.admin import history
 from incidents.admin.base import RecordAdmin, acting, sent
 from incidents.admin.history import moment
 from incidents.forms.verb import MomentField, VerbForm, one_line
 from incidents.models import ApiKey, Page, User
-from incidents.people import create_key, revoke_key
-from incidents.permissions import Scope, Verb
+from incidents.people import create_key, revoke_key, save_staff
+from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from incidents.forms.verb import Data
 
 
 @admin.register(User)
 class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Accounts of staff. Their second factor and sessions are theirs; an administrator may take the factor away."""
+
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
     list_filter = ("is_active", "is_service", "is_superuser", "groups")
     readonly_fields = ("is_service", "last_login", "date_joined")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (gettext_lazy("Times"), {"fields": ("last_login", "date_joined")}),
+    )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_authenticated and allows(acting(request), Verb.MANAGE_STAFF)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return allows(acting(request), Verb.MANAGE_STAFF)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return allows(acting(request), Verb.MANAGE_STAFF)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        author = acting(request)
+        return allows(author, Verb.MANAGE_STAFF) and (author.is_superuser or not (obj and obj.is_superuser))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Their name stands in the history: whoever leaves is made inactive."""
         return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if acting(request).is_superuser else (*fields, "is_superuser")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":  # those of programs are not for people
+            kwargs["queryset"] = Group.objects.filter(name__in=STAFF_ROLES).order_by("name")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.is_staff = True
+        roles = form.cleaned_data.get("groups", obj.groups.all() if obj.pk else ())
+        save_staff(obj, roles=roles, author=acting(request))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return RecordAdmin.history_view(self, request, object_id, extra_context)  # type: ignore[arg-type]  # it needs no more of a RecordAdmin
+
+    def history_of(self, obj: User) -> Sequence[history.Entry]:
+        return history.of_row(obj)
 
 
 class KeyForm(VerbForm):

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
+from incidents.authorship import current_author
 from incidents.models.base import Tracked
 from incidents.models.page import Page
 from incidents.permissions import Scope
+
+
+def _account_author(instance: User, **_kwargs: Any) -> User:
+    """Whoever acts, else the account itself: its owner signs in and sets a password without a service."""
+    return current_author() or instance
 
 
 class User(AbstractUser):
@@ -18,6 +26,22 @@ class User(AbstractUser):
     is_service = models.BooleanField(
         _("service user"), default=False, help_text=_("Not a person: acts for a program and cannot sign in.")
     )
+
+    history = HistoricalRecords(
+        get_user=_account_author,
+        history_change_reason_field=models.TextField(null=True),
+        excluded_fields=["password"],
+    )
+
+    _change_reason: str | None  # kept in the next history row
+
+    class Meta(AbstractUser.Meta):
+        permissions = (("manage_staff", "Manage the accounts of staff and their roles"),)
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        if self.pk:
+            self._change_reason = gettext("Password set")
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

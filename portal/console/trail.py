@@ -166,7 +166,7 @@ class Table:
         return [self._entry(place, row, versions.get(previous[row.pk]), names) for place, row in rows]
 
     def _entry(self, place: Place, row: Any, old: Any, names: Names) -> Entry:
-        is_deleted = self.is_history and bool(row.deleted_at and not (old and old.deleted_at))
+        is_deleted = bool(getattr(row, "deleted_at", None) and not (old and old.deleted_at))
         verb = _("deleted") if is_deleted else _("changed") if old else _("created")
         changes = history.changes(old, row, {"author"}, lambda field, record: _related(names, field, record))
         reason = row.history_change_reason if self.is_history else getattr(row, "reason", "")

@@ -67,9 +67,9 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
 
         # 3. Declare: a title, a message, a component with its status
         page.goto(f"{site}/admin/")
-        page.fill("[name=username]", "demo")
+        page.fill("[name=login]", "demo")
         page.fill("[name=password]", "demo")
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Sign in").click()
         page.goto(f"{site}/admin/incidents/incident/add/")
         page.fill("[name=title]", "Checkout fails")
         page.fill("[name=body]", "About a third of all checkouts fail.")

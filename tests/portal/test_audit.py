@@ -45,7 +45,7 @@ def test_everything_that_was_done_is_told_newest_first_with_its_author(
     client: Client, told: Incident, admin: User
 ) -> None:
     client.force_login(admin)
-    told_rows = rows(client)
+    told_rows = [row for row in rows(client) if not row["what"].startswith("User")]  # she has just signed in
     assert [row["what"] for row in told_rows[:3]] == [
         "Timeline entry: Restarted the pool.",
         "Incident: Errors",

@@ -101,7 +101,13 @@ def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_
         assert "login demo" in said
         site = f"http://127.0.0.1:{port}"
         assert b"Commerce Layer" in ask(site, "/").body
-        for path in ("/api/v2/summary.json", "/api/v2/incidents.json", "/history.atom", "/admin/login/", "/demo/mail"):
+        for path in (
+            "/api/v2/summary.json",
+            "/api/v2/incidents.json",
+            "/history.atom",
+            "/admin/account/login/",
+            "/demo/mail",
+        ):
             assert status(port, path) == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
