@@ -61,7 +61,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}
     if isinstance(error, NotOffered):
-        response._has_been_logged = True  # by Django, as a failure of ours, which it is not
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it as a failure of ours
     if isinstance(error, Changed):
         response.data["current"] = error.current
     return response

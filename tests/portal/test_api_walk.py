@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
@@ -38,7 +38,7 @@ for path in ("/pages/{page_id}/metrics", "/pages/{page_id}/metrics_providers/{me
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 NOT_OFFERED = ("page_access", "organizations", "metrics_providers/{metrics_provider_id}", "metrics_providers")
 CHECKS = (response_schema_conformance, response_headers_conformance, content_type_conformance)
-OPERATIONS = [each.ok() for each in SCHEMA.get_all_operations()]
+OPERATIONS: list[Any] = [each.ok() for each in cast(Any, SCHEMA).get_all_operations()]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis", "ignore::ResourceWarning")
 
 
@@ -74,7 +74,7 @@ def perform(client: Client, root_key: str) -> Callable[[Any], Response]:
     """Sends a case in this process; returns what came back."""
 
     def send(case: Any) -> Response:
-        prepared = requests.Request(**case.as_transport_kwargs(base_url="http://testserver/api/v1")).prepare()
+        prepared: Any = requests.Request(**case.as_transport_kwargs(base_url="http://testserver/api/v1")).prepare()
         headers = {name: value for name, value in prepared.headers.items() if name != "Content-Length"}
         answer = client.generic(
             prepared.method or "GET",
@@ -103,7 +103,7 @@ def test_every_operation_answers_as_the_document_says(
         with transaction.atomic():  # each finds one of everything
             _walked(3)(given(case=operation.as_strategy())(visit))()
             transaction.set_rollback(True)
-    print(sorted({each.label for each in OPERATIONS} - accepted))
+    print(sorted({each.label for each in OPERATIONS} - accepted))  # TODO
 
 
 def _walked(examples: int) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
@@ -99,3 +100,7 @@ class StatesAnswer(serializers.Serializer[Any]):
     unconfirmed = serializers.IntegerField()
     quarantined = serializers.IntegerField()
     total = serializers.IntegerField()
+
+
+Counts = inline_serializer("SubscriberCounts", {kind: serializers.IntegerField(required=False) for kind in TYPES})
+Histogram = inline_serializer("SubscriberHistogram", {kind: StatesAnswer() for kind in TYPES})

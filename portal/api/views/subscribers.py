@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Q
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -108,12 +108,7 @@ class Counts(SubscriberView):
         summary="Count subscribers by type",
         tags=TAG,
         parameters=[words.CountQuery],
-        responses={
-            200: inline_serializer(
-                "SubscriberCounts", {kind: words.serializers.IntegerField(required=False) for kind in words.TYPES}
-            )
-        }
-        | REFUSALS,
+        responses={200: words.Counts} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
         query = self.read(words.CountQuery, request.query_params)
@@ -127,8 +122,7 @@ class Histogram(SubscriberView):
     @extend_schema(
         summary="Count subscribers by type and state",
         tags=TAG,
-        responses={200: inline_serializer("SubscriberHistogram", {kind: words.StatesAnswer() for kind in words.TYPES})}
-        | REFUSALS,
+        responses={200: words.Histogram} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
         return Response(histogram(self))
@@ -171,7 +165,11 @@ BULK: dict[str, Any] = {"tags": TAG, "request": words.SubscribersRequest, "respo
 
 
 class ResendMany(Bulk):
-    @extend_schema(summary="Ask several subscribers again to confirm", **BULK)
+    @extend_schema(
+        operation_id="v1_pages_subscribers_resend_confirmation_create_many",
+        summary="Ask several subscribers again to confirm",
+        **BULK,
+    )
     def post(self, request: Request, page_id: str) -> Response:
         enrolling.ask_many(self.chosen(("unconfirmed",)), author=self.author)
         return Response(status=status.HTTP_201_CREATED)
@@ -192,6 +190,8 @@ class ReactivateMany(Bulk):
 
 
 class OneSubscriber(SubscriberView, One):
+    http_method_names = ["get", "head", "patch", "delete", "options"]
+
     def target(self) -> Recipient:
         return get_object_or_404(self.subscribers(), public_id=self.kwargs["subscriber_id"])
 
