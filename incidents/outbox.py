@@ -19,13 +19,16 @@ _watched: ContextVar[list[OutboxEvent] | None] = ContextVar("watched", default=N
 
 @contextmanager
 def watched() -> Iterator[list[OutboxEvent]]:
-    """The events that are recorded inside, as they come: for who asks what would be told, and undoes it."""
+    """The events that are recorded inside, as they come: for who asks what would be told, and may undo it."""
     events: list[OutboxEvent] = []
+    around = _watched.get()
     token = _watched.set(events)
     try:
         yield events
     finally:
         _watched.reset(token)
+        if around is not None:
+            around += events
 
 
 def record_incident(

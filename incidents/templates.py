@@ -2,16 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from django.utils import timezone
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
-from incidents.models import Component, IncidentTemplate, TemplateComponent, User
+from incidents.models import Component, Incident, IncidentTemplate, TemplateComponent, User
 from incidents.permissions import Verb
 from incidents.services import save_checked
+
+# The places in a text that the record fills in, or the writer
+PLACES = frozenset({
+    "components", "data_loss_statement", "impact_started", "last_update", "mitigated_at", "next_update",
+    "not_affected", "postmortem_due", "recovered_at", "scope", "symptom", "title", "url", "workaround",
+})  # fmt: skip
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+
+
+def facts(incident: Incident | None) -> dict[str, str]:
+    """What the record knows for the places in a template; times are in the current time zone."""
+    if incident is None:
+        return {}
+    latest = incident.latest_update()
+    ended = (
+        incident.timeline.filter(outcome__in=["partial", "full"]).exclude(ended_at=None).order_by("-ended_at").first()
+    )
+    report = incident.postmortem
+    known = {
+        "title": incident.title,
+        "components": listed([component.name for component in incident.components().public()]),
+        "impact_started": clock(incident.impact_began_at),
+        "recovered_at": clock(incident.impact_ended_at),
+        "mitigated_at": clock(ended.ended_at if ended else None),
+        "last_update": clock(latest.display_at if latest else None),
+        "next_update": clock(incident.next_update_due_at),
+        "postmortem_due": f"{report.due_on:%b %-d, %Y}" if report and report.due_on else "",
+        "url": f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else "",
+    }
+    return {place: words for place, words in known.items() if words}
+
+
+def fill(text: str, facts: Mapping[str, str]) -> str:
+    """`text` with the places that `facts` know; the others stay for the writer."""
+    return _PLACE.sub(lambda place: facts.get(place[1], place[0]), text)
+
+
+def began(text: str, typed: str) -> bool:
+    """Whether `typed` is nothing but `text` with its places filled in, so that it may be replaced."""
+    between = re.split(r"\{[a-z_]+\}", text)
+    return re.fullmatch(r"[^\n]+?".join(map(re.escape, between)), typed.replace("\r\n", "\n")) is not None
+
+
+def unfilled(text: str) -> list[str]:
+    """The places that nobody has filled in, in their order."""
+    return list(dict.fromkeys(name for name in _PLACE.findall(text) if name in PLACES))
+
+
+def listed(names: list[str]) -> str:
+    return get_text_list(names, _("and"))
+
+
+def clock(at: datetime | None) -> str:
+    """ "17:05 CET", with the day when it is another one; "" for no time."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    return f"{local:%H:%M %Z}" if local.date() == timezone.localdate() else f"{local:%b %-d, %Y - %H:%M %Z}"
 
 
 @service(Verb.EDIT_CATALOGUE)

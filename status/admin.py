@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -13,7 +14,7 @@ from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -23,8 +24,19 @@ from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
 from status import labels, roster, subscriptions
-from status.forms import AddForm, AddWebhookForm, ForgetForm, ImportForm, ReleaseForm, RollForm, SubscriberForm
-from status.models import Delivery, Recipient
+from status import messages as letters
+from status.forms import (
+    AddForm,
+    AddWebhookForm,
+    ChannelForm,
+    ChannelRemovalForm,
+    ForgetForm,
+    ImportForm,
+    ReleaseForm,
+    RollForm,
+    SubscriberForm,
+)
+from status.models import Delivery, Nudge, Recipient
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -91,7 +103,7 @@ class RecipientAdmin(SubscribersAdmin):
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Recipient]:
-        return Recipient.objects.filter(deleted_at=None).annotate(followed=Count("follows"))
+        return Recipient.objects.subscribers().filter(deleted_at=None).annotate(followed=Count("follows"))
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -160,7 +172,7 @@ class RecipientAdmin(SubscribersAdmin):
         return self.answer(request, form, done=lambda: self._show_secret(request, form.recipient))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
-        recipient = get_object_or_404(Recipient.objects.select_related("page"), pk=pk, deleted_at=None)
+        recipient = get_object_or_404(Recipient.objects.subscribers().select_related("page"), pk=pk, deleted_at=None)
         form = form_class(acting(request), recipient, sent(request))
         if form_class is RollForm:
             return self.answer(request, form, original=recipient, done=lambda: self._show_secret(request, recipient))
@@ -215,7 +227,7 @@ class DeliveryAdmin(SubscribersAdmin):
     list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
     list_display_links = None
     list_filter = ("state", "purpose", "event__page")
-    list_select_related = ("recipient", "event__incident", "event__update")
+    list_select_related = ("recipient", "event__incident", "event__update", "nudge")
     search_fields = ("recipient__address", "event__incident__title")
     ordering = ("-id",)
     actions: Any = ("retry", "cancel")
@@ -229,12 +241,14 @@ class DeliveryAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("to"), ordering="recipient__address")
     def recipient_link(self, delivery: Delivery) -> str:
+        if delivery.recipient.channel in Recipient.OF_STAFF:
+            return str(delivery.recipient)
         address = reverse("admin:status_recipient_change", args=[delivery.recipient_id])
         return format_html('<a href="{}">{}</a>', address, delivery.recipient)
 
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def what(self, delivery: Delivery) -> str:
-        return told(delivery.event) or delivery.get_purpose_display()
+        return told(delivery.event) or (str(delivery.nudge) if delivery.nudge else delivery.get_purpose_display())
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def standing(self, delivery: Delivery) -> str:
@@ -279,6 +293,72 @@ class DeliveryAdmin(SubscribersAdmin):
             "states": Delivery.State.labels,
         }
         return render(request, "admin/status/ledger.html", context)
+
+
+@admin.register(Nudge)
+class NudgeAdmin(SubscribersAdmin):
+    """What staff were reminded of, and where they are reached."""
+
+    list_display = ("says", "page", "due", "outcome", "note")
+    list_display_links = None
+    list_filter = ("page", "key")
+    list_select_related = ("page",)
+    search_fields = ("title",)
+    ordering = ("-id",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Nudge]:
+        return Nudge.objects.prefetch_related("deliveries__recipient")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        remove, release = {"form_class": ChannelRemovalForm}, {"form_class": ReleaseForm}
+        return [
+            path("channels/", wrap(self.channels_view), name="status_nudge_channels"),
+            path("channels/add/", wrap(self.channel_add_view), name="status_nudge_channel_add"),
+            path("channels/<int:pk>/remove/", wrap(self.channel_view), remove, name="status_nudge_channel_remove"),
+            path("channels/<int:pk>/release/", wrap(self.channel_view), release, name="status_nudge_channel_release"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=gettext_lazy("nudge"))
+    def says(self, nudge: Nudge) -> str:
+        return format_html('<a href="{}">{}</a>', nudge.path, letters.sentence(nudge))
+
+    @admin.display(description=gettext_lazy("due"), ordering="due_at")
+    def due(self, nudge: Nudge) -> str:
+        return moment(nudge.due_at)
+
+    @admin.display(description=gettext_lazy("told"))
+    def outcome(self, nudge: Nudge) -> str:
+        told = [(row.recipient, badge(row)) for row in nudge.deliveries.all()]
+        return format_html_join(", ", "{} {}", told)
+
+    def channels_view(self, request: HttpRequest) -> HttpResponse:
+        self.check_right(request)
+        channels = Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Staff channels"),
+            "channels": [(channel, badge(channel)) for channel in channels],
+        }
+        return render(request, "admin/status/channels.html", context)
+
+    def channel_add_view(self, request: HttpRequest) -> HttpResponse:
+        form = ChannelForm(acting(request), sent(request))
+        return self.answer(request, form, done=partial(self._channels, request, _("The channel is added.")))
+
+    def channel_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
+        channel = get_object_or_404(Recipient.objects.staff().select_related("page"), pk=pk)
+        form = form_class(acting(request), channel, sent(request))
+        return self.answer(request, form, done=partial(self._channels, request, _("Done.")))
+
+    def _channels(self, request: HttpRequest, sentence: str) -> HttpResponse:
+        messages.success(request, sentence)
+        return redirect("admin:status_nudge_channels")
 
 
 def told(event: OutboxEvent | None) -> str:

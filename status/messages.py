@@ -21,10 +21,11 @@ from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 
+from incidents.duties import duties
 from incidents.models import OutboxEvent, Page
 from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
-from status.models import Recipient
+from status.models import Nudge, Recipient
 from status.stories import report_html, report_text
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
@@ -141,6 +142,33 @@ def of_warning(recipient: Recipient) -> Message:
         return _compose(page, content, {})
 
 
+def of_nudge(nudge: Nudge) -> Message:
+    """Reminds staff. It has no link to unsubscribe: that is for an administrator to change."""
+    page = nudge.page
+    with _reading(page):
+        content = _render(
+            "nudge",
+            page,
+            subject=f"[{page.name}] {sentence(nudge)}",
+            sentence=sentence(nudge),
+            moments=_moments(nudge.due_at, page),
+            link=f"{settings.SITE_URL}{nudge.path}",
+            still=f"{settings.SITE_URL}{nudge.path.replace('/change/', '/still/')}" if is_promise(nudge) else "",
+        )
+        return _compose(page, content, {}, is_for_staff=True)
+
+
+def sentence(nudge: Nudge) -> str:
+    """What it says, in one sentence."""
+    words = next((str(duty.words) for duty in duties() if duty.key == nudge.key), "%(title)s")
+    return words % {"title": nudge.title}
+
+
+def is_promise(nudge: Nudge) -> bool:
+    """Whether it is about an update that the public was promised."""
+    return nudge.key.startswith("promise_")
+
+
 def _tell(
     page: Page,
     incident: snapshot.Incident,
@@ -203,7 +231,9 @@ def _render(template: str, page: Page, *, subject: str, **context: Any) -> Conte
     )
 
 
-def _compose(page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None) -> Message:
+def _compose(
+    page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None, *, is_for_staff: bool = False
+) -> Message:
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = content.subject
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
@@ -222,9 +252,12 @@ def _compose(page: Page, content: Content, headers: dict[str, str], calendar: by
         "To": _ADDRESS,
         "Message-ID": f"<{_NUMBER}@{_host(page)}>",
         "List-Id": f"<{page.public_id}.{_host(page)}>",
-        "List-Unsubscribe": f"<{leave}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
     }
+    if not is_for_staff:
+        headers |= {
+            "List-Unsubscribe": f"<{leave}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
+        }
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
     return Message(content, tuple(_split(head + mail.as_bytes())))
 

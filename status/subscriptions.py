@@ -180,6 +180,14 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
+def quarantine_address(address: str, *, reason: str, author: User) -> None:
+    """The same for every subscription of a mailbox, of which a mail provider tells that it takes no mail of ours."""
+    told = Recipient.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
+    for recipient in told.filter(state__in=[State.UNCONFIRMED, State.ACTIVE]).order_by("pk"):
+        quarantine(recipient, reason=reason, author=author)
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
 def release(recipient: Recipient, *, author: User) -> None:
     """Send again: the address works, or its owner asks for it."""
     recipient.lock()
@@ -255,7 +263,7 @@ def forget(address: str, *, author: User) -> int:
     Who was told what stays in the record, without saying who that was. Returns how many rows had it.
     """
     SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
-    named = Recipient.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
+    named = Recipient.objects.subscribers().filter(Q(address=address) | Q(contact=address)).order_by("pk")
     for recipient in (rows := list(named)):
         recipient.lock()
         if recipient.address == address:

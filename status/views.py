@@ -99,7 +99,8 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
             again = _("Subscribe again on the status page.")
             try:
                 public_id = read(token)
-                recipient = Recipient.objects.select_related("page").get(public_id=public_id, deleted_at=None)
+                recipients = Recipient.objects.subscribers().select_related("page")
+                recipient = recipients.get(public_id=public_id, deleted_at=None)
             except SignatureExpired:
                 return _refusal(request, 410, _("This link is more than a week old.") + " " + again)
             except BadSignature:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.admin import history
 from incidents.errors import DomainError, Forbidden
+from incidents.forms.template import is_chosen
 from incidents.forms.verb import MomentField, MomentInput, VerbForm, show_refusal
 from incidents.models import Page, Submission, User
 from incidents.models.base import Tracked
@@ -163,7 +164,9 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         try:
             require(form.author, form.verb)
             with timezone.override(form.zone):
-                if form.tells and "preview" in request.POST:
+                if is_chosen(form, request.POST):
+                    form.use(request.POST)
+                elif form.tells and "preview" in request.POST:
                     context |= {"is_previewed": True, "preview": RecordAdmin.preview(form)}
                     if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
                         return render(request, "console/preview.html", context)

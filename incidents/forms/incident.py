@@ -9,8 +9,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
-from incidents.forms.components import ComponentChips, choosable, grouped
+from incidents.forms.components import ComponentChips, choosable
 from incidents.forms.promise import PromiseForm
+from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.lifecycle import (
     STATUSES,
@@ -21,7 +22,6 @@ from incidents.lifecycle import (
     allowed_statuses,
     proposed_severity,
 )
-from incidents.maintenance import schedule_maintenance
 from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems.headings import Template
@@ -60,7 +60,7 @@ class IncidentForm(VerbForm):
         return incident.deleted_at is None
 
 
-class MessageForm(IncidentForm, PromiseForm):
+class MessageForm(IncidentForm, PromiseForm, TemplateForm):
     """What is said about an incident: where it stands, in words, and its components."""
 
     verb = Verb.POST_UPDATE
@@ -81,6 +81,12 @@ class MessageForm(IncidentForm, PromiseForm):
             self.offer_promises(Severity(incident.severity))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
+
+    def template_page(self) -> Page:
+        return self.incident.page
+
+    def template_incident(self) -> Incident:
+        return self.incident
 
     def promises(self) -> bool:
         """Whether what is said here is public, and so may promise more."""
@@ -272,7 +278,7 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm, PromiseForm):
+class DeclareForm(PageForm, PromiseForm, TemplateForm):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
@@ -336,6 +342,10 @@ class DeclareForm(PageForm, PromiseForm):
             for name in self.MESSAGE:
                 del self.fields[name]
 
+    def template_page(self) -> Page | None:
+        chosen = str(self["page"].value())
+        return next((page for page in self.pages if str(page.pk) == chosen), None)
+
     def clean(self) -> dict[str, Any]:
         facts = self.cleaned_data
         says_more = facts.get("status", IncidentStatus.INVESTIGATING) != IncidentStatus.INVESTIGATING
@@ -371,38 +381,3 @@ class DeclareForm(PageForm, PromiseForm):
                 next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
-
-
-class MaintenanceForm(PageForm):
-    verb = Verb.POST_UPDATE
-    heading = _("Schedule maintenance")
-    tells = True
-
-    title = one_line(_("Title"))
-    body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
-    scheduled_for = MomentField(label=_("Starts"))
-    scheduled_until = MomentField(label=_("Ends"))
-    affects = forms.MultipleChoiceField(label=_("Components"), required=False, widget=forms.CheckboxSelectMultiple)
-    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
-
-    incident: Incident
-
-    def __init__(self, author: User, data: Data = None) -> None:
-        super().__init__(author, data)
-        self.choosable = choosable(self.pages)
-        field = self.fields["affects"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = grouped(self.choosable.values())
-
-    def act(self) -> None:
-        facts = self.cleaned_data
-        self.incident = schedule_maintenance(
-            facts["page"],
-            title=facts["title"],
-            body=facts["body"],
-            scheduled_for=facts["scheduled_for"],
-            scheduled_until=facts["scheduled_until"],
-            author=self.author,
-            components=tuple(self.choosable[key] for key in facts["affects"]),
-            notify=facts["notify"],
-        )

@@ -19,10 +19,12 @@ from incidents.admin.base import TWICE, accepted, acting
 from incidents.errors import Forbidden
 from incidents.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
 from incidents.forms.role import RoleForm
+from incidents.forms.template import is_chosen
 from incidents.forms.timeline import OutcomeForm, QuickNoteForm
 from incidents.lifecycle import IncidentStatus, Kind, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
+from portal.console import preview
 from portal.console.room import room_of
 
 if TYPE_CHECKING:
@@ -80,6 +82,14 @@ def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
     try:
         require(form.author, form.verb)
         with timezone.override(form.zone):
+            if is_chosen(form, request.POST):
+                form.use(request.POST)
+                return show(request, incident, {name: form})  # type: ignore[dict-item]  # it is still an IncidentForm
+            if form.tells and "preview" in request.POST:
+                shown = {"form": form, "is_previewed": True, "preview": preview.of(form)}
+                if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                    return render(request, "console/preview.html", shown)
+                return show(request, incident, {name: form}, **shown)
             if not form.perform():
                 return refused(request, form, name)
     except Forbidden as refusal:
@@ -106,7 +116,9 @@ def found(public_id: str) -> Incident:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def show(request: HttpRequest, incident: Incident, sent: dict[str, IncidentForm] | None = None) -> HttpResponse:
+def show(
+    request: HttpRequest, incident: Incident, sent: dict[str, IncidentForm] | None = None, **more: Any
+) -> HttpResponse:
     """The room; `sent` is a form that came back with what was refused, by its name."""
     with timezone.override(incident.page.zone):
         context = {
@@ -114,6 +126,7 @@ def show(request: HttpRequest, incident: Incident, sent: dict[str, IncidentForm]
             "title": incident.title,
             **parts(request, incident),
             **forms_of(request, incident, sent or {}),
+            **more,
         }
         return render(request, "console/room.html", context)
 

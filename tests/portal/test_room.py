@@ -16,10 +16,11 @@ from pytest_django import Settings
 
 from incidents import timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
-from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
+from incidents.models import Component, Incident, IncidentTemplate, Page, Submission, TimelineEntry, User
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.services import declare_incident, delete_incident, edit_incident, post_update
+from incidents.templates import save_template
 from tests.incidents.filled import counts, filled, room
 from tests.reports import publish_report
 
@@ -195,6 +196,53 @@ def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, s
     assert told.updates.standing().count() == 1
     settings.NOTIFY_HOLD = 0
     assert 'id="held"' not in staff.get(room(told)).text
+
+
+def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(staff: Client, told: Incident) -> None:
+    known = IncidentTemplate.objects.get(name="Identified")
+    form = filled(staff.get(room(told)), "compose", body="Sorry.", next_update="30")
+    with time_machine.travel(NOON):
+        answer = staff.post(room(told, "update"), form | {"template": known.pk})
+    begun = filled(answer, "compose")
+    assert begun["body"] == (
+        "We have identified the cause of {symptom} on API and are applying a fix. Next update by 13:30 CET.\n\nSorry."
+    )
+    assert begun["status"] == "identified"
+    assert told.updates.count() == 1
+    before = counts()
+    assert "Fill in {symptom}, or take it out" in staff.post(room(told, "update"), begun).text
+    assert counts() == before
+    begun["body"] = begun["body"].replace("{symptom}", "errors")
+    assert staff.post(room(told, "update"), begun).status_code == 302
+
+
+def test_another_template_replaces_the_words_of_the_first(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(room(told)), "compose")
+    for name in ("Identified", "False alarm"):
+        template = IncidentTemplate.objects.get(name=name)
+        form = filled(staff.post(room(told, "update"), form | {"template": template.pk}), "compose")
+    assert form["body"] == "We looked into reports about API and found no customer impact."
+
+
+def test_a_declaration_begins_with_a_template(staff: Client, page: Page, component: Component, admin: User) -> None:
+    template = IncidentTemplate(page=page, name="Slow", title="API slow", body="{components} slow.")
+    save_template(template, components=[component], author=admin)
+    begun = filled(staff.post(DECLARE, filled(staff.get(DECLARE)) | {"template": template.pk}), "verb")
+    assert (begun["title"], begun["body"]) == ("API slow", "{components} slow.")
+    assert begun[f"components-{component.pk}"] == "unchanged"
+    assert not Incident.objects.exists()
+
+
+def test_the_composer_previews_without_writing(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(room(told)), "compose", body="A disk is full.") | {"preview": "yes"}
+    before = counts()
+    whole = staff.post(room(told, "update"), form)
+    part = staff.post(room(told, "update"), form, headers={"HX-Request": "true"})
+    assert counts() == before
+    for answer in (whole, part):
+        assert "Will be told:" in answer.text
+    assert filled(whole, "compose")["body"] == "A disk is full."
+    assert "<html" not in part.text.replace("&lt;", "<").partition("srcdoc")[0]
 
 
 # --- The timeline -----------------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@
       const values = Object.fromEntries(typed(form).map((field) => [partOf(field), valueOf(field)]));
       attempt(() => localStorage.setItem(key, JSON.stringify({ at: Date.now(), values })));
     });
-    if (form.querySelector(".errornote, .conflict, .preview > *")) return;  // the server has sent back what was typed
+    if ("bound" in form.dataset) return;  // the server has sent back what was typed
     const found = read(key) ? key : await left(stem);
     if (!found) return;
     const draft = read(found);
@@ -133,6 +133,15 @@
     restore(form, key, draft);
   };
   all("form[data-draft]").forEach(look);
+  on("htmx:load", ({ target }) => {  // a template's words: the first place to fill in is chosen
+    if (!target.matches("form[data-draft]")) return;
+    look(target);
+    const body = target.querySelector("[name=body]");
+    const place = body?.value.match(/\{[a-z_]+\}/);
+    body?.focus();
+    if (place) body.setSelectionRange(place.index, place.index + place[0].length);
+    target.dispatchEvent(new Event("input"));
+  });
   document.getElementById("logout-form")?.addEventListener("submit", () => {
     keys().forEach(drop);
   });
