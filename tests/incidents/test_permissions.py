@@ -59,11 +59,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-<<<<<<< HEAD
-from status import enrolling, posting, roster, signups, subscriptions
-=======
-from status import posting, roster, signups, staff, subscriptions
->>>>>>> main
+from status import enrolling, posting, roster, signups, staff, subscriptions
 from status.models import Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
