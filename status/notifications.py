@@ -23,6 +23,9 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     assert incident is not None, "only facts about incidents are told"
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
     about = Incident.objects.filter(postmortem=incident.postmortem_id) if event.is_report else [incident]
+    asked = Exists(follows.filter(incident__in=about))
+    if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:  # only whoever asked is told of it
+        return Recipient.objects.active().filter(asked, page=event.page_id)
     standing = IncidentUpdate.objects.standing().filter(incident__in=about)
     affected = Component.objects.public().filter(status_changes__update__in=standing).values("pk")
     wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
@@ -32,9 +35,7 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     if not event.is_report:
         wants &= Q(postmortems_only=False)
     told = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
-    return Recipient.objects.active().filter(
-        wants | Exists(follows.filter(incident__in=about)) | Exists(told), page=event.page_id
-    )
+    return Recipient.objects.active().filter(wants | asked | Exists(told), page=event.page_id)
 
 
 @transaction.atomic
@@ -46,10 +47,12 @@ def owe(event: OutboxEvent) -> int:
     now = timezone.now()
     if event.update is None or event.update.withdrawn_at is None:
         added = _insert(matching(event), event)
+        is_past = event.kind != OutboxEvent.Kind.COMMITMENT_FULFILLED  # a promise kept makes nothing older
         is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment
-        Delivery.objects.due().exclude(is_held).filter(
-            event__incident=event.incident, event__page=event.page, event__lt=event.pk
-        ).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
+        if is_past:
+            Delivery.objects.due().exclude(is_held).filter(
+                event__incident=event.incident, event__page=event.page, event__lt=event.pk
+            ).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)

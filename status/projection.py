@@ -86,6 +86,9 @@ class Reader:
             language=page.language,
             support_url=page.support_url,
             support_email=page.support_email,
+            intro=page.intro,
+            brand_colour=page.brand_colour,
+            logo=page.logo,
             updated_at=newest.created_at if newest else page.created_at,
         )
         self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")

@@ -20,6 +20,9 @@ class Page:
     language: str  # "en"
     support_url: str  # "" when the company gave none
     support_email: str  # "" when it gave none
+    intro: str  # "" when there is none
+    brand_colour: str  # "#1f56d0", "" for none
+    logo: str  # an image as a data URL, "" for none
     updated_at: datetime  # the newest public fact on this page
 
 
@@ -114,6 +117,7 @@ class Section:
 class Commitment:
     """A measure that was promised in public."""
 
+    id: str
     text: str
     state: str  # open | done | verified | dropped
     done_on: date | None

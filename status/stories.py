@@ -53,7 +53,7 @@ def tell(incident: Incident, top: int) -> Story:
             status=update.status,
             html=to_html(update.body, top),
             at=update.display_at,
-            published_at=_if_late(update.display_at, update.published_at),
+            published_at=if_late(update.display_at, update.published_at),
             edited_at=update.edited_at,
         )
         for update in incident.updates
@@ -64,7 +64,7 @@ def tell(incident: Incident, top: int) -> Story:
         status="postmortem",
         html=report_html(told, top),
         at=told.display_at,
-        published_at=_if_late(told.display_at, told.published_at),
+        published_at=if_late(told.display_at, told.published_at),
         edited_at=None,
     )
     entries = (postmortem, *updates) if postmortem else tuple(updates)
@@ -112,5 +112,6 @@ def _lasted(incident: Incident) -> str:
     return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
 
 
-def _if_late(shown: datetime, published: datetime) -> datetime | None:
+def if_late(shown: datetime, published: datetime) -> datetime | None:
+    """When it was published, if that was noticeably later than the time it shows."""
     return published if published - shown > BACK_DATED else None

@@ -136,6 +136,13 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: li
     assert not Delivery.objects.filter(recipient=bad, state=State.DUE).exists()
 
 
+def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
+    sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
+    tell("investigating")
+    assert delivery.deliver_mail() == 5
+    assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
+
+
 def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
     sink: Sink, readers: list[Recipient], tell: Tell
 ) -> None:

@@ -88,6 +88,7 @@ def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(staff: Clien
     assert staff.post(f"{LIST}add/", form).status_code == 302
     assert Recipient.objects.active().get().address == "Ann@acme.example"
     before = everything()
+    form = filled(staff.get(f"{LIST}add/"), address="Ann@ACME.example")
     assert "subscribed already" in staff.post(f"{LIST}add/", form).text
     assert "Write it like name@example.com." in staff.post(f"{LIST}add/", form | {"address": "ann"}).text
     assert everything() == before
