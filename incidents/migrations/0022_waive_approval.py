@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0020_linter'),
+        ('incidents', '0021_page_look'),
     ]
 
     operations = [
