@@ -73,6 +73,8 @@ class Page(Tracked):
         _("postmortems need no approval"),
         default=False,
         help_text=_("Whoever may publish a postmortem publishes it without a second person; it is marked so for good."),
+    )
+
     # How it looks
     intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))
     brand_colour = models.CharField(
