@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import promises
+from incidents import durations, promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -204,6 +204,7 @@ class IncidentAdmin(RecordAdmin):
                 "roles": incident.roles.active().select_related("user"),
                 "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
+                "durations": durations.of(incident) if incident.kind == Kind.REALTIME else (),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }

@@ -60,7 +60,7 @@ from incidents.services import (
     withdraw_update,
 )
 from status import enrolling, posting, roster, signups, staff, subscriptions
-from status.models import Recipient
+from status.models import Delivery, Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
@@ -286,13 +286,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: enrolling.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_webhook(
             page, url="https://eve.example.com", contact="eve@example.com", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 
