@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0021_page_look'),
+        ('incidents', '0022_component_webhooks'),
     ]
 
     operations = [
