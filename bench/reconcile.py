@@ -33,12 +33,12 @@ def main() -> int:
     began_at = time.monotonic()
     with mail_server() as sink, storm.site(SCALE, start_postgresql(), start_redis(), sink) as site:
         storm.rage(site)
-        found = site.reconcile()
+        found, memory = site.reconcile(), site.memory()
     allowed = SCALE.kills * SCALE.connections
     print(found)
     print(
         f"{SCALE.kills} kills of workers with {SCALE.connections} connections each allow {allowed} twice;"
-        f" {time.monotonic() - began_at:.0f} s"
+        f" {time.monotonic() - began_at:.0f} s; a worker had at most {memory:.0f} MB"
     )
     is_met = (
         len(found.ledger) == SCALE.recipients

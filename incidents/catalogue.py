@@ -93,7 +93,7 @@ def set_component_status(
     )
     save_checked(change)
     if component.visibility == Visibility.PUBLIC:
-        outbox.record_pages(outbox.Kind.COMPONENT_CHANGED, outbox.pages_of(component))
+        outbox.record_component(change, is_now=component.status is status)  # else it corrects the past alone
     return change
 
 

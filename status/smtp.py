@@ -173,7 +173,8 @@ class Connection:
                 text, self._text = b" ".join(self._text), []
                 if not line[:3].isdigit():
                     raise smtplib.SMTPException("the mail server speaks another language")
-                yield int(line[:3]), " ".join(text.decode(errors="replace").split())
+                # PostgreSQL keeps no NUL.
+                yield int(line[:3]), " ".join(text.decode(errors="replace").replace("\0", "").split())
 
     def _received(self) -> bytes:
         self._socket.settimeout(0)

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from incidents import metrics
 from status import chat as chat_module
-from status import delivery, nudges, posting, signups, subscriptions
+from status import delivery, ledger, nudges, posting, signups, subscriptions
 from status import relay as relay_module
 
 
@@ -50,4 +50,5 @@ def draw() -> None:
 @shared_task(ignore_result=True)
 def sweep() -> None:
     subscriptions.sweep()
+    ledger.settle()
     metrics.drop_old_points()

@@ -185,7 +185,7 @@ def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
 
 def _page(request: HttpRequest) -> Page | None:
     """The page that is published at the host name of this request."""
-    return Page.objects.live().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+    return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
 
 
 def _is_from_elsewhere(request: HttpRequest) -> bool:

@@ -112,6 +112,11 @@ class Site:
         for process in list(self._running):
             self.kill(process)
 
+    def memory(self) -> float:
+        """The most that one of the running processes has had, in MB."""
+        status = [Path(f"/proc/{process.pid}/status") for process in self._running if process.poll() is None]
+        return max(int(line.split()[1]) / 1024 for file in status for line in file.open() if line.startswith("VmHWM"))
+
     def select(self, query: LiteralString) -> list[tuple[str, str]]:
         with psycopg.connect(self.postgresql.url) as connection:
             return connection.execute(query).fetchall()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.mail.backends import filebased
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -134,6 +134,13 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: li
     assert (bad.state, bad.reason) == (Recipient.State.QUARANTINED, "550 5.1.1 <…>: no such user")
     tell("identified")
     assert not Delivery.objects.filter(recipient=bad, state=State.DUE).exists()
+
+
+def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
+    sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
+    tell("investigating")
+    assert delivery.deliver_mail() == 5
+    assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
 
 
 def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
@@ -293,13 +300,9 @@ def test_a_full_disk_costs_no_attempt(readers: list[Recipient], tell: Tell, sett
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     tell("investigating")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # no file of this process may be longer
-    try:
-        sent = delivery.deliver_mail()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert sent == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filebased.EmailBackend, "_get_filename", lambda backend: "/dev/full")
+        assert delivery.deliver_mail() == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
     assert delivery.deliver_mail() == 5
 
