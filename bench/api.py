@@ -20,7 +20,7 @@ from bench.publish import make_history
 from tests.servers import temporary_folder
 
 ROUNDS, SECONDS = 5, 0.4
-LIMIT = 0.02  # of the trivial view, for what reads one object
+LIMIT = 0.01  # of the trivial view, for what reads one object
 
 
 def per_second(call: Callable[[], Any]) -> float:
