@@ -52,7 +52,7 @@ def search(asked: str) -> list[Found]:
         (_("Incidents"), Incident.objects.live(), ["title", "public_id"], _incident),
         (
             _("Components"),
-            Component.objects.live().select_related("group"),
+            components,
             ["name", "description", "owner"],
             _component,
         ),
