@@ -57,14 +57,13 @@ def signed_in(chromium: Browser, live_server: LiveServer, settings: Settings) ->
 
 @pytest.fixture
 def templates(admin: User) -> None:
-    """A database that was emptied has not kept those of a new deployment."""
-    models.IncidentTemplate.history.all().delete()
-    models.IncidentTemplate.objects.all().delete()
+    """Those of a new deployment, which a database that was emptied has not kept."""
     for name, body in (
         ("Identified", "We have identified the cause of {symptom} on {components}."),
         ("No news", "There is no change since {last_update}."),
     ):
-        save_template(models.IncidentTemplate(name=name, body=body), author=admin)
+        if not models.IncidentTemplate.objects.filter(name=name).exists():
+            save_template(models.IncidentTemplate(name=name, body=body), author=admin)
 
 
 def declare(page: Page, component: str = "API") -> None:
