@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MAILS = int(os.environ.get("FANOUT_MAILS", "10000"))
 SESSIONS = {1: 1, 4: 2, 16: 2}  # connections: the senders that share them
 ROUNDS = 3
-SIZE = 15_000
 RATIO = 0.4
 MEMORY = 115  # MB
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,20 +51,12 @@ def sink(path: str) -> Iterator[int]:
 def theirs(path: str, port: int, sessions: int, size: int) -> float:
     """Mails a second of smtp-source."""
     began_at = time.monotonic()
-    options = [
-        "-d",
-        "-s",
-        str(sessions),
-        "-m",
-        str(MAILS),
-        "-l",
-        str(size),
-        "-f",
-        "a@example.com",
-        "-t",
-        "b@example.com",
-    ]
-    subprocess.run([path, *options, f"inet:127.0.0.1:{port}"], check=True, stderr=subprocess.DEVNULL)
+    options = ["-d", "-s", str(sessions), "-m", str(MAILS), "-l", str(size)]
+    subprocess.run(
+        [path, *options, "-f", "a@example.com", "-t", "b@example.com", f"inet:127.0.0.1:{port}"],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
     return MAILS / (time.monotonic() - began_at)
 
 
@@ -134,16 +125,14 @@ def prepare() -> int:
     page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
     catalogue.save(page, author=ada)
     incident = declare_incident(page, title="Errors", author=ada)
-    words = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 45
+    words = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 56
     post_update(incident, status=IncidentStatus.IDENTIFIED, body=words, author=ada)
     Recipient.objects.bulk_create(
         (Recipient(page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE) for n in range(MAILS)),
         batch_size=1000,
     )
     event = OutboxEvent.objects.get(notify=True)
-    began_at = time.monotonic()
     notifications.owe(event)
-    print(f"owing {MAILS:,} deliveries took {time.monotonic() - began_at:.2f} s")
     message = messages.of_event(event)
     assert message
     return len(message.to("reader@example.com", 1, page.public_id))
@@ -177,18 +166,22 @@ def main() -> None:
     django.setup()
     size = prepare()
     print(f"{MAILS:,} mails of {size:,} bytes, best of {ROUNDS} rounds, mails a second")
-    print("connections  smtp-source  ours  ratio  MB a sender")
-    ratio = memory = 0.0
+    print("connections  smtp-source  ours  ratio  CPU seconds for 1,000  MB a sender")
+    ratio = peak = 0.0
     with sink(target) as port:
         for sessions in SESSIONS:
-            rates = []
+            rounds = []
             for _round in range(ROUNDS):
                 owe_again()
-                rates.append((theirs(source, port, sessions, size), *ours(port, sessions)))
-            their_rate, our_rate = max(rate[0] for rate in rates), max(rate[1] for rate in rates)
-            ratio, memory = our_rate / their_rate, max(memory, *(rate[2] for rate in rates))
-            print(f"{sessions:11}  {their_rate:11,.0f}  {our_rate:5,.0f}  {ratio:5.2f}  {memory:11.0f}")
-    is_met = ratio >= RATIO and memory <= MEMORY
+                rounds.append((theirs(source, port, sessions, size), *ours(port, sessions)))
+            their_rates, our_rates, cpu, memory = zip(*rounds, strict=True)
+            ratio, peak = max(our_rates) / max(their_rates), max(peak, *memory)
+            print(
+                f"{sessions:11}  {max(their_rates):11,.0f}  {max(our_rates):5,.0f}  {ratio:5.2f}  {min(cpu):21.3f}"
+                f"  {max(memory):11.0f}",
+                flush=True,
+            )
+    is_met = ratio >= RATIO and peak <= MEMORY
     print(f"limits: {RATIO} over 16 connections, {MEMORY} MB: {'met' if is_met else 'MISSED'}")
     sys.exit(not is_met)
 

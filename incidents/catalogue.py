@@ -93,7 +93,7 @@ def set_component_status(
         told.append((ended_at, component.status_at(ended_at)))
     if old is status and not told:
         return None
-    first = None
+    changes = []
     for at, new in [(instant, status), *told]:
         change = ComponentStatusChange(
             component=component,
@@ -104,10 +104,11 @@ def set_component_status(
             reason=reason,
         )
         save_checked(change)
-        first = first or change
+        changes.append(change)
     if component.visibility == Visibility.PUBLIC:
-        outbox.record_pages(outbox.Kind.COMPONENT_CHANGED, outbox.pages_of(component))
-    return first
+        is_now = ended_at is None and component.status is status  # else it corrects the past alone
+        outbox.record_component(changes[0], is_now=is_now)
+    return changes[0]
 
 
 def _pages(row: CatalogueRow) -> set[Page]:

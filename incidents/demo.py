@@ -133,6 +133,8 @@ def load_demo(page: Page) -> None:
         components=(components["Imports"], components["Exports"]),
         author=author,
         notify=False,
+        starts_by_itself=True,
+        ends_by_itself=True,
     )
 
 

@@ -46,7 +46,8 @@ ROLES: dict[str, frozenset[Verb]] = {
     "communicator": _COMMUNICATOR,
     "approver": _APPROVER,
     "administrator": _APPROVER | {Verb.EDIT_CATALOGUE, Verb.MANAGE_SUBSCRIBERS, Verb.MANAGE_STAFF, Verb.READ_AUDIT},
-    "clock": frozenset({Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),  # in whose name what is due is done
+    # In whose name what is due is done; a maintenance that repeats is declared anew.
+    "clock": frozenset({Verb.DECLARE_INCIDENT, Verb.POST_UPDATE, Verb.MANAGE_SUBSCRIBERS}),
     "subscriptions": frozenset({Verb.MANAGE_SUBSCRIBERS}),  # in whose name subscribers act, and mail that comes back
 }
 STAFF_ROLES = [name for name in ROLES if name not in ("clock", "subscriptions")]  # what people may be given

@@ -123,6 +123,13 @@ def cancel_following(incident: Incident, *, body: str, author: User, notify: boo
         cancel_maintenance(plan.incident, body=body, author=author, notify=notify and plan is plans[0])
 
 
+def upcoming(series: MaintenanceSeries, count: int) -> list[tuple[datetime, datetime]]:
+    """The windows of the next occurrences by the rule, whether they are made yet or not."""
+    rule = recurrence.parse(series.rule, series.starts_at, series.zone)
+    walls = recurrence.after(rule, recurrence.local(timezone.now(), series.zone) - series.shift)
+    return [recurrence.window(wall + series.shift, series.duration, series.zone) for wall in islice(walls, count)]
+
+
 def _following(incident: Incident) -> tuple[MaintenanceSeries, list[MaintenancePlan]]:
     """The series, locked before its occurrences, and the plans from this one on that have not begun."""
     plan = MaintenancePlan.objects.filter(incident=incident).select_related("series").first()

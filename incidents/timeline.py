@@ -25,6 +25,7 @@ def note(
     outcome: TimelineEntry.Outcome | None = None,
     precision: TimelineEntry.Precision = TimelineEntry.Precision.EXACT,
     ended_at: datetime | None = None,
+    is_public: bool = False,
     done_by: str = "",
 ) -> TimelineEntry:
     """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
@@ -38,6 +39,7 @@ def note(
         ended_at=ended_at,
         precision=precision,
         outcome=outcome or "",
+        is_public=is_public,
         done_by=" ".join(done_by.split()),
         author=author,
     )
@@ -62,6 +64,7 @@ def conclude_attempt(
         ended_at=instant if is_range else None,
         precision=TimelineEntry.Precision.RANGE if is_range else attempt.precision,
         outcome=outcome,
+        is_public=attempt.is_public,
         done_by=attempt.done_by,
         attempt=attempt,
         author=author,

@@ -46,6 +46,7 @@ def configuration() -> dict[str, Any]:
         "beat_schedule": {
             "advance": {"task": "incidents.tasks.advance", "schedule": 2.0, "options": {"expires": 10}},
             "relay": {"task": "status.tasks.relay", "schedule": 2.0, "options": {"expires": 10}},
+            "nudge": {"task": "status.tasks.nudge", "schedule": 5.0, "options": {"expires": 10}},
             "deliver": {"task": "status.tasks.deliver", "schedule": 2.0, "options": {"expires": 10}},
             "post": {"task": "status.tasks.post", "schedule": 2.0, "options": {"expires": 10}},
             "heartbeat": {"task": "status.tasks.heartbeat", "schedule": 60.0, "options": {"expires": 60}},

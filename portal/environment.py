@@ -33,6 +33,14 @@ def words(name: str) -> list[str]:
     return [word.strip() for word in text(name).split(",") if word.strip()]
 
 
+def choice(name: str, among: list[str]) -> str:
+    """One of these words; "" when it is not set."""
+    value = text(name).lower()
+    if value and value not in among:
+        raise ImproperlyConfigured(f"{name}={value!r} is none of: {', '.join(among)}.")
+    return value
+
+
 PLACEHOLDERS = {"change-me", "changeme", "secret", "password", "portal", "postgres", "example"}
 
 

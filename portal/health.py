@@ -59,7 +59,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def heartbeat_ages() -> list[float]:
     """Of every page that was published."""
-    ids = Page.objects.live().values_list("public_id", flat=True)
+    ids = Page.objects.published().values_list("public_id", flat=True)
     return [found for public_id in ids if (found := _heartbeat_age(public_id)) is not None]
 
 

@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.accounts.SecondFactorMiddleware",
+    "portal.accounts.StaffMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -194,7 +194,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
 SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # a text that is too long comes back with a sentence
 
 # --- Words, times, files ----------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -221,6 +221,18 @@ SMTP_RATE = environment.number("SMTP_RATE", 0)
 if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
+
+# What the provider of the mail tells of it: its name, and what it authenticates with ("name:password")
+MAIL_EVENTS = environment.choice("MAIL_EVENTS", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid", "sparkpost"])
+if MAIL_EVENTS:
+    ANYMAIL = {
+        "WEBHOOK_SECRET": environment.secret("MAIL_EVENTS_SECRET", at_least=20),
+        "MAILGUN_WEBHOOK_SIGNING_KEY": environment.text("MAILGUN_SIGNING_KEY"),
+    }
+    if ":" not in ANYMAIL["WEBHOOK_SECRET"]:
+        raise ImproperlyConfigured("MAIL_EVENTS_SECRET must read name:password.")
+    if MAIL_EVENTS == "mailgun" and not ANYMAIL["MAILGUN_WEBHOOK_SIGNING_KEY"]:
+        raise ImproperlyConfigured("MAIL_EVENTS=mailgun needs MAILGUN_SIGNING_KEY, from Mailgun's control panel.")
 
 # --- Programs ---------------------------------------------------------------------------------------------------------
 # Requests a minute that each API key may send

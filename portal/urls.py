@@ -5,12 +5,16 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from portal import bounces
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/account/", include("portal.accounts")),
     path("admin/", include("portal.console.audit")),
+    path("admin/", include("portal.console.page")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
     path("demo/", include("portal.demo")),
+    path("mail/events", bounces.events, name="mail-events"),
     path("", include("status.urls")),
 ]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Count, Max, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -22,9 +23,20 @@ from incidents.admin.history import moment
 from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
-from status import labels, roster, subscriptions
-from status.forms import AddForm, AddWebhookForm, ForgetForm, ImportForm, ReleaseForm, RollForm, SubscriberForm
-from status.models import Delivery, Recipient
+from status import labels, ledger, roster, subscriptions
+from status import messages as letters
+from status.forms import (
+    AddForm,
+    AddWebhookForm,
+    ChannelForm,
+    ChannelRemovalForm,
+    ForgetForm,
+    ImportForm,
+    ReleaseForm,
+    RollForm,
+    SubscriberForm,
+)
+from status.models import Delivery, DeliveryQuerySet, Nudge, Recipient
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -33,6 +45,7 @@ if TYPE_CHECKING:
 
 SHOWN_DELIVERIES = 100
 SHOWN_EVENTS = 20
+OF_EVENT = ("event__incident", "event__update", "event__component_change__component__group")  # what `told` reads
 VERBS: dict[str, tuple[type[SubscriberForm], Callable[[Recipient], bool]]] = {
     "release": (ReleaseForm, lambda recipient: recipient.state == Recipient.State.QUARANTINED),
     "secret": (
@@ -91,7 +104,7 @@ class RecipientAdmin(SubscribersAdmin):
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Recipient]:
-        return Recipient.objects.filter(deleted_at=None).annotate(followed=Count("follows"))
+        return Recipient.objects.subscribers().filter(deleted_at=None).annotate(followed=Count("follows"))
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -141,7 +154,7 @@ class RecipientAdmin(SubscribersAdmin):
         recipient = self.get_object(request, unquote(object_id))
         context = extra_context or {}
         if recipient:
-            newest = recipient.deliveries.select_related("event__incident", "event__update").order_by("-id")
+            newest = recipient.deliveries.select_related(*OF_EVENT).order_by("-id")
             context |= {
                 "deliveries": [(row, told(row.event), badge(row)) for row in newest[:SHOWN_DELIVERIES]],
                 "follows": recipient.follows.select_related("component__group", "incident"),
@@ -160,7 +173,7 @@ class RecipientAdmin(SubscribersAdmin):
         return self.answer(request, form, done=lambda: self._show_secret(request, form.recipient))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
-        recipient = get_object_or_404(Recipient.objects.select_related("page"), pk=pk, deleted_at=None)
+        recipient = get_object_or_404(Recipient.objects.subscribers().select_related("page"), pk=pk, deleted_at=None)
         form = form_class(acting(request), recipient, sent(request))
         if form_class is RollForm:
             return self.answer(request, form, original=recipient, done=lambda: self._show_secret(request, recipient))
@@ -215,7 +228,7 @@ class DeliveryAdmin(SubscribersAdmin):
     list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
     list_display_links = None
     list_filter = ("state", "purpose", "event__page")
-    list_select_related = ("recipient", "event__incident", "event__update")
+    list_select_related = ("recipient", *OF_EVENT, "nudge")
     search_fields = ("recipient__address", "event__incident__title")
     ordering = ("-id",)
     actions: Any = ("retry", "cancel")
@@ -229,12 +242,14 @@ class DeliveryAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("to"), ordering="recipient__address")
     def recipient_link(self, delivery: Delivery) -> str:
+        if delivery.recipient.channel in Recipient.OF_STAFF:
+            return str(delivery.recipient)
         address = reverse("admin:status_recipient_change", args=[delivery.recipient_id])
         return format_html('<a href="{}">{}</a>', address, delivery.recipient)
 
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def what(self, delivery: Delivery) -> str:
-        return told(delivery.event) or delivery.get_purpose_display()
+        return told(delivery.event) or (str(delivery.nudge) if delivery.nudge else delivery.get_purpose_display())
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def standing(self, delivery: Delivery) -> str:
@@ -245,46 +260,115 @@ class DeliveryAdmin(SubscribersAdmin):
         return moment(delivery.finished_at or delivery.due_at)
 
     @admin.action(description=gettext_lazy("Send again"))
-    def retry(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
-        count = subscriptions.retry(list(deliveries.select_related("recipient")), author=acting(request))
+    def retry(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
+        count = subscriptions.retry(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is due again.", "%(count)d deliveries are due again.", count)
         messages.info(request, sentence % {"count": count})
 
     @admin.action(description=gettext_lazy("Cancel"))
-    def cancel(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
-        count = subscriptions.cancel(list(deliveries), author=acting(request))
+    def cancel(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
+        count = subscriptions.cancel(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is cancelled.", "%(count)d deliveries are cancelled.", count)
         messages.info(request, sentence % {"count": count})
 
     def ledger_view(self, request: HttpRequest) -> HttpResponse:
         """Of each of the newest facts: how many are owed its message, have it, and how long that took."""
         self.check_right(request)
-        events = list(
-            OutboxEvent.objects.filter(notify=True).select_related("page", "incident", "update")[:SHOWN_EVENTS]
-        )
-        counts = {state: Count("pk", filter=Q(state=state)) for state in Delivery.State.values}
-        last = Max("finished_at", filter=Q(state=Delivery.State.SENT))
-        found = Delivery.objects.filter(event__in=events).values("event").annotate(**counts, last=last)
-        totals: dict[int, Any] = {row["event"]: row for row in found}
+        if request.method == "POST":
+            event = get_object_or_404(OutboxEvent, pk=request.POST.get("event"))
+            act = self.cancel if "cancel" in request.POST else self.retry
+            act(request, Delivery.objects.filter(event=event))
+            return redirect("admin:status_delivery_ledger")
+        related = ("page", "incident", "update", "component_change__component__group")
+        events = list(OutboxEvent.objects.filter(notify=True).select_related(*related)[:SHOWN_EVENTS])
+        found = ledger.totals(events)
         rows = []
         for event in events:
-            row = totals.get(event.pk, {})
+            row = found.get(event.pk, {})
             took = _span(row["last"] - event.created_at) if row.get("last") else ""
-            rows.append((event, told(event), [(state, row.get(state, 0)) for state in counts], took))
+            rows.append((event, told(event), {state: row.get(state, 0) for state in ledger.COUNTS}, took))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Ledger"),
             "rows": rows,
-            "states": Delivery.State.labels,
+            "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
         }
         return render(request, "admin/status/ledger.html", context)
+
+
+@admin.register(Nudge)
+class NudgeAdmin(SubscribersAdmin):
+    """What staff were reminded of, and where they are reached."""
+
+    list_display = ("says", "page", "due", "outcome", "note")
+    list_display_links = None
+    list_filter = ("page", "key")
+    list_select_related = ("page",)
+    search_fields = ("title",)
+    ordering = ("-id",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Nudge]:
+        return Nudge.objects.prefetch_related("deliveries__recipient")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        remove, release = {"form_class": ChannelRemovalForm}, {"form_class": ReleaseForm}
+        return [
+            path("channels/", wrap(self.channels_view), name="status_nudge_channels"),
+            path("channels/add/", wrap(self.channel_add_view), name="status_nudge_channel_add"),
+            path("channels/<int:pk>/remove/", wrap(self.channel_view), remove, name="status_nudge_channel_remove"),
+            path("channels/<int:pk>/release/", wrap(self.channel_view), release, name="status_nudge_channel_release"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=gettext_lazy("nudge"))
+    def says(self, nudge: Nudge) -> str:
+        return format_html('<a href="{}">{}</a>', nudge.path, letters.sentence(nudge))
+
+    @admin.display(description=gettext_lazy("due"), ordering="due_at")
+    def due(self, nudge: Nudge) -> str:
+        return moment(nudge.due_at)
+
+    @admin.display(description=gettext_lazy("told"))
+    def outcome(self, nudge: Nudge) -> str:
+        told = [(row.recipient, badge(row)) for row in nudge.deliveries.all()]
+        return format_html_join(", ", "{} {}", told)
+
+    def channels_view(self, request: HttpRequest) -> HttpResponse:
+        self.check_right(request)
+        channels = Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Staff channels"),
+            "channels": [(channel, badge(channel)) for channel in channels],
+        }
+        return render(request, "admin/status/channels.html", context)
+
+    def channel_add_view(self, request: HttpRequest) -> HttpResponse:
+        form = ChannelForm(acting(request), sent(request))
+        return self.answer(request, form, done=partial(self._channels, request, _("The channel is added.")))
+
+    def channel_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
+        channel = get_object_or_404(Recipient.objects.staff().select_related("page"), pk=pk)
+        form = form_class(acting(request), channel, sent(request))
+        return self.answer(request, form, done=partial(self._channels, request, _("Done.")))
+
+    def _channels(self, request: HttpRequest, sentence: str) -> HttpResponse:
+        messages.success(request, sentence)
+        return redirect("admin:status_nudge_channels")
 
 
 def told(event: OutboxEvent | None) -> str:
     """ "Identified: Checkout fails" """
     if event is None:
         return ""
+    if change := event.component_change:
+        return f"{change.get_status_display()}: {change.component}"
     word = event.update.get_status_display() if event.update else event.get_kind_display()
     return f"{word}: {event.incident}"
 

@@ -30,7 +30,7 @@ from django.utils import timezone
 
 from incidents.models import OutboxEvent
 from incidents.people import service_user
-from status import messages, smtp, subscriptions
+from status import messages, nudges, smtp, subscriptions
 from status.models import Delivery, Recipient
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ FRESH = 5.0  # seconds for which a text is not read anew
 DATABASE_PATIENCE = 60.0  # seconds
 
 State = Delivery.State
+Written = messages.Message | Exception | None  # None: there is nothing to tell any more
 BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | ~Q(purpose=Delivery.Purpose.EVENT)  # to a webhook's owner
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
@@ -156,9 +157,9 @@ def release(deliveries: Iterable[Claimed], answer: str) -> None:
     _patiently(write)
 
 
-def again(delivery: Claimed, answer: str, after: timedelta) -> Outcome:
-    """Due again after that time, unless it is given up by then."""
-    due_at = timezone.now() + after
+def again(delivery: Claimed, answer: str) -> Outcome:
+    """Due again after a while, unless it is given up by then."""
+    due_at = timezone.now() + BACK_OFF[min(delivery.tried, len(BACK_OFF) - 1)]
     if due_at > delivery.created_at + GIVE_UP:
         return Outcome(State.FAILED, "given_up", answer)
     return Outcome(State.DUE, answer=answer, due_at=due_at)
@@ -258,30 +259,48 @@ class _Writer:
     """Writes mails; what an event tells is rendered once for all, and again when that is some seconds old."""
 
     def __init__(self) -> None:
-        self._messages: dict[int, tuple[float, messages.Message | None]] = {}
+        self._messages: dict[int, tuple[float, Written]] = {}
 
     def mail(self, delivery: Claimed) -> smtp.Mail | Outcome:
         """The mail, or the reason why there is none."""
-        if delivery.event_id and delivery.state != Recipient.State.ACTIVE:
+        is_about_something = delivery.event_id or delivery.purpose == Delivery.Purpose.NUDGE
+        if is_about_something and delivery.state != Recipient.State.ACTIVE:
             return Outcome(State.CANCELLED, delivery.state)
-        message = self._of_event(delivery.event_id) if delivery.event_id else _of_recipient(delivery)
+        message = self._of_event(delivery.event_id) if delivery.event_id else _written(partial(_of_recipient, delivery))
         if message is None:
             return Outcome(State.CANCELLED, "withdrawn")
+        if isinstance(message, Exception):
+            return again(delivery, f"{type(message).__name__}: {message}")
         try:
             address = messages.bare(delivery.mailbox)
         except messages.BadAddress as error:
             return Outcome(State.FAILED, "refused", str(error))
         return smtp.Mail(delivery.pk, address, message.to(address, delivery.pk, delivery.public_id))
 
-    def _of_event(self, key: int) -> messages.Message | None:
+    def _of_event(self, key: int) -> Written:
         expires_at, message = self._messages.get(key, (0.0, None))
         if time.monotonic() > expires_at:
-            message = messages.of_event(OutboxEvent.objects.select_related("page", "incident", "update").get(pk=key))
+            event = OutboxEvent.objects.select_related("page", "incident", "update").get(pk=key)
+            message = _written(partial(messages.of_event, event))
             self._messages[key] = time.monotonic() + FRESH, message
         return message
 
 
-def _of_recipient(delivery: Claimed) -> messages.Message:
+def _written(write: Callable[[], messages.Message | None]) -> Written:
+    """The error in place of a message that cannot be written: it stops no other, and is tried again for a day."""
+    try:
+        return write()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        logger.exception("a message cannot be written; it is tried again for a day")
+        return error
+
+
+def _of_recipient(delivery: Claimed) -> messages.Message | None:
+    if delivery.purpose == Delivery.Purpose.NUDGE:
+        nudge = nudges.of(delivery.pk)
+        return messages.of_nudge(nudge) if nudges.holds(nudge) else None
     recipient = Recipient.objects.select_related("page").get(pk=delivery.recipient_id)
     if delivery.purpose == Delivery.Purpose.WARNING:
         return messages.of_warning(recipient)
@@ -301,7 +320,7 @@ def _outcome(delivery: Claimed, answer: smtp.Answer) -> Outcome:
         return Outcome(State.SENT, answer=text)
     if answer.is_refused:
         return Outcome(State.FAILED, "refused", text)
-    return again(delivery, text, BACK_OFF[min(delivery.tried, len(BACK_OFF) - 1)])
+    return again(delivery, text)
 
 
 class _Ready(EmailMessage):
@@ -317,7 +336,10 @@ class _Ready(EmailMessage):
 
 def _hand_over(mails: Iterable[smtp.Mail], *, connections: int) -> Generator[smtp.Answered, None, None]:
     """Where EMAIL_BACKEND is not SMTP: in the demonstration, which keeps its mail in files."""
-    with get_connection() as backend:
-        for mail in mails:
-            backend.send_messages([_Ready(mail)])
-            yield [(mail, smtp.Answer(smtp.Stage.CONTENT, 250, type(backend).__module__))]
+    try:
+        with get_connection() as backend:
+            for mail in mails:
+                backend.send_messages([_Ready(mail)])
+                yield [(mail, smtp.Answer(smtp.Stage.CONTENT, 250, type(backend).__module__))]
+    except OSError as error:  # a full disk
+        raise smtp.Unavailable(str(error)) from error

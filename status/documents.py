@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from status import api_v2, assets, calendars, charts, feeds, next_updates, pages
+from status import api_v2, assets, calendars, charts, feeds, look, next_updates, pages
 from status.snapshot import Incident, Metric, Month, Page, Site
 
 Documents = dict[str, bytes]
@@ -15,6 +15,7 @@ def of_site(site: Site, newest: Month | None) -> Documents:
     """The documents that every change may touch. Their number is fixed and their size bounded."""
     return {
         **assets.ASSETS,
+        **look.documents(site.page),
         "index.html": pages.index(site),
         "fragments/summary.html": pages.summary_fragment(site),
         "history.html": pages.history(newest.page if newest else site.page, newest),
@@ -40,12 +41,23 @@ def of_incident(page: Page, incident: Incident) -> Documents:
     page = replace(page, updated_at=incident.updated_at)
     html, json, ics = paths_of_incident(incident.id)
     found = {html: pages.incident(page, incident), json: api_v2.incident(page, incident)}
-    return found | {ics: calendars.maintenance(page, incident)} if incident.is_maintenance else found
+    if incident.is_maintenance:
+        found[ics] = calendars.maintenance(page, incident)
+    # It is the same, whichever of its incidents it is written with.
+    if report := incident.postmortem:
+        found[path_of_report(report.id)] = pages.report(page, report)
+    elif withdrawn := incident.withdrawn:
+        found[path_of_report(withdrawn.id)] = pages.withdrawn_report(page, withdrawn)
+    return found
 
 
 def paths_of_incident(public_id: str) -> tuple[str, str, str]:
     """All that it may have; a calendar entry only a maintenance."""
     return f"incidents/{public_id}.html", f"api/v2/incidents/{public_id}.json", f"incidents/{public_id}.ics"
+
+
+def path_of_report(public_id: str) -> str:
+    return f"postmortems/{public_id}.html"
 
 
 def of_month(month: Month) -> Documents:

@@ -87,7 +87,12 @@ def _newest(site: Site) -> list[Incident]:
 
 
 def _last_post(incident: Incident) -> datetime:
-    return max(post.display_at for post in (incident.updates[0], incident.postmortem) if post)
+    told = [incident.updates[0].display_at]
+    if report := incident.postmortem:
+        told += [report.display_at, *(amendment.at for amendment in report.amendments)]
+    if incident.withdrawn:
+        told.append(incident.withdrawn.at)
+    return max(told)
 
 
 def _last_change(page: Page, incidents: list[Incident]) -> datetime:
@@ -113,7 +118,13 @@ def _story(page: Page, incident: Incident) -> str:
         post = incident.postmortem
         with timezone.override(zone):
             body = report_html(post, 3)
+        for each in reversed(post.amendments):
+            words = format_html("<p>{}</p>", each.text)
+            parts.append(_post(each.at.astimezone(zone), _("Postmortem updated"), "", words))
         parts.append(_post(post.display_at.astimezone(zone), str(labels.WORDS["postmortem"]), "", body))
+    if incident.withdrawn:
+        words = format_html("<p>{}</p>", _("The postmortem was taken back."))
+        parts.append(_post(incident.withdrawn.at.astimezone(zone), _("Postmortem"), "", words))
     for update in incident.updates:
         edited = " " + _("(edited)") if update.edited_at else ""
         title = labels.title(incident, update)

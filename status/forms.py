@@ -11,11 +11,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import InvalidInput
+from incidents.forms.incident import PageForm
 from incidents.forms.verb import VerbForm, one_line
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Verb
-from status import addresses, subscriptions
+from status import addresses, staff, subscriptions
 from status.models import Recipient
 from status.roster import COLUMNS, Line, import_csv
 from status.subscriptions import Choices
@@ -205,3 +206,25 @@ class ImportForm(RosterForm):
         except UnicodeDecodeError as error:
             raise InvalidInput(gettext("The file is not UTF-8. Save it as “CSV UTF-8”."), field="file") from error
         self.report = import_csv(self.cleaned_data["page"], content=content, author=self.author)
+
+
+class ChannelForm(PageForm):
+    """Where whoever is on call is nudged."""
+
+    verb = Verb.MANAGE_SUBSCRIBERS
+    heading = _("Add staff channel")
+
+    address = one_line(_("E-mail address"), help_text=_("A mailbox that somebody on call reads."))
+
+    def act(self) -> None:
+        address = subscriptions.normalised(self.cleaned_data["address"])
+        staff.add_channel(
+            self.cleaned_data["page"], channel=Recipient.Channel.STAFF, address=address, author=self.author
+        )
+
+
+class ChannelRemovalForm(SubscriberForm):
+    heading = _("Remove staff channel")
+
+    def act(self) -> None:
+        staff.remove_channel(self.recipient, author=self.author)

@@ -19,12 +19,15 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from incidents.duties import duties
 from incidents.models import OutboxEvent, Page
 from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
-from status.models import Recipient
+from status.models import Nudge, Recipient
 from status.stories import report_html, report_text
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
@@ -89,8 +92,11 @@ def of_event(event: OutboxEvent) -> Message | None:
     incident = next(iter(reader.incidents([event.incident.pk])), None)
     if incident is None:
         return None
-    if event.is_report:
-        told: snapshot.IncidentUpdate | snapshot.Postmortem | None = incident.postmortem
+    told: snapshot.IncidentUpdate | snapshot.Postmortem | snapshot.Commitment | None
+    if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:
+        told = _fulfilled(incident, event)
+    elif event.is_report:
+        told = incident.postmortem
     elif event.kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
         told = incident.updates[0] if incident.is_ahead else None
     else:
@@ -99,12 +105,20 @@ def of_event(event: OutboxEvent) -> Message | None:
     if told is None:
         return None
     with _reading(page):
-        content = _tell(page, incident, told, event.kind)
+        content = _tell(page, incident, told, event)
         thread = f"<incident.{incident.id}@{_host(page)}>"
         # Until it begins it has its place in calendars; then what was moved or called off must be moved there, too.
         has_entry = incident.is_ahead or incident.is_cancelled or incident.expected_until is not None
         calendar = calendars.maintenance(reader.page, incident) if incident.is_maintenance and has_entry else None
         return _compose(page, content, {"In-Reply-To": thread, "References": thread}, calendar)
+
+
+def _fulfilled(incident: snapshot.Incident, event: OutboxEvent) -> snapshot.Commitment | None:
+    """The promise that was kept, unless it turned out since that it was not."""
+    assert event.action_item is not None, "it says which one"
+    promised = incident.postmortem.commitments if incident.postmortem else ()
+    wanted = event.action_item.public_id
+    return next((each for each in promised if each.id == wanted and each.state in ("done", "verified")), None)
 
 
 def of_subscription(recipient: Recipient) -> Message:
@@ -141,17 +155,53 @@ def of_warning(recipient: Recipient) -> Message:
         return _compose(page, content, {})
 
 
+def of_nudge(nudge: Nudge) -> Message:
+    """Reminds staff. It has no link to unsubscribe: that is for an administrator to change."""
+    page = nudge.page
+    with _reading(page):
+        content = _render(
+            "nudge",
+            page,
+            subject=f"[{page.name}] {sentence(nudge)}",
+            sentence=sentence(nudge),
+            moments=_moments(nudge.due_at, page),
+            link=f"{settings.SITE_URL}{nudge.path}",
+            still=f"{settings.SITE_URL}{nudge.path.replace('/change/', '/still/')}" if is_promise(nudge) else "",
+        )
+        return _compose(page, content, {}, is_for_staff=True)
+
+
+def sentence(nudge: Nudge) -> str:
+    """What it says, in one sentence."""
+    words = next((str(duty.words) for duty in duties() if duty.key == nudge.key), "%(title)s")
+    return words % {"title": nudge.title}
+
+
+def is_promise(nudge: Nudge) -> bool:
+    """Whether it is about an update that the public was promised."""
+    return nudge.key.startswith("promise_")
+
+
 def _tell(
     page: Page,
     incident: snapshot.Incident,
-    told: snapshot.IncidentUpdate | snapshot.Postmortem,
-    kind: str,
+    told: snapshot.IncidentUpdate | snapshot.Postmortem | snapshot.Commitment,
+    event: OutboxEvent,
 ) -> Content:
+    kind = event.kind
     affected: tuple[snapshot.AffectedComponent, ...] = ()
     due_at: datetime | None = None
+    intro, body, html = "", "", SafeString()
     if isinstance(told, snapshot.Postmortem):
         step, tone = _("Postmortem"), "none"
+        body, html = report_text(told, page.time_zone), report_html(told, top=3)
+        if kind == OutboxEvent.Kind.POSTMORTEM_AMENDED and told.amendments:
+            step, intro = _("Postmortem updated"), told.amendments[-1].text
+    elif isinstance(told, snapshot.Commitment):
+        step, tone, body = _("Promise kept"), "resolved", told.text
+        html = format_html("<p>{}</p>", told.text)
     else:
+        body, html = told.body, to_html(told.body, top=3)
         step, tone = str(labels.WORDS[told.status]), told.status
         affected, due_at = told.affected_components, told.next_update_due_at
         if incident.is_cancelled and told.status == "completed":
@@ -160,6 +210,8 @@ def _tell(
             step = _("Correction (%(status)s)") % {"status": step}
         elif kind == OutboxEvent.Kind.MAINTENANCE_REMINDER:
             step = _("Reminder")
+    is_news = kind in (OutboxEvent.Kind.POSTMORTEM_AMENDED, OutboxEvent.Kind.COMMITMENT_FULFILLED)
+    at = event.created_at if is_news or isinstance(told, snapshot.Commitment) else told.display_at
     return _render(
         "incident",
         page,
@@ -168,10 +220,10 @@ def _tell(
         tone=tone,
         incident=incident,
         impact=labels.IMPACTS[incident.impact],
-        body=report_text(told, page.time_zone) if isinstance(told, snapshot.Postmortem) else told.body,
-        html=report_html(told, top=3) if isinstance(told, snapshot.Postmortem) else to_html(told.body, top=3),
-        at=told.display_at,
-        moments=_moments(told.display_at, page),
+        intro=intro,
+        body=body,
+        html=html,
+        moments=_moments(at, page),
         due=_moments(due_at, page) if due_at else [],
         affected=[
             (
@@ -203,7 +255,9 @@ def _render(template: str, page: Page, *, subject: str, **context: Any) -> Conte
     )
 
 
-def _compose(page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None) -> Message:
+def _compose(
+    page: Page, content: Content, headers: dict[str, str], calendar: bytes | None = None, *, is_for_staff: bool = False
+) -> Message:
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = content.subject
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
@@ -222,9 +276,12 @@ def _compose(page: Page, content: Content, headers: dict[str, str], calendar: by
         "To": _ADDRESS,
         "Message-ID": f"<{_NUMBER}@{_host(page)}>",
         "List-Id": f"<{page.public_id}.{_host(page)}>",
-        "List-Unsubscribe": f"<{leave}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
     }
+    if not is_for_staff:
+        headers |= {
+            "List-Unsubscribe": f"<{leave}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
+        }
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
     return Message(content, tuple(_split(head + mail.as_bytes())))
 

@@ -9,23 +9,39 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import Impact
-from incidents.models import Component, Incident, OutboxEvent, Page
+from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
 
 SECRET_OVERLAP = timedelta(days=1)
 
 
 class RecipientQuerySet(models.QuerySet["Recipient"]):
+    def subscribers(self) -> RecipientQuerySet:
+        return self.exclude(channel__in=Recipient.OF_STAFF)
+
     def active(self) -> RecipientQuerySet:
-        return self.filter(state=Recipient.State.ACTIVE, deleted_at=None)
+        """Subscribers who may be told of public facts."""
+        return self.subscribers().filter(state=Recipient.State.ACTIVE, deleted_at=None)
+
+    def staff(self) -> RecipientQuerySet:
+        """Mailboxes and chat channels that are nudged, and never told of public facts."""
+        return self.filter(channel__in=Recipient.OF_STAFF, deleted_at=None)
 
 
 class Recipient(Tracked):
-    """An address that is told about a page: a subscriber's mailbox or webhook. Staff channels will be others."""
+    """An address that is told about a page: a subscriber's mailbox or webhook; or where its staff are nudged.
+
+    Staff have channels of their own, so that no subscription ever finds one of theirs. One with a `user` is that
+    person's, the others are for whoever is on call.
+    """
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")
         WEBHOOK = "webhook", _("Webhook")
+        STAFF = "staff", _("Staff mailbox")
+        CHAT = "chat", _("Staff chat")
+
+    OF_STAFF = (Channel.STAFF, Channel.CHAT)
 
     class State(models.TextChoices):
         UNCONFIRMED = "unconfirmed", _("Unconfirmed")
@@ -41,7 +57,15 @@ class Recipient(Tracked):
     )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
-    secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs a webhook's requests.")
+    secret = models.CharField(
+        max_length=2000,
+        blank=True,
+        editable=False,
+        help_text="Signs a webhook's requests; a chat's address, encrypted.",
+    )
+    user: models.ForeignKey[User | None, User | None] = models.ForeignKey(
+        User, models.PROTECT, related_name="+", verbose_name=_("member of staff"), null=True, editable=False
+    )
     old_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs beside it for a day.")
     rolled_at = models.DateTimeField(_("secret rolled"), null=True, editable=False)
 
@@ -64,6 +88,14 @@ class Recipient(Tracked):
             models.CheckConstraint(
                 condition=models.Q(state__in=["unconfirmed", "active", "quarantined", "unsubscribed"]),
                 name="recipient_state",
+            ),
+            models.UniqueConstraint(
+                fields=["page", "user"], condition=models.Q(user__isnull=False), name="recipient_of_staff_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(channel__in=["email", "webhook"], user=None)
+                | models.Q(channel__in=["staff", "chat"], everything=False),
+                name="recipient_of_staff_hears_nothing_public",
             ),
         )
         indexes = (models.Index(fields=["page", "state"], name="recipient_active"),)
@@ -100,6 +132,28 @@ class Follow(models.Model):
         return f"{self.recipient_id}: {self.component or self.incident}"
 
 
+class Nudge(models.Model):
+    """Staff were reminded of a duty (`incidents.duties`): of one thing, by one key, for one time, once."""
+
+    page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
+    key = models.CharField(_("duty"), max_length=30)
+    subject = models.CharField(max_length=12, help_text="The public id of what it is about.")
+    title = models.CharField(_("about"), max_length=500)
+    path = models.CharField(max_length=200, help_text="Where staff deal with it.")
+    due_at = models.DateTimeField(_("due at"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was told."))
+
+    class Meta:
+        verbose_name = _("nudge")
+        verbose_name_plural = _("nudges")
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=["subject", "key", "due_at"], name="nudge_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.title}"
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self) -> DeliveryQuerySet:
         return self.filter(state=Delivery.State.DUE)
@@ -118,8 +172,10 @@ class Delivery(models.Model):
         EVENT = "event", _("Public fact")
         CONFIRMATION = "confirmation", _("Confirmation")
         WARNING = "warning", _("Warning to a webhook's owner")
+        NUDGE = "nudge", _("Nudge of staff")
 
     class Priority(models.IntegerChoices):
+        STAFF = 0, _("Staff")
         INCIDENT = 1, _("Incident")
         PERSONAL = 2, _("Personal")
         REST = 3, _("Everything else")
@@ -130,6 +186,9 @@ class Delivery(models.Model):
     )
     event = models.ForeignKey(
         OutboxEvent, models.PROTECT, related_name="deliveries", verbose_name=_("event"), null=True, db_index=False
+    )
+    nudge: models.ForeignKey[Nudge | None, Nudge | None] = models.ForeignKey(
+        Nudge, models.PROTECT, related_name="deliveries", null=True, editable=False, db_index=False
     )
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices, default=Purpose.EVENT)
     priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.INCIDENT)
@@ -149,6 +208,9 @@ class Delivery(models.Model):
         verbose_name_plural = _("deliveries")
         constraints = (
             models.UniqueConstraint(fields=["event", "recipient"], name="delivery_once"),
+            models.UniqueConstraint(
+                fields=["nudge", "recipient"], condition=models.Q(nudge__isnull=False), name="delivery_of_nudge_once"
+            ),
             models.CheckConstraint(
                 condition=models.Q(state="due", finished_at=None)
                 | (~models.Q(state="due") & ~models.Q(finished_at=None)),
@@ -162,6 +224,18 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} #{self.pk}"
+
+
+class Tally(models.Model):
+    """How many people an update has reached by mail, for pages that say so in public."""
+
+    event = models.OneToOneField(OutboxEvent, models.CASCADE, related_name="tally")
+    people = models.PositiveIntegerField()
+    took = models.DurationField(help_text="From the update to the last mail that was sent.")
+    is_final = models.BooleanField(help_text="Nothing is due any more.")
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.people}"
 
 
 class SignUp(models.Model):

@@ -24,14 +24,14 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from status import assets, labels
-from status.stories import Story, tell
+from status import assets, labels, look
+from status.stories import Story, anchors, if_late, report_html, tell
 from status.uptime import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from status.snapshot import Component, Day, Group, Incident, Month, Page, Site, Uptime
+    from status.snapshot import Component, Day, Group, Incident, Month, Page, Postmortem, Site, Uptime, Withdrawal
 
 FEW_COMPONENTS = 20  # up to so many, quiet groups are shown open too
 PITCH = 9  # from one day's bar to the next, in the drawing's units; a bar is 6 wide
@@ -65,6 +65,32 @@ def incident(page: Page, incident: Incident) -> bytes:
             story=story,
         )
         return _document(content, path)
+
+
+def report(page: Page, report: Postmortem) -> bytes:
+    """`/postmortems/<id>`: a report by itself, to be linked and printed; it may be about several incidents."""
+    path = f"/postmortems/{report.id}"
+    with _reading(page):
+        headings = [section.heading for section in report.sections]
+        content = _main(
+            page,
+            "report",
+            title=report.title,
+            description=_("Incident Report for %(name)s") % {"name": page.name},
+            tone="none",
+            report=report,
+            path=path,
+            entered_at=if_late(report.display_at, report.published_at),
+            sections=list(zip(anchors(report), headings, strict=True)),
+            html=report_html(report, top=2),
+        )
+        return _document(content, path, kind="article")
+
+
+def withdrawn_report(page: Page, withdrawn: Withdrawal) -> bytes:
+    """What stands at the address of a report that was taken back; search engines are not led there."""
+    with _reading(page):
+        return _document(_main(page, "withdrawn", title=withdrawn.title, tone="none", withdrawn=withdrawn), None)
 
 
 def month(month: Month) -> bytes:
@@ -132,13 +158,17 @@ def _main(
     }
 
 
-def _document(main: dict[str, Any], path: str | None) -> bytes:
+def _document(main: dict[str, Any], path: str | None, *, kind: str = "website") -> bytes:
     """A whole page; one without a path is not to be found by search engines."""
+    page: Page = main["page"]
     return _render(
         "document",
         **main,
         path=path,
+        kind=kind,
         css=assets.url("status.css"),
+        look=look.style_url(page),
+        logo=look.logo_url(page),
         script=assets.url("status.js"),
         htmx=assets.url("htmx.js"),
         symbols=assets.SYMBOLS,

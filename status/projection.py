@@ -77,7 +77,7 @@ class Reader:
         self._row = page
         self._zone = page.zone
         self.today = day
-        newest = OutboxEvent.objects.filter(page=page).order_by("-id").first()
+        newest = OutboxEvent.objects.news().filter(page=page).order_by("-id").first()
         self.page = snapshot.Page(
             id=page.public_id,
             name=page.name,
@@ -86,6 +86,9 @@ class Reader:
             language=page.language,
             support_url=page.support_url,
             support_email=page.support_email,
+            intro=page.intro,
+            brand_colour=page.brand_colour,
+            logo=page.logo,
             updated_at=newest.created_at if newest else page.created_at,
         )
         self._public = Incident.objects.public().on(page).order_by("-first_posted_at", "-id")
@@ -196,15 +199,17 @@ class Reader:
         """Snapshots by primary key, in the order of `rows`."""
         changes = ComponentStatusChange.objects.filter(component__in=self._components).order_by("id")
         updates = IncidentUpdate.objects.published().newest_first()
+        settled = OutboxEvent.objects.filter(tally__people__gt=0).select_related("tally")
         found = list(
             rows.select_related("plan", "postmortem").prefetch_related(
                 Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes))),
                 "postmortem__revisions",
                 "postmortem__action_items",
+                *([Prefetch("updates__events", settled, to_attr="settled")] if self._row.shows_totals else ()),
             )
         )
         # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
-        events = OutboxEvent.objects.filter(incident__in=found).values_list("page", "incident")
+        events = OutboxEvent.objects.news().filter(incident__in=found).values_list("page", "incident")
         told = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
         covered = self._covered(found)
@@ -297,6 +302,7 @@ class Reader:
         """`was_shown`, `is_shown`: its maintenance was, or is, laid over the components before and after it."""
         changes = {change.component_id: change for change in row.component_changes.all()}
         assert row.published_at is not None, "the prefetch reads published updates only"
+        tally = next((event.tally for event in getattr(row, "settled", ()) if event.page_id == self._row.pk), None)
         return snapshot.IncidentUpdate(
             id=row.public_id,
             incident_id=incident.public_id,
@@ -319,6 +325,7 @@ class Reader:
                 for pk, component in self._components.items()
                 if pk in changes
             ),
+            told=snapshot.Told(tally.people, tally.took) if tally else None,
         )
 
     def month(self, month: str) -> snapshot.Month:

@@ -56,7 +56,7 @@ def publish(page: Page, *, patience: float = 60.0, is_fast: bool = False, rebuil
     with files.locked(root, patience=patience):
         page.refresh_from_db()
         events = list(OutboxEvent.objects.unpublished().filter(page=page).select_related("update").order_by("id"))
-        if page.deleted_at:
+        if not page.is_published:
             files.empty(root)
         else:
             is_page_wide = rebuild or not (root / STATE).exists() or any(map(_is_page_wide, events))
@@ -90,7 +90,7 @@ def draw(page: Page) -> bool:
     root = files.folder(page.public_id)
     is_new = Q(charted_at=None) | Q(changed_at__gt=F("charted_at"))
     feeds = MetricFeed.objects.filter(is_new, metric__page=page, metric__deleted_at=None, changed_at__isnull=False)
-    if page.deleted_at or not (root / STATE).exists() or not feeds.exists():
+    if not page.is_published or not (root / STATE).exists() or not feeds.exists():
         return False
     with files.locked(root, patience=1.0):
         drawn = list(feeds.values_list("pk", "changed_at"))
@@ -107,8 +107,8 @@ def is_due(page: Page) -> bool:
     try:
         state = json.loads((files.folder(page.public_id) / STATE).read_bytes())
     except (OSError, ValueError):
-        return page.deleted_at is None
-    is_stale = page.deleted_at is None and state.get("date") != projection.today(page).isoformat()
+        return page.is_published
+    is_stale = page.is_published and state.get("date") != projection.today(page).isoformat()
     return is_stale or OutboxEvent.objects.unpublished().filter(page=page).exists()
 
 
@@ -123,7 +123,7 @@ def differences(page: Page) -> list[str]:
     root = files.folder(page.public_id)
     with files.locked(root, patience=60.0):
         page.refresh_from_db()
-        if page.deleted_at:
+        if not page.is_published:
             return sorted(files.tracked(root))
         wrong, expected = [], set[str]()
         with projection.consistent():
@@ -138,7 +138,7 @@ def _is_page_wide(event: OutboxEvent) -> bool:
 
 
 def _hosts() -> dict[str, str]:
-    live = list(Page.objects.live().order_by("id"))
+    live = list(Page.objects.published().order_by("id"))
     hosts = {page.host: page.public_id for page in live}
     return hosts | {"_default": live[0].public_id} if live else {}
 
@@ -150,6 +150,7 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
     told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
     months = {reader.month_name(instant) for instant in told if instant}
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
+    gone |= {documents.path_of_report(row.postmortem.public_id) for row in touched if row.postmortem}
     gone |= {documents.path_of_month(month) for month in months}
 
     def is_published(month: str) -> bool:

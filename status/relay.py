@@ -37,7 +37,7 @@ def relay() -> int:
 def draw() -> int:
     """Draw the charts of every page that measurements came for; returns of how many pages."""
     count = 0
-    for page in Page.objects.live().filter(metrics__deleted_at=None).distinct().order_by("id"):
+    for page in Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id"):
         try:
             count += publication.draw(page)
         except files.Busy:
@@ -56,7 +56,7 @@ def owe() -> int:
 def heartbeat() -> None:
     """Say on every page that it is current, but not on one whose newest facts are not out."""
     late = OutboxEvent.objects.unpublished().filter(created_at__lt=timezone.now() - LATE).values("page")
-    for page in Page.objects.live().exclude(pk__in=late):
+    for page in Page.objects.published().exclude(pk__in=late):
         try:
             if files.folder(page.public_id).exists():
                 publication.beat(page)

@@ -25,7 +25,9 @@ def published(row: Postmortem | None, about: tuple[snapshot.Covered, ...]) -> sn
         sections=tuple(
             snapshot.Section(each["key"], each["heading"], each["text"]) for each in newest.content["sections"]
         ),
-        commitments=tuple(_commitment(each["text"], items.get(each["id"])) for each in newest.content["commitments"]),
+        commitments=tuple(
+            _commitment(each["id"], each["text"], items.get(each["id"])) for each in newest.content["commitments"]
+        ),
         amendments=tuple(snapshot.Amendment(each.created_at, each.what_changed) for each in revisions[1:]),
         display_at=first.display_at,
         published_at=first.created_at,
@@ -43,6 +45,8 @@ def withdrawn(row: Postmortem | None, about: tuple[snapshot.Covered, ...]) -> sn
     return snapshot.Withdrawal(row.public_id, newest.content["title"], about, row.withdrawn_at)
 
 
-def _commitment(text: str, item: ActionItem | None) -> snapshot.Commitment:
+def _commitment(public_id: str, text: str, item: ActionItem | None) -> snapshot.Commitment:
     state = {"in_progress": "open"}.get(item.state, item.state) if item else "open"
-    return snapshot.Commitment(text, state, item.done_on if item else None, item.verified_on if item else None)
+    return snapshot.Commitment(
+        public_id, text, state, item.done_on if item else None, item.verified_on if item else None
+    )

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import http_date, parse_http_date_safe
 
-APPLICATION = re.compile(r"^/(?:admin|static|demo|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
+APPLICATION = re.compile(r"^/(?:admin|static|demo|mail|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
 SUBSCRIBING = re.compile(r"^/(?:subscribe|subscriptions)(?:/|$)")
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {

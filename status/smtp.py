@@ -24,9 +24,10 @@ from typing import Any
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
+LINGER = 0.002  # seconds for further answers to come, which are recorded together
 CONTENT_PATIENCE = 60.0  # seconds; a server may look into a message before it takes it
+LONGEST, LINES = 65_536, 1000  # bytes in one line of an answer, lines in all
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
-LONGEST = 65_536  # bytes of one line
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
 
 
@@ -100,7 +101,7 @@ class Connection:
         self._refusal: Answer | None = None
         self._line = b""  # the beginning of one
         self._text: list[bytes] = []  # the lines of an answer that has more
-        self.has_carried = False
+        self.is_of_use = False  # whether the server took a sender from us
         self.is_content_sent = False
         self.overdue_at = 0.0  # time.monotonic()
 
@@ -124,7 +125,6 @@ class Connection:
                 raise smtplib.SMTPResponseException(code, text)  # it hangs up
             stage = self._awaited.popleft()
             if stage and (outcome := self._heard(Answer(stage, code, text))):
-                self.has_carried = True
                 return outcome
         return None
 
@@ -139,11 +139,12 @@ class Connection:
     def _heard(self, answer: Answer) -> Answer | None:
         if answer.stage is Stage.CONTENT:
             return answer
+        self.is_of_use = self.is_of_use or answer.code < 400
         if answer.code >= 400:
             if answer.stage is Stage.SENDER:
                 raise smtplib.SMTPResponseException(answer.code, answer.text)  # nothing to do with this recipient
             self._refusal = self._refusal or answer
-        elif self._commands:
+        elif self._commands:  # where they are said one by one
             self._say(self._commands.pop(0).encode(), Stage.RECIPIENT if self._commands else Stage.DATA)
         if self._awaited:
             return None
@@ -164,7 +165,7 @@ class Connection:
     def _answers(self) -> Iterator[tuple[int, str]]:
         """The answers that are complete."""
         *lines, self._line = (self._line + self._received()).split(b"\n")
-        if len(self._line) > LONGEST:
+        if len(self._line) > LONGEST or len(self._text) > LINES:
             raise smtplib.SMTPException("the mail server does not come to an end")
         for line in lines:
             self._text.append(line[4:])
@@ -172,7 +173,8 @@ class Connection:
                 text, self._text = b" ".join(self._text), []
                 if not line[:3].isdigit():
                     raise smtplib.SMTPException("the mail server speaks another language")
-                yield int(line[:3]), " ".join(text.decode(errors="replace").split())
+                # PostgreSQL keeps no NUL.
+                yield int(line[:3]), " ".join(text.decode(errors="replace").replace("\0", "").split())
 
     def _received(self) -> bytes:
         self._socket.settimeout(0)
@@ -196,8 +198,8 @@ def send(mails: Iterable[Mail], *, connections: int) -> Generator[Answered, None
     A connection gets its next mail only after its answer was yielded and more is asked for. Whoever records answers
     before that can, when killed, leave one accepted mail per connection unrecorded, and no more.
 
-    A mail that a lost connection certainly did not deliver is given to another one. Raises `Unavailable` when there
-    is none to be had; mails not answered until then were not sent.
+    A mail that a lost connection certainly did not deliver is given to another one, once. Raises `Unavailable` when
+    there is none to be had; mails not answered until then were not sent.
     """
     fleet = _Fleet(mails, connections)
     try:
@@ -217,6 +219,7 @@ class _Fleet:
         self._mails = iter(mails)
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
+        self._unlucky: set[int] = set()  # mails whose connection was lost
         self._selector = selectors.DefaultSelector()
 
     def start(self) -> bool:
@@ -234,10 +237,10 @@ class _Fleet:
         return bool(self._busy)
 
     def collect(self) -> Answered:
-        """Wait until something is answered, and read on while more is: one record for many is cheap."""
+        """Wait until something is answered, and a moment for more: to record many at once is cheap."""
         answered: Answered = []
         while self._busy:
-            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(0 if answered else 1)]
+            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(LINGER if answered else 1)]
             now = time.monotonic()
             late = [each for each in self._busy if each.overdue_at < now and each not in ready]
             if not ready and not late:
@@ -267,23 +270,26 @@ class _Fleet:
         return connection
 
     def _lose(self, connection: Connection, error: OSError) -> Answered:
-        """What is known of its mail: nothing, once the content is sent. Else another one gets it."""
+        """What is known of its mail. Another connection gets it, unless it may have arrived or has cost two by now."""
         answered: Answered = []
         if connection in self._idle:
             self._idle.remove(connection)
         else:
             self._busy.remove(connection)
-            if connection.is_content_sent:
-                answered.append((connection.mail, Answer(Stage.CONTENT, 0, _words(error))))
+            mail = connection.mail
+            if connection.is_content_sent or mail.key in self._unlucky:
+                stage = Stage.CONTENT if connection.is_content_sent else Stage.RECIPIENT
+                answered.append((mail, Answer(stage, 0, _words(error))))
             else:
-                self._mails = chain([connection.mail], self._mails)
+                self._unlucky.add(mail.key)
+                self._mails = chain([mail], self._mails)
         self._drop(connection, error)
         return answered
 
     def _drop(self, connection: Connection | None, error: OSError) -> None:
-        """A connection that carried something is replaced; else there may be no more than there are now."""
+        """One that was of use is replaced; else there may be no more than there are now."""
         self.trouble = error
-        if connection is None or not connection.has_carried:
+        if connection is None or not connection.is_of_use:
             self.size = len(self._busy) + len(self._idle)
         if connection:
             self._selector.unregister(connection)

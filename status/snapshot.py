@@ -8,7 +8,7 @@ statuses and impacts are the plain words of Statuspage's API.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Page:
     language: str  # "en"
     support_url: str  # "" when the company gave none
     support_email: str  # "" when it gave none
+    intro: str  # "" when there is none
+    brand_colour: str  # "#1f56d0", "" for none
+    logo: str  # an image as a data URL, "" for none
     updated_at: datetime  # the newest public fact on this page
 
 
@@ -80,6 +83,14 @@ class AffectedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many people an update has reached by mail, and in what time; where the page's owner wants it said."""
+
+    people: int
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentUpdate:
     id: str
     incident_id: str
@@ -93,6 +104,7 @@ class IncidentUpdate:
     next_update_due_at: datetime | None  # when the public was promised to hear more
     deliver_notifications: bool
     affected_components: tuple[AffectedComponent, ...]
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,7 @@ class Section:
 class Commitment:
     """A measure that was promised in public."""
 
+    id: str
     text: str
     state: str  # open | done | verified | dropped
     done_on: date | None

@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.formats import number_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from status import labels
 from status.instants import Teller, Zones
 from status.markdown import to_html
 
 if TYPE_CHECKING:
-    from status.snapshot import Incident, Postmortem
+    from status.snapshot import Incident, Postmortem, Told
 
 BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 
@@ -31,6 +33,7 @@ class Entry:
     at: datetime
     published_at: datetime | None
     edited_at: datetime | None
+    told: str = ""  # "1,204 people were told within 2 min."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,9 @@ def tell(incident: Incident, top: int) -> Story:
             status=update.status,
             html=to_html(update.body, top),
             at=update.display_at,
-            published_at=_if_late(update.display_at, update.published_at),
+            published_at=if_late(update.display_at, update.published_at),
             edited_at=update.edited_at,
+            told=_told(update.told) if update.told else "",
         )
         for update in incident.updates
     ]
@@ -64,7 +68,7 @@ def tell(incident: Incident, top: int) -> Story:
         status="postmortem",
         html=report_html(told, top),
         at=told.display_at,
-        published_at=_if_late(told.display_at, told.published_at),
+        published_at=if_late(told.display_at, told.published_at),
         edited_at=None,
     )
     entries = (postmortem, *updates) if postmortem else tuple(updates)
@@ -112,5 +116,14 @@ def _lasted(incident: Incident) -> str:
     return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
 
 
-def _if_late(shown: datetime, published: datetime) -> datetime | None:
+def _told(told: Told) -> str:
+    sentence = ngettext(
+        "%(people)s person was told within %(time)s.", "%(people)s people were told within %(time)s.", told.people
+    )
+    people = number_format(told.people, use_l10n=True, force_grouping=True)
+    return sentence % {"people": people, "time": labels.duration(told.took)}
+
+
+def if_late(shown: datetime, published: datetime) -> datetime | None:
+    """When it was published, if that was noticeably later than the time it shows."""
     return published if published - shown > BACK_DATED else None

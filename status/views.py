@@ -99,7 +99,8 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
             again = _("Subscribe again on the status page.")
             try:
                 public_id = read(token)
-                recipient = Recipient.objects.select_related("page").get(public_id=public_id, deleted_at=None)
+                recipients = Recipient.objects.subscribers().select_related("page")
+                recipient = recipients.get(public_id=public_id, deleted_at=None)
             except SignatureExpired:
                 return _refusal(request, 410, _("This link is more than a week old.") + " " + again)
             except BadSignature:
@@ -184,7 +185,7 @@ def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
 
 def _page(request: HttpRequest) -> Page | None:
     """The page that is published at the host name of this request."""
-    return Page.objects.live().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+    return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
 
 
 def _is_from_elsewhere(request: HttpRequest) -> bool:

@@ -138,7 +138,7 @@ class _Session:
         return self.taken != self.sink.mails_per_session
 
     async def say(self, words: str) -> None:
-        self.writer.write(f"{words}\r\n".encode())
+        self.writer.write(f"{words}\r\n".encode(errors="surrogateescape"))
         await self.writer.drain()
 
 

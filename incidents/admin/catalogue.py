@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import model_ngettext
 from django.db import models
@@ -17,9 +19,10 @@ from django.utils.translation import gettext_lazy
 
 from incidents import catalogue, metrics
 from incidents.admin import history
-from incidents.admin.base import Deleted, RecordAdmin, acting, sent
+from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.components import StatusForm
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
+from incidents.models.page import LOGO_SIZE, validate_logo
 from incidents.permissions import Verb, allows
 
 if TYPE_CHECKING:
@@ -43,14 +46,44 @@ class CatalogueAdmin(RecordAdmin):
         return [str(obj) for obj in objs], {model_ngettext(self.opts, len(objs)): len(objs)}, set(), []
 
 
+class PageForm(RecordForm):
+    image = forms.FileField(
+        label=gettext_lazy("Logo"), required=False, help_text=gettext_lazy("A PNG or SVG image of up to 64 KB.")
+    )
+    without_logo = forms.BooleanField(label=gettext_lazy("Remove the logo"), required=False)
+
+    def clean_image(self) -> str:
+        """The image as a page keeps it; "" when none was chosen."""
+        file = self.cleaned_data["image"]
+        if not file:
+            return ""
+        content: bytes = file.read(LOGO_SIZE + 1)
+        kind = "png" if content.startswith(b"\x89PNG\r\n") else "svg+xml" if b"<svg" in content[:1000] else "unknown"
+        url = f"data:image/{kind};base64,{b64encode(content).decode()}"
+        validate_logo(url)
+        return url
+
+    def clean(self) -> dict[str, Any] | None:
+        if image := self.cleaned_data.get("image"):
+            self.instance.logo = image
+        elif self.cleaned_data.get("without_logo"):
+            self.instance.logo = ""
+        return super().clean()
+
+
 @admin.register(Page)
 class PageAdmin(CatalogueAdmin):
-    list_display = ("name", "url", "time_zone", "language")
-    list_filter = (Deleted,)
+    form = PageForm
+    list_display = ("name", "url", "time_zone", "language", "is_live")
+    list_filter = ("is_live", Deleted)
     list_select_related = ()
+    exclude = ("logo",)  # the form takes it as a file
 
-    def view_on_site(self, page: Page) -> str:
-        return page.url
+    def tools(self, user: User, obj: Page) -> list[tuple[str, StrPromise]]:
+        return [(reverse("page_preview", args=[obj.public_id, ""]), gettext_lazy("Preview"))]
+
+    def view_on_site(self, page: Page) -> str | None:
+        return page.url if page.is_live else None
 
 
 @admin.register(ComponentGroup)

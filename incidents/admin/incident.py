@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import promises
+from incidents import durations, promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -25,18 +25,26 @@ from incidents.forms.incident import (
     DeclareForm,
     DeletionForm,
     IncidentForm,
-    MaintenanceForm,
     PublishForm,
     StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
+)
+from incidents.forms.maintenance import (
+    AutomationForm,
+    CancelForm,
+    CompleteForm,
+    ExtendForm,
+    MaintenanceForm,
+    MoveForm,
+    StartForm,
 )
 from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from incidents.forms.role import RoleForm
 from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
+from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenanceReminder, OutboxEvent, User
 from incidents.permissions import Verb, allows
 from incidents.services import IncidentFacts, edit_incident
 
@@ -46,6 +54,12 @@ if TYPE_CHECKING:
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "start": StartForm,
+    "complete": CompleteForm,
+    "extend": ExtendForm,
+    "move": MoveForm,
+    "cancel": CancelForm,
+    "automation": AutomationForm,
     "still": StillForm,
     "plan": PlanForm,
     "withdraw": WithdrawalForm,
@@ -56,6 +70,12 @@ VERBS: dict[str, type[IncidentForm]] = {
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
+    StartForm: gettext_lazy("The maintenance is in progress."),
+    CompleteForm: gettext_lazy("The maintenance is completed."),
+    ExtendForm: gettext_lazy("The new expected end is on the page."),
+    MoveForm: gettext_lazy("The maintenance is moved."),
+    CancelForm: gettext_lazy("The maintenance is cancelled."),
+    AutomationForm: gettext_lazy("The plan is changed."),
     StillForm: gettext_lazy("The update is posted."),
     PlanForm: gettext_lazy("The update is planned."),
     PlannedForm: gettext_lazy("The planned update is changed."),
@@ -180,9 +200,11 @@ class IncidentAdmin(RecordAdmin):
             context |= {
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
+                "reminders": MaintenanceReminder.objects.filter(plan__incident=incident, deleted_at=None),
                 "roles": incident.roles.active().select_related("user"),
                 "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
+                "durations": durations.of(incident) if incident.kind == Kind.REALTIME else (),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }
@@ -218,7 +240,7 @@ class IncidentAdmin(RecordAdmin):
     def _done(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         incident = form.incident
         messages.success(request, DONE[type(form)])
-        if isinstance(form, UpdateForm) and incident.is_ended:
+        if isinstance(form, (UpdateForm, CompleteForm)) and incident.is_ended:
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
-from incidents.forms.components import ComponentChips, choosable, grouped
+from incidents.forms.components import ComponentChips, choosable
 from incidents.forms.promise import PromiseForm
 from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
@@ -22,7 +22,6 @@ from incidents.lifecycle import (
     allowed_statuses,
     proposed_severity,
 )
-from incidents.maintenance import schedule_maintenance
 from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems.headings import Template
@@ -382,38 +381,3 @@ class DeclareForm(PageForm, PromiseForm, TemplateForm):
                 next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )
-
-
-class MaintenanceForm(PageForm):
-    verb = Verb.POST_UPDATE
-    heading = _("Schedule maintenance")
-    tells = True
-
-    title = one_line(_("Title"))
-    body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
-    scheduled_for = MomentField(label=_("Starts"))
-    scheduled_until = MomentField(label=_("Ends"))
-    affects = forms.MultipleChoiceField(label=_("Components"), required=False, widget=forms.CheckboxSelectMultiple)
-    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
-
-    incident: Incident
-
-    def __init__(self, author: User, data: Data = None) -> None:
-        super().__init__(author, data)
-        self.choosable = choosable(self.pages)
-        field = self.fields["affects"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = grouped(self.choosable.values())
-
-    def act(self) -> None:
-        facts = self.cleaned_data
-        self.incident = schedule_maintenance(
-            facts["page"],
-            title=facts["title"],
-            body=facts["body"],
-            scheduled_for=facts["scheduled_for"],
-            scheduled_until=facts["scheduled_until"],
-            author=self.author,
-            components=tuple(self.choosable[key] for key in facts["affects"]),
-            notify=facts["notify"],
-        )

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from incidents import checking, instants
 from incidents.errors import Conflict, DomainError, InvalidInput
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
@@ -113,6 +114,22 @@ class ApproveForm(PostmortemForm):
         reviewing.approve_postmortem(self.postmortem, author=self.author, **self.cleaned_data)
 
 
+class DismissForm(PostmortemForm):
+    """Lets one thing that the linter found stand."""
+
+    verb = Verb.APPROVE_POSTMORTEM
+    heading = _("Let it stand")
+
+    reason = one_line(_("Reason"), most=REASON_LENGTH, help_text=_("Internal. It stays on record, with your name."))
+
+    def __init__(self, author: User, postmortem: Postmortem, digest: str, data: Data = None) -> None:
+        super().__init__(author, postmortem, data)
+        self.digest = digest
+
+    def act(self) -> None:
+        checking.dismiss_finding(self.postmortem, digest=self.digest, author=self.author, **self.cleaned_data)
+
+
 class PublishForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
@@ -207,7 +224,10 @@ class AddSectionForm(PostmortemForm):
 
 
 class SectionForm(PostmortemForm):
-    """The texts of a section; `seen` is the version that they began with, `over` the one they may replace."""
+    """The texts of a section; `seen` is the version that they began with, `over` the one they may replace.
+
+    `use` adds what the record offers to one of them.
+    """
 
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Save")
@@ -218,13 +238,13 @@ class SectionForm(PostmortemForm):
     withheld = one_line(_("Withheld because"), required=False, help_text=_("Why there is no public text. Internal."))
     seen = forms.CharField(widget=forms.HiddenInput)
     over = forms.CharField(widget=forms.HiddenInput, required=False)
+    use = forms.ChoiceField(choices=[("internal", "internal"), ("public", "public")], required=False)
 
     theirs: PostmortemSection | None = None  # what somebody wrote while this was typed
 
-    def __init__(self, author: User, section: PostmortemSection, data: Data = None) -> None:
+    def __init__(self, author: User, section: PostmortemSection, data: Data = None, *, offered: str = "") -> None:
         super().__init__(author, section.postmortem, data)
-        self.section = section
-        self.prefix = None
+        self.section, self.offered = section, offered
         self.auto_id = f"id_{section.pk}_%s"
         self.initial = {
             "title": section.heading,
@@ -236,6 +256,8 @@ class SectionForm(PostmortemForm):
 
     def act(self) -> None:
         facts = self.cleaned_data
+        if facts["use"]:
+            facts[facts["use"]] = f"{facts[facts['use']]}\n\n{self.offered}".strip()
         writing.edit_section(
             self.section,
             heading=facts["title"],
@@ -245,6 +267,12 @@ class SectionForm(PostmortemForm):
             author=self.author,
             seen=facts["over"] or facts["seen"],
         )
+        self.data = {**dict(self.data.items()), "seen": self.section.version}
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is wrong with the public text as it was typed, although it is saved."""
+        return instants.wrong(self["public"].value() or "")
 
     def refuse(self, refusal: DomainError) -> None:
         if isinstance(refusal, Conflict) and isinstance(refusal.theirs, PostmortemSection):
@@ -259,7 +287,7 @@ class ActionItemForm(PostmortemForm):
     """A measure: a new one, or the one given."""
 
     verb = Verb.EDIT_POSTMORTEM
-    heading = _("Save measure")
+    heading = _("Add or change measure")
 
     text = column(ActionItem, "text", widget=forms.TextInput({"class": "vTextField"}))
     kind = column(ActionItem, "kind")

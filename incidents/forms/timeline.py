@@ -26,7 +26,7 @@ class NoteForm(IncidentForm):
     heading = _("Note on timeline")
     fieldsets = (
         (None, {"fields": ["text", "occurred_at", "kind"]}),
-        (_("More"), {"fields": ["outcome", "precision", "ended_at"], "classes": ["collapse"]}),
+        (_("More"), {"fields": ["outcome", "precision", "ended_at", "is_public"], "classes": ["collapse"]}),
     )
 
     text = many_lines(
@@ -37,6 +37,7 @@ class NoteForm(IncidentForm):
     outcome = column(TimelineEntry, "outcome", help_text=_("Of a mitigation attempt."))
     precision = column(TimelineEntry, "precision")
     ended_at = MomentField(label=_("Until"), required=False, help_text=_("The end of a range."))
+    is_public = column(TimelineEntry, "is_public")
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)

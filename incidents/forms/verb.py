@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
@@ -18,8 +19,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from incidents import checking, outbox
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.models import Submission, User
+from incidents.models import OutboxEvent, Submission, User
 from incidents.permissions import Verb
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any] | None
     Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
 
+Kind = OutboxEvent.Kind
 REASON_LENGTH = 500
 TOKEN = "token"  # noqa: S105  (the name of an input)
 UNTYPED = {TOKEN, "csrfmiddlewaretoken"}  # what the page put into the form by itself
@@ -68,18 +71,29 @@ class VerbForm(forms.Form):
         if not self.is_valid():
             return False
         try:
-            with transaction.atomic():
+            with transaction.atomic(), outbox.watched() as events:
                 if TOKEN not in self.data:
                     self.act()
                 elif not self._is_repeated():
                     self.act()
                     self._remember()
+                if self.tells:
+                    self._check_leaks(events)
         except Forbidden:
             raise
         except DomainError as refusal:
             self.refuse(refusal)
             return False
         return True
+
+    def _check_leaks(self, events: Iterable[OutboxEvent]) -> None:
+        """Raises `InvalidInput` when an update that becomes public has a secret or an internal name in it."""
+        posted = {event.update for event in events if event.kind in (Kind.UPDATE_POSTED, Kind.UPDATE_CORRECTED)}
+        found = [
+            finding for update in posted if update for finding in checking.leaks(update.incident.page, update.body)
+        ]
+        if found:
+            raise InvalidInput(" ".join(finding.reason for finding in found), field="body")
 
     def _is_repeated(self) -> bool:
         """Whether this was done before. A transaction that does the same at this moment is waited for."""
@@ -150,10 +164,30 @@ class MomentField(forms.DateTimeField):
 
     widget = MomentInput
 
+    def to_python(self, value: Any) -> datetime | None:
+        """Refuses a local time that is not one instant, and says which to choose."""
+        try:
+            return super().to_python(value)
+        except ValidationError as error:
+            if error.code != "ambiguous_timezone" or not error.params:
+                raise
+            raise ValidationError(_not_one_instant(error.params["datetime"])) from error
+
     def prepare_value(self, value: Any) -> Any:
         """Without seconds, so that a time which nobody touched counts as unchanged."""
         value = super().prepare_value(value)
         return value.replace(second=0, microsecond=0) if isinstance(value, datetime) else value
+
+
+def _not_one_instant(wall: datetime) -> str:
+    zone = timezone.get_current_timezone()
+    facts = {"time": f"{wall:%H:%M}", "zone": timezone.get_current_timezone_name()}
+    if wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall:
+        return (
+            _("%(time)s comes twice on that day, because clocks go back in %(zone)s. Choose a time outside that hour.")
+            % facts
+        )
+    return _("%(time)s does not exist on that day: clocks go forward in %(zone)s. Choose a time an hour later.") % facts
 
 
 def one_line(label: StrPromise, *, most: int | None = None, **kwargs: Any) -> forms.CharField:

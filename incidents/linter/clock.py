@@ -149,7 +149,9 @@ def days_in(text: str, near: date) -> Iterator[Day]:
 
 def clocks_in(text: str, days: list[Day]) -> list[Clock]:
     """The times of one sentence in their order, each with the date that stands nearest to it."""
-    found = [_token(match, part) for match in TOKEN.finditer(text) for part in (1, 2) if match[part]]
+    found = [
+        clock for match in TOKEN.finditer(text) for part in (1, 2) if match[part] and (clock := _token(match, part))
+    ]
     bare = TOKEN.sub(lambda match: " " * len(match.group()), text)
     found += [_clock(match) for match in CLOCK.finditer(bare) if _is_time(match)]
     found.sort(key=lambda clock: (clock.start, clock.end))
@@ -165,12 +167,13 @@ def _placed(clock: Clock, text: str, days: list[Day]) -> Clock:
     return replace(clock, day=day, is_exact=not AROUND.search(before), lead=lead[1].lower() if lead else "")
 
 
-def _token(match: re.Match[str], part: int) -> Clock:
+def _token(match: re.Match[str], part: int) -> Clock | None:
+    """None for one that does not parse: `incidents.instants` has a sentence for it."""
     start, end = match.span(part)
     try:
         moment = datetime.fromisoformat(match[part])
     except ValueError:
-        return Clock(start, end, None, match[part], zone=UTC)
+        return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return Clock(start, end, moment.time(), match[part], day=moment.date(), zone=moment.tzinfo, zone_name="token")
 

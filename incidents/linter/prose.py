@@ -50,6 +50,7 @@ class Section:
 
     key: str
     text: str
+    about: str = ""  # what it is about, by the usual key (summary, fault ...), where the key says nothing of it
     sentences: tuple[Sentence, ...] = field(init=False)
     breaks: tuple[int, ...] = field(init=False)  # where its lines end
 

@@ -244,6 +244,8 @@ def _agrees(said: Said, facts: Facts) -> bool:
         recorded += facts.times.get(Moment.IMPACT_ENDED, ())
     if any(abs(fact - at) <= slack for fact in recorded):
         return True
+    if claim.moment is Moment.NEXT_UPDATE:
+        return False
     if claim.clock.lead in ("by", "as of"):
         return min(recorded) <= at + slack
     if claim.clock.lead == "before":

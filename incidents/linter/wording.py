@@ -109,7 +109,7 @@ def no_impact_numbers(sections: Sequence[Section]) -> Iterator[Finding]:
             return
     for key in TELLS_IMPACT:
         for section in sections:
-            if section.key == key and section.sentences:
+            if key in (section.key, section.about) and section.sentences:
                 first = section.sentences[0]
                 yield section.finding(Rule.NO_IMPACT_NUMBERS, first.start, first.end, reason)
                 return

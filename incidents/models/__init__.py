@@ -4,6 +4,7 @@ from incidents.models.action import ActionItem
 from incidents.models.cadence import UpdateCadence
 from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
+from incidents.models.finding import FindingDismissal
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.metric import Metric, MetricFeed, MetricPoint
@@ -29,6 +30,7 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "EmbedConfig",
+    "FindingDismissal",
     "Incident",
     "IncidentRole",
     "IncidentTemplate",

@@ -95,6 +95,12 @@ class Component(Tracked):
     )
     name = models.CharField(_("name"), max_length=100)
     description = models.CharField(_("description"), max_length=500, blank=True)
+    aliases = models.CharField(
+        _("also called"),
+        max_length=500,
+        blank=True,
+        help_text=_("Names that staff use for it, with commas between them. In public texts its own name is proposed."),
+    )
     owner = models.CharField(
         _("owner"), max_length=100, blank=True, help_text=_("Internal: the team or the person to ask.")
     )
@@ -130,6 +136,11 @@ class Component(Tracked):
 
     def __str__(self) -> str:
         return f"{self.group} - {self.name}" if self.group else self.name
+
+    @property
+    def known_as(self) -> list[str]:
+        """What staff call it, beside its name."""
+        return [name for name in (part.strip() for part in self.aliases.split(",")) if name and name != self.name]
 
     def status_at(self, instant: datetime) -> ComponentStatus:
         change = self.status_changes.standing().filter(effective_at__lte=instant).newest_first().first()

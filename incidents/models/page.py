@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import zoneinfo
 
 from django.core.exceptions import ValidationError
@@ -27,9 +28,25 @@ def validate_language(value: str) -> None:
 validate_colour = RegexValidator(r"^#[0-9a-fA-F]{6}$", _("Write a colour like #1f56d0."))
 
 
+LOGO = re.compile(r"data:image/(?:png|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
+LOGO_SIZE = 64 * 1024
+
+
+def validate_logo(value: str) -> None:
+    """A data URL of an image that a browser shows without asking anybody, and that runs nothing."""
+    if len(value.partition(",")[2]) * 3 // 4 > LOGO_SIZE:
+        raise ValidationError(_("The image is larger than 64 KB. Take a smaller one."))
+    if not LOGO.fullmatch(value):
+        raise ValidationError(_("This is not a PNG or SVG image."))
+
+
 class PageQuerySet(models.QuerySet["Page"]):
     def live(self) -> PageQuerySet:
         return self.filter(deleted_at=None)
+
+    def published(self) -> PageQuerySet:
+        """Those that the public sees."""
+        return self.live().filter(is_live=True)
 
 
 class Page(Tracked):
@@ -50,6 +67,23 @@ class Page(Tracked):
     support_url = models.URLField(_("support address"), blank=True, help_text=_("Where customers get help."))
     support_email = models.EmailField(
         _("support e-mail"), blank=True, help_text=_("Shown on the page; who replies to our mails writes there.")
+    )
+
+    shows_totals = models.BooleanField(
+        _("say how many were told"),
+        default=False,
+        help_text=_("Under each update: how many people were told by e-mail, and how fast."),
+    )
+    # How it looks
+    intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))
+    brand_colour = models.CharField(
+        _("colour"), max_length=7, blank=True, validators=[validate_colour], help_text=_("Of the head, like #1f56d0.")
+    )
+    logo = models.TextField(
+        blank=True, validators=[validate_logo], help_text=_("A PNG or SVG image of up to 64 KB, as a data URL.")
+    )
+    is_live = models.BooleanField(
+        _("live"), default=True, help_text=_("Off: nobody sees the page; look at it with “Preview”.")
     )
 
     objects = PageQuerySet.as_manager()
@@ -73,6 +107,10 @@ class Page(Tracked):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_published(self) -> bool:
+        return self.is_live and self.deleted_at is None
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

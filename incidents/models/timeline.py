@@ -16,7 +16,7 @@ class TimelineQuerySet(AppendOnlyQuerySet["TimelineEntry"]):
 
 
 class TimelineEntry(AppendOnly):
-    """What staff saw, decided and tried. Internal."""
+    """What staff saw, decided and tried. Internal; `is_public` only offers it to who writes the postmortem."""
 
     class Kind(models.TextChoices):
         OBSERVATION = "observation", _("Observation")
@@ -42,6 +42,9 @@ class TimelineEntry(AppendOnly):
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
     precision = models.CharField(_("precision"), max_length=12, choices=Precision.choices, default=Precision.EXACT)
     outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
+    is_public = models.BooleanField(
+        _("may stand in the postmortem"), default=False, help_text=_("Offered for the public timeline of the report.")
+    )
     done_by = models.CharField(
         _("who"), max_length=100, blank=True, help_text=_("Who did it, if it was not who writes this.")
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from incidents import instants
+from incidents import checking, instants
+from incidents.linter import Finding, blocking
 from incidents.models import Postmortem
 
 
@@ -21,4 +22,19 @@ def missing(postmortem: Postmortem) -> list[str]:
                 % {"heading": section.heading}
             )
         found += [f"{section.heading}: {sentence}" for sentence in instants.wrong(section.public)]
-    return found
+    headings = {section.public_id: section.heading for section in sections}
+    return found + [_sentence(finding, headings[finding.section]) for finding in standing(postmortem)]
+
+
+def standing(postmortem: Postmortem) -> list[Finding]:
+    """What the linter found that keeps the text from being published, and that nobody has dismissed."""
+    return blocking(checking.check_report(postmortem), checking.dismissed(postmortem))
+
+
+def _sentence(finding: Finding, heading: str) -> str:
+    return _("%(heading)s, line %(line)d: “%(quote)s”. %(reason)s") % {
+        "heading": heading,
+        "line": finding.line,
+        "quote": finding.quote[:80],
+        "reason": finding.reason,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from incidents import checking
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.postmortem import (
@@ -25,6 +28,7 @@ from incidents.forms.postmortem import (
     ApproveForm,
     CommentForm,
     CoverForm,
+    DismissForm,
     FactsForm,
     GiveUpForm,
     MoveActionItemForm,
@@ -35,9 +39,13 @@ from incidents.forms.postmortem import (
     SubmitForm,
     UnpublishForm,
 )
-from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
+from incidents.linter import Finding, Level, blocking
+from incidents.models import ActionItem, FindingDismissal, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import checks, reviewing, writing
+from incidents.postmortems import checks, drafts, reviewing, writing
+from portal.console import review
+from status.instants import Zones
+from status.markdown import to_html
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -81,6 +89,7 @@ class PostmortemAdmin(RecordAdmin):
 
         return [
             *(named(f"<int:pk>/{name}/", self.verb_view, name, form_class=form) for name, form in VERBS.items()),
+            named("<int:pk>/review/", self.review_view, "review"),
             named("<int:pk>/sections/", self.add_section_view, "add_section"),
             named("<int:pk>/sections/<int:section_pk>/", self.section_view, "section"),
             named("<int:pk>/sections/<int:section_pk>/<str:verb>/", self.arrange_view, "arrange"),
@@ -93,6 +102,8 @@ class PostmortemAdmin(RecordAdmin):
                 "move_measure",
                 form_class=MoveActionItemForm,
             ),
+            named("<int:pk>/findings/<slug:digest>/dismiss/", self.dismiss_view, "dismiss"),
+            named("<int:pk>/findings/<slug:digest>/fix/", self.fix_view, "fix"),
             *super().get_urls(),
         ]
 
@@ -104,12 +115,51 @@ class PostmortemAdmin(RecordAdmin):
 
     # --- The editor -------------------------------------------------------------------------------------------------
 
+    def review_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """To be read as a whole, and approved at its end."""
+        postmortem = live_or_404(pk)
+        user = acting(request)
+        may_edit = allows(user, self.verb)
+        if request.method == "POST":
+            reviewing.look(postmortem, author=user)
+            messages.success(request, _("Marked as read: the next time you see what has changed since."))
+            return redirect("admin:incidents_postmortem_review", pk)
+        may_approve = ApproveForm.fits(postmortem) and allows(user, ApproveForm.verb)
+        context = self.context(request, postmortem) | {
+            "title": _("Review: %(title)s") % {"title": postmortem},
+            "review": review.of(postmortem, user),
+            "may_edit": may_edit,
+            "approve": ApproveForm(user, postmortem) if may_approve else None,
+            "is_own": postmortem.edited_by_id == user.pk,
+        }
+        with timezone.override(postmortem.page.zone):
+            return render(request, "console/postmortem_review.html", context)
+
+    def context(self, request: HttpRequest, postmortem: Postmortem) -> dict[str, Any]:
+        """What the editor and the review have in common: where the report stands."""
+        user = acting(request)
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": postmortem,
+            "title": postmortem.title,
+            "tools": self.tools(user, postmortem),
+            "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
+            "missing": checks.missing(postmortem),
+            "findings": findings_of(postmortem),
+            "may_dismiss": allows(user, DismissForm.verb) and postmortem.deleted_at is None,
+            "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
+            "revisions": postmortem.revisions.select_related("author", "approved_by"),
+            "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
+        }
+
     def tools(self, user: User, obj: Postmortem) -> list[tuple[str, StrPromise]]:
-        return [
+        verbs = [
             (reverse(f"admin:incidents_postmortem_{name}", args=[obj.pk]), form.heading)
             for name, form in VERBS.items()
-            if form.fits(obj) and allows(user, form.verb)
+            if form.fits(obj) and allows(user, form.verb) and form is not ApproveForm  # it stands below what is read
         ]
+        return [(reverse("admin:incidents_postmortem_review", args=[obj.pk]), gettext_lazy("Read and review")), *verbs]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -124,19 +174,15 @@ class PostmortemAdmin(RecordAdmin):
         user = acting(request)
         comments = PostmortemComment.objects.select_related("author", "settled_by")
         sections = postmortem.live_sections().prefetch_related(Prefetch("comments", comments))
-        forms = [typed if typed and typed.section == section else SectionForm(user, section) for section in sections]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": postmortem,
-            "title": postmortem.title,
-            "tools": self.tools(user, postmortem),
-            "forms": forms,
-            "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
-            "missing": checks.missing(postmortem),
-            "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
-            "revisions": postmortem.revisions.select_related("author", "approved_by"),
-            "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
+        offered = drafts.offered(postmortem)
+        forms = [
+            typed
+            if typed and typed.section == section
+            else SectionForm(user, section, offered=offered.get(section.key, ""))
+            for section in sections
+        ]
+        context = self.context(request, postmortem) | {
+            "forms": [(form, public_html(form)) for form in forms],
             "add_section": AddSectionForm(user, postmortem),
         }
         with timezone.override(postmortem.page.zone):
@@ -187,15 +233,22 @@ class PostmortemAdmin(RecordAdmin):
         section = section_or_404(pk, section_pk)
         if request.method != "POST":
             return redirect(address(section))
-        form = SectionForm(acting(request), section, request.POST)
+        offered = drafts.offered(section.postmortem).get(section.key, "") if request.POST.get("use") else ""
+        form = SectionForm(acting(request), section, request.POST, offered=offered)
         if not allows(form.author, form.verb):
             return self.answer(request, form, original=section.postmortem, done=partial(self._done, request, form))
         with timezone.override(form.zone):
             is_saved = form.perform()
-        if is_saved:
-            messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})
-            return redirect(address(section))
-        return self.editor(request, section.postmortem, typed=form)
+            if request.htmx and not offered:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
+                return render(request, "console/postmortem_told.html", context | {"now": timezone.now()})
+        if not is_saved:
+            return self.editor(request, section.postmortem, typed=form)
+        messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})
+        response = redirect(address(section))
+        if request.htmx:  # type: ignore[attr-defined]  # as above
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return response
 
     def add_section_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self.verb_view(request, pk, AddSectionForm)
@@ -214,6 +267,35 @@ class PostmortemAdmin(RecordAdmin):
             writing.arrange_sections(section.postmortem, order, author=user)
         return redirect(address(section))
 
+    # --- What the linter found --------------------------------------------------------------------------------------
+
+    def dismiss_view(self, request: HttpRequest, pk: int, digest: str) -> HttpResponse:
+        postmortem = live_or_404(pk)
+        form = DismissForm(acting(request), postmortem, digest, sent(request))
+        return self.answer(request, form, original=postmortem, done=partial(self._done, request, form))
+
+    def fix_view(self, request: HttpRequest, pk: int, digest: str) -> HttpResponse:
+        """Put what the linter proposes in the place of what it found."""
+        postmortem = live_or_404(pk)
+        found = next((one for one in findings_of(postmortem) if one.finding.digest == digest), None)
+        if request.method == "POST":
+            fix = found.finding.fix if found else None
+            if found is None or fix is None:
+                messages.warning(request, _("The text was changed meanwhile. Read what is found now."))
+            else:
+                section, finding = found.section, found.finding
+                writing.edit_section(
+                    section,
+                    heading=section.heading,
+                    internal=section.internal,
+                    public=section.public[: finding.start] + fix + section.public[finding.end :],
+                    withheld=section.withheld,
+                    author=acting(request),
+                    seen=section.version,
+                )
+                messages.success(request, _("It says “%(fix)s” now.") % {"fix": fix})
+        return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#findings")
+
     # --- Comments ---------------------------------------------------------------------------------------------------
 
     def comment_view(self, request: HttpRequest, pk: int, section_pk: int) -> HttpResponse:
@@ -228,6 +310,34 @@ class PostmortemAdmin(RecordAdmin):
         return redirect(address(comment.section))
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the linter found, where it stands, and why it may."""
+
+    finding: Finding
+    section: PostmortemSection
+    dismissal: FindingDismissal | None
+
+    @property
+    def stops(self) -> bool:
+        return bool(blocking([self.finding], {self.dismissal.digest} if self.dismissal else ()))
+
+    @property
+    def is_dismissible(self) -> bool:
+        return self.stops and self.finding.level is not Level.BLOCK
+
+
+def findings_of(postmortem: Postmortem) -> list[Found]:
+    """What stops the publication first, each in the order of the text."""
+    sections = {section.public_id: section for section in postmortem.live_sections()}
+    dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
+    found = [
+        Found(finding, sections[finding.section], dismissals.get(finding.digest))
+        for finding in checking.check_report(postmortem)
+    ]
+    return sorted(found, key=lambda one: not one.stops)
+
+
 def live_or_404(pk: int) -> Postmortem:
     return get_object_or_404(
         Postmortem.objects.live().select_related("page", "owner", "edited_by", "approved_by"), pk=pk
@@ -237,6 +347,13 @@ def live_or_404(pk: int) -> Postmortem:
 def section_or_404(pk: int, section_pk: int) -> PostmortemSection:
     sections = PostmortemSection.objects.filter(postmortem=pk, postmortem__deleted_at=None, deleted_at=None)
     return get_object_or_404(sections.select_related("postmortem__page"), pk=section_pk)
+
+
+def public_html(form: SectionForm) -> SafeString:
+    """The public text as it was typed, the way customers will read it."""
+    postmortem = form.section.postmortem
+    zones = Zones.named(postmortem.time_zone, postmortem.page.time_zone)
+    return to_html(form["public"].value() or "", 4, zones)
 
 
 def address(section: PostmortemSection) -> str:

@@ -11,11 +11,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 
-from incidents import outbox
+from incidents import checking, outbox
 from incidents.forms.verb import VerbForm
+from incidents.linter import Finding
 from incidents.models import OutboxEvent, Page
 from status import messages, notifications, pages, projection
 from status.models import Recipient
+
+Kind = OutboxEvent.Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Telling:
 @dataclass(frozen=True, slots=True)
 class Preview:
     tellings: list[Telling]  # none when nothing of it is public
+    findings: list[Finding]  # what the linter says of the text
     hold: int  # seconds in which it can be taken back
 
     @property
@@ -49,8 +53,10 @@ def of(form: VerbForm) -> Preview | None:
         # The last fact about an incident on a page says all.
         newest = {(event.page_id, event.incident_id): event for event in events if event.incident_id}
         tellings = [_tell(event) for event in newest.values()]
+        posted = {event.update for event in events if event.kind in (Kind.UPDATE_POSTED, Kind.UPDATE_CORRECTED)}
+        findings = [finding for update in posted if update for finding in checking.check_update(update)]
         transaction.set_rollback(True)
-    return Preview([each for each in tellings if each], settings.NOTIFY_HOLD) if is_done else None
+    return Preview([each for each in tellings if each], findings, settings.NOTIFY_HOLD) if is_done else None
 
 
 def _tell(event: OutboxEvent) -> Telling | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from portal.console import audit, views
+from portal.console import audit, numbers, views
 
 urlpatterns = [
     *audit.urlpatterns,
+    *numbers.urlpatterns,
     path("search/", views.search, name="search"),
     path("incident/<slug:public_id>/", views.room, name="room"),
     path("incident/<slug:public_id>/live/", views.live, name="room_live"),

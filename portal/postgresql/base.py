@@ -68,6 +68,7 @@ def _options() -> dict[str, Any]:
     now = current_patience()
     session = {
         "client_connection_check_interval": 1000,  # ms; a statement whose client gave up is given up too
+        "jit": "off",  # measured: compiling who is told of an update took longer than finding out
         "idle_in_transaction_session_timeout": 60_000,
     }
     if now.left < math.inf:

@@ -185,8 +185,8 @@ def test_a_status_that_is_none_is_refused_at_its_component(staff: Client, told: 
     assert counts() == before
 
 
-def test_a_megabyte_is_too_much(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(address(told, "update")), body="x" * 1024 * 1024)
+def test_six_megabytes_are_too_much(staff: Client, told: Incident) -> None:
+    form = filled(staff.get(address(told, "update")), body="x" * 6 * 1024 * 1024)
     before = counts()
     answer = staff.post(address(told, "update"), form)
     assert answer.status_code == 413

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from incidents import catalogue, metrics, templates, timeline
+from incidents import catalogue, checking, metrics, templates, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance import schedule_maintenance
 from incidents.models import (
@@ -30,10 +30,10 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems import measures, publishing, reviewing
+from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import take_role
 from incidents.series import repeat_maintenance
-from incidents.services import post_update
+from incidents.services import declare_incident, post_update
 from tests.reports import approved, publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -133,6 +133,9 @@ REFUSED = {
         "UPDATE incidents_actionitem SET state = 'gone'",
     ],
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
+    "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
+    "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
+    "finding_that_blocks_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],
@@ -184,6 +187,10 @@ def rows(
         repeat_maintenance(planned, rule="FREQ=WEEKLY", author=author)
     post_update(planned, status=IncidentStatus.COMPLETED, body="Done.", author=author)
     publish_report(planned, body="Why.", author=author)
+    wrong = writing.start_postmortem(declare_incident(page, title="Wrong", author=author), author=author)
+    writing.write_report(wrong, body="On Monday, January 17, 2023. On Friday, January 18, 2023.", author=author)
+    for finding in checks.standing(wrong):
+        checking.dismiss_finding(wrong, digest=finding.digest, reason="A quotation.", author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     now = timezone.now()
     metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, clockwork, metrics, promises, templates, timeline
+from incidents import catalogue, checking, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, InvalidInput, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
@@ -46,7 +46,7 @@ from incidents.models.base import Tracked
 from incidents.people import create_key, revoke_key, save_staff, service_user
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
-from incidents.postmortems import measures, publishing, reviewing, writing
+from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
 from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.services import (
@@ -59,15 +59,16 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, signups, subscriptions
-from status.models import Recipient
+from status import posting, roster, signups, staff, subscriptions
+from status.models import Delivery, Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
 ROOT = Path(__file__).resolve().parents[2]
 Role = IncidentRole.Role
+STAFF = Recipient.Channel.STAFF
 MAY = {
-    "declare_incident": "responder communicator approver administrator",
+    "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
     "post_update": "communicator approver administrator clock",
     "correct_update": "communicator approver administrator",
@@ -131,6 +132,9 @@ def of_postmortems(page: Page, author: User) -> dict[Act, Verb]:
     draft, given_up, read = begun("Draft"), begun("Given up"), submitted("Read")
     returned = submitted("Returned")
     fingerprint = read.fingerprint()
+    wrong = begun("Wrong")
+    writing.write_report(wrong, body="On Monday, January 17, 2023 it rained.", author=author)
+    (finding,) = checks.standing(wrong)
     writing.cover_incident(draft, other, author=author)
     ready = approved(ended("Ready"), "Why.", author)
     public = publish_report(ended("Public"), body="Why.", author=author)
@@ -162,6 +166,9 @@ def of_postmortems(page: Page, author: User) -> dict[Act, Verb]:
         lambda by: reviewing.submit_postmortem(draft, author=by): edit,
         lambda by: reviewing.return_postmortem(returned, author=by): edit,
         lambda by: reviewing.approve_postmortem(read, fingerprint=fingerprint, author=by): Verb.APPROVE_POSTMORTEM,
+        lambda by: checking.dismiss_finding(
+            wrong, digest=finding.digest, reason="A quotation.", author=by
+        ): Verb.APPROVE_POSTMORTEM,
         lambda by: publishing.publish_postmortem(ready, author=by): publish,
         lambda by: publishing.unpublish_postmortem(public, reason="Wrong", author=by): publish,
     }
@@ -191,6 +198,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     subscriptions.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
+    channel = staff.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
+    sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
@@ -259,18 +268,22 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.add_channel(page, channel=STAFF, address="c@acme.example", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_webhook(
             page, url="https://eve.example.com", contact="eve@example.com", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 
@@ -367,6 +380,9 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     postmortem = publish_report(incident, body="Why.", author=author)
     measures.add_action_item(postmortem, text="Alert earlier", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
+    writing.write_report(postmortem, body="On Monday, January 17, 2023 it rained.", author=author)
+    (finding,) = checks.standing(postmortem)
+    checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=admin)
     take_role(incident, role=Role.COMMANDER, author=author)
     plan: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
     due_at = timezone.now() + timedelta(hours=1)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.mail.backends import filebased
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -15,7 +16,7 @@ from pytest_django import Settings
 from incidents.authorship import authored_by
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
-from incidents.services import delete_incident, post_update
+from incidents.services import declare_incident, delete_incident, post_update
 from status import delivery, relay
 from status.delivery import BY_MAIL, LEASE, Outcome, State
 from status.models import Delivery, Recipient
@@ -133,6 +134,13 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: li
     assert (bad.state, bad.reason) == (Recipient.State.QUARANTINED, "550 5.1.1 <…>: no such user")
     tell("identified")
     assert not Delivery.objects.filter(recipient=bad, state=State.DUE).exists()
+
+
+def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
+    sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
+    tell("investigating")
+    assert delivery.deliver_mail() == 5
+    assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
 
 
 def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
@@ -286,6 +294,49 @@ def test_other_backends_are_handed_the_same_mail(
     content = file.read_text()
     assert content.count("List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 5
     assert "To: reader-0@example.com" in content
+
+
+def test_a_full_disk_costs_no_attempt(readers: list[Recipient], tell: Tell, settings: Settings, tmp_path: Path) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    tell("investigating")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filebased.EmailBackend, "_get_filename", lambda backend: "/dev/full")
+        assert delivery.deliver_mail() == 0
+    assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
+    assert delivery.deliver_mail() == 5
+
+
+def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
+    sink: Sink, page: Page, other_page: Page, readers: list[Recipient], tell: Tell, admin: User
+) -> None:
+    tell("investigating")
+    Page.objects.filter(pk=page.pk).update(time_zone="Mars/Olympus")
+    elsewhere = declare_incident(other_page, title="Errors", author=admin)
+    add_by_staff(other_page, address="ann@example.com", author=admin)
+    post_update(elsewhere, status=IncidentStatus.INVESTIGATING, body="News.", author=admin)
+    relay.owe()
+    assert delivery.deliver_mail() == 1
+    assert [mail.recipient for mail in sink.received] == ["ann@example.com"]
+    row = Delivery.objects.filter(recipient=readers[0]).get()
+    assert (row.state, row.attempts, row.claimed_at) == (State.DUE, 1, None)
+    assert "Mars/Olympus" in row.answer
+    assert row.due_at > timezone.now()
+    Page.objects.filter(pk=page.pk).update(time_zone="Europe/Rome")
+    Delivery.objects.due().update(due_at=timezone.now())
+    assert delivery.deliver_mail() == 5
+
+
+def test_a_recipient_that_the_server_does_not_stand_is_put_off(
+    sink: Sink, readers: list[Recipient], tell: Tell, settings: Settings
+) -> None:
+    settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 0.3, 1
+    sink.answers["RCPT TO:<reader-0@"] = ""
+    tell("investigating")
+    assert delivery.deliver_mail() == 4
+    row = Delivery.objects.get(recipient=readers[0])
+    assert (row.state, row.attempts, row.answer) == (State.DUE, 1, "the mail server did not answer in time")
+    assert row.due_at > timezone.now()
 
 
 @pytest.mark.postgresql

@@ -128,11 +128,57 @@ def test_the_cause_is_linked() -> None:
     assert 'Caused by the maintenance <a href="/incidents/0123456789bc">Database upgrade</a>' in document.decode()
 
 
+def test_a_maintenance_that_takes_longer_says_so_and_until_when() -> None:
+    late = factory.maintenance(
+        start=factory.NOW - timedelta(hours=3),
+        updates=[factory.update("in_progress", "It takes longer.")],
+        is_overrunning=True,
+        expected_until=factory.NOW + timedelta(hours=1),
+    )
+    read = words(pages.incident(factory.page(), late))
+    assert "Overrunning Planned for Nov 22, 2026 - 07:30 CET until Nov 22, 2026 - 09:30 CET" in read
+    assert "now expected to end Nov 22, 2026 - 11:30 CET" in read
+
+
+def test_a_cancelled_maintenance_says_so_and_took_no_time() -> None:
+    cancelled = factory.maintenance(
+        updates=[factory.update("completed", "Not needed."), factory.update("scheduled", "We plan it.")],
+        is_cancelled=True,
+    )
+    read = words(pages.incident(factory.page(), cancelled))
+    assert "Cancelled Planned for" in read
+    assert "Completed" not in read
+    assert "lasted" not in read
+
+
+def test_a_maintenance_that_was_over_lasted_from_when_it_began() -> None:
+    began = factory.NOW - timedelta(minutes=90)
+    over = factory.maintenance(
+        start=began,
+        updates=[
+            factory.update("completed", "Done."),
+            factory.update("in_progress", "Now.", began),
+            factory.update("scheduled", "We plan it.", began - timedelta(days=5)),
+        ],
+        began_at=began,
+    )
+    read = words(pages.incident(factory.page(), over))
+    assert "lasted 1 h 30 min" in read
+    assert "Took place Nov 22, 2026 - 09:00 CET until Nov 22, 2026 - 10:30 CET" in read
+
+
+def test_a_maintenance_that_was_never_announced_is_named_as_a_cause_without_a_name() -> None:
+    caused = factory.incident(caused_by=Cause(id="", name="", is_maintenance=True))
+    document = pages.incident(factory.page(), caused)
+    assert "Caused by a maintenance that was not announced." in words(document)
+    assert b'href="/incidents/"' not in document
+
+
 def test_a_maintenance_tells_its_window() -> None:
     maintenance = factory.maintenance(components=(factory.component("API"),))
     read = words(pages.incident(factory.page(), maintenance))
     assert "Planned for Nov 24, 2026 - 10:30 CET until Nov 24, 2026 - 12:30 CET" in read
-    assert "This maintenance affected: API." in read
+    assert "This maintenance will affect: API." in read
 
 
 def test_an_incident_is_polled_while_it_is_open() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import subprocess
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -139,11 +141,45 @@ def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
     sink: Sink, settings: Settings, command: str, said: str
 ) -> None:
     settings.EMAIL_TIMEOUT = 0.3
-    sink.answers[command] = said
+    sink.answers |= {command: said, "RCPT": "", "DATA": ""}
     began_at = time.monotonic()
     with pytest.raises(smtp.Unavailable):
         outcomes(mails(2), connections=1)
     assert time.monotonic() - began_at < 5
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_recipient_about_whom_the_server_is_silent_holds_up_no_other(
+    sink: Sink, settings: Settings, connections: int
+) -> None:
+    settings.EMAIL_TIMEOUT = 0.3
+    sink.answers["RCPT TO:<reader-0@"] = ""
+    found = outcomes(mails(20), connections)
+    assert found.pop(0) == Answer(Stage.RECIPIENT, 0, "the mail server did not answer in time")
+    assert len(found) == 19
+    assert all(answer.is_accepted for answer in found.values())
+
+
+def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None:
+    sink.answers["CONTENT"] = ""
+    sending = smtp.send(mails(20), connections=2)
+    threading.Timer(0.3, sink.answers.clear).start()  # for all that come after the first two
+    with contextlib.closing(sending), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(smtp, "CONTENT_PATIENCE", 1.0)
+        found = {mail.key: answer.is_accepted for answered in sending for mail, answer in answered}
+    assert found == {number: number > 1 for number in range(20)}
+
+
+def test_an_answer_of_several_lines_is_one(sink: Sink) -> None:
+    sink.answers["CONTENT"] = "250-2.0.0 queued\r\n250 2.0.0 as 1"
+    assert outcomes(mails(1))[0] == Answer(Stage.CONTENT, 250, "2.0.0 queued 2.0.0 as 1")
+
+
+@pytest.mark.parametrize("said", ["250-x\r\n" * 2000, "x" * 100_000, "¡hola!"])
+def test_a_server_that_makes_no_sense_is_left_alone(sink: Sink, said: str) -> None:
+    sink.answers["MAIL"] = said
+    with pytest.raises(smtp.Unavailable, match="the mail server"):
+        outcomes(mails(2))
 
 
 def test_a_mail_whose_answer_never_comes_is_not_sent_again_by_another_connection(

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from incidents import clockwork, metrics, planned, seals
 from incidents.models import Clock
-from status import delivery, posting, relay, signups, subscriptions
+from status import delivery, ledger, nudges, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
@@ -18,13 +18,15 @@ class Command(BaseCommand):
         posted = planned.post_due()
         published = relay.relay()
         owed = relay.owe()
+        nudged = nudges.nudge()
         mailed = delivery.deliver_mail()
         posting.deliver_webhooks()
         relay.heartbeat()
         relay.draw()
         subscriptions.sweep()
+        ledger.settle()
         metrics.drop_old_points()
         seals.seal()
         Clock.tick()
         done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"
-        self.stdout.write(f"{done}, {owed} messages owed, {mailed} mails sent")
+        self.stdout.write(f"{done}, {owed} messages owed, {nudged} nudges made, {mailed} mails sent")

@@ -1,0 +1,54 @@
+"""Where staff are nudged: each person's mailbox, and the mailboxes and chats of whoever is on call."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents.authorship import service
+from incidents.errors import InvalidInput
+from incidents.models import Page, User
+from incidents.permissions import Verb
+from status.models import Recipient
+
+Channel, State = Recipient.Channel, Recipient.State
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def mailbox_of(user: User, page: Page, *, author: User) -> Recipient:
+    """The mailbox of a member of staff, whose address follows the one in their account."""
+    mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
+    if mailbox.address != user.email:
+        mailbox.address, mailbox.state, mailbox.reason = user.email, State.ACTIVE, ""
+        mailbox.save()
+    return mailbox
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
+    """Nudge this mailbox or chat when somebody on call is needed. `address` is what staff read of it."""
+    if page.recipients.filter(channel=channel, address=address).exists():
+        raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
+    recipient = Recipient(page=page, **_facts(channel, address), secret=secret)
+    recipient.save()
+    return recipient
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def remove_channel(recipient: Recipient, *, author: User) -> None:
+    """Nudge it no more; who was told what stays in the record."""
+    recipient.lock()
+    recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
+    recipient.secret = ""
+    recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
+    recipient.save()
+
+
+def _facts(channel: Recipient.Channel, address: str) -> dict[str, object]:
+    return {
+        "channel": channel,
+        "address": address,
+        "state": State.ACTIVE,
+        "confirmed_at": timezone.now(),
+        "everything": False,
+    }

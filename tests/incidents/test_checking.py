@@ -1,0 +1,224 @@
+"""Reports and updates are checked against the record before the public reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from incidents import checking, replay
+from incidents.errors import Forbidden, InvalidInput, InvalidTransition
+from incidents.lifecycle import IncidentStatus, Visibility
+from incidents.linter import Level, Rule
+from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
+from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.services import declare_incident, edit_incident, post_update
+from tests.incidents.filled import address, filled
+from tests.reports import reader
+
+CONTRADICTION = "On Monday, January 17, 2023 the pool ran dry."
+
+
+@pytest.fixture
+def ended(incident: Incident, author: User) -> Incident:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    return incident
+
+
+def report(incident: Incident, body: str, author: User) -> Postmortem:
+    """One that is read by others now."""
+    postmortem = writing.start_postmortem(incident, author=author)
+    writing.write_report(postmortem, body=body, author=author)
+    reviewing.submit_postmortem(postmortem, author=author)
+    return postmortem
+
+
+def approve(postmortem: Postmortem) -> None:
+    reviewing.approve_postmortem(postmortem, fingerprint=postmortem.fingerprint(), author=reader())
+
+
+# --- Reports ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_seed_shows_all_that_is_wrong_with_it_and_is_published_word_for_word(db: None) -> None:
+    page = replay.replay_seed("https://status.commercelayer.example")
+    postmortem = Postmortem.objects.get()
+    headings = {section.public_id: section.heading for section in postmortem.live_sections()}
+    found = checking.check_report(postmortem)
+    assert [(headings[one.section], one.rule, one.quote, one.fix) for one in found] == [
+        ("Summary", Rule.NO_IMPACT_NUMBERS, "Some users", None),
+        ("Summary", Rule.NEAR_NAME, "Commence Layer", "Commerce Layer"),
+        ("Detection", Rule.TIME_CONFLICT, "4:01PM UTC", "4:02PM UTC"),
+        ("Root Cause", Rule.HIDDEN_MEASURE, "We have now in place", None),
+        ("Root Cause", Rule.ABSOLUTE_PROMISE, "avoid any", None),
+        ("Mitigation and resolution", Rule.RANGE_WORDING, "4:05PM UTC 4:20PM UTC", "4:05PM UTC and 4:20PM UTC"),
+    ]
+    said = {
+        update.status: [(one.rule, one.quote) for one in checking.check_update(update) if one.rule is not Rule.ALIAS]
+        for update in IncidentUpdate.objects.all()
+    }
+    assert {status for status, found in said.items() if Rule.NO_NEXT_UPDATE in dict(found)} == {
+        "investigating",
+        "identified",
+        "monitoring",
+    }
+    (alias,) = (
+        one for update in IncidentUpdate.objects.all() for one in checking.check_update(update) if one.rule == "alias"
+    )
+    assert (alias.quote, alias.fix) == ("Core API", "Commerce API")
+    (dismissal,) = postmortem.dismissals.all()
+    assert (dismissal.quote, dismissal.reason) == ("4:01PM UTC", replay.PUBLISHED_BEFORE)
+    assert postmortem.page == page
+    assert postmortem.is_public
+
+
+@pytest.mark.parametrize("body", ["We restarted db-prod-03.", CONTRADICTION])
+def test_what_blocks_is_named_and_not_approved(ended: Incident, author: User, body: str) -> None:
+    postmortem = report(ended, body, author)
+    (sentence,) = checks.missing(postmortem)
+    assert sentence.startswith("Summary, line 1: “")
+    with pytest.raises(InvalidTransition, match="Summary, line 1"):
+        approve(postmortem)
+
+
+def test_a_contradiction_is_approved_once_the_approver_has_dismissed_it(ended: Incident, author: User) -> None:
+    postmortem = report(ended, CONTRADICTION, author)
+    (finding,) = checks.standing(postmortem)
+    reason = "It is a quotation."
+    dismissal = checking.dismiss_finding(postmortem, digest=finding.digest, reason=reason, author=reader())
+    assert checking.dismiss_finding(postmortem, digest=finding.digest, reason="x", author=reader()) == dismissal
+    approve(postmortem)
+    publishing.publish_postmortem(postmortem, author=author)
+    assert (dismissal.reason, dismissal.history.get().history_user) == (reason, reader())
+
+
+def test_it_speaks_up_again_when_the_sentence_is_changed(ended: Incident, author: User) -> None:
+    postmortem = report(ended, CONTRADICTION, author)
+    (finding,) = checks.standing(postmortem)
+    checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=reader())
+    writing.write_report(postmortem, body=CONTRADICTION.replace("pool", "pond"), author=author)
+    assert len(checks.standing(postmortem)) == 1
+    with pytest.raises(InvalidInput, match="changed meanwhile"):
+        checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=reader())
+
+
+def test_a_record_that_changed_after_the_approval_stops_the_publication(ended: Incident, author: User) -> None:
+    edit_incident(ended, author=author, impact_began_at=timezone.now().replace(second=0) - timedelta(hours=1))
+    began = ended.impact_began_at
+    assert began
+    postmortem = report(ended, f"Errors began at {began:%H:%M} UTC.", author)
+    approve(postmortem)
+    edit_incident(ended, author=author, impact_began_at=began - timedelta(minutes=7))
+    with pytest.raises(InvalidTransition, match="By the record the impact began"):
+        publishing.publish_postmortem(postmortem, author=author)
+
+
+def test_what_must_not_leak_is_dismissed_by_nobody(ended: Incident, author: User) -> None:
+    postmortem = report(ended, "We restarted db-prod-03.", author)
+    (finding,) = checks.standing(postmortem)
+    with pytest.raises(InvalidInput, match="cannot be dismissed"):
+        checking.dismiss_finding(postmortem, digest=finding.digest, reason="We like it.", author=reader())
+
+
+def test_dismissing_needs_a_reason_and_an_approver(ended: Incident, author: User) -> None:
+    postmortem = report(ended, CONTRADICTION, author)
+    (finding,) = checks.standing(postmortem)
+    with pytest.raises(InvalidInput, match="Say why"):
+        checking.dismiss_finding(postmortem, digest=finding.digest, reason=" ", author=reader())
+    with pytest.raises(Forbidden):
+        checking.dismiss_finding(postmortem, digest=finding.digest, reason="Mine.", author=author)
+
+
+def test_names_of_the_record_are_known(
+    ended: Incident, page: Page, author: User, make_component: Callable[..., Component], admin: User
+) -> None:
+    make_component("Commerce API", aliases="Core API, Pool ")
+    make_component("Vault Keeper", visibility=Visibility.INTERNAL, aliases="VK-1")
+    admin.first_name, admin.last_name = "Ada", "Lovelace"
+    admin.save()
+    body = "The Core API, the Vault Keeper and VK-1 were restarted by Ada Lovelace; Acme is back."
+    found = [(one.rule.value, one.quote) for one in checking.check_report(report(ended, f"## Why\n{body}", author))]
+    assert found == [
+        ("alias", "Core API"),
+        ("internal_component", "Vault Keeper"),
+        ("ticket", "VK-1"),
+        ("person", "Ada Lovelace"),
+    ]
+
+
+def test_a_measure_of_the_list_is_no_hidden_one(ended: Incident, author: User) -> None:
+    postmortem = report(ended, "## Why\nWe will add an alert on the age of connections.", author)
+    assert [one.rule for one in checking.check_report(postmortem)] == [Rule.HIDDEN_MEASURE]
+    measures.add_action_item(postmortem, text="Add an alert on the age of connections", author=author)
+    assert checking.check_report(postmortem) == []
+
+
+def test_checking_asks_the_same_few_questions_of_every_report(
+    ended: Incident, author: User, make_component: Callable[..., Component]
+) -> None:
+    postmortem = report(ended, CONTRADICTION, author)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            checking.check_report(postmortem)
+        return len(queries)
+
+    few = asked()
+    for number in range(8):
+        make_component(f"Part {number}", aliases=f"P {number}")
+        User.objects.create_user(f"user.{number}")
+        measures.add_action_item(postmortem, text=f"Measure {number}", author=author)
+        writing.add_section(postmortem, heading=f"More {number}", author=author)
+    assert asked() == few <= 9
+
+
+# --- Updates ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_update_with_an_internal_name_is_refused_by_the_form_and_nothing_typed_is_lost(
+    staff: Client, told: Incident
+) -> None:
+    path = address(told, "update")
+    typed = filled(staff.get(path), body="We restarted db-prod-03.")
+    answer = staff.post(path, typed)
+    assert "“db-prod-03” looks like the name of a machine" in answer.text
+    assert "We restarted db-prod-03." in answer.text
+    assert told.updates.count() == 1
+
+
+def test_a_first_update_is_read_too_but_not_what_stays_internal(staff: Client, page: Page) -> None:
+    path = "/admin/incidents/incident/add/"
+    typed = filled(staff.get(path), title="Down", body="It is 10.0.3.17 again.")
+    assert "IP address inside your network" in staff.post(path, typed).text
+    assert not Incident.objects.exists()
+    staff.post(path, typed | {"visibility": Visibility.INTERNAL})
+    assert Incident.objects.get().latest_update()
+
+
+def test_the_preview_shows_what_the_linter_says(staff: Client, told: Incident) -> None:
+    path = address(told, "update")
+    typed = filled(staff.get(path), status="identified", body="Many users see errors since 09:14.", next_update="0")
+    shown = staff.post(path, typed | {"preview": "yes"}).text
+    assert "Read once more" in shown
+    assert "“09:14” names no time zone." in shown
+    assert "Say when the next update follows" in shown
+
+
+def test_an_update_that_promises_another_one_as_data_need_not_say_so(told: Incident, author: User) -> None:
+    due = timezone.now() + timedelta(minutes=30)
+    update = post_update(told, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author, next_update_due_at=due)
+    assert checking.check_update(update) == []
+    update.body = f"A fault. Next update by {due + timedelta(minutes=10):%H:%M} UTC."
+    (finding,) = checking.check_update(update)
+    assert finding.level is Level.CONTRADICTION
+
+
+def test_an_internal_incident_may_name_machines(page: Page, author: User) -> None:
+    incident = declare_incident(page, title="Disks", author=author, visibility=Visibility.INTERNAL)
+    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="It is db-prod-03.", author=author)
+    assert update.body == "It is db-prod-03."

@@ -1,0 +1,68 @@
+"""What the linter found stands in the editor: put right by a click, or let stand by an approver with a reason."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Incident, Postmortem, User
+from incidents.postmortems import reviewing, writing
+from incidents.services import post_update
+from tests.incidents.filled import filled
+from tests.reports import reader
+
+BODY = "## Why\n\nOn Monday, January 17, 2023 the pool ran dry.\n\n## How\n\nWe restarted db-prod-03."
+
+
+@pytest.fixture
+def postmortem(incident: Incident, author: User) -> Postmortem:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    postmortem = writing.start_postmortem(incident, author=author)
+    writing.write_report(postmortem, body=BODY, author=author)
+    reviewing.submit_postmortem(postmortem, author=author)
+    return postmortem
+
+
+@pytest.fixture
+def address(postmortem: Postmortem) -> str:
+    return f"/admin/incidents/postmortem/{postmortem.pk}/change/"
+
+
+def links(page: str, verb: str) -> list[str]:
+    return [part.partition('"')[0] for part in page.split('"') if part.endswith(f"/{verb}/") and "findings" in part]
+
+
+def test_a_click_puts_the_text_right_and_the_record_says_who_did(
+    client: Client, postmortem: Postmortem, address: str, author: User
+) -> None:
+    client.force_login(author)
+    (fix,) = links(client.get(address).text, "fix")
+    client.post(fix)
+    section = postmortem.live_sections().get(heading="Why")
+    assert section.public == "On Tuesday, January 17, 2023 the pool ran dry."
+    assert section.history.latest().history_user == author
+    assert "was changed meanwhile" in client.post(fix, follow=True).text
+
+
+def test_an_approver_lets_a_contradiction_stand_and_nobody_a_leak(
+    client: Client, postmortem: Postmortem, address: str
+) -> None:
+    client.force_login(reader())
+    shown = client.get(address).text
+    assert shown.count("Stops the publication") == 2
+    (dismiss,) = links(shown, "dismiss")
+    typed = filled(client.get(dismiss), reason="The report is quoted.")
+    shown = client.post(dismiss, typed, follow=True).text
+    assert shown.count("Stops the publication") == 1
+    assert "The report is quoted." in shown
+    assert links(shown, "dismiss") == []
+
+
+def test_who_may_not_approve_is_offered_no_dismissal(client: Client, postmortem: Postmortem, address: str) -> None:
+    client.force_login(reader())
+    (dismiss,) = links(client.get(address).text, "dismiss")
+    client.force_login(postmortem.edited_by)
+    assert links(client.get(address).text, "dismiss") == []
+    assert client.post(dismiss, {"reason": "Mine."}).status_code == 403
+    assert not postmortem.dismissals.exists()

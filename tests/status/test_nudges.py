@@ -1,0 +1,236 @@
+"""Staff are nudged: of a promise before it is broken, and of what must not be forgotten; each thing once, by mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import Settings
+
+from incidents import planned, promises
+from incidents.lifecycle import IncidentStatus, Severity
+from incidents.models import Incident, IncidentRole, Page, User
+from incidents.roles import take_role
+from incidents.services import declare_incident, post_update
+from status import delivery, notifications, nudges, roster, staff
+from status.models import Delivery, Nudge, Recipient
+from tests.incidents.filled import filled
+from tests.incidents.test_concurrency import together
+from tests.sink import Sink, mail_server
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
+Role = IncidentRole.Role
+
+
+@pytest.fixture
+def sink(settings: Settings) -> Iterator[Sink]:
+    with mail_server() as sink:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        yield sink
+
+
+@pytest.fixture
+def on_call(page: Page, admin: User) -> Recipient:
+    return staff.add_channel(page, channel=Recipient.Channel.STAFF, address="oncall@acme.example", author=admin)
+
+
+@pytest.fixture
+def promised(incident: Incident, on_call: Recipient, author: User, admin: User) -> Iterator[Any]:
+    """Grace speaks for the incident, Ada commands it, and the next update is promised for 12:30."""
+    for user in (author, admin):
+        user.email = f"{user.username}@acme.example"
+        user.save()
+    take_role(incident, role=Role.COMMS_LEAD, author=author)
+    take_role(incident, role=Role.COMMANDER, author=admin)
+    with time_machine.travel(NOON, tick=False) as clock:
+        say(incident, author, 30)
+        yield clock
+
+
+def say(incident: Incident, author: User, within: int | None = None, status: IncidentStatus = IDENTIFIED) -> None:
+    due_at = promises.due_at(Severity(incident.severity), status, within) if within else None
+    post_update(incident, status=status, body="News.", author=author, next_update_due_at=due_at, notify=False)
+
+
+def told() -> list[tuple[str, str]]:
+    rows = Delivery.objects.filter(purpose="nudge").order_by("pk").values_list("nudge__key", "recipient__address")
+    return [(key, address.partition("@")[0]) for key, address in rows]
+
+
+def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised: Any, sink: Sink) -> None:
+    for minute in range(60):
+        promised.move_to(NOON + minute * MINUTE)
+        nudges.nudge()
+        nudges.nudge()
+        delivery.deliver_mail()
+        if minute == 24:
+            assert told() == []
+        if minute == 25:
+            assert told() == [("promise_soon", "grace")]
+    assert told() == [
+        ("promise_soon", "grace"), ("promise_due", "grace"), ("promise_late", "ada"), ("promise_broken", "oncall"),
+    ]  # fmt: skip
+    assert [mail.recipient.partition("@")[0] for mail in sink.received] == ["grace", "grace", "ada", "oncall"]
+    first = sink.received[0].message
+    assert first["Subject"] == "[Acme] The next update of “Errors” is due soon."
+    assert "List-Unsubscribe" not in first
+    text = first.get_body(("plain",))
+    assert text is not None
+    incident = Incident.objects.get()
+    assert f"/admin/incidents/incident/{incident.pk}/still/" in text.get_content()
+    assert "Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC" in text.get_content()
+
+
+def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_note(
+    promised: Any, incident: Incident, author: User, sink: Sink
+) -> None:
+    promised.move_to(NOON + 25 * MINUTE)
+    nudges.nudge()
+    say(incident, author, 30)
+    delivery.deliver_mail()
+    assert sink.received == []
+    row = Nudge.objects.get()
+    assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
+    promised.move_to(NOON + 40 * MINUTE)
+    assert nudges.nudge() == 0
+
+
+def test_a_clock_that_was_away_tells_what_still_matters_once(promised: Any, sink: Sink) -> None:
+    promised.move_to(NOON + 90 * MINUTE)
+    assert (nudges.nudge(), nudges.nudge()) == (4, 0)
+    assert told() == [("promise_due", "grace"), ("promise_late", "ada"), ("promise_broken", "oncall")]
+    assert "was late" in Nudge.objects.get(key="promise_soon").note
+
+
+def test_without_a_comms_lead_the_commander_is_told_and_without_either_whoever_is_on_call(
+    page: Page, incident: Incident, author: User, on_call: Recipient, admin: User
+) -> None:
+    author.email = "grace@acme.example"
+    author.save()
+    with time_machine.travel(NOON, tick=False) as clock:
+        say(incident, author, 10)
+        clock.shift(5 * MINUTE)
+        nudges.nudge()
+        take_role(incident, role=Role.COMMANDER, author=author)
+        clock.shift(5 * MINUTE)
+        nudges.nudge()
+        author.email = "new@acme.example"  # the account is where an address is kept
+        author.save()
+        clock.shift(5 * MINUTE)
+        nudges.nudge()
+    assert told() == [("promise_soon", "oncall"), ("promise_due", "new"), ("promise_late", "new")]
+    assert Recipient.objects.filter(user=author).count() == 1
+
+
+def test_when_there_is_nobody_to_tell_the_nudge_says_so(incident: Incident, author: User) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        say(incident, author, 10)
+        clock.shift(5 * MINUTE)
+        assert nudges.nudge() == 1
+    assert "add a staff channel" in Nudge.objects.get().note
+    assert told() == []
+
+
+@pytest.mark.usefixtures("cadence", "on_call")
+def test_what_must_not_be_forgotten(page: Page, incident: Incident, author: User, sink: Sink) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        declare_incident(page, title="Unsaid", author=author, severity=Severity.SEV1)
+        say(declare_incident(page, title="Silent", author=author), author)
+        say(declare_incident(page, title="Watched", author=author), author, 600, IncidentStatus.MONITORING)
+        ended = declare_incident(page, title="Ended", author=author, severity=Severity.SEV2)
+        say(ended, author, status=RESOLVED)
+        say(incident, author, 600)
+        facts: Any = {"status": IDENTIFIED, "body": "Later.", "components": (), "next_update": 0, "notify": False}
+        planned.plan_update(incident, due_at=NOON + 2 * MINUTE, author=author, **facts)
+        say(incident, author, 600)
+        found: list[tuple[int, str, str]] = []
+        for after in (1, 2, 5, 60, 240, 2880):
+            clock.move_to(NOON + after * MINUTE)
+            planned.post_due()
+            nudges.nudge()
+            rows = Nudge.objects.exclude(key__startswith="promise").order_by("pk")
+            found += [(after, row.key, row.title) for row in rows[len(found) :]]
+    assert found == [
+        (2, "planned_held", "Errors"), (5, "first_word", "Unsaid"), (60, "silent", "Silent"),
+        (240, "watched_long", "Watched"), (2880, "postmortem_missing", "Ended"),
+    ]  # fmt: skip
+
+
+def test_staff_are_no_subscribers(
+    page: Page, incident: Incident, promised: Any, on_call: Recipient, author: User
+) -> None:
+    promised.move_to(NOON + 25 * MINUTE)
+    nudges.nudge()
+    event = incident.events.select_related("page", "incident", "update").latest("pk")
+    assert not notifications.matching(event).exists()
+    assert not Recipient.objects.active().exists()
+    assert "acme.example" not in roster.export_csv(page)
+    assert Recipient.objects.staff().count() == 2
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_clocks_nudge_once(promised: Any, incident: Incident) -> None:
+    promised.move_to(NOON + 90 * MINUTE)
+    for _round in range(3):
+        together(nudges.nudge, nudges.nudge)
+    assert Nudge.objects.count() == 4
+    assert len(told()) == 3
+
+
+def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, author: User, on_call: Recipient) -> None:
+    def statements(count: int) -> int:
+        with time_machine.travel(NOON, tick=False) as clock:
+            for number in range(count):
+                say(declare_incident(page, title=f"Number {number}", author=author), author, 30)
+            clock.shift(26 * MINUTE)
+            with CaptureQueriesContext(connection) as captured:
+                assert nudges.nudge() >= count
+        return len(captured)
+
+    few, many = statements(2), statements(40)
+    assert many <= few + 2
+
+
+@pytest.mark.usefixtures("promised")
+def test_manage_tick_nudges_too(promised: Any, sink: Sink) -> None:
+    promised.move_to(NOON + 25 * MINUTE)
+    out = StringIO()
+    call_command("tick", stdout=out)
+    assert "1 nudges made" in out.getvalue()
+    assert len(sink.received) == 1
+
+
+def test_an_administrator_adds_and_removes_channels_and_reads_who_was_nudged(
+    client: Client, promised: Any, admin: User, author: User
+) -> None:
+    promised.move_to(NOON + 40 * MINUTE)
+    nudges.nudge()
+    client.force_login(admin)
+    add = reverse("admin:status_nudge_channel_add")
+    client.post(add, filled(client.get(add), address="night@acme.example"))
+    again = client.post(add, filled(client.get(add), address="night@acme.example")).content.decode()
+    assert "There is one of this name or address already." in again
+    channels = client.get(reverse("admin:status_nudge_channels")).content.decode()
+    assert all(f"{name}@acme.example" in channels for name in ("night", "oncall", "grace"))
+    listed = client.get(reverse("admin:status_nudge_changelist")).content.decode()
+    assert "The promised update of “Errors” is late." in listed
+    assert client.get(reverse("admin:status_delivery_changelist")).status_code == 200
+    night = Recipient.objects.get(address="night@acme.example")
+    client.post(reverse("admin:status_nudge_channel_remove", args=[night.pk]), {})
+    assert "night@acme.example" not in client.get(reverse("admin:status_nudge_channels")).content.decode()
+    assert "acme.example" not in client.get(reverse("admin:status_recipient_changelist")).content.decode()
+    client.force_login(author)
+    assert client.get(reverse("admin:status_nudge_channels")).status_code == 403

@@ -1,0 +1,218 @@
+"""What the public reads of a postmortem: published, amended, taken back, and its promises kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+
+from incidents.authorship import authored_by
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
+from incidents.postmortems import measures, publishing, writing
+from incidents.services import declare_incident, delete_incident, post_update
+from status import files, messages, notifications, relay
+from status.models import Follow, Recipient
+from status.publication import differences
+from tests.reports import approved, publish_report
+
+Read = Callable[[Page, str], str]
+BODY = "## Summary\n\nIt failed at {{t 2026-03-10T11:00Z}}.\n\n## Root Cause\n\nA *disk*."
+
+
+@pytest.fixture
+def resolved(page: Page, incident: Incident, component: Component, author: User) -> Incident:
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
+    return incident
+
+
+@pytest.fixture
+def report(resolved: Incident, author: User) -> Postmortem:
+    postmortem = writing.start_postmortem(resolved, author=author)
+    measures.add_action_item(
+        postmortem, text="db-7", is_commitment=True, public_wording="We alert on full disks.", author=author
+    )
+    return publish_report(resolved, body=BODY, author=author)
+
+
+@pytest.fixture
+def item(report: Postmortem) -> ActionItem:
+    return ActionItem.objects.get(postmortem=report)
+
+
+def told(page: Page, read: Read, path: str) -> str:
+    relay.relay()
+    return read(page, path)
+
+
+def of(incident: Incident) -> str:
+    return f"incidents/{incident.public_id}.html"
+
+
+def own(report: Postmortem) -> str:
+    return f"postmortems/{report.public_id}.html"
+
+
+def in_v2(page: Page, read: Read, incident: Incident) -> Any:
+    return json.loads(told(page, read, f"api/v2/incidents/{incident.public_id}.json"))["incident"]
+
+
+def test_a_report_has_a_page_of_its_own_with_anchors_and_what_machines_read(
+    page: Page, resolved: Incident, report: Postmortem, published: Read
+) -> None:
+    html = told(page, published, own(report))
+    assert f'<link rel="canonical" href="{page.url}/postmortems/{report.public_id}">' in html
+    assert '<meta property="og:type" content="article">' in html
+    assert '<meta property="og:title" content="Errors' in html
+    assert 'itemtype="https://schema.org/Article"' in html
+    assert 'itemprop="datePublished"' in html
+    assert '<a href="#root-cause">Root Cause</a>' in html
+    assert '<h2 id="root-cause">Root Cause</h2>' in html
+    assert f'href="/incidents/{resolved.public_id}"' in html
+    assert '<time datetime="2026-03-10T11:00:00Z">Mar 10, 2026, 11:00 UTC</time> (12:00 CET)' in html
+    assert not re.findall(r"<style|<script(?! src)|\sstyle=", html)
+    assert f'href="/postmortems/{report.public_id}"' in told(page, published, of(resolved))
+
+
+def test_the_zones_stand_beside_each_other_in_json_feeds_and_mail(
+    page: Page, resolved: Incident, report: Postmortem, published: Read
+) -> None:
+    words = "It failed at Mar 10, 2026, 11:00 UTC (12:00 CET)."
+    assert words in str(in_v2(page, published, resolved)["incident_updates"])
+    feed = told(page, published, "history.atom")
+    assert "11:00 UTC&lt;/time&gt; (12:00 CET)" in feed
+    message = messages.of_event(OutboxEvent.objects.get(kind="postmortem_published"))
+    assert message is not None
+    assert words in message.content.text
+    assert "11:00 UTC</time> (12:00 CET)" in message.content.html
+
+
+def test_an_amendment_says_in_public_what_changed(
+    page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
+) -> None:
+    approved(resolved, BODY.replace("disk", "network"), author)
+    publishing.publish_postmortem(report, what_changed="It was the network.", author=author)
+    for path in (of(resolved), own(report)):
+        html = told(page, published, path)
+        assert "A <em>network</em>." in html
+        assert re.search(r"Updated on <time[^>]*>[^<]+</time>: It was the network\.", html), path
+    assert "It was the network." in told(page, published, "history.atom")
+    update = in_v2(page, published, resolved)["incident_updates"][0]
+    assert update["status"] == "postmortem"
+    assert "A *network*." in update["body"]
+    message = messages.of_event(OutboxEvent.objects.get(kind="postmortem_amended"))
+    assert message is not None
+    assert message.content.subject == "[Acme] Postmortem updated: Errors"
+    assert "It was the network." in message.content.text
+    first, _second = report.revisions.order_by("number")
+    assert "A *disk*." in str(first.content)
+    assert differences(page) == []
+
+
+def test_a_draft_that_goes_on_after_publication_shows_nowhere(
+    page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
+) -> None:
+    before = told(page, published, of(resolved))
+    section = report.live_sections()[0]
+    writing.edit_section(section, heading="New", internal="", public="Not yet.", withheld="", author=author)
+    approved(resolved, "Not yet.", author)
+    assert told(page, published, of(resolved)) == before
+    assert differences(page) == []
+
+
+def test_a_report_that_was_taken_back_leaves_a_tombstone(
+    page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
+) -> None:
+    told(page, published, of(resolved))
+    publishing.unpublish_postmortem(report, reason="planted-secret", author=author)
+    for path in (of(resolved), own(report), "history.atom", "history.rss"):
+        text = told(page, published, path)
+        assert "taken back" in text
+        assert "disk" not in text
+    incident = in_v2(page, published, resolved)
+    assert incident["status"] == "resolved"
+    assert [update["status"] for update in incident["incident_updates"]] == ["resolved"]
+    root = files.folder(page.public_id)
+    assert not [path for path in files.tracked(root) if "planted-secret" in (root / path).read_text()]
+    assert differences(page) == []
+    assert messages.of_event(OutboxEvent.objects.get(kind="postmortem_published")) is None
+
+    approved(resolved, BODY, author)
+    publishing.publish_postmortem(report, what_changed="It is back.", author=author)
+    assert in_v2(page, published, resolved)["status"] == "postmortem"
+    assert "taken back" not in told(page, published, of(resolved))
+
+
+def test_one_report_about_two_incidents_shows_on_both_and_is_told_once(
+    page: Page, resolved: Incident, component: Component, author: User, published: Read
+) -> None:
+    other = declare_incident(page, title="Slow", author=author)
+    post_update(other, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    writing.cover_incident(writing.start_postmortem(resolved, author=author), other, author=author)
+    report = publish_report(resolved, body=BODY, author=author)
+    other.refresh_from_db()
+    for incident in (resolved, other):
+        assert "A <em>disk</em>." in told(page, published, of(incident))
+        assert in_v2(page, published, incident)["status"] == "postmortem"
+    html = told(page, published, own(report))
+    assert ">Errors</a>, <a" in html
+    assert OutboxEvent.objects.filter(kind="postmortem_published", notify=True).count() == 1
+    delete_incident(resolved, author=author, reason="Twice")
+    assert ">Errors</a>" not in told(page, published, own(report))
+    delete_incident(other, author=author, reason="Twice")
+    relay.relay()
+    assert not (files.folder(page.public_id) / own(report)).exists()
+    assert differences(page) == []
+
+
+def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept(
+    page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
+) -> None:
+    asked = Recipient(page=page, address="ann@example.com", state="active", everything=False)
+    others = Recipient(page=page, address="bob@example.com", state="active")
+    with authored_by(author):
+        asked.save()
+        others.save()
+    Follow.objects.create(recipient=asked, incident=resolved)
+    assert "We alert on full disks. <strong>Not done yet" in told(page, published, own(report))
+    with time_machine.travel(datetime(2027, 2, 1, 12, tzinfo=UTC)) as clock:
+        measures.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
+        assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
+        event = OutboxEvent.objects.get(kind="commitment_fulfilled")
+        assert list(notifications.matching(event)) == [asked]
+        message = messages.of_event(event)
+        assert message is not None
+        assert message.content.subject == "[Acme] Promise kept: Errors"
+        assert "We alert on full disks." in message.content.text
+        clock.shift(24 * 3600)
+        measures.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
+        assert "<strong>Done, verified Feb 2, 2027" in told(page, published, of(resolved))
+        assert differences(page) == []
+    assert OutboxEvent.objects.filter(kind="commitment_fulfilled").count() == 1, "told once"
+    root = files.folder(page.public_id)
+    found = "".join((root / path).read_text() for path in files.tracked(root))
+    assert "planted-secret" not in found
+    assert "db-7" not in found
+
+
+def test_new_words_of_a_promise_show_only_when_they_are_approved(
+    page: Page, report: Postmortem, item: ActionItem, author: User, published: Read
+) -> None:
+    measures.edit_action_item(item, public_wording="We alert on everything.", author=author)
+    report.refresh_from_db()
+    assert report.state == Postmortem.State.DRAFT
+    assert "We alert on full disks." in told(page, published, own(report))
+    assert differences(page) == []
+
+
+def test_an_incident_that_is_open_again_is_not_said_to_have_ended_in_a_postmortem(
+    page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
+) -> None:
+    post_update(resolved, status=IncidentStatus.INVESTIGATING, body="Again.", author=author)
+    assert in_v2(page, published, resolved)["status"] == "investigating"
