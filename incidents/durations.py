@@ -57,6 +57,10 @@ FORMULAS: dict[Measure, tuple[Instant, Instant]] = {  # (later, earlier)
 }
 
 
+# What is entered so long after its end was told elsewhere first: our clock knows nothing of that.
+AFTERWARDS = timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Duration:
     """One measure of one incident; `length` is None while an instant is missing, or when the record is wrong."""
@@ -114,7 +118,7 @@ def measured(incidents: IncidentQuerySet) -> list[Measured]:
             number=1, postmortem__incidents=OuterRef("pk"), postmortem__withdrawn_at=None
         ).values("display_at"),
     }
-    facts = ("pk", "public_id", "title", "severity", "status")
+    facts = ("pk", "public_id", "title", "severity", "status", "created_at")
     rows = incidents.annotate(**{name.value: Subquery(query[:1]) for name, query in said.items()})
     found = list(rows.values(*facts, *Instant.values))
     components = _components(incidents)
@@ -153,8 +157,11 @@ def spreads(
 
 
 def _durations(row: dict[str, Any]) -> tuple[Duration, ...]:
+    resolved_at = row[Instant.RESOLVED]
     if row["status"] not in ENDED:  # it was reopened
         row[Instant.RESOLVED] = None
+    elif resolved_at and row["created_at"] > resolved_at + AFTERWARDS:
+        row[Instant.FIRST_WORD] = None
     return tuple(Duration(measure, row[later], row[earlier]) for measure, (later, earlier) in FORMULAS.items())
 
 

@@ -110,6 +110,7 @@ class Points(OneMetric):
 
 class ManyPoints(MetricView):
     @extend_schema(
+        operation_id="v1_pages_metrics_data_create_many",
         summary="Push data points of several metrics",
         tags=TAG,
         request=words.PointsRequest,
