@@ -101,7 +101,7 @@ def test_an_incident_is_run_from_its_declaration_to_its_report(
     page.locator("#note [name=text]").fill("Restarting the API.")
     page.locator("#note [name=kind]").select_option("mitigation")
     page.get_by_role("button", name="Add to timeline").click()
-    page.get_by_role("button", name="Partial").click()
+    page.get_by_role("button", name="Partial", exact=True).click()
     expect(page.get_by_text("Mitigation attempt: Partial")).to_be_visible()
     # A template, whose first open place is then chosen
     page.get_by_role("button", name="Identified", exact=True).click()
