@@ -228,7 +228,8 @@ class Reader:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
         if not wanted:
             return {}
-        internal = Incident.objects.live().filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
+        # Deleted or not: what happens to an internal one is told to no page, so it must not change any.
+        internal = Incident.objects.filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
         unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
         return unnamed | {
             row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)

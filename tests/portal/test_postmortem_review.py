@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.postmortems import reviewing, writing
+from incidents.services import post_update
 from portal.console import changes
 from tests.incidents.filled import filled
 from tests.reports import reader
@@ -93,3 +95,18 @@ def test_changes_are_marked_word_by_word_and_long_texts_line_by_line() -> None:
     assert changes.shown("", "<b>") == "<ins>&lt;b&gt;</ins>"
     long = "a line of words\n" * 2000
     assert changes.shown(long, long + "more") == f"{long}<ins>more</ins>"
+
+
+def test_a_publication_is_previewed_and_nothing_of_it_stays(
+    client: Client, submitted: Postmortem, incident: Incident, author: User
+) -> None:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    reviewing.approve_postmortem(submitted, fingerprint=submitted.fingerprint(), author=reader())
+    client.force_login(author)
+    publish = reverse("admin:incidents_postmortem_publish", args=[submitted.pk])
+    shown = client.post(publish, filled(client.get(publish)) | {"preview": "yes"}).text
+    assert "Will be told:" in shown
+    assert "A disk was full for 5 minutes." in shown
+    assert submitted.revision is None
+    client.post(publish, filled(client.get(publish)))
+    assert submitted.revision is not None
