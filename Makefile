@@ -19,7 +19,7 @@ help:
 demo: .venv/run.stamp
 	exec $(BIN)/python manage.py demo --port $(PORT)
 
-test: lint
+test: lint .venv/clients.stamp
 	echo "== tests on PostgreSQL and Redis"
 	$(BIN)/python -m pytest -n auto --dist worksteal
 	echo "== tests on SQLite: those that use the tests' database; for the others nothing differs from above"
@@ -54,12 +54,23 @@ lock:
 	$(UV) export --quiet --frozen --no-header --no-dev --output-file requirements/run.txt
 	$(UV) export --quiet --frozen --no-header --only-dev --output-file requirements/dev.txt
 	rm uv.lock  # it names the index it was made with
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 requirements/clients.in --output-file requirements/clients.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/dev.stamp: .venv/run.stamp
+
+# Programs made for Statuspage, which tests run; they pin what we do not, so they live apart. Without npm they stay away.
+.venv/clients.stamp: requirements/clients.txt tests/clients/package-lock.json .venv/dev.stamp
+	if command -v npm >/dev/null; then \
+	  $(PYTHON) -m venv .venv/clients && \
+	  .venv/clients/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --requirement $< && \
+	  cp tests/clients/package.json tests/clients/package-lock.json .venv/clients/ && \
+	  (cd .venv/clients && npm ci --silent --no-audit --no-fund --ignore-scripts) && touch $@; \
+	fi
 
 .venv/%.stamp: requirements/%.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

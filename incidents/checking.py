@@ -116,6 +116,7 @@ def facts_of(
         zone=zone or page.zone,
         page_name=page.name,
         hosts=frozenset(Page.objects.live().values_list("host", flat=True)),
+        contacts=frozenset({page.support_email.lower()}),
         components=components,
         internal_names=frozenset(name for row in internal for name in (row.name, *row.known_as)) - components.keys(),
         people=tuple(

@@ -9,7 +9,16 @@ from functools import partial
 
 from django.db import transaction
 
-from incidents.models import ActionItem, Component, Incident, IncidentUpdate, OutboxEvent, Page, Postmortem
+from incidents.models import (
+    ActionItem,
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    OutboxEvent,
+    Page,
+    Postmortem,
+)
 from incidents.signals import event_recorded
 
 Kind = OutboxEvent.Kind
@@ -63,6 +72,11 @@ def record_pages(kind: OutboxEvent.Kind, pages: Iterable[Page]) -> None:
     _record(pages, kind, None, None, notify=False)
 
 
+def record_component(change: ComponentStatusChange, *, is_now: bool) -> None:
+    """Record that a component was said to have another status; with `is_now` programs that follow it are told."""
+    _record(pages_of(change.component), Kind.COMPONENT_CHANGED, None, None, notify=is_now, component_change=change)
+
+
 def pages_of(component: Component) -> set[Page]:
     """Where a component shows, whatever its visibility."""
     return {component.page, *Page.objects.live().filter(listings__component=component, listings__deleted_at=None)}
@@ -76,10 +90,17 @@ def _record(
     *,
     notify: bool,
     action_item: ActionItem | None = None,
+    component_change: ComponentStatusChange | None = None,
 ) -> None:
     for page in sorted(set(pages), key=lambda page: page.pk):
         event = OutboxEvent.objects.create(
-            page=page, kind=kind, incident=incident, update=update, action_item=action_item, notify=notify
+            page=page,
+            kind=kind,
+            incident=incident,
+            update=update,
+            action_item=action_item,
+            component_change=component_change,
+            notify=notify,
         )
         if (watched := _watched.get()) is not None:
             watched.append(event)

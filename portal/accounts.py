@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -57,8 +58,8 @@ class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
         return email
 
 
-class SecondFactorMiddleware:
-    """Leads whoever may publish, and has no second factor yet, to the page where one is set up."""
+class StaffMiddleware:
+    """Leads whoever may publish, and has no second factor yet, to the page where one is set up; logs refusals."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -67,7 +68,10 @@ class SecondFactorMiddleware:
         if settings.REQUIRE_SECOND_FACTOR and _lacks_second_factor(request):
             messages.warning(request, _("You may publish, so set up a second factor for your sign-in first."))
             return redirect("mfa_activate_totp")
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == HTTPStatus.FORBIDDEN and request.user.is_authenticated:
+            logger.warning("%s was refused: %s %s", request.user.get_username(), request.method, request.path)
+        return response
 
 
 def _lacks_second_factor(request: HttpRequest) -> bool:

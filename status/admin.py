@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Count, Max, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -23,7 +23,7 @@ from incidents.admin.history import moment
 from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
-from status import labels, roster, subscriptions
+from status import labels, ledger, roster, subscriptions
 from status import messages as letters
 from status.forms import (
     AddForm,
@@ -36,7 +36,7 @@ from status.forms import (
     RollForm,
     SubscriberForm,
 )
-from status.models import Delivery, Nudge, Recipient
+from status.models import Delivery, DeliveryQuerySet, Nudge, Recipient
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 SHOWN_DELIVERIES = 100
 SHOWN_EVENTS = 20
+OF_EVENT = ("event__incident", "event__update", "event__component_change__component__group")  # what `told` reads
 VERBS: dict[str, tuple[type[SubscriberForm], Callable[[Recipient], bool]]] = {
     "release": (ReleaseForm, lambda recipient: recipient.state == Recipient.State.QUARANTINED),
     "secret": (
@@ -153,7 +154,7 @@ class RecipientAdmin(SubscribersAdmin):
         recipient = self.get_object(request, unquote(object_id))
         context = extra_context or {}
         if recipient:
-            newest = recipient.deliveries.select_related("event__incident", "event__update").order_by("-id")
+            newest = recipient.deliveries.select_related(*OF_EVENT).order_by("-id")
             context |= {
                 "deliveries": [(row, told(row.event), badge(row)) for row in newest[:SHOWN_DELIVERIES]],
                 "follows": recipient.follows.select_related("component__group", "incident"),
@@ -227,7 +228,7 @@ class DeliveryAdmin(SubscribersAdmin):
     list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
     list_display_links = None
     list_filter = ("state", "purpose", "event__page")
-    list_select_related = ("recipient", "event__incident", "event__update", "nudge")
+    list_select_related = ("recipient", *OF_EVENT, "nudge")
     search_fields = ("recipient__address", "event__incident__title")
     ordering = ("-id",)
     actions: Any = ("retry", "cancel")
@@ -259,38 +260,39 @@ class DeliveryAdmin(SubscribersAdmin):
         return moment(delivery.finished_at or delivery.due_at)
 
     @admin.action(description=gettext_lazy("Send again"))
-    def retry(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
-        count = subscriptions.retry(list(deliveries.select_related("recipient")), author=acting(request))
+    def retry(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
+        count = subscriptions.retry(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is due again.", "%(count)d deliveries are due again.", count)
         messages.info(request, sentence % {"count": count})
 
     @admin.action(description=gettext_lazy("Cancel"))
-    def cancel(self, request: HttpRequest, deliveries: models.QuerySet[Delivery]) -> None:
-        count = subscriptions.cancel(list(deliveries), author=acting(request))
+    def cancel(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
+        count = subscriptions.cancel(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is cancelled.", "%(count)d deliveries are cancelled.", count)
         messages.info(request, sentence % {"count": count})
 
     def ledger_view(self, request: HttpRequest) -> HttpResponse:
         """Of each of the newest facts: how many are owed its message, have it, and how long that took."""
         self.check_right(request)
-        events = list(
-            OutboxEvent.objects.filter(notify=True).select_related("page", "incident", "update")[:SHOWN_EVENTS]
-        )
-        counts = {state: Count("pk", filter=Q(state=state)) for state in Delivery.State.values}
-        last = Max("finished_at", filter=Q(state=Delivery.State.SENT))
-        found = Delivery.objects.filter(event__in=events).values("event").annotate(**counts, last=last)
-        totals: dict[int, Any] = {row["event"]: row for row in found}
+        if request.method == "POST":
+            event = get_object_or_404(OutboxEvent, pk=request.POST.get("event"))
+            act = self.cancel if "cancel" in request.POST else self.retry
+            act(request, Delivery.objects.filter(event=event))
+            return redirect("admin:status_delivery_ledger")
+        related = ("page", "incident", "update", "component_change__component__group")
+        events = list(OutboxEvent.objects.filter(notify=True).select_related(*related)[:SHOWN_EVENTS])
+        found = ledger.totals(events)
         rows = []
         for event in events:
-            row = totals.get(event.pk, {})
+            row = found.get(event.pk, {})
             took = _span(row["last"] - event.created_at) if row.get("last") else ""
-            rows.append((event, told(event), [(state, row.get(state, 0)) for state in counts], took))
+            rows.append((event, told(event), {state: row.get(state, 0) for state in ledger.COUNTS}, took))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Ledger"),
             "rows": rows,
-            "states": Delivery.State.labels,
+            "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
         }
         return render(request, "admin/status/ledger.html", context)
 
@@ -365,6 +367,8 @@ def told(event: OutboxEvent | None) -> str:
     """ "Identified: Checkout fails" """
     if event is None:
         return ""
+    if change := event.component_change:
+        return f"{change.get_status_display()}: {change.component}"
     word = event.update.get_status_display() if event.update else event.get_kind_display()
     return f"{word}: {event.incident}"
 

@@ -226,6 +226,18 @@ class Delivery(models.Model):
         return f"{self.get_state_display()} #{self.pk}"
 
 
+class Tally(models.Model):
+    """How many people an update has reached by mail, for pages that say so in public."""
+
+    event = models.OneToOneField(OutboxEvent, models.CASCADE, related_name="tally")
+    people = models.PositiveIntegerField()
+    took = models.DurationField(help_text="From the update to the last mail that was sent.")
+    is_final = models.BooleanField(help_text="Nothing is due any more.")
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.people}"
+
+
 class SignUp(models.Model):
     """What a stranger asked for at the door, until the clock takes it up."""
 

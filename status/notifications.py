@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
-from incidents.lifecycle import SEVERITY_ORDER, Impact, Kind
-from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent
+from incidents.lifecycle import SEVERITY_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent
 from status.models import Delivery, Follow, Recipient, RecipientQuerySet
 
 
@@ -19,6 +19,8 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
 
     Whoever was told of an incident is told of its end, whatever they chose since.
     """
+    if event.component_change:
+        return _programs_following(event.component_change, event.page_id)
     incident = event.incident
     assert incident is not None, "only facts about incidents are told"
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
@@ -38,6 +40,19 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     return Recipient.objects.active().filter(wants | asked | Exists(told), page=event.page_id)
 
 
+def _programs_following(change: ComponentStatusChange, page_id: int) -> RecipientQuerySet:
+    """Who is told of a component without an incident: programs, and no person (Statuspage's rule)."""
+    follows = Follow.objects.filter(recipient=OuterRef("pk"), component=change.component_id)
+    impact = worst_impact(component_impact([ComponentStatus(each)]) for each in (change.old_status, change.status))
+    return Recipient.objects.active().filter(
+        Q(everything=True) | Exists(follows),
+        page=page_id,
+        channel=Recipient.Channel.WEBHOOK,
+        postmortems_only=False,
+        minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1],
+    )
+
+
 @transaction.atomic
 def owe(event: OutboxEvent) -> int:
     """Write down a delivery for each recipient of `event`, once; returns how many were added.
@@ -49,10 +64,14 @@ def owe(event: OutboxEvent) -> int:
         added = _insert(matching(event), event)
         is_past = event.kind != OutboxEvent.Kind.COMMITMENT_FULFILLED  # a promise kept makes nothing older
         is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment
+        about = Q(event__incident=event.incident)
+        if event.component_change:
+            about = Q(event__component_change__component=event.component_change.component_id)
         if is_past:
-            Delivery.objects.due().exclude(is_held).filter(
-                event__incident=event.incident, event__page=event.page, event__lt=event.pk
-            ).update(state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now)
+            about &= Q(event__page=event.page, event__lt=event.pk)
+            Delivery.objects.due().filter(about).exclude(is_held).update(
+                state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now
+            )
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)

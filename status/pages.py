@@ -84,7 +84,9 @@ def report(page: Page, report: Postmortem) -> bytes:
             sections=list(zip(anchors(report), headings, strict=True)),
             html=report_html(report, top=2),
         )
-        return _document(content, path, kind="article")
+        is_promising = any(each.state == "open" for each in report.commitments)
+        promises_of = report.about[0].id if is_promising and report.about else ""
+        return _document(content, path, kind="article", promises_of=promises_of)
 
 
 def withdrawn_report(page: Page, withdrawn: Withdrawal) -> bytes:
@@ -158,7 +160,7 @@ def _main(
     }
 
 
-def _document(main: dict[str, Any], path: str | None, *, kind: str = "website") -> bytes:
+def _document(main: dict[str, Any], path: str | None, *, kind: str = "website", promises_of: str = "") -> bytes:
     """A whole page; one without a path is not to be found by search engines."""
     page: Page = main["page"]
     return _render(
@@ -166,6 +168,7 @@ def _document(main: dict[str, Any], path: str | None, *, kind: str = "website") 
         **main,
         path=path,
         kind=kind,
+        promises_of=promises_of,
         css=assets.url("status.css"),
         look=look.style_url(page),
         logo=look.logo_url(page),

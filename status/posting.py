@@ -77,7 +77,7 @@ class _Writer:
     def _of_event(self, key: int) -> list[webhooks.Message]:
         expires_at, messages = self._messages.get(key, (0.0, []))
         if time.monotonic() > expires_at:
-            event = OutboxEvent.objects.select_related("page", "incident", "update").get(pk=key)
+            event = OutboxEvent.objects.select_related(*webhooks.READ).get(pk=key)
             messages = webhooks.messages_of(event)
             self._messages[key] = time.monotonic() + FRESH, messages
         return messages

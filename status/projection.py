@@ -77,7 +77,7 @@ class Reader:
         self._row = page
         self._zone = page.zone
         self.today = day
-        newest = OutboxEvent.objects.filter(page=page).order_by("-id").first()
+        newest = OutboxEvent.objects.news().filter(page=page).order_by("-id").first()
         self.page = snapshot.Page(
             id=page.public_id,
             name=page.name,
@@ -199,15 +199,17 @@ class Reader:
         """Snapshots by primary key, in the order of `rows`."""
         changes = ComponentStatusChange.objects.filter(component__in=self._components).order_by("id")
         updates = IncidentUpdate.objects.published().newest_first()
+        settled = OutboxEvent.objects.filter(tally__people__gt=0).select_related("tally")
         found = list(
             rows.select_related("plan", "postmortem").prefetch_related(
                 Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes))),
                 "postmortem__revisions",
                 "postmortem__action_items",
+                *([Prefetch("updates__events", settled, to_attr="settled")] if self._row.shows_totals else ()),
             )
         )
         # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
-        events = OutboxEvent.objects.filter(incident__in=found).values_list("page", "incident")
+        events = OutboxEvent.objects.news().filter(incident__in=found).values_list("page", "incident")
         told = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
         covered = self._covered(found)
@@ -226,7 +228,8 @@ class Reader:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
         if not wanted:
             return {}
-        internal = Incident.objects.live().filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
+        # Deleted or not: what happens to an internal one is told to no page, so it must not change any.
+        internal = Incident.objects.filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
         unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
         return unnamed | {
             row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
@@ -300,6 +303,7 @@ class Reader:
         """`was_shown`, `is_shown`: its maintenance was, or is, laid over the components before and after it."""
         changes = {change.component_id: change for change in row.component_changes.all()}
         assert row.published_at is not None, "the prefetch reads published updates only"
+        tally = next((event.tally for event in getattr(row, "settled", ()) if event.page_id == self._row.pk), None)
         return snapshot.IncidentUpdate(
             id=row.public_id,
             incident_id=incident.public_id,
@@ -322,6 +326,7 @@ class Reader:
                 for pk, component in self._components.items()
                 if pk in changes
             ),
+            told=snapshot.Told(tally.people, tally.took) if tally else None,
         )
 
     def month(self, month: str) -> snapshot.Month:

@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput
-from incidents.models import Incident, Page, User
+from incidents.lifecycle import OPEN
+from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
 from status import subscriptions
 from status.models import Recipient, SignUp, SignUpCount
@@ -38,7 +39,7 @@ def ask(page: Page, *, address: str, network: str, author: User, incident_id: st
     `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
     """
     address = subscriptions.normalised(address)
-    incident = _open_incident(page, incident_id) if incident_id else None
+    incident = _unfinished(page, incident_id) if incident_id else None
     if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
     _admit(network)
@@ -99,7 +100,10 @@ def _admit(network: str) -> None:
         raise TooMany(_("Very many people from your network subscribed within the hour. Try again in an hour."))
 
 
-def _open_incident(page: Page, public_id: str) -> Incident | None:
+def _unfinished(page: Page, public_id: str) -> Incident | None:
+    """One of which there is still something to tell: it is open, or its report promises what is not done yet."""
     if not public_id.isalnum():  # PostgreSQL refuses to look for a NUL
         return None
-    return Incident.objects.public().on(page).unresolved().filter(public_id=public_id).first()
+    promised = ActionItem.objects.unfinished().filter(is_commitment=True, postmortem__in=Postmortem.objects.public())
+    is_unfinished = Q(status__in=OPEN) | Q(postmortem__in=promised.values("postmortem"))
+    return Incident.objects.public().on(page).filter(is_unfinished, public_id=public_id).first()

@@ -8,7 +8,7 @@ statuses and impacts are the plain words of Statuspage's API.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,14 @@ class AffectedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many people an update has reached by mail, and in what time; where the page's owner wants it said."""
+
+    people: int
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentUpdate:
     id: str
     incident_id: str
@@ -96,6 +104,7 @@ class IncidentUpdate:
     next_update_due_at: datetime | None  # when the public was promised to hear more
     deliver_notifications: bool
     affected_components: tuple[AffectedComponent, ...]
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.utils.formats import number_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from status import labels
 from status.instants import Teller, Zones
 from status.markdown import to_html
 
 if TYPE_CHECKING:
-    from status.snapshot import Incident, Postmortem
+    from status.snapshot import Incident, Postmortem, Told
 
 BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 
@@ -31,6 +33,7 @@ class Entry:
     at: datetime
     published_at: datetime | None
     edited_at: datetime | None
+    told: str = ""  # "1,204 people were told within 2 min."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def tell(incident: Incident, top: int) -> Story:
             at=update.display_at,
             published_at=if_late(update.display_at, update.published_at),
             edited_at=update.edited_at,
+            told=_told(update.told) if update.told else "",
         )
         for update in incident.updates
     ]
@@ -110,6 +114,14 @@ def _lasted(incident: Incident) -> str:
     """From when it began, which of a maintenance is not when it was announced; "" of one that never began."""
     began_at = incident.began_at if incident.is_maintenance else incident.started_at
     return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
+
+
+def _told(told: Told) -> str:
+    sentence = ngettext(
+        "%(people)s person was told within %(time)s.", "%(people)s people were told within %(time)s.", told.people
+    )
+    people = number_format(told.people, use_l10n=True, force_grouping=True)
+    return sentence % {"people": people, "time": labels.duration(told.took)}
 
 
 def if_late(shown: datetime, published: datetime) -> datetime | None:

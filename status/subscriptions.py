@@ -25,7 +25,7 @@ from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
 from incidents.people import clock, service_user
 from incidents.permissions import Verb
-from status.models import Delivery, Follow, Recipient, SignUp, SignUpCount
+from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, SignUp, SignUpCount
 from status.tokens import CONFIRM_WITHIN
 
 PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
@@ -304,12 +304,12 @@ def drop_unconfirmed(*, author: User) -> int:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def retry(deliveries: Sequence[Delivery], *, author: User) -> int:
+def retry(deliveries: DeliveryQuerySet, *, author: User) -> int:
     """Owe anew what failed, or was cancelled by staff or in quarantine, to those who are subscribed; returns how many.
 
     What was cancelled because it is past or was taken back stays cancelled.
     """
-    keys = [row.pk for row in deliveries if row.recipient.state == State.ACTIVE]
+    keys = deliveries.filter(recipient__state=State.ACTIVE).order_by().values("pk")
     again = Q(state=Delivery.State.FAILED) | Q(state=Delivery.State.CANCELLED, reason__in=["staff", "quarantined"])
     return Delivery.objects.filter(again, pk__in=keys).update(
         state=Delivery.State.DUE, due_at=timezone.now(), claimed_at=None, finished_at=None, attempts=0, reason=""
@@ -317,9 +317,9 @@ def retry(deliveries: Sequence[Delivery], *, author: User) -> int:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def cancel(deliveries: Sequence[Delivery], *, author: User) -> int:
+def cancel(deliveries: DeliveryQuerySet, *, author: User) -> int:
     """Do not send what is still due; returns how many."""
-    return _cancel(Q(pk__in=[row.pk for row in deliveries]), "staff")
+    return _cancel(Q(pk__in=deliveries.order_by().values("pk")), "staff")
 
 
 # --- Addresses --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents import metrics
-from status import delivery, nudges, posting, signups, subscriptions
+from status import delivery, ledger, nudges, posting, signups, subscriptions
 from status import relay as relay_module
 
 
@@ -44,4 +44,5 @@ def draw() -> None:
 @shared_task(ignore_result=True)
 def sweep() -> None:
     subscriptions.sweep()
+    ledger.settle()
     metrics.drop_old_points()

@@ -13,6 +13,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ _COMPONENT_OF_INCIDENT = (
 )
 _COMPONENT = ("created_at", "id", "name", "page_id", "position", "status", "updated_at", "showcase")
 
+READ = ("page", "incident", "update", "component_change__component")  # of an event, with it
+
 Json = dict[str, Any]
 
 
@@ -87,13 +90,10 @@ def messages_of(event: OutboxEvent) -> list[Message]:
 
     What was taken back, or is no longer public, is not told.
     """
-    page, update = event.page, event.update
-    assert event.incident is not None, "only facts about incidents are told"
+    page, update, change = event.page, event.update, event.component_change
     with projection.consistent():
         reader = projection.Reader(page, projection.today(page))
-        incident = next(iter(reader.incidents([event.incident.pk])), None)
-        if incident is None:
-            return []
+        incident = next(iter(reader.incidents([event.incident_id])), None) if event.incident_id else None
         site = reader.site()
     head = {
         "meta": {
@@ -103,6 +103,13 @@ def messages_of(event: OutboxEvent) -> list[Message]:
         },
         "page": {"id": site.page.id, "status_indicator": site.indicator, "status_description": site.description},
     }
+    if change:
+        row = _row(site, change.component.public_id)
+        number = sha256(f"{change.pk} {change.component.public_id}".encode()).hexdigest()[:12]
+        said = (change.old_status, change.status, change.created_at, number)
+        return [Message("", head | _component(row, *said))] if row else []
+    if incident is None:
+        return []
     document = _incident(site.page, incident)
     if event.is_report:
         return [Message("", head | {"incident": document})] if incident.postmortem else []
@@ -115,7 +122,13 @@ def messages_of(event: OutboxEvent) -> list[Message]:
     rows = {row["id"]: row for row in document["components"]}
     return [
         Message("", head | {"incident": document}),
-        *(Message(f"_{each.code}", head | _component(told, each, rows[each.code])) for each in changed),
+        *(
+            Message(
+                f"_{each.code}",
+                head | _component(rows[each.code], each.old_status, each.new_status, told.created_at, told.id),
+            )
+            for each in changed
+        ),
     ]
 
 
@@ -140,17 +153,24 @@ def _incident(page: snapshot.Page, incident: snapshot.Incident) -> Json:
     return _only(_INCIDENT, values)
 
 
-def _component(update: snapshot.IncidentUpdate, change: snapshot.AffectedComponent, row: Json) -> Json:
+def _row(site: snapshot.Site, public_id: str) -> Json | None:
+    """A component as API v2 has it, with instants in UTC; None when it is not public here."""
+    in_utc = replace(site, page=replace(site.page, time_zone="Etc/UTC"))
+    rows: list[Json] = json.loads(api_v2.components(in_utc))["components"]
+    return next((row for row in rows if row["id"] == public_id), None)
+
+
+def _component(row: Json, old_status: str, new_status: str, at: datetime, update_id: str) -> Json:
     return {
-        "component": _only(_COMPONENT, row | {"status": change.new_status}),
+        "component": _only(_COMPONENT, row | {"status": new_status}),
         "component_update": {
-            "old_status": change.old_status,
-            "new_status": change.new_status,
-            "created_at": _instant(update.created_at),
+            "old_status": old_status,
+            "new_status": new_status,
+            "created_at": _instant(at),
             "component_type": "Component",
             "state": "sn_created",
-            "id": update.id,
-            "component_id": change.code,
+            "id": update_id,
+            "component_id": row["id"],
         },
     }
 

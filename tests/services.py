@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # "" in the process that started the run
 CHROMIUM = os.environ.get("CHROMIUM") or program("chromium", "chromium-browser", "google-chrome")
 NGINX = program("nginx")
+CLIENTS = ROOT / ".venv" / "clients"  # the environment of requirements/clients.txt and tests/clients
 CLAIM = "portal:tests"  # the key that marks a Redis database as taken by a run
 
 _report: list[str] = []
@@ -114,6 +115,8 @@ def _left_out() -> dict[str, str]:
         reasons["postgresql"] = "about row locks or another thing that only PostgreSQL has"
     if not CHROMIUM:
         reasons["browser"] = "no Chromium: apt-get install chromium, or name one in CHROMIUM"
+    if not (CLIENTS / "node_modules").exists():
+        reasons["clients"] = "no environment for them: make .venv/clients.stamp, which wants npm"
     if not NGINX:
         reasons["nginx"] = "no nginx: apt-get install nginx"
     return reasons
@@ -163,7 +166,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
             _prepare(on_sqlite=early_config.known_args_namespace.sqlite)
     except Unavailable as error:
         raise pytest.UsageError(str(error)) from error
-    if os.environ.get("CI") == "true" and (lacking := _left_out().keys() & {"browser", "nginx"}):
+    if os.environ.get("CI") == "true" and (lacking := _left_out().keys() & {"browser", "clients", "nginx"}):
         raise pytest.UsageError("; ".join(_left_out()[marker] for marker in sorted(lacking)))
     yield
     if not os.environ.get("DATABASE_URL"):

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import promises
+from incidents import durations, promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -44,12 +44,23 @@ from incidents.forms.role import RoleForm
 from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenanceReminder, OutboxEvent, User
+from incidents.models import (
+    ActionItem,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    MaintenanceReminder,
+    OutboxEvent,
+    Postmortem,
+    User,
+)
 from incidents.permissions import Verb, allows
 from incidents.services import IncidentFacts, edit_incident
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
+
+EARLIER = 5  # postmortems that an incident's page recalls
 
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
@@ -197,13 +208,18 @@ class IncidentAdmin(RecordAdmin):
         incident = self.get_object(request, unquote(object_id))
         context = extra_context or {}
         if incident:
+            earlier = Postmortem.objects.about(incident.components()).exclude(pk=incident.postmortem_id)
             context |= {
+                "earlier": earlier.prefetch_related(
+                    models.Prefetch("action_items", ActionItem.objects.unfinished(), to_attr="unfinished")
+                )[:EARLIER],
                 "updates": updates_of(incident),
                 "timeline": incident.timeline.select_related("author"),
                 "reminders": MaintenanceReminder.objects.filter(plan__incident=incident, deleted_at=None),
                 "roles": incident.roles.active().select_related("user"),
                 "planned": incident.planned.open().select_related("author"),
                 "kept": promises.kept(incident.updates.all()),
+                "durations": durations.of(incident) if incident.kind == Kind.REALTIME else (),
                 "now": timezone.now(),
                 "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
             }

@@ -217,7 +217,7 @@ class OccurrenceForm(TellingForm):
 
 
 class MoveForm(OccurrenceForm):
-    heading = _("Move")
+    heading = _("Move maintenance")
     sentence = _("This maintenance has been moved to another time.")
     field_order = ("scheduled_for", "scheduled_until", "which", "body", "notify")
 
@@ -267,13 +267,13 @@ class StepForm(TellingForm):
 
 
 class StartForm(StepForm):
-    heading = _("Start now")
+    heading = _("Start maintenance")
     to = IncidentStatus.IN_PROGRESS
     sentence = USUAL_SENTENCES[to]
 
 
 class CompleteForm(StepForm):
-    heading = _("Complete")
+    heading = _("Complete maintenance")
     to = IncidentStatus.COMPLETED
     sentence = USUAL_SENTENCES[to]
     standing = RUNNING

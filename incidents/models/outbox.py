@@ -5,6 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.action import ActionItem
+from incidents.models.component import ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.page import Page
 
@@ -12,6 +13,10 @@ from incidents.models.page import Page
 class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
     def unpublished(self) -> OutboxEventQuerySet:
         return self.filter(published_at=None)
+
+    def news(self) -> OutboxEventQuerySet:
+        """Without what only counts who was told: the page is as current as before it."""
+        return self.exclude(kind=OutboxEvent.Kind.TOLD)
 
     def unowed(self) -> OutboxEventQuerySet:
         return self.filter(notify=True, owed_at=None)
@@ -30,6 +35,7 @@ class OutboxEvent(models.Model):
         COMMITMENT_FULFILLED = "commitment_fulfilled", _("Public commitment fulfilled")
         COMPONENT_CHANGED = "component_changed", _("Component status changed")
         PAGE_CHANGED = "page_changed", _("Page or its components edited")
+        TOLD = "told", _("Recipients told")
 
     page = models.ForeignKey(Page, models.PROTECT, related_name="events")
     kind = models.CharField(_("kind"), max_length=24, choices=Kind.choices)
@@ -38,6 +44,7 @@ class OutboxEvent(models.Model):
         IncidentUpdate, models.PROTECT, related_name="events", null=True
     )
     action_item = models.ForeignKey(ActionItem, models.PROTECT, related_name="events", null=True)
+    component_change = models.ForeignKey(ComponentStatusChange, models.PROTECT, related_name="events", null=True)
     notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are told of it.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     published_at = models.DateTimeField(_("published"), null=True)

@@ -69,6 +69,16 @@ class Page(Tracked):
         _("support e-mail"), blank=True, help_text=_("Shown on the page; who replies to our mails writes there.")
     )
 
+    waives_approval = models.BooleanField(
+        _("postmortems need no approval"),
+        default=False,
+        help_text=_("Whoever may publish a postmortem publishes it without a second person; it is marked so for good."),
+    )
+    shows_totals = models.BooleanField(
+        _("say how many were told"),
+        default=False,
+        help_text=_("Under each update: how many people were told by e-mail, and how fast."),
+    )
     # How it looks
     intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))
     brand_colour = models.CharField(

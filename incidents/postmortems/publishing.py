@@ -33,6 +33,11 @@ def publish_postmortem(
     The first one is posted as of `display_at`, or now. Every further one says in public `what_changed`.
     """
     lock_postmortem(postmortem)
+    if postmortem.page.waives_approval and postmortem.state in (State.DRAFT, State.IN_REVIEW):
+        postmortem.approved_by, postmortem.approved_at = author, timezone.now()
+        postmortem.approved_hash = postmortem.fingerprint()
+        postmortem.break_glass = _("This page waives approval.")
+        postmortem.state = State.APPROVED
     if postmortem.state != State.APPROVED:
         raise InvalidTransition(
             _("Only an approved postmortem is published; this is “%(state)s”.")
@@ -70,7 +75,7 @@ def publish_postmortem(
     save_checked(revision)
     postmortem.state = State.PUBLISHED
     postmortem.withdrawn_at = None
-    postmortem.save(update_fields=["state", "withdrawn_at", "updated_at"])
+    postmortem.save()
     kind = outbox.Kind.POSTMORTEM_AMENDED if former else outbox.Kind.POSTMORTEM_PUBLISHED
     outbox.record_postmortem(kind, postmortem, notify=notify)
     return revision

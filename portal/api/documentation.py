@@ -1,31 +1,98 @@
-"""What the OpenAPI document says beside what it learns from the views."""
+"""What the OpenAPI document says beside what it learns from the views: the public v2, and examples of everything."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 DESCRIPTION = _("""
-Two interfaces, both in the shapes of Atlassian Statuspage, so that programs written for it work here.
+Two interfaces, both in the shapes of Atlassian Statuspage, so that programs written for it work here when their base
+address is changed.
 
-**Reading, for everybody**: `GET /api/v2/summary.json` on the address of a status page, and beside it `status.json`,
-`components.json`, `incidents.json`, `incidents/unresolved.json`, `incidents/<id>.json`, `scheduled-maintenances.json`,
-`scheduled-maintenances/upcoming.json` and `scheduled-maintenances/active.json`. No key, any origin, and no limit:
-these are files, written when something changes, with an `ETag`.
+**Reading, for everybody**: `/api/v2/...` on the address of a status page. No key, any origin, and no limit: these are
+files, written when something changes, with an `ETag`.
 
-**Writing, with a key**: what is listed below. Send the key as `Authorization: OAuth <key>`; what it writes is recorded
-in its name. Bodies are JSON, or forms like `incident[name]=...`. Every path works with `.json` at its end, too.
-A refusal is `{"error": "a sentence"}`, and then nothing was written.
+**Writing, with a key**: `/api/v1/...` on the address of this site. Staff make keys in the admin, with scopes (`read`,
+`incidents`, `components`, `subscribers`, `admin`), for one page or all, and until some day or for good. Send the key
+as `Authorization: OAuth <key>`, or `Bearer`; what it writes is recorded in its name. Each answer says how many
+requests are left: `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, in seconds.
+
+- Bodies are JSON like `{"incident": {"name": "..."}}`, or forms like `incident[name]=...`. Every path works with
+  `.json` at its end, too.
+- A refusal is `{"error": "a sentence"}`, and then nothing was written: 401 without a key that fits, 403 when its
+  scopes or page do not, 404, 409 and 412 when somebody else was faster, 422 for what cannot be, 429 with
+  `Retry-After`, and 501 for what Statuspage has and this product does not.
+- A write with an `Idempotency-Key` is done once, however often it is sent within a day.
+- A single object has an `ETag`. Send it back as `If-Match`, and a write over somebody else's change is answered 412,
+  with how the object is now in `current`.
 """)
+
+TAGS = (
+    *("pages", "components", "component groups", "uptime", "incidents", "incident updates"),
+    *("postmortems", "timeline", "incident templates", "subscribers", "metrics", "status embed", "audit"),
+    "public (v2)",
+)
+EXAMPLES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "examples.json").read_text())
+V2 = {
+    "summary.json": _("How everything is now, with what is open and what is ahead"),
+    "status.json": _("One word and one sentence"),
+    "components.json": _("Every component, each group right before its own"),
+    "incidents.json": _("The 50 newest incidents"),
+    "incidents/unresolved.json": _("The incidents that are open"),
+    "incidents/{incident_id}.json": _("One incident or maintenance"),
+    "scheduled-maintenances.json": _("The 50 newest maintenances"),
+    "scheduled-maintenances/upcoming.json": _("The maintenances that have not begun"),
+    "scheduled-maintenances/active.json": _("The maintenances that are in progress or verifying"),
+}
+
+
+def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: add what no view of Django serves, and examples that were answers once."""
+    for name, example in EXAMPLES["v1"].items():
+        result["components"]["schemas"][name]["example"] = example
+    for name, summary in V2.items():
+        example = EXAMPLES["v2"][name]
+        parameter = {"name": "incident_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        result["paths"][f"/api/v2/{name}"] = {
+            "get": {
+                "operationId": "v2_" + "".join(each if each.isalpha() else "_" for each in name.removesuffix(".json")),
+                "summary": str(summary),
+                "tags": ["public (v2)"],
+                "security": [{}],
+                "parameters": [parameter] if "{incident_id}" in name else [],
+                "responses": {
+                    "200": {
+                        "description": "",
+                        "content": {"application/json": {"schema": _shape(example), "example": example}},
+                    }
+                },
+            }
+        }
+    return result
+
+
+def _shape(example: Any) -> dict[str, Any]:
+    """The schema of what looks like this."""
+    match example:
+        case dict():
+            shapes = {name: _shape(value) for name, value in example.items()}
+            return {"type": "object", "properties": shapes, "required": list(shapes)}
+        case list():
+            return {"type": "array", "items": _shape(example[0]) if example else {}}
+        case bool():
+            return {"type": "boolean"}
+        case int():
+            return {"type": "integer"}
+        case str():
+            return {"type": "string"}
+    return {}
+
 
 SETTINGS: dict[str, Any] = {
     "DESCRIPTION": DESCRIPTION,
-    "TAGS": [
-        {"name": name}
-        for name in (
-            *("pages", "components", "component groups", "uptime", "incidents", "incident updates"),
-            *("incident templates", "metrics", "status embed"),
-        )
-    ],
+    "TAGS": [{"name": name} for name in TAGS],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "portal.api.documentation.complete"],
 }

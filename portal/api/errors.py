@@ -60,6 +60,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     else:  # a Django 404 or 403 was turned into REST framework's own by its handler
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}
+    if isinstance(error, NotOffered):
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it as a failure of ours
     if isinstance(error, Changed):
         response.data["current"] = error.current
     return response

@@ -11,13 +11,25 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from portal.api.documentation import SETTINGS
-from portal.api.views import components, elsewhere, incidents, metrics, pages, templates, uptime
+from portal.api.views import (
+    components,
+    elsewhere,
+    incidents,
+    metrics,
+    ours,
+    pages,
+    postmortems,
+    subscribers,
+    templates,
+    uptime,
+)
 
 INCIDENT = "incidents/<slug:incident_id>"
 BELOW_A_PAGE = {
     "components": components.Components,
     "components/<slug:component_id>": components.OneComponent,
     "components/<slug:component_id>/uptime": uptime.ComponentUptime,
+    "components/<slug:component_id>/audit": ours.ComponentAudit,
     "component-groups": components.Groups,
     "component-groups/<slug:group_id>": components.OneGroup,
     "component-groups/<slug:group_id>/uptime": uptime.GroupUptime,
@@ -29,6 +41,19 @@ BELOW_A_PAGE = {
     "incidents/active_maintenance": incidents.ActiveMaintenance,
     INCIDENT: incidents.OneIncident,
     f"{INCIDENT}/incident_updates/<slug:update_id>": incidents.OneIncidentUpdate,
+    f"{INCIDENT}/incident_updates/<slug:update_id>/deliveries": ours.Deliveries,
+    f"{INCIDENT}/postmortem": postmortems.OnePostmortem,
+    f"{INCIDENT}/postmortem/submit": postmortems.Submission,
+    f"{INCIDENT}/postmortem/approve": postmortems.Approval,
+    f"{INCIDENT}/postmortem/publish": postmortems.Publication,
+    f"{INCIDENT}/postmortem/revert": postmortems.Reversal,
+    f"{INCIDENT}/postmortem/action_items": postmortems.ActionItems,
+    f"{INCIDENT}/postmortem/action_items/<slug:item_id>": postmortems.OneActionItem,
+    f"{INCIDENT}/timeline": ours.Timeline,
+    f"{INCIDENT}/audit": ours.IncidentAudit,
+    f"{INCIDENT}/subscribers": subscribers.IncidentSubscribers,
+    f"{INCIDENT}/subscribers/<slug:subscriber_id>": subscribers.OneIncidentSubscriber,
+    f"{INCIDENT}/subscribers/<slug:subscriber_id>/resend_confirmation": subscribers.ResendOfIncident,
     "metrics": metrics.Metrics,
     "metrics/data": metrics.ManyPoints,
     "metrics/<slug:metric_id>": metrics.OneMetric,
@@ -36,6 +61,15 @@ BELOW_A_PAGE = {
     "metrics_providers": metrics.Providers,
     "metrics_providers/<slug:provider_id>": metrics.OneProvider,
     "metrics_providers/<slug:provider_id>/metrics": metrics.ProviderMetrics,
+    "subscribers": subscribers.Subscribers,
+    "subscribers/count": subscribers.Counts,
+    "subscribers/histogram_by_state": subscribers.Histogram,
+    "subscribers/unsubscribed": subscribers.Unsubscribed,
+    "subscribers/resend_confirmation": subscribers.ResendMany,
+    "subscribers/unsubscribe": subscribers.UnsubscribeMany,
+    "subscribers/reactivate": subscribers.ReactivateMany,
+    "subscribers/<slug:subscriber_id>": subscribers.OneSubscriber,
+    "subscribers/<slug:subscriber_id>/resend_confirmation": subscribers.Resend,
     "status_embed_config": templates.StatusEmbedConfig,
 }
 

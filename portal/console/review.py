@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A section as a reviewer reads it. `was` is "" or says that it is new; the two texts show what changed."""
+    """A section as a reviewer reads it; the two texts show what changed since, and are None where nothing did."""
 
     section: PostmortemSection
     html: SafeString
-    public: SafeString | None  # None: not changed
+    public: SafeString | None
     internal: SafeString | None
     is_new: bool
 
@@ -45,7 +45,8 @@ def of(postmortem: Postmortem, reader: User) -> Review:
     before = {}
     if since:
         versions = PostmortemSection.history.filter(postmortem_id=postmortem.pk, history_date__lte=since)
-        before = {version.id: version for version in versions.order_by("history_id") if not version.deleted_at}
+        newest = {version.id: version for version in versions.order_by("history_id")}
+        before = {key: version for key, version in newest.items() if not version.deleted_at}
     comments = PostmortemComment.objects.select_related("author", "settled_by")
     sections = list(postmortem.live_sections().prefetch_related(Prefetch("comments", comments)))
     zones = Zones.named(postmortem.time_zone, postmortem.page.time_zone)

@@ -107,14 +107,25 @@ def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
         # 6. Resolve, and publish the postmortem
         post_update("resolved", "Checkouts have worked for half an hour.")
         page.get_by_role("link", name="Start the postmortem").click()
-        page.fill("[name=body]", "## Summary\n\nA queue was too small.")
+        page.get_by_role("button", name="Start postmortem").click()
+        summary = page.locator("section.section").first
+        summary.locator("[name=public]").fill("A queue was too small for 20 minutes.")
+        expect(summary.locator(".saving")).to_contain_text("Saved at")
+        page.get_by_role("link", name="Submit for review").click()
+        page.get_by_role("button", name="Submit for review").click()
+        page.get_by_role("link", name="Read and review").click()
+        page.fill("[name=break_glass]", "Nobody else is here.")
+        page.get_by_role("button", name="Approve this text").click()
+        page.get_by_role("link", name="Publish postmortem").click()
         page.get_by_role("button", name="Publish postmortem").click()
+        expect(page.get_by_text("It is published.")).to_be_visible()
         listed = json.loads(public("/api/v2/incidents.json"))["incidents"]
         (told,) = [row for row in listed if "Checkout" in row["name"]]
         assert told["status"] == "postmortem"
-        assert "A queue was too small." in public(f"/incidents/{told['id']}")
+        assert "A queue was too small for 20 minutes." in public(f"/incidents/{told['id']}")
 
         # 7. Look behind it
+        page.locator(".postmortem").get_by_role("link", name="Checkout fails").click()
         page.get_by_role("link", name="History").first.click()
         history = page.locator("#content").inner_text()
         for words in ("Checkout fails", "A queue is full", "postmortem", "demo"):

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from incidents import checking, replay
+from incidents import catalogue, checking, replay
 from incidents.errors import Forbidden, InvalidInput, InvalidTransition
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.linter import Level, Rule
@@ -141,7 +141,9 @@ def test_names_of_the_record_are_known(
     make_component("Vault Keeper", visibility=Visibility.INTERNAL, aliases="VK-1")
     admin.first_name, admin.last_name = "Ada", "Lovelace"
     admin.save()
-    body = "The Core API, the Vault Keeper and VK-1 were restarted by Ada Lovelace; Acme is back."
+    page.support_email = "care@acme.example"
+    catalogue.save(page, author=admin)
+    body = "The Core API, the Vault Keeper and VK-1 were restarted by Ada Lovelace. Write to care@acme.example."
     found = [(one.rule.value, one.quote) for one in checking.check_report(report(ended, f"## Why\n{body}", author))]
     assert found == [
         ("alias", "Core API"),

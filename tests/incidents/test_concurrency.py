@@ -25,7 +25,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from incidents import catalogue
-from incidents.errors import Conflict
+from incidents.errors import Conflict, InvalidTransition
 from incidents.forms.incident import DeclareForm
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import (
@@ -36,11 +36,16 @@ from incidents.models import (
     IncidentUpdate,
     OutboxEvent,
     Page,
+    Postmortem,
+    PostmortemRevision,
+    PostmortemSection,
     User,
 )
+from incidents.postmortems import publishing, writing
 from incidents.roles import take_role
 from incidents.services import declare_incident, post_update
 from status import files, publication, relay
+from tests.reports import approved
 
 ROOT = Path(__file__).resolve().parents[2]
 MakeComponent = Callable[..., Component]
@@ -88,6 +93,50 @@ def test_of_two_who_post_at_once_one_wins_and_the_other_reads_the_winners_text(
         assert won.body in str(refused)
         seen = won.public_id
     assert incident.updates.count() == 10
+
+
+@pytest.mark.postgresql
+def test_of_two_who_save_a_section_at_once_one_wins_and_the_other_is_shown_it(
+    incident: Incident, author: User, admin: User
+) -> None:
+    section = writing.start_postmortem(incident, author=author).live_sections()[0]
+
+    def save(who: User, seen: str, words: str) -> Callable[[], PostmortemSection]:
+        mine = PostmortemSection.objects.select_related("postmortem").get(pk=section.pk)
+        texts = {"heading": "Summary", "internal": "", "public": words, "withheld": ""}
+        return lambda: writing.edit_section(mine, **texts, author=who, seen=seen)
+
+    for turn in range(10):
+        seen = PostmortemSection.objects.get(pk=section.pk).version
+        results = together(save(author, seen, f"Mine {turn}"), save(admin, seen, f"Theirs {turn}"))
+        (won,) = (result for result in results if isinstance(result, PostmortemSection))
+        (refused,) = (result for result in results if isinstance(result, Conflict))
+        assert isinstance(refused.theirs, PostmortemSection)
+        assert refused.theirs.public == won.public
+    assert section.history.count() == 11
+
+
+@pytest.mark.postgresql
+def test_of_an_edit_and_a_publication_at_once_what_is_published_was_approved(incident: Incident, author: User) -> None:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    for turn in range(1, 6):
+        postmortem = approved(incident, f"It took {turn} minutes.", author)
+        section = PostmortemSection.objects.select_related("postmortem").get(postmortem=postmortem, key="summary")
+        texts = {"heading": "Summary", "internal": "", "public": "Smuggled in.", "withheld": ""}
+
+        def publish(mine: Postmortem = postmortem) -> object:
+            try:
+                return publishing.publish_postmortem(mine, what_changed="More.", author=author)
+            except InvalidTransition as refusal:
+                return refusal
+
+        def edit(mine: PostmortemSection = section, words: Any = texts) -> object:
+            return writing.edit_section(mine, **words, author=author)
+
+        together(publish, edit)
+        for revision in PostmortemRevision.objects.all():
+            assert "Smuggled in." not in str(revision.content)
+        incident.refresh_from_db()
 
 
 @pytest.mark.postgresql

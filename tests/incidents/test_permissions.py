@@ -59,8 +59,8 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import posting, roster, signups, staff, subscriptions
-from status.models import Recipient
+from status import enrolling, posting, roster, signups, staff, subscriptions
+from status.models import Delivery, Recipient
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
@@ -203,6 +203,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    asked = enrolling.invite(page, address="dora@example.com", choices=subscriptions.Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
@@ -275,15 +276,23 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.invite(
+            page, address="carl@example.com", choices=subscriptions.Choices(), author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.ask_again(asked, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.ask_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.unsubscribe_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.release_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: enrolling.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.retry([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_webhook(
             page, url="https://eve.example.com", contact="eve@example.com", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.cancel([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscriptions.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 

@@ -7,10 +7,13 @@ import os
 
 import pytest
 from django.test import Client
+from jsonschema import Draft202012Validator
 from playwright.sync_api import expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from portal.api.documentation import EXAMPLES
 from tests.services import CHROMIUM
+from tests.status.schema import DOCUMENTS
 
 
 def test_the_schema_describes_each_path_once_and_names_the_public_interface(
@@ -19,13 +22,27 @@ def test_the_schema_describes_each_path_once_and_names_the_public_interface(
     response = client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
     assert response.status_code == 200
     schema = json.loads(response.content)
-    assert not [path for path in schema["paths"] if path.endswith((".json", "/"))]
+    assert not [path for path in schema["paths"] if "/v1/" in path and path.endswith((".json", "/"))]
     written = {"get", "patch", "put", "delete"}
     assert schema["paths"]["/api/v1/pages/{page_id}/incidents/{incident_id}"].keys() == written
-    assert "/api/v2/summary.json" in schema["info"]["description"]
+    said = [each["summary"] for path in schema["paths"].values() for each in path.values()]
+    assert {each for each in said if said.count(each) > 1} == {"The same as PATCH", "Not offered"}
+    assert "/api/v2/summary.json" in schema["paths"]
     assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
     assert schema["openapi"].startswith("3.1")
     assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
+
+
+def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(client: Client) -> None:
+    schema = json.loads(client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).content)
+    for name in EXAMPLES["v1"]:
+        described = schema["components"]["schemas"][name]
+        keys = described["properties"].keys()
+        assert keys == described["example"].keys() if name.endswith("Answer") else keys >= described["example"].keys()
+    for path, document in DOCUMENTS.items():
+        name = path.replace("<id>", "{incident_id}")
+        Draft202012Validator(document).validate(EXAMPLES["v2"][name])
+        assert f"/api/v2/{name}" in schema["paths"]
 
 
 def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inline(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.utils import timezone
 
@@ -84,6 +85,22 @@ def test_an_internal_change_moves_no_byte(page: Page, component: Component, auth
     edit_incident(public, author=author, severity=Severity.SEV1, detected_at=timezone.now())
     timeline.note(public, text="Hidden.", occurred_at=timezone.now(), author=author)
     assert not OutboxEvent.objects.unpublished().exists()
+    assert everything_published(page) == before
+    assert differences(page) == []
+
+
+def test_a_maintenance_that_was_never_announced_is_a_cause_without_a_name_whatever_becomes_of_it(
+    page: Page, author: User
+) -> None:
+    facts: dict[str, Any] = {"kind": Kind.MAINTENANCE, "visibility": Visibility.INTERNAL}
+    cause = declare_incident(page, title=SECRET, author=author, **facts)
+    public = declare_incident(page, title="Errors", author=author, caused_by=cause)
+    post_update(public, status=INVESTIGATING, body="Looking.", author=author)
+    before = everything_published(page)
+    assert "maintenance that was not announced" in before[f"incidents/{public.public_id}.html"]
+    assert not [path for path, content in before.items() if SECRET in content or cause.public_id in content]
+    post_update(cause, status=IncidentStatus.COMPLETED, body=SECRET, author=author)
+    delete_incident(cause, author=author, reason=SECRET)
     assert everything_published(page) == before
     assert differences(page) == []
 

@@ -14,14 +14,15 @@ from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from incidents import catalogue
 from incidents.errors import Forbidden, InvalidInput
-from incidents.lifecycle import IncidentStatus
-from incidents.models import Incident, Page, User
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
+from incidents.models import Component, Incident, Page, User
 from incidents.services import post_update
 from status import delivery, posting, relay, subscriptions, webhooks
 from status.addresses import Network
 from status.models import Delivery, Recipient
-from status.subscriptions import subscriber, unsubscribe
+from status.subscriptions import Choices, subscriber, unsubscribe
 from tests.receiver import OUTSIDE, Receiver, answering, leading_to, receiving, trusting
 
 OPEN = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
@@ -229,3 +230,49 @@ def test_one_that_leads_inside_now_fails_and_is_named(hook: Recipient, receiver:
     assert posting.deliver_webhooks(network=leading_to("127.0.0.2")) == 0
     assert "public internet" in only(hook).answer
     assert not receiver.connections
+
+
+def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail(
+    hook: Recipient, receiver: Receiver, component: Component, page: Page, admin: User, settings: Settings
+) -> None:
+    settings.NOTIFY_HOLD = 0
+    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    catalogue.set_component_status(component, status=ComponentStatus.PARTIAL_OUTAGE, author=admin)
+    assert relay.owe() == 1
+    assert posting.deliver_webhooks(network=OPEN) == 1
+    [found] = receiver.received
+    payload = json.loads(found.body)
+    assert list(payload) == ["meta", "page", "component", "component_update"], "Statuspage's, of 3.8"
+    assert payload["page"]["status_description"] == "Partial System Outage"
+    keys = ["created_at", "id", "name", "page_id", "position", "status", "updated_at", "showcase"]
+    assert list(payload["component"]) == keys
+    assert (payload["component"]["id"], payload["component"]["status"]) == (component.public_id, "partial_outage")
+    told = payload["component_update"]
+    assert list(told) == ["old_status", "new_status", "created_at", "component_type", "state", "id", "component_id"]
+    assert (told["old_status"], told["new_status"], len(told["id"])) == ("operational", "partial_outage", 12)
+    assert Webhook(hook.secret).verify(found.body, found.headers)
+
+
+def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_not(
+    hook: Recipient, component: Component, make_component: Callable[..., Component], admin: User
+) -> None:
+    search = make_component("Search")
+    subscriptions.choose(hook, Choices(everything=False, components=[component]), author=admin)
+    internal = make_component("Cable", visibility=Visibility.INTERNAL)
+    for each in (search, internal):
+        catalogue.set_component_status(each, status=ComponentStatus.MAJOR_OUTAGE, author=admin)
+    assert relay.owe() == 0, "not chosen, and not public"
+    for status in (ComponentStatus.MAJOR_OUTAGE, ComponentStatus.OPERATIONAL):
+        catalogue.set_component_status(component, status=status, author=admin)
+    assert relay.owe() == 2
+    first, second = Delivery.objects.order_by("pk")
+    assert (first.state, first.reason, second.state) == (State.CANCELLED, "coalesced", State.DUE)
+    yesterday = timezone.now() - timedelta(days=1)
+    catalogue.set_component_status(
+        component, status=ComponentStatus.PARTIAL_OUTAGE, author=admin, effective_at=yesterday
+    )
+    assert relay.owe() == 0
+    critical = Choices(everything=True, minimum_impact=Impact.CRITICAL)
+    subscriptions.choose(hook, critical, author=admin)
+    catalogue.set_component_status(component, status=ComponentStatus.DEGRADED_PERFORMANCE, author=admin)
+    assert relay.owe() == 0

@@ -12,13 +12,15 @@ import pytest
 import time_machine
 
 from incidents.authorship import authored_by
+from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
 from incidents.postmortems import measures, publishing, writing
 from incidents.services import declare_incident, delete_incident, post_update
-from status import files, messages, notifications, relay
-from status.models import Follow, Recipient
+from status import files, messages, notifications, relay, signups
+from status.models import Follow, Recipient, SignUp
 from status.publication import differences
+from status.subscriptions import subscriber
 from tests.reports import approved, publish_report
 
 Read = Callable[[Page, str], str]
@@ -216,3 +218,16 @@ def test_an_incident_that_is_open_again_is_not_said_to_have_ended_in_a_postmorte
 ) -> None:
     post_update(resolved, status=IncidentStatus.INVESTIGATING, body="Again.", author=author)
     assert in_v2(page, published, resolved)["status"] == "investigating"
+
+
+def test_a_reader_of_a_report_may_ask_to_be_told_of_its_promises(
+    page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
+) -> None:
+    facts: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24", "author": subscriber()}
+    assert f'name="incident" value="{resolved.public_id}"' in told(page, published, own(report))
+    signups.ask(page, incident_id=resolved.public_id, **facts)
+    assert SignUp.objects.get().incident == resolved
+    measures.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
+    assert 'name="incident"' not in told(page, published, own(report))
+    with pytest.raises(InvalidInput, match="This incident is over"):
+        signups.ask(page, incident_id=resolved.public_id, **facts)

@@ -199,19 +199,27 @@ def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
     staff: Client, told: Delivery, make: Callable[[str], Recipient]
 ) -> None:
     now = timezone.now()
-    states = ("due", "due", "failed", "cancelled", "sent")
-    for number, state in enumerate(states):
+    states = ("due", "due", "failed", "cancelled", "sent", "quarantined")
+    for number, name in enumerate(states):
+        state, reason = ("cancelled", name) if name == "quarantined" else (name, "")
         finished_at = None if state == "due" else now
         Delivery.objects.create(
             recipient=make(f"n{number}@acme.example"),
             event=told.event,
             state=state,
+            reason=reason,
             due_at=now,
             finished_at=told.finished_at if state == "sent" else finished_at,
         )
     page = staff.get(LEDGER).text
     cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
-    assert cells[1:] == ["Identified: Errors", "Acme", "2", "2", "1", "1", "7 s"]
+    assert cells[1:] == ["Identified: Errors", "Acme", "2", "2", "1", "1", "1", "7 s"]
+
+    assert staff.get(LEDGER).text.count('name="event"') == 1
+    answer = staff.post(LEDGER, {"event": told.event_id, "retry": "yes"}, follow=True)
+    assert "2 deliveries are due again." in answer.text, "what failed, and what quarantine held back"
+    answer = staff.post(LEDGER, {"event": told.event_id, "cancel": "yes"}, follow=True)
+    assert "4 deliveries are cancelled." in answer.text
 
 
 # --- Rights -----------------------------------------------------------------------------------------------------------

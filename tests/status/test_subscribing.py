@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents import catalogue
@@ -18,7 +22,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from incidents.services import post_update
 from status import signups, subscriptions, tokens
-from status.models import Delivery, Recipient
+from status.models import Delivery, Recipient, SignUpCount
 from status.publication import publish
 from status.subscriptions import Choices, State
 from tests.front import ask as ask_front
@@ -182,6 +186,73 @@ def test_the_answer_does_not_tell_whether_an_address_is_subscribed(
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
+
+
+def test_the_answer_takes_the_same_work_whether_or_not_an_address_is_subscribed(
+    public: Client, page: Page, admin: User
+) -> None:
+    """The same statements, and none that asks for the address: what is left to measure is noise."""
+    ask(public, "waiting@example.com")
+    for name in ("active", "left"):
+        recipient = subscriptions.add_by_staff(page, address=f"{name}@example.com", author=admin)
+    subscriptions.unsubscribe(recipient, author=admin)
+    asked = {}
+    for name in ("active", "left", "waiting", "new"):
+        with CaptureQueriesContext(connection) as captured:
+            public.post("/subscribe", {"address": f"{name}@example.com"})
+        statements = [re.sub(r"'[^']*'|\d+", "?", query["sql"]) for query in captured.captured_queries]
+        asked[name] = statements
+        assert not [statement for statement in statements if "status_recipient" in statement]
+    assert asked["active"] == asked["left"] == asked["waiting"] == asked["new"]
+
+
+def test_a_flood_from_one_network_sends_no_more_than_its_limit(public: Client, page: Page) -> None:
+    """Each from an address of its own in one /24, behind a forged one. After the limit each is refused alike, by one
+    UPDATE that finds nothing, so that a thousand show what ten thousand do.
+    """
+    codes: Counter[int] = Counter()
+    author = subscriptions.subscriber()
+    with time_machine.travel(timezone.now().replace(minute=10), tick=False):
+        for number in range(80):  # through the door, and the rest at the service behind it
+            way = f"203.0.113.{number}, 8.8.4.{number}, 10.0.0.2"
+            answer = public.post("/subscribe", {"address": f"n{number}@example.com"}, headers={"x-forwarded-for": way})
+            codes[answer.status_code] += 1
+        for number in range(80, 1_000):
+            try:
+                signups.ask(page, address=f"n{number}@example.com", network="8.8.4.0/24", author=author)
+                codes[200] += 1
+            except signups.TooMany:
+                codes[429] += 1
+        assert codes == {200: signups.PER_HOUR, 429: 1_000 - signups.PER_HOUR}
+        signups.take_up()
+        assert Delivery.objects.count() == Recipient.objects.count() == signups.PER_HOUR
+        assert SignUpCount.objects.count() == 1, "nor does it fill a table"
+        elsewhere = public.post("/subscribe", {"address": ANN}, headers={"x-forwarded-for": "9.9.9.9"})
+        assert elsewhere.status_code == 200, "nobody else is held up"
+
+
+def test_what_is_refused_is_logged_without_the_address(
+    public: Client, ann: Recipient, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = path(ann, "confirm")
+    with caplog.at_level(logging.INFO):
+        ask(public, "ann@example.com\r\nBcc: all@example.com")
+        ask(public, headers={"sec-fetch-site": "cross-site"})
+        for token in ("forged", tokens.subscription(ann.public_id)[:-2] + "AA"):
+            public.post(f"/subscriptions/{token}/unsubscribe")
+        with time_machine.travel(timezone.now() + timedelta(days=8)):
+            public.post(link)
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("status")]
+    assert [message.partition("was refused: ")[2][:30] for message in said] == [
+        "This is not an e-mail address.",
+        "This form was sent from anothe",
+        "This link is not whole. Open i",
+        "This link is not whole. Open i",
+        "This link is more than a week ",
+    ]
+    assert "ann@" not in caplog.text
+    assert "all@" not in caplog.text
+    assert ann.public_id not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -360,14 +360,15 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
     failed = owed(ann, state="failed", reason="gave up", attempts=9, finished_at=now)
     coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
     due = owed(ann)
-    assert subscriptions.cancel([failed, coalesced, due], author=admin) == 1
-    assert subscriptions.retry([failed, coalesced, due], author=admin) == 2
+    chosen = Delivery.objects.filter(pk__in=[failed.pk, coalesced.pk, due.pk])
+    assert subscriptions.cancel(chosen, author=admin) == 1
+    assert subscriptions.retry(chosen, author=admin) == 2
     for row, state in ((failed, "due"), (coalesced, "cancelled"), (due, "due")):
         row.refresh_from_db()
         assert row.state == state
     assert (failed.attempts, failed.reason, failed.finished_at) == (0, "", None)
     subscriptions.quarantine(ann, reason="550", author=admin)
-    assert subscriptions.retry(list(ann.deliveries.select_related("recipient")), author=admin) == 0
+    assert subscriptions.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
 
 
 # --- Forgetting -------------------------------------------------------------------------------------------------------

@@ -11,12 +11,19 @@ import pytest
 import time_machine
 from django.db import transaction
 
-from incidents import catalogue
+from incidents import catalogue, clockwork
 from incidents.errors import DomainError
 from incidents.lifecycle import STATUSES, ComponentStatus, Impact, Kind, Severity, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance import (
+    cancel_maintenance,
+    extend_maintenance,
+    move_maintenance,
+    plan_maintenance,
+    schedule_maintenance,
+)
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
 from incidents.models.base import Tracked
+from incidents.series import cancel_following, move_following, repeat_maintenance
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -24,6 +31,7 @@ from incidents.services import (
     edit_incident,
     post_update,
     publish_incident,
+    withdraw_update,
 )
 from status import publication, relay
 from tests.reports import publish_report
@@ -112,7 +120,47 @@ class Staff:
         page, start = self.page(), datetime.now(UTC) + self.chance.randint(-5, 50) * HOUR
         here = tuple(Component.objects.live().on(page).order_by("pk")[:1])
         window: dict[str, Any] = {"scheduled_for": start, "scheduled_until": start + HOUR}
-        schedule_maintenance(page, title=self.words(), body=self.words(), components=here, author=self.author, **window)
+        by_itself: dict[str, Any] = {
+            name: self.chance.choice([True, False])
+            for name in ("starts_by_itself", "ends_by_itself", "shows_components")
+        }
+        made = schedule_maintenance(
+            page,
+            title=self.words(),
+            body=self.words(),
+            components=here,
+            author=self.author,
+            **window,
+            **by_itself,
+        )
+        if self.chance.random() < 0.3:
+            repeat_maintenance(made, rule="FREQ=DAILY", author=self.author)
+
+    def planned(self) -> Incident:
+        return self.any(Incident, kind=Kind.MAINTENANCE)
+
+    def move(self) -> None:
+        start = datetime.now(UTC) + self.chance.randint(0, 50) * HOUR
+        window: dict[str, Any] = {"scheduled_for": start, "scheduled_until": start + HOUR}
+        verb = self.chance.choice([move_maintenance, move_following])
+        verb(self.planned(), body=self.words(), author=self.author, **window)
+
+    def call_off(self) -> None:
+        verb = self.chance.choice([cancel_maintenance, cancel_following])
+        verb(self.planned(), body=self.words(), author=self.author)
+
+    def extend(self) -> None:
+        until = datetime.now(UTC) + self.chance.randint(1, 9) * HOUR
+        extend_maintenance(self.planned(), expected_until=until, body=self.words(), author=self.author)
+
+    def automate(self) -> None:
+        plan_maintenance(self.planned(), shows_components=self.chance.random() < 0.5, author=self.author)
+
+    def take_back(self) -> None:
+        withdraw_update(self.any(IncidentUpdate), author=self.author)
+
+    def tick(self) -> None:
+        clockwork.advance()
 
     def set_status(self) -> None:
         status = self.chance.choice(list(ComponentStatus))
@@ -161,7 +209,8 @@ class Staff:
         """Do something; what staff are refused leaves no trace."""
         verbs: list[Callable[[], None]] = [
             *[self.declare] * 3, *[self.post] * 8, self.publish, self.correct, *[self.edit] * 2, self.delete_incident,
-            self.conclude, self.plan, *[self.set_status] * 3, *[self.save] * 3, *[self.add] * 2, self.delete,
+            self.conclude, *[self.plan] * 3, self.move, self.call_off, self.extend, self.automate, self.take_back,
+            *[self.tick] * 4, *[self.set_status] * 3, *[self.save] * 3, *[self.add] * 2, self.delete,
             self.move_clocks, *[self.wait] * 2,
         ]  # fmt: skip
         verb = self.chance.choice(verbs)

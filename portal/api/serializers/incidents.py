@@ -7,17 +7,24 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
+from incidents.models import Incident as Row
+from incidents.models import MaintenanceReminder
 from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
 from portal.api.serializers.components import ComponentAnswer
 from status.snapshot import Incident
 
-REFUSED = (
-    *("reminder_intervals", "scheduled_remind_prior"),
-    *("scheduled_auto_in_progress", "scheduled_auto_completed", "scheduled_auto_transition"),
-    *("auto_transition_to_maintenance_state", "auto_transition_to_operational_state"),
-)
+REFUSED = ("reminder_intervals",)
 """What Statuspage would do and this API does not: refused, because to accept it and not do it would be a lie."""
-NOT_ASKED_FOR: tuple[object, ...] = (None, False, "", "false", "f", "0", {})
+NOT_ASKED_FOR: tuple[object, ...] = (None, False, "", "false", "f", "0", {}, "[]")
+PLAN = {
+    "scheduled_auto_in_progress": "starts_by_itself",
+    "scheduled_auto_transition": "starts_by_itself",
+    "scheduled_auto_completed": "ends_by_itself",
+    "auto_transition_to_maintenance_state": "shows_components",
+    "auto_transition_deliver_notifications_at_start": "tells_at_start",
+    "auto_transition_deliver_notifications_at_end": "tells_at_end",
+}
+"""What a maintenance does by itself, in Statuspage's words and in ours."""
 IMPACTS = [*Impact.choices, ("maintenance", _("Maintenance"))]
 
 
@@ -38,6 +45,18 @@ class IncidentInput(Input):
     component_ids = Ids(required=False, help_text="Components to name without changing them.")
     scheduled_for = serializers.DateTimeField(required=False, help_text="Makes it a maintenance.")
     scheduled_until = serializers.DateTimeField(required=False)
+    scheduled_auto_in_progress = serializers.BooleanField(required=False, help_text="It starts by itself.")
+    scheduled_auto_transition = serializers.BooleanField(required=False, help_text="The same.")
+    scheduled_auto_completed = serializers.BooleanField(required=False, help_text="It ends by itself.")
+    auto_transition_to_maintenance_state = serializers.BooleanField(
+        required=False, help_text="Its components read as under maintenance while it runs."
+    )
+    auto_transition_to_operational_state = serializers.BooleanField(
+        required=False, help_text="They read as before when it is over, always: nothing must be restored."
+    )
+    auto_transition_deliver_notifications_at_start = serializers.BooleanField(required=False)
+    auto_transition_deliver_notifications_at_end = serializers.BooleanField(required=False)
+    scheduled_remind_prior = serializers.BooleanField(required=False, help_text="Subscribers are reminded before.")
     deliver_notifications = serializers.BooleanField(required=False, help_text="True if left out.")
     metadata = serializers.DictField(
         required=False, help_text="What a program attaches for itself: objects by name. The public does not see it."
@@ -110,7 +129,7 @@ class IncidentUpdateAnswer(serializers.Serializer[Any]):
 
 
 class IncidentAnswer(serializers.Serializer[Any]):
-    """Of a snapshot; needs `page` (a snapshot's) and `own` (what it does not have, by incident id) in its context."""
+    """Of a snapshot; needs `page` (a snapshot's) and `own` (the rows by public id, with plans) in its context."""
 
     id = serializers.CharField()
     components = ComponentAnswer(many=True)
@@ -129,15 +148,15 @@ class IncidentAnswer(serializers.Serializer[Any]):
     postmortem_notified_twitter = Always(False)
     postmortem_published_at = Instant(source="postmortem.published_at", default=None)
     resolved_at = Instant(allow_null=True)
-    scheduled_auto_completed = Always(False)
-    scheduled_auto_in_progress = Always(False)
+    scheduled_auto_completed = serializers.SerializerMethodField()
+    scheduled_auto_in_progress = serializers.SerializerMethodField()
     scheduled_for = Instant(allow_null=True)
-    auto_transition_deliver_notifications_at_end = Always(None)
-    auto_transition_deliver_notifications_at_start = Always(None)
-    auto_transition_to_maintenance_state = Always(None)
-    auto_transition_to_operational_state = Always(None)
-    scheduled_remind_prior = Always(False)
-    scheduled_reminded_at = Always(None)
+    auto_transition_deliver_notifications_at_end = serializers.SerializerMethodField()
+    auto_transition_deliver_notifications_at_start = serializers.SerializerMethodField()
+    auto_transition_to_maintenance_state = serializers.SerializerMethodField()
+    auto_transition_to_operational_state = serializers.SerializerMethodField()
+    scheduled_remind_prior = serializers.SerializerMethodField()
+    scheduled_reminded_at = serializers.SerializerMethodField()
     scheduled_until = Instant(allow_null=True)
     shortlink = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
@@ -146,17 +165,54 @@ class IncidentAnswer(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.ChoiceField(Impact.choices, allow_null=True))
     def get_impact_override(self, incident: Incident) -> str | None:
-        override: str | None = self.context["own"][incident.id]["impact_override"]
-        return override
+        return self._row(incident).impact_override
 
     @extend_schema_field(serializers.DictField())
     def get_metadata(self, incident: Incident) -> Any:
-        return self.context["own"][incident.id]["metadata"]
+        return self._row(incident).metadata
 
     @extend_schema_field(serializers.ChoiceField(IncidentStatus.choices))
     def get_status(self, incident: Incident) -> str:
         """In v1 an incident stays resolved when its postmortem is published."""
         return incident.updates[0].status
+
+    def get_scheduled_auto_completed(self, incident: Incident) -> bool:
+        return bool(self._plan(incident, "ends_by_itself"))
+
+    def get_scheduled_auto_in_progress(self, incident: Incident) -> bool:
+        return bool(self._plan(incident, "starts_by_itself"))
+
+    def get_auto_transition_deliver_notifications_at_end(self, incident: Incident) -> bool | None:
+        return self._plan(incident, "tells_at_end")
+
+    def get_auto_transition_deliver_notifications_at_start(self, incident: Incident) -> bool | None:
+        return self._plan(incident, "tells_at_start")
+
+    def get_auto_transition_to_maintenance_state(self, incident: Incident) -> bool | None:
+        return self._plan(incident, "shows_components")
+
+    def get_auto_transition_to_operational_state(self, incident: Incident) -> bool | None:
+        return self._plan(incident, "shows_components")
+
+    def get_scheduled_remind_prior(self, incident: Incident) -> bool:
+        return bool(self._reminders(incident))
+
+    @extend_schema_field(Instant(allow_null=True))
+    def get_scheduled_reminded_at(self, incident: Incident) -> str | None:
+        sent = [each.settled_at for each in self._reminders(incident) if each.settled_at and not each.note]
+        return Instant().to_representation(max(sent)) if sent else None
+
+    def _row(self, incident: Incident) -> Row:
+        row: Row = self.context["own"][incident.id]
+        return row
+
+    def _plan(self, incident: Incident, fact: str) -> bool | None:
+        plan = getattr(self._row(incident), "plan", None)
+        return getattr(plan, fact) if plan else None
+
+    def _reminders(self, incident: Incident) -> list[MaintenanceReminder]:
+        plan = getattr(self._row(incident), "plan", None)
+        return [each for each in plan.reminders.all() if each.deleted_at is None] if plan else []
 
     def get_shortlink(self, incident: Incident) -> str:
         return f"{self.context['page'].url}/incidents/{incident.id}"

@@ -16,7 +16,7 @@ from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -59,15 +59,9 @@ class IncidentView(PageView):
 
     def shown(self, keys: list[int]) -> Any:
         """These incidents as Statuspage returns them, in a number of queries that does not grow with them."""
-        own = {row.public_id: row for row in Incident.objects.filter(pk__in=keys)}
+        rows = Incident.objects.filter(pk__in=keys).select_related("plan").prefetch_related("plan__reminders")
         reader = Reader(self.page, today(self.page))
-        context = {
-            "page": reader.page,
-            "own": {
-                public_id: {"impact_override": row.impact_override, "metadata": row.metadata}
-                for public_id, row in own.items()
-            },
-        }
+        context = {"page": reader.page, "own": {row.public_id: row for row in rows}}
         return words.IncidentAnswer(reader.incidents(keys), many=True, context=context).data
 
     def shown_incident(self, incident: Incident) -> Any:
@@ -119,34 +113,30 @@ LISTED: dict[str, Any] = {
 }
 
 
+@extend_schema_view(get=extend_schema(summary="List unresolved incidents", **LISTED))
 class Unresolved(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().realtime().unresolved()
 
-    get = extend_schema(summary="List unresolved incidents", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances, also completed ones", **LISTED))
 class Scheduled(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances()
 
-    get = extend_schema(summary="List maintenances, also completed ones", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances that have not begun", **LISTED))
 class Upcoming(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances().filter(status=IncidentStatus.SCHEDULED)
 
-    get = extend_schema(summary="List maintenances that have not begun", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances that are in progress or verifying", **LISTED))
 class ActiveMaintenance(IncidentList):
     active: ClassVar = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)
 
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances().filter(status__in=self.active)
-
-    get = extend_schema(summary="List maintenances that are in progress or verifying", **LISTED)(IncidentList.get)
 
 
 class Incidents(IncidentList):
@@ -223,11 +213,17 @@ class Incidents(IncidentList):
             raise InvalidInput(_("A maintenance begins as scheduled. Move it on with a second request."))
         if not given.get("scheduled_until"):
             raise InvalidInput(_("Say when the maintenance ends: scheduled_until."))
-        if any(given.get("components", {}).values()):
+        if set(given.get("components", {}).values()) - {None, "", "operational", "under_maintenance"}:
             raise InvalidInput(
                 _("Announcing a maintenance changes no component. Name those concerned in component_ids.")
             )
         override_of(given, Kind.MAINTENANCE)
+        if "scheduled_remind_prior" in given:
+            reminders = maintenance.REMIND_BEFORE if given["scheduled_remind_prior"] else ()
+            return self.announce(given, reminders=reminders)
+        return self.announce(given)
+
+    def announce(self, given: dict[str, Any], **reminders: Any) -> Incident:
         return maintenance.schedule_maintenance(
             self.page,
             title=given["name"],
@@ -237,7 +233,16 @@ class Incidents(IncidentList):
             components=tuple(component for component, _status in self.affected(given)),
             notify=given.get("deliver_notifications", True),
             author=self.author,
+            **reminders,
+            **plan_of(given),
         )
+
+
+def plan_of(given: dict[str, Any]) -> maintenance.PlanFacts:
+    """What a request says that a maintenance does by itself."""
+    facts: Any = {ours: given[theirs] for theirs, ours in words.PLAN.items() if theirs in given}
+    found: maintenance.PlanFacts = facts
+    return found
 
 
 def moment(text: str, page: Page) -> datetime:
@@ -277,10 +282,10 @@ class OneIncident(IncidentView, One):
     def patch(self, request: Request, **kwargs: Any) -> Response:
         incident = self.one()
         given = self.read(words.IncidentRequest)["incident"]
-        self.check_window(incident, given)
         self.change_facts(incident, given)
+        is_moved = self.change_plan(incident, given)
         to = IncidentStatus(given.get("status") or incident.status)
-        if given.get("body") or given.get("message") or to != incident.status:
+        if to != incident.status or (not is_moved and (given.get("body") or given.get("message"))):
             services.post_update(
                 incident,
                 status=to,
@@ -327,11 +332,35 @@ class OneIncident(IncidentView, One):
         if facts:
             services.edit_incident(incident, author=self.author, **facts)
 
-    def check_window(self, incident: Incident, given: dict[str, Any]) -> None:
+    def change_plan(self, incident: Incident, given: dict[str, Any]) -> bool:
+        """Whether an update was posted with it: that the window of a maintenance is another one now."""
         plan = getattr(incident, "plan", None)
-        for field in ("scheduled_for", "scheduled_until"):
-            if given.get(field) not in (None, getattr(plan, field, None)):
-                raise InvalidInput(_("The window of a maintenance cannot be moved through this API."), field=field)
+        asked = [name for name in ("scheduled_for", "scheduled_until", *words.PLAN) if name in given]
+        if plan is None:
+            if wanted := [name for name in asked if given[name]]:
+                raise InvalidInput(_("This is no maintenance: it has no window and no plan."), field=wanted[0])
+            return False
+        facts = {name: value for name, value in plan_of(given).items() if value != getattr(plan, name)}
+        remind = given.get("scheduled_remind_prior")
+        reminders = None
+        if remind is not None and remind is not plan.reminders.filter(deleted_at=None).exists():
+            reminders = maintenance.REMIND_BEFORE if remind else ()
+        if facts or reminders is not None:
+            maintenance.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)  # type: ignore[arg-type]  # its own keys
+        begins = given.get("scheduled_for", plan.scheduled_for)
+        ends = given.get("scheduled_until", plan.ends_at)
+        if (begins, ends) == (plan.scheduled_for, plan.ends_at):
+            return False
+        said: dict[str, Any] = {
+            "body": self.body(given, IncidentStatus(incident.status)),
+            "notify": given.get("deliver_notifications", True),
+            "author": self.author,
+        }
+        if incident.status == IncidentStatus.SCHEDULED or begins != plan.scheduled_for:
+            maintenance.move_maintenance(incident, scheduled_for=begins, scheduled_until=ends, **said)
+        else:
+            maintenance.extend_maintenance(incident, expected_until=ends, **said)
+        return True
 
 
 class OneIncidentUpdate(IncidentView, One):

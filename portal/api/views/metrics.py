@@ -8,7 +8,7 @@ from typing import Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -110,6 +110,7 @@ class Points(OneMetric):
 
 class ManyPoints(MetricView):
     @extend_schema(
+        operation_id="v1_pages_metrics_data_create_many",
         summary="Push data points of several metrics",
         tags=TAG,
         request=words.PointsRequest,
@@ -166,6 +167,7 @@ class OneProvider(PageView):
         raise pulling()
 
 
+@extend_schema_view(get=extend_schema(summary="List the metrics of a provider"))
 class ProviderMetrics(Metrics, OneProvider):
     http_method_names = ["get", "head", "post", "options"]
 

@@ -11,7 +11,10 @@
 
   const begin = (form) => {
     const kept = attempt(() => JSON.parse(localStorage.getItem(keyOf(form))));
-    if (!kept) return;
+    if (!kept) {  // typed before this ran, or brought back by the browser
+      if (fields(form).some((field) => field.value !== field.defaultValue)) form.requestSubmit();
+      return;
+    }
     if (kept.typed === typed(form)) {
       attempt(() => localStorage.removeItem(keyOf(form)));
       return;

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from incidents import clockwork, metrics, planned, seals
 from incidents.models import Clock
-from status import delivery, nudges, posting, relay, signups, subscriptions
+from status import delivery, ledger, nudges, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
@@ -24,6 +24,7 @@ class Command(BaseCommand):
         relay.heartbeat()
         relay.draw()
         subscriptions.sweep()
+        ledger.settle()
         metrics.drop_old_points()
         seals.seal()
         Clock.tick()

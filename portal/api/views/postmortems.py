@@ -1,0 +1,183 @@
+"""The postmortem of an incident, thin over `incidents.postmortems`, and its action items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from incidents.models import ActionItem, Postmortem
+from incidents.permissions import Scope
+from incidents.postmortems import measures, publishing, reviewing, writing
+from portal.api.serializers import postmortems as words
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One
+from portal.api.views.incidents import IncidentView
+from portal.api.views.ours import Listed
+
+TAG = ["postmortems"]
+ANSWERS: Any = {200: words.PostmortemAnswer} | WRITE_REFUSALS
+
+
+class PostmortemView(IncidentView, One):
+    reads = Scope.INCIDENTS  # a draft is internal
+    http_method_names = ["put", "options"]
+
+    def target(self) -> Postmortem:
+        postmortem = self.one().postmortem
+        if postmortem is None:
+            raise Http404(_("This incident has no postmortem."))
+        return postmortem
+
+    def show(self) -> Any:
+        return words.PostmortemAnswer(self.target()).data
+
+
+class OnePostmortem(PostmortemView):
+    http_method_names = ["get", "head", "put", "delete", "options"]
+
+    @extend_schema(summary="Read a postmortem", tags=TAG, responses={200: words.PostmortemAnswer} | REFUSALS)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.show())
+
+    @extend_schema(
+        summary="Write the draft of a postmortem",
+        description="It takes an approval away. What was published stays as it is until it is published again.",
+        tags=TAG,
+        request=words.DraftRequest,
+        responses=ANSWERS,
+    )
+    @transaction.atomic
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        given = self.read(words.DraftRequest)["postmortem"]
+        incident = self.one()
+        postmortem = incident.postmortem or writing.start_postmortem(incident, author=self.author)
+        writing.write_report(postmortem, body=given["body_draft"], author=self.author)
+        return Response(self.show())
+
+    @extend_schema(
+        summary="Give up a draft, or take a published postmortem back", tags=TAG, responses={204: None} | WRITE_REFUSALS
+    )
+    def delete(self, request: Request, **kwargs: Any) -> Response:
+        postmortem, reason = self.target(), _("Deleted through the API")
+        if postmortem.is_public:
+            publishing.unpublish_postmortem(postmortem, reason=reason, author=self.author)
+        else:
+            writing.delete_postmortem(postmortem, reason=reason, author=self.author)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Submission(PostmortemView):
+    @extend_schema(summary="Submit a draft for review", tags=TAG, request=None, responses=ANSWERS)
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        reviewing.submit_postmortem(self.target(), author=self.author)
+        return Response(self.show())
+
+
+class Approval(PostmortemView):
+    @extend_schema(
+        summary="Approve a postmortem that is in review", tags=TAG, request=words.ApprovalRequest, responses=ANSWERS
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        given = self.read(words.ApprovalRequest)["postmortem"]
+        reviewing.approve_postmortem(self.target(), author=self.author, **given)
+        return Response(self.show())
+
+
+class Publication(PostmortemView):
+    @extend_schema(
+        summary="Publish an approved postmortem",
+        description="Unapproved it is refused, unless the page waives approval.",
+        tags=TAG,
+        request=words.PublicationRequest,
+        responses=ANSWERS,
+    )
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        given = self.read(words.PublicationRequest).get("postmortem", {})
+        publishing.publish_postmortem(
+            self.target(),
+            what_changed=given.get("what_changed", ""),
+            notify=given.get("notify_subscribers", True),
+            author=self.author,
+        )
+        return Response(self.show())
+
+
+class Reversal(PostmortemView):
+    @extend_schema(summary="Take a published postmortem back to draft", tags=TAG, request=None, responses=ANSWERS)
+    def put(self, request: Request, **kwargs: Any) -> Response:
+        publishing.unpublish_postmortem(self.target(), reason=_("Reverted through the API"), author=self.author)
+        return Response(self.show())
+
+
+class ActionItems(Listed, PostmortemView):
+    http_method_names = ["get", "head", "post", "options"]
+
+    @extend_schema(
+        summary="List the action items of a postmortem",
+        tags=TAG,
+        responses={200: words.ActionItemAnswer(many=True)} | REFUSALS,
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        rows = ActionItem.objects.live().filter(postmortem=self.target()).select_related("owner")
+        return self.page_of(rows, words.ActionItemAnswer)
+
+    @extend_schema(
+        summary="Note an action item",
+        tags=TAG,
+        request=words.NewActionItemRequest,
+        responses={201: words.ActionItemAnswer} | WRITE_REFUSALS,
+    )
+    @transaction.atomic
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        given = self.read(words.NewActionItemRequest)["action_item"]
+        moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
+        item = measures.add_action_item(self.target(), author=self.author, **given)
+        if moved.get("state") not in (None, item.state):
+            measures.move_action_item(item, author=self.author, **_move(moved))
+        return Response(words.ActionItemAnswer(item).data, status.HTTP_201_CREATED)
+
+
+class OneActionItem(PostmortemView):
+    http_method_names = ["patch", "delete", "options"]
+
+    def item(self) -> ActionItem:
+        rows = ActionItem.objects.live().filter(postmortem=super().target()).select_related("owner", "postmortem")
+        return get_object_or_404(rows, public_id=self.kwargs["item_id"])
+
+    def target(self) -> Any:
+        return self.item()
+
+    def show(self) -> Any:
+        return words.ActionItemAnswer(self.item()).data
+
+    @extend_schema(
+        summary="Change an action item, or say where it stands",
+        tags=TAG,
+        request=words.ActionItemRequest,
+        responses={200: words.ActionItemAnswer} | WRITE_REFUSALS,
+    )
+    @transaction.atomic
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        item, given = self.item(), self.read(words.ActionItemRequest)["action_item"]
+        moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
+        if given:
+            measures.edit_action_item(item, author=self.author, **given)
+        if moved.get("state") not in (None, item.state):
+            measures.move_action_item(item, author=self.author, **_move(moved))
+        return Response(self.show())
+
+    @extend_schema(summary="Remove an action item", tags=TAG, responses={204: None} | WRITE_REFUSALS)
+    def delete(self, request: Request, **kwargs: Any) -> Response:
+        measures.remove_action_item(self.item(), author=self.author)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _move(given: dict[str, Any]) -> dict[str, Any]:
+    return {"state": ActionItem.State(given["state"]), "evidence": given.get("evidence", "")}

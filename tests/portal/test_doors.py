@@ -1,0 +1,145 @@
+"""Role x action x door: what a role may not do is refused at the admin, in the room and by the API, and is logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from incidents import people
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import ApiKey, Component, Incident, Page, User
+from incidents.permissions import ROLES, STAFF_ROLES, Scope, Verb
+from incidents.services import post_update
+from tests.incidents.filled import counts
+
+# Each action with the right that it takes, and the doors to it: the address, and what is sent there.
+ACTIONS: dict[str, Verb] = {
+    "declare": Verb.DECLARE_INCIDENT,
+    "note": Verb.NOTE_TIMELINE,
+    "update": Verb.POST_UPDATE,
+    "correct": Verb.CORRECT_UPDATE,
+    "delete": Verb.POST_UPDATE,
+    "schedule": Verb.POST_UPDATE,
+    "component": Verb.SET_COMPONENT_STATUS,
+    "page": Verb.EDIT_CATALOGUE,
+    "subscriber": Verb.MANAGE_SUBSCRIBERS,
+    "account": Verb.MANAGE_STAFF,
+    "audit": Verb.READ_AUDIT,
+}
+Door = tuple[str, dict[str, str]]
+MakeUser = Callable[[str, str], User]
+
+
+@pytest.fixture
+def doors(page: Page, incident: Incident, component: Component, author: User) -> dict[str, list[Door]]:
+    update = post_update(incident, status=IncidentStatus.INVESTIGATING, body="Said.", author=author)
+    words = {"status": "identified", "body": "Words.", "seen": update.public_id}
+    seen = {"text": "Seen.", "occurred_at": "2026-01-01T10:00"}
+    record = "admin:incidents"
+
+    def room(name: str) -> str:
+        return reverse("room_act", args=[incident.public_id, name])
+
+    told = [incident.pk, update.pk]
+    return {
+        "declare": [(reverse(f"{record}_incident_add"), {"title": "New", "page": str(page.pk)})],
+        "note": [
+            (
+                reverse(f"{record}_incident_note", args=[incident.pk]),
+                seen,
+            ),
+            (room("note"), {"text": "Seen.", "when": "now", "kind": "observation"}),
+        ],
+        "update": [(reverse(f"{record}_incident_update", args=[incident.pk]), words), (room("update"), words)],
+        "correct": [(reverse(f"{record}_incident_correct", args=told), {"body": "Better words."})],
+        "delete": [(reverse(f"{record}_incident_delete", args=[incident.pk]), {"reason": "Nothing."})],
+        "schedule": [(reverse(f"{record}_incident_schedule"), {"title": "Disks", "body": "New ones."})],
+        "component": [(reverse(f"{record}_component_status", args=[component.pk]), {"status": "major_outage"})],
+        "page": [(reverse(f"{record}_page_change", args=[page.pk]), {"name": "Mine"})],
+        "subscriber": [(reverse("admin:status_recipient_add"), {"page": str(page.pk), "address": "a@example.com"})],
+        "account": [(reverse(f"{record}_user_change", args=[author.pk]), {"username": "mine"})],
+        "audit": [(reverse("audit"), {})],
+    }
+
+
+@pytest.mark.parametrize("role", STAFF_ROLES)
+def test_what_a_role_may_not_do_is_refused_and_logged(
+    client: Client,
+    doors: dict[str, list[Door]],
+    make_user: MakeUser,
+    caplog: pytest.LogCaptureFixture,
+    role: str,
+) -> None:
+    assert doors.keys() == ACTIONS.keys()
+    client.force_login(make_user("vera", role))
+    forbidden = [action for action, verb in ACTIONS.items() if verb not in ROLES[role]]
+    before = counts()
+    for action in forbidden:
+        for address, sent in doors[action]:
+            caplog.clear()
+            answer = client.get(address) if action == "audit" else client.post(address, sent)
+            assert answer.status_code == 403, (action, address)
+            assert any("vera was refused" in record.message for record in caplog.records), (action, address)
+    assert counts() == before
+
+
+@pytest.mark.parametrize("role", STAFF_ROLES)
+def test_what_a_role_may_do_is_not_refused(
+    client: Client, doors: dict[str, list[Door]], make_user: MakeUser, role: str
+) -> None:
+    client.force_login(make_user("vera", role))
+    for action in [action for action, verb in ACTIONS.items() if verb in ROLES[role] and action != "delete"]:
+        for address, sent in doors[action]:
+            answer = client.get(address) if action == "audit" else client.post(address, sent)
+            assert answer.status_code in (200, 302), (action, address)
+
+
+@pytest.mark.parametrize("role", STAFF_ROLES)
+def test_the_api_refuses_the_same(
+    client: Client,
+    page: Page,
+    incident: Incident,
+    component: Component,
+    author: User,
+    admin: User,
+    caplog: pytest.LogCaptureFixture,
+    role: str,
+) -> None:
+    """A key has scopes instead of roles: here its user is given a role's rights, so that the rows are the same."""
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Said.", author=author)
+    key, _row = people.create_key("program", scopes=[Scope.READ], author=admin)
+    ApiKey.objects.get(name="program").user.groups.set([Group.objects.get(name=role)])
+    down = {"component": {"status": "major_outage"}}
+    calls: list[tuple[Verb, str, str, object]] = [
+        (Verb.DECLARE_INCIDENT, "POST", "incidents", {"incident": {"name": "New"}}),
+        (Verb.POST_UPDATE, "PATCH", f"incidents/{incident.public_id}", {"incident": {"body": "Words."}}),
+        (Verb.POST_UPDATE, "DELETE", f"incidents/{incident.public_id}", None),
+        (
+            Verb.SET_COMPONENT_STATUS,
+            "PATCH",
+            f"components/{component.public_id}",
+            down,
+        ),
+        (Verb.EDIT_CATALOGUE, "POST", "components", {"component": {"name": "Mine"}}),
+    ]
+    forbidden = [call for call in calls if call[0] not in ROLES[role]]
+    before = counts()
+    for _verb, method, path, body in forbidden:
+        caplog.clear()
+        answer = client.generic(
+            method,
+            f"/api/v1/pages/{page.public_id}/{path}",
+            json.dumps(body) if body else "",
+            content_type="application/json",
+            headers={"Authorization": f"OAuth {key}"},
+        )
+        assert answer.status_code == 403, (method, path, answer.content)
+        assert "error" in answer.json()
+        assert any("was refused" in record.message for record in caplog.records), path
+    assert counts() == before
+    assert component.status == ComponentStatus.OPERATIONAL

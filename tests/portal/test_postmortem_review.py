@@ -1,0 +1,112 @@
+"""Reading a postmortem before it is approved: what changed since the last look, comments, and the approval."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Incident, Postmortem, PostmortemSection, User
+from incidents.postmortems import reviewing, writing
+from incidents.services import post_update
+from portal.console import changes
+from tests.incidents.filled import filled
+from tests.reports import reader
+
+
+@pytest.fixture
+def submitted(incident: Incident, author: User) -> Postmortem:
+    postmortem = writing.start_postmortem(incident, author=author)
+    writing.write_report(postmortem, body="A disk was full for 5 minutes.", author=author)
+    reviewing.submit_postmortem(postmortem, author=author)
+    return postmortem
+
+
+@pytest.fixture
+def summary(submitted: Postmortem) -> PostmortemSection:
+    return submitted.live_sections().get(key="summary")
+
+
+def page(postmortem: Postmortem) -> str:
+    return reverse("admin:incidents_postmortem_review", args=[postmortem.pk])
+
+
+def test_a_reader_sees_just_what_changed_since_their_last_look(
+    client: Client, submitted: Postmortem, summary: PostmortemSection, author: User
+) -> None:
+    client.force_login(reader())
+    assert "You have not marked this as read yet." in client.get(page(submitted)).text
+    client.post(page(submitted), {"read": "yes"})
+    assert "Nothing has changed since" in client.get(page(submitted)).text
+    writing.edit_section(
+        summary, heading="Summary", internal="", public="A <disk> was full for 6 minutes.", withheld="", author=author
+    )
+    writing.add_section(submitted, heading="Thanks", author=author)
+    writing.remove_section(submitted.live_sections().get(key="leadup"), author=author)
+    shown = client.get(page(submitted)).text
+    assert "A <ins>&lt;disk&gt;</ins> was full for <del>5</del><ins>6</ins> minutes." in shown.replace(
+        "<del>disk</del>", ""
+    )
+    assert "<del>Leadup</del>" in shown
+    assert "Thanks <span" in shown
+    client.post(page(submitted), {"read": "yes"})
+    assert "Nothing has changed since" in client.get(page(submitted)).text
+
+
+def test_the_approval_stands_below_what_was_read(client: Client, submitted: Postmortem, author: User) -> None:
+    client.force_login(author)
+    assert "Approve this text" not in client.get(page(submitted)).text, "a communicator does not approve"
+    client.force_login(reader())
+    shown = client.get(page(submitted))
+    assert "Approve this text" in shown.text
+    assert "break_glass" not in shown.text, "it is somebody else's text"
+    facts = {"fingerprint": submitted.fingerprint()}
+    client.post(reverse("admin:incidents_postmortem_approve", args=[submitted.pk]), facts)
+    submitted.refresh_from_db()
+    assert submitted.approved_by == reader()
+
+
+def test_what_was_changed_while_somebody_read_is_not_approved(
+    client: Client, submitted: Postmortem, summary: PostmortemSection, author: User
+) -> None:
+    client.force_login(reader())
+    facts = {"fingerprint": submitted.fingerprint()}
+    writing.edit_section(summary, heading="Summary", internal="", public="Other.", withheld="", author=author)
+    answer = client.post(reverse("admin:incidents_postmortem_approve", args=[submitted.pk]), facts)
+    assert "was changed since you read it" in answer.text
+    submitted.refresh_from_db()
+    assert submitted.approved_by is None
+
+
+def test_comments_are_made_and_settled(client: Client, summary: PostmortemSection) -> None:
+    client.force_login(reader())
+    comment = reverse("admin:incidents_postmortem_comment", args=[summary.postmortem_id, summary.pk])
+    client.post(comment, filled(client.get(comment), text="Why <so> long?"))
+    shown = client.get(page(summary.postmortem)).text
+    assert "Why &lt;so&gt; long?" in shown
+    row = summary.comments.get()
+    client.post(reverse("admin:incidents_postmortem_settle", args=[summary.postmortem_id, row.pk]))
+    assert "settled by hedy" in client.get(page(summary.postmortem)).text
+
+
+def test_changes_are_marked_word_by_word_and_long_texts_line_by_line() -> None:
+    assert changes.shown("one two", "one three") == "one <del>two</del><ins>three</ins>"
+    assert changes.shown("", "<b>") == "<ins>&lt;b&gt;</ins>"
+    long = "a line of words\n" * 2000
+    assert changes.shown(long, long + "more") == f"{long}<ins>more</ins>"
+
+
+def test_a_publication_is_previewed_and_nothing_of_it_stays(
+    client: Client, submitted: Postmortem, incident: Incident, author: User
+) -> None:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    reviewing.approve_postmortem(submitted, fingerprint=submitted.fingerprint(), author=reader())
+    client.force_login(author)
+    publish = reverse("admin:incidents_postmortem_publish", args=[submitted.pk])
+    shown = client.post(publish, filled(client.get(publish)) | {"preview": "yes"}).text
+    assert "Will be told:" in shown
+    assert "A disk was full for 5 minutes." in shown
+    assert submitted.revision is None
+    client.post(publish, filled(client.get(publish)))
+    assert submitted.revision is not None
