@@ -71,30 +71,44 @@ def set_component_status(
     author: User,
     reason: str = "",
     effective_at: datetime | None = None,
+    ended_at: datetime | None = None,
 ) -> ComponentStatusChange | None:
     """Say how a component is, without an incident; None when that is so already.
 
-    A back-dated change corrects the past: uptime is computed anew from it.
+    A back-dated change corrects the past: uptime is computed anew from it. With `ended_at` it corrects an interval,
+    whatever was recorded within; from its end on the component is again what was recorded for that time.
     """
     component.lock()
     instant = effective_at or timezone.now()
     if instant > timezone.now():
         raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")
+    if ended_at is not None and not instant < ended_at <= timezone.now():
+        raise InvalidInput(
+            _("The end of a corrected interval lies after its start and not in the future."), field="ended_at"
+        )
     old = component.status_at(instant)
-    if old is status:
+    within = component.status_changes.standing().filter(effective_at__gt=instant, effective_at__lte=ended_at or instant)
+    told = [(at, status) for at in within.order_by("effective_at", "id").values_list("effective_at", flat=True)]
+    if ended_at is not None:
+        told.append((ended_at, component.status_at(ended_at)))
+    if old is status and not told:
         return None
-    change = ComponentStatusChange(
-        component=component,
-        old_status=old,
-        status=status,
-        effective_at=instant,
-        author=author,
-        reason=reason,
-    )
-    save_checked(change)
+    changes = []
+    for at, new in [(instant, status), *told]:
+        change = ComponentStatusChange(
+            component=component,
+            old_status=component.status_at(at),
+            status=new,
+            effective_at=at,
+            author=author,
+            reason=reason,
+        )
+        save_checked(change)
+        changes.append(change)
     if component.visibility == Visibility.PUBLIC:
-        outbox.record_component(change, is_now=component.status is status)  # else it corrects the past alone
-    return change
+        is_now = ended_at is None and component.status is status  # else it corrects the past alone
+        outbox.record_component(changes[0], is_now=is_now)
+    return changes[0]
 
 
 def _pages(row: CatalogueRow) -> set[Page]:

@@ -45,7 +45,10 @@ DATABASE_PATIENCE = 60.0  # seconds
 
 State = Delivery.State
 Written = messages.Message | Exception | None  # None: there is nothing to tell any more
-BY_MAIL = Q(recipient__channel=Recipient.Channel.EMAIL) | ~Q(purpose=Delivery.Purpose.EVENT)  # to a webhook's owner
+# What a webhook is not told itself goes to its owner
+BY_MAIL = Q(recipient__channel__in=[Recipient.Channel.EMAIL, Recipient.Channel.STAFF]) | (
+    Q(recipient__channel=Recipient.Channel.WEBHOOK) & ~Q(purpose=Delivery.Purpose.EVENT)
+)
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.

@@ -127,7 +127,7 @@ class MetricAdmin(CatalogueAdmin):
 
 @admin.register(Component)
 class ComponentAdmin(CatalogueAdmin):
-    list_display = ("name", "group", "page", "status", "visibility", "position", "setting")
+    list_display = ("name", "group", "page", "status", "owner", "visibility", "position", "setting")
     list_filter = ("page", "visibility", Deleted)
     list_select_related = ("page", "group")
 
@@ -142,7 +142,7 @@ class ComponentAdmin(CatalogueAdmin):
     def status(self, component: Component) -> str:
         return format_html('<span class="badge {}">{}</span>', component.shown, component.shown.label)
 
-    @admin.display(description="")
+    @admin.display(description=gettext_lazy("by hand"))
     def setting(self, component: Component) -> str:
         address = reverse("admin:incidents_component_status", args=[component.pk])
         return format_html('<a href="{}">{}</a>', address, StatusForm.heading)

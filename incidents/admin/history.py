@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,8 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 def facts_of(incident: Incident) -> list[Entry]:
     """How the facts of an incident changed, newest first; what its updates changed they tell themselves."""
-    return _newest_first(_entries(incident, leave_out=TOLD_BY_UPDATES))
+    *later, first = _newest_first(_entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"}))
+    return [*later, replace(first, changes=())]  # what it began with is no change
 
 
 def of_component(component: Component) -> list[Entry]:

@@ -139,11 +139,16 @@ class StatusForm(VerbForm):
     status = forms.TypedChoiceField(
         label=gettext_lazy("Status"), choices=ComponentStatus.choices, coerce=ComponentStatus
     )
-    reason = one_line(gettext_lazy("Reason"), required=False, most=200, help_text=gettext_lazy("Internal."))
+    reason = one_line(gettext_lazy("Reason"), most=200, help_text=gettext_lazy("Internal."))
     effective_at = MomentField(
         label=gettext_lazy("Since"),
         required=False,
         help_text=gettext_lazy("Empty for now. An earlier time corrects the uptime."),
+    )
+    ended_at = MomentField(
+        label=gettext_lazy("Until"),
+        required=False,
+        help_text=gettext_lazy("Only to correct the past: from then on it is again what was recorded."),
     )
 
     def __init__(self, author: User, component: Component, data: Data = None) -> None:

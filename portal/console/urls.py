@@ -9,6 +9,7 @@ from portal.console import audit, numbers, views
 urlpatterns = [
     *audit.urlpatterns,
     *numbers.urlpatterns,
+    path("search/", views.search, name="search"),
     path("incident/<slug:public_id>/", views.room, name="room"),
     path("incident/<slug:public_id>/live/", views.live, name="room_live"),
     re_path(rf"^incident/(?P<public_id>\w+)/(?P<name>{'|'.join(views.FORMS)})/$", views.act, name="room_act"),

@@ -25,6 +25,7 @@ from incidents.lifecycle import IncidentStatus, Kind, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
 from portal.console import preview
+from portal.console import search as searching
 from portal.console.room import room_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ def staff_view(view: View) -> View:
 @staff_view
 def room(request: HttpRequest, public_id: str) -> HttpResponse:
     return show(request, found(public_id))
+
+
+@staff_view
+def search(request: HttpRequest) -> HttpResponse:
+    asked = request.GET.get("q", "").replace("\x00", "").strip()
+    found = searching.search(asked)
+    context = {**admin.site.each_context(request), "title": _("Search"), "asked": asked, "found": found}
+    return render(request, "console/search.html", context)
 
 
 @staff_view

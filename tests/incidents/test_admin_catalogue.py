@@ -81,10 +81,11 @@ def test_a_status_is_set_by_hand_with_a_reason(office: Client, component: Compon
     change = component.status_changes.get()
     assert (change.status, change.reason, change.author) == ("degraded_performance", "Seen on the graphs", admin)
     assert component.status is ComponentStatus.DEGRADED_PERFORMANCE
-    answer = office.post(address, filled(office.get(address), status="operational", effective_at="2036-01-01T00:00"))
+    answer = office.post(address, filled(office.get(address), reason="Early", effective_at="2036-01-01T00:00"))
     assert "cannot begin in the future" in answer.text
     answer = office.post(address, filled(office.get(address), status="operational", reason="x" * 201))
     assert "at most 200 characters" in answer.text
+    assert "This field is required" in office.post(address, filled(office.get(address), status="operational")).text
     assert component.status_changes.count() == 1
 
 

@@ -195,6 +195,38 @@ def test_a_status_does_not_begin_in_the_future(component: Component, admin: User
 
 
 @time_machine.travel(NOON, tick=False)
+def test_an_interval_of_the_past_is_corrected_and_what_surrounds_it_stays(
+    component: Component, page: Page, admin: User
+) -> None:
+    now = timezone.now()
+
+    def ago(hours: int) -> datetime:
+        return now - timedelta(hours=hours)
+
+    for hours, status in ((8, ComponentStatus.MAJOR_OUTAGE), (5, ComponentStatus.PARTIAL_OUTAGE)):
+        catalogue.set_component_status(component, status=status, author=admin, effective_at=ago(hours))
+    events = OutboxEvent.objects.count()
+    degraded = ComponentStatus.DEGRADED_PERFORMANCE
+    catalogue.set_component_status(
+        component, status=degraded, author=admin, reason="Wrong", effective_at=ago(7), ended_at=ago(3)
+    )
+    statuses = [component.status_at(ago(hours)).value for hours in (9, 8, 7, 5, 4, 3, 0)]
+    assert statuses == [
+        "operational",
+        "major_outage",
+        *["degraded_performance"] * 3,
+        "partial_outage",
+        "partial_outage",
+    ]
+    assert {(row.author, row.reason) for row in component.status_changes.order_by("-id")[:3]} == {(admin, "Wrong")}
+    assert OutboxEvent.objects.count() == events + 1, "its pages are published anew"
+    for wrong in (ago(7), ago(-1)):
+        with pytest.raises(InvalidInput, match="lies after its start and not in the future"):
+            catalogue.set_component_status(
+                component, status=degraded, author=admin, effective_at=ago(7), ended_at=wrong
+            )
+
+
 def test_a_back_dated_status_corrects_the_past_and_leaves_what_came_after(component: Component, admin: User) -> None:
     def say(status: ComponentStatus, hours_ago: float) -> None:
         instant = NOON - timedelta(hours=hours_ago)

@@ -218,7 +218,12 @@ def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent
     event = post()
     assert mail_to(recipient, event)["Reply-To"] is None
     event.page.support_email = "help@acme.example"
-    assert mail_to(recipient, event)["Reply-To"] == "help@acme.example"
+    mail = mail_to(recipient, event)
+    assert mail["Reply-To"] == "help@acme.example"
+    for kind in ("plain", "html"):
+        part = mail.get_body((kind,))
+        assert part
+        assert "Reply to this mail, or write to" in part.get_content()
 
 
 def test_who_asks_is_sent_a_link_to_confirm_with(page: Page, recipient: Recipient) -> None:
