@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from status import api_v2, assets, calendars, charts, feeds, look, next_updates, pages
+from status import api_v2, assets, badges, calendars, charts, embed, feeds, look, next_updates, pages
 from status.snapshot import Incident, Metric, Month, Page, Site
 
 Documents = dict[str, bytes]
 
 
 def of_site(site: Site, newest: Month | None) -> Documents:
-    """The documents that every change may touch. Their number is fixed and their size bounded."""
+    """The documents that every change may touch. Their number and their size do not grow with history."""
     return {
         **assets.ASSETS,
         **look.documents(site.page),
+        **badges.documents(site),
+        "embed.js": embed.script(site),
         "index.html": pages.index(site),
         "fragments/summary.html": pages.summary_fragment(site),
         "history.html": pages.history(newest.page if newest else site.page, newest),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, models, transaction
@@ -32,6 +32,7 @@ from incidents.models import (
     ComponentGroup,
     ComponentListing,
     ComponentStatusChange,
+    EmbedConfig,
     Incident,
     IncidentUpdate,
     MaintenancePlan,
@@ -154,7 +155,13 @@ class Reader:
             past_days=tuple(snapshot.PastDay(day, tuple(ended[day])) for day in days),
             last_month=self._month_of(self._public.first()),
             metrics=self.metrics(),
+            embed=self._embed(),
         )
+
+    def _embed(self) -> snapshot.Embed:
+        names = [field.name for field in fields(snapshot.Embed)]
+        chosen = EmbedConfig.objects.filter(page=self._row, deleted_at=None).values(*names).first()
+        return snapshot.Embed(**chosen or {})
 
     def groups(self) -> tuple[snapshot.Group, ...]:
         live = [row for row in self._components.values() if row.deleted_at is None]

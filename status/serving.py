@@ -29,8 +29,9 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".ics": "text/calendar; charset=utf-8",
+    ".ndjson": "application/x-ndjson; charset=utf-8",
 }
-OPEN_DATA = (".json", ".atom", ".rss", ".ics")  # programs on other sites may read these
+OPEN_DATA = (".json", ".ndjson", ".atom", ".rss", ".ics", ".svg", ".js")  # other sites may read these
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -140,7 +141,7 @@ def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
         "Last-Modified": http_date(stat.st_mtime),
         "Cache-Control": "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache",
     }
-    if suffix in OPEN_DATA:
+    if suffix in OPEN_DATA and not name.startswith("assets/"):
         headers["Access-Control-Allow-Origin"] = "*"
     if is_known:
         return HttpResponseNotModified(headers=headers)

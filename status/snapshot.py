@@ -256,6 +256,17 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Embed:
+    """How the banner on other sites looks; as here where nobody chose anything."""
+
+    position: str = "bottom-left"  # an edge and a side
+    incident_background: str = "#8f1d1d"
+    incident_text: str = "#ffffff"
+    maintenance_background: str = "#1f56d0"
+    maintenance_text: str = "#ffffff"
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """The bounded part of a page: its size does not grow with history."""
 
@@ -274,6 +285,7 @@ class Site:
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
     metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
+    embed: Embed = Embed()
 
 
 @dataclass(frozen=True, slots=True)

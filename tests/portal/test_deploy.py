@@ -35,6 +35,9 @@ DOCUMENTS = {
     "assets/status.0123abcd.css": b"p { margin: 0 }",
     "assets/status.0123abcd.js": b"'use strict'",
     "assets/ok.0123abcd.svg": b"<svg/>",
+    "badge.svg": b"<svg/>",
+    "embed.js": b"'use strict'",
+    "data/2023-01.ndjson": b"{}",
 }
 
 SHOWN_AT = {
@@ -50,6 +53,9 @@ SHOWN_AT = {
     "/assets/status.0123abcd.css": ("assets/status.0123abcd.css", "text/css; charset=utf-8"),
     "/assets/status.0123abcd.js": ("assets/status.0123abcd.js", "text/javascript; charset=utf-8"),
     "/assets/ok.0123abcd.svg": ("assets/ok.0123abcd.svg", "image/svg+xml"),
+    "/badge.svg": ("badge.svg", "image/svg+xml"),
+    "/embed.js": ("embed.js", "text/javascript; charset=utf-8"),
+    "/data/2023-01.ndjson": ("data/2023-01.ndjson", "application/x-ndjson; charset=utf-8"),
 }
 
 pytestmark = pytest.mark.nginx
@@ -163,7 +169,8 @@ def test_assets_are_kept_for_a_year_and_everything_else_is_asked_for_each_time(u
 
 
 def test_scripts_of_other_sites_may_read_the_json_and_the_feeds_but_no_page(url: str) -> None:
-    for path in ("/api/v2/summary.json", "/api/v2/nothing.json", "/history.atom", "/history.rss", "/heartbeat.json"):
+    files = ("/history.atom", "/history.rss", "/heartbeat.json", "/badge.svg", "/embed.js", "/data/2023-01.ndjson")
+    for path in ("/api/v2/summary.json", "/api/v2/nothing.json", *files):
         assert ask(url, path).headers["access-control-allow-origin"] == "*"
     for path in ("/", "/history", "/incidents/x9y8z7x6y5z4"):
         assert "access-control-allow-origin" not in ask(url, path).headers
