@@ -84,17 +84,24 @@ def post(incident: Incident, component: Component, author: User, *, notify: bool
 
 
 def owe() -> None:
-    """In a process of its own: what the clock does. Prints the deliveries and the seconds."""
+    """In a process of its own: what the clock does. Prints the deliveries, the seconds, PostgreSQL's CPU seconds."""
     from django.db import connection
 
     from status import relay
 
-    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        stat = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+
+    def cpu() -> float:
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     print("ready", flush=True)
     sys.stdin.readline()
-    began_at = time.perf_counter()
+    began_at, used = time.perf_counter(), cpu()
     count = relay.owe()
-    print(count, time.perf_counter() - began_at)
+    print(count, time.perf_counter() - began_at, cpu() - used)
 
 
 def plain() -> float:
@@ -140,9 +147,9 @@ def main() -> int:
         clock.stdin.flush()
         while clock.poll() is None:
             meanwhile.append(post(incident, component, author, notify=False))
-        count, seconds = clock.stdout.read().split()
+        count, seconds, used = clock.stdout.read().split()
         taken.append(float(seconds))
-        print(f"{name}: {int(count):,} owed in {taken[-1]:.2f} s")
+        print(f"{name}: {int(count):,} owed in {taken[-1]:.2f} s, {float(used):.2f} s of PostgreSQL's CPU")
     simple, waiting = plain(), median(meanwhile) / median(alone)
     print(f"a plain INSERT of as many rows: {simple:.2f} s, ratio {taken[0] / simple:.2f}")
     print(f"an update is out after {median(alone) * 1000:.0f} ms, and while this goes on in {waiting:.2f} of that time")

@@ -18,6 +18,8 @@ from kombu.transport import TRANSPORT_ALIASES
 from portal.supervise import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# They load every address, admin and serializer: thirty megabytes that no worker needs. `migrate` makes them as well.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 # About messages that run code when a worker reads them; here they are JSON.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 TRANSPORT_ALIASES["portalfs"] = "portal.broker:Transport"
@@ -47,6 +49,7 @@ def configuration() -> dict[str, Any]:
             "advance": {"task": "incidents.tasks.advance", "schedule": 2.0, "options": {"expires": 10}},
             "relay": {"task": "status.tasks.relay", "schedule": 2.0, "options": {"expires": 10}},
             "nudge": {"task": "status.tasks.nudge", "schedule": 5.0, "options": {"expires": 10}},
+            "chat": {"task": "status.tasks.chat", "schedule": 5.0, "options": {"expires": 10}},
             "deliver": {"task": "status.tasks.deliver", "schedule": 2.0, "options": {"expires": 10}},
             "post": {"task": "status.tasks.post", "schedule": 2.0, "options": {"expires": 10}},
             "heartbeat": {"task": "status.tasks.heartbeat", "schedule": 60.0, "options": {"expires": 60}},

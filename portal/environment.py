@@ -6,6 +6,7 @@ import os
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -57,6 +58,19 @@ def secret(name: str, *, at_least: int) -> str:
             f"{name} is a placeholder or shorter than {at_least} characters: choose a random value."
         )
     return value
+
+
+def fernet_keys(name: str) -> list[str]:
+    """Keys as `cryptography.fernet.Fernet.generate_key()` makes them, separated by commas; none when it is not set."""
+    for key in (keys := words(name)):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} has a key that is none. Make one: python3 -c "
+                "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+            ) from None
+    return keys
 
 
 def database(name: str) -> dict[str, Any]:

@@ -124,6 +124,9 @@ PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "pub
 # Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
 NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
 
+# What encrypts the addresses of staff's chats: the first key does, all of them decrypt; none: there are no chats
+CHANNEL_KEYS = environment.fernet_keys("CHANNEL_KEYS")
+
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 # Who reads /metrics; without a token there is no such address.
 METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""

@@ -16,7 +16,7 @@ from incidents.forms.verb import VerbForm, one_line
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Verb
-from status import addresses, staff, subscriptions
+from status import addresses, chat, staff, subscriptions
 from status.models import Recipient
 from status.roster import COLUMNS, Line, import_csv
 from status.subscriptions import Choices
@@ -214,13 +214,29 @@ class ChannelForm(PageForm):
     verb = Verb.MANAGE_SUBSCRIBERS
     heading = _("Add staff channel")
 
-    address = one_line(_("E-mail address"), help_text=_("A mailbox that somebody on call reads."))
+    address = one_line(
+        _("E-mail address, or a name for a chat"),
+        help_text=_("A mailbox that somebody on call reads, or “On call, Slack”."),
+    )
+    chat = one_line(
+        _("Chat"),
+        required=False,
+        help_text=_("Its address as Apprise writes it, like slack://A/B/C. It is kept encrypted and not shown again."),
+    )
+
+    def clean_chat(self) -> str:
+        """Here, because it asks a name server and `act` is inside a transaction."""
+        typed: str = self.cleaned_data["chat"].strip()
+        self.service = _accepted(chat.service_of, typed) if typed else ""
+        return typed
 
     def act(self) -> None:
-        address = subscriptions.normalised(self.cleaned_data["address"])
-        staff.add_channel(
-            self.cleaned_data["page"], channel=Recipient.Channel.STAFF, address=address, author=self.author
-        )
+        page, address, secret = (self.cleaned_data[name] for name in ("page", "address", "chat"))
+        if secret:
+            channel, address = Recipient.Channel.CHAT, f"{address.strip()[:400]} ({self.service})"
+        else:
+            channel, address = Recipient.Channel.STAFF, subscriptions.normalised(address)
+        staff.add_channel(page, channel=channel, address=address, author=self.author, secret=secret)
 
 
 class ChannelRemovalForm(SubscriberForm):

@@ -9,6 +9,7 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.models import Page, User
 from incidents.permissions import Verb
+from status import vault
 from status.models import Recipient
 
 Channel, State = Recipient.Channel, Recipient.State
@@ -26,10 +27,13 @@ def mailbox_of(user: User, page: Page, *, author: User) -> Recipient:
 
 @service(Verb.MANAGE_SUBSCRIBERS)
 def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
-    """Nudge this mailbox or chat when somebody on call is needed. `address` is what staff read of it."""
+    """Nudge this mailbox or chat when somebody on call is needed.
+
+    Of a chat `address` is the name that staff read, and `secret` its address, which was checked; it is kept encrypted.
+    """
     if page.recipients.filter(channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
-    recipient = Recipient(page=page, **_facts(channel, address), secret=secret)
+    recipient = Recipient(page=page, **_facts(channel, address), secret=vault.seal(secret) if secret else "")
     recipient.save()
     return recipient
 
@@ -42,6 +46,17 @@ def remove_channel(recipient: Recipient, *, author: User) -> None:
     recipient.secret = ""
     recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
     recipient.save()
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def reseal_channels(*, author: User) -> int:
+    """Encrypt every chat's address under the first key; returns how many."""
+    chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))
+    for chat in chats:
+        chat.lock()
+        chat.secret = vault.reseal(chat.secret)
+        chat.save()
+    return len(chats)
 
 
 def _facts(channel: Recipient.Channel, address: str) -> dict[str, object]:

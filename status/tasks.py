@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents import metrics
+from status import chat as chat_module
 from status import delivery, ledger, nudges, posting, signups, subscriptions
 from status import relay as relay_module
 
@@ -14,6 +15,11 @@ def relay() -> None:
     signups.take_up()
     relay_module.relay()
     relay_module.owe()
+
+
+@shared_task(ignore_result=True)
+def chat() -> None:
+    chat_module.deliver_chats()
 
 
 @shared_task(ignore_result=True)

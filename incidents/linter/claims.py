@@ -66,6 +66,7 @@ PARTLY = re.compile(r"(?i)\b(?:partial\w*|partly|most|some|begin\w*|began|start\
 UNHARMED = re.compile(
     r"(?i)\b(?:no|not|without|none|never|nothing)\b[^.]{0,25}\b(?:effect|affected|impact\w*|errors?|fail\w*)\b"
 )
+LASTING = re.compile(r"(?i)\b(?:lasted|continued|persisted|went on)\b")
 HABIT = re.compile(r"(?i)\b(?:every|each|usually|normally|daily|nightly at|typically|always|would have)\b")
 STAFF_ACTS = re.compile(
     r"(?i)\b(?:we|teams?|engineers?|administrators?|operators?)\s+(?!experienced|saw|see|served|had|were|are|have|stopped)\w+"
@@ -138,7 +139,7 @@ def _moments(clause: str, clock: Clock) -> set[Moment]:
     is_harm = IS_HARM.search(clause) and not UNHARMED.search(clause)
     if not found and is_harm and clock.lead in ("since", "from"):
         found.add(Moment.IMPACT_BEGAN)
-    if not found and is_harm and clock.lead in ("until", "till"):
+    if not found and clock.lead in ("until", "till") and (is_harm or LASTING.search(clause)):
         found.add(Moment.IMPACT_ENDED)
     return found
 

@@ -99,7 +99,3 @@ class ActionItem(Tracked):
     @property
     def is_promised(self) -> bool:
         return self.is_commitment and self.deleted_at is None
-
-    @property
-    def is_finished(self) -> bool:
-        return self.state in (self.State.DONE, self.State.VERIFIED, self.State.DROPPED)

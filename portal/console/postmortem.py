@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from incidents import checking
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, acting, sent
+from incidents.errors import DomainError
 from incidents.forms.postmortem import (
     ActionItemForm,
     AddSectionForm,
@@ -42,7 +43,7 @@ from incidents.forms.postmortem import (
 from incidents.linter import Finding, Level, blocking
 from incidents.models import ActionItem, FindingDismissal, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import checks, drafts, reviewing, writing
+from incidents.postmortems import checks, drafts, measures, reviewing, writing
 from portal.console import review
 from status.instants import Zones
 from status.markdown import to_html
@@ -85,7 +86,7 @@ class PostmortemAdmin(RecordAdmin):
         wrap = self.admin_site.admin_view
 
         def named(route: str, view: Any, name: str, **extra: Any) -> Any:
-            return path(route, wrap(view), extra, name=f"incidents_postmortem_{name}")
+            return path(route, wrap(told(view)), extra, name=f"incidents_postmortem_{name}")
 
         return [
             *(named(f"<int:pk>/{name}/", self.verb_view, name, form_class=form) for name, form in VERBS.items()),
@@ -102,6 +103,8 @@ class PostmortemAdmin(RecordAdmin):
                 "move_measure",
                 form_class=MoveActionItemForm,
             ),
+            named("<int:pk>/measures/<int:item_pk>/remove/", self.remove_measure_view, "remove_measure"),
+            named("<int:pk>/incidents/<int:incident_pk>/uncover/", self.uncover_view, "uncover"),
             named("<int:pk>/findings/<slug:digest>/dismiss/", self.dismiss_view, "dismiss"),
             named("<int:pk>/findings/<slug:digest>/fix/", self.fix_view, "fix"),
             *super().get_urls(),
@@ -267,6 +270,20 @@ class PostmortemAdmin(RecordAdmin):
             writing.arrange_sections(section.postmortem, order, author=user)
         return redirect(address(section))
 
+    def remove_measure_view(self, request: HttpRequest, pk: int, item_pk: int) -> HttpResponse:
+        item = get_object_or_404(ActionItem.objects.live(), postmortem=pk, pk=item_pk)
+        if request.method == "POST":
+            measures.remove_action_item(item, author=acting(request))
+        return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#measures")
+
+    def uncover_view(self, request: HttpRequest, pk: int, incident_pk: int) -> HttpResponse:
+        """Leave one of several incidents out of the report."""
+        postmortem = live_or_404(pk)
+        incident = get_object_or_404(postmortem.incidents, pk=incident_pk)
+        if request.method == "POST":
+            writing.uncover_incident(postmortem, incident, author=acting(request))
+        return redirect("admin:incidents_postmortem_change", pk)
+
     # --- What the linter found --------------------------------------------------------------------------------------
 
     def dismiss_view(self, request: HttpRequest, pk: int, digest: str) -> HttpResponse:
@@ -336,6 +353,20 @@ def findings_of(postmortem: Postmortem) -> list[Found]:
         for finding in checking.check_report(postmortem)
     ]
     return sorted(found, key=lambda one: not one.stops)
+
+
+def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view, which shows what a service refuses above the report."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, pk, **kwargs)
+        except DomainError as refusal:
+            messages.error(request, str(refusal))
+            return redirect("admin:incidents_postmortem_change", pk)
+
+    return answer
 
 
 def live_or_404(pk: int) -> Postmortem:

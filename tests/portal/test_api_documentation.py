@@ -25,6 +25,8 @@ def test_the_schema_describes_each_path_once_and_names_the_public_interface(
     assert not [path for path in schema["paths"] if "/v1/" in path and path.endswith((".json", "/"))]
     written = {"get", "patch", "put", "delete"}
     assert schema["paths"]["/api/v1/pages/{page_id}/incidents/{incident_id}"].keys() == written
+    said = [each["summary"] for path in schema["paths"].values() for each in path.values()]
+    assert {each for each in said if said.count(each) > 1} == {"The same as PATCH", "Not offered"}
     assert "/api/v2/summary.json" in schema["paths"]
     assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
     assert schema["openapi"].startswith("3.1")

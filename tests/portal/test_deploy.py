@@ -163,7 +163,7 @@ def test_assets_are_kept_for_a_year_and_everything_else_is_asked_for_each_time(u
 
 
 def test_scripts_of_other_sites_may_read_the_json_and_the_feeds_but_no_page(url: str) -> None:
-    for path in ("/api/v2/summary.json", "/api/v2/nothing.json", "/history.atom", "/history.rss"):
+    for path in ("/api/v2/summary.json", "/api/v2/nothing.json", "/history.atom", "/history.rss", "/heartbeat.json"):
         assert ask(url, path).headers["access-control-allow-origin"] == "*"
     for path in ("/", "/history", "/incidents/x9y8z7x6y5z4"):
         assert "access-control-allow-origin" not in ask(url, path).headers

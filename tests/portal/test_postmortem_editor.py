@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from incidents import timeline
 from incidents.models import Incident, Postmortem, PostmortemSection, TimelineEntry, User
-from incidents.postmortems import writing
+from incidents.postmortems import measures, writing
+from incidents.services import declare_incident
 
 HTMX = {"HX-Request": "true"}
 
@@ -198,3 +199,29 @@ def test_the_editor_asks_as_often_for_many_sections_as_for_few(
     for number in range(10):
         writing.add_section(postmortem, heading=f"Section {number}", author=author)
     assert queries() == few
+
+
+def test_measures_and_incidents_are_taken_off_again_and_what_is_refused_is_said(
+    staff: Client, postmortem: Postmortem, incident: Incident, author: User
+) -> None:
+    item = measures.add_action_item(postmortem, text="Alert earlier", author=author)
+    staff.post(reverse("admin:incidents_postmortem_remove_measure", args=[postmortem.pk, item.pk]))
+    assert not postmortem.action_items.filter(deleted_at=None).exists()
+    uncover = reverse("admin:incidents_postmortem_uncover", args=[postmortem.pk, incident.pk])
+    assert "A report is about at least one incident." in staff.post(uncover, follow=True).text
+    other = declare_incident(postmortem.page, title="Slow", author=author)
+    writing.cover_incident(postmortem, other, author=author)
+    assert "Leave out “Slow”" in staff.get(editor(postmortem)).text
+    staff.post(uncover)
+    assert list(postmortem.incidents.all()) == [other]
+
+
+def test_who_may_not_write_is_told_so_by_every_button(
+    client: Client, make_user: Callable[[str, str], User], summary: PostmortemSection
+) -> None:
+    client.force_login(make_user("vera", "viewer"))
+    for verb in ("up", "remove"):
+        button = reverse("admin:incidents_postmortem_arrange", args=[summary.postmortem_id, summary.pk, verb])
+        assert "Ask an administrator for a role" in client.post(button, follow=True).text
+    summary.refresh_from_db()
+    assert summary.deleted_at is None

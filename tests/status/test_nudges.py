@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
+from bench.tick import tick
 from incidents import planned, promises
 from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import Incident, IncidentRole, Page, User
@@ -234,3 +235,11 @@ def test_an_administrator_adds_and_removes_channels_and_reads_who_was_nudged(
     assert "acme.example" not in client.get(reverse("admin:status_recipient_changelist")).content.decode()
     client.force_login(author)
     assert client.get(reverse("admin:status_nudge_channels")).status_code == 403
+
+
+@pytest.mark.usefixtures("on_call")
+def test_a_tick_takes_few_statements_beyond_its_transitions(page: Page, admin: User) -> None:
+    """`make bench NAME=tick` does this with 1,000 items, of which each hundred may take five."""
+    few, many = (tick(page, admin, items) for items in (8, 40))
+    beyond = (many.statements - many.of_transitions) - (few.statements - few.of_transitions)
+    assert beyond <= 5 * (many.items - few.items) / 100 + 1

@@ -88,6 +88,7 @@ def test_assets_may_be_kept_for_ever(served: Incident, client: Client) -> None:
 def test_programs_on_other_sites_may_read_the_data(served: Incident, client: Client) -> None:
     assert client.get("/api/v2/summary.json")["Access-Control-Allow-Origin"] == "*"
     assert client.get("/history.atom")["Access-Control-Allow-Origin"] == "*"
+    assert client.head("/api/next-updates.json")["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Origin" not in client.get("/").headers
 
 

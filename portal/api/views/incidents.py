@@ -16,7 +16,7 @@ from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -113,34 +113,30 @@ LISTED: dict[str, Any] = {
 }
 
 
+@extend_schema_view(get=extend_schema(summary="List unresolved incidents", **LISTED))
 class Unresolved(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().realtime().unresolved()
 
-    get = extend_schema(summary="List unresolved incidents", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances, also completed ones", **LISTED))
 class Scheduled(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances()
 
-    get = extend_schema(summary="List maintenances, also completed ones", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances that have not begun", **LISTED))
 class Upcoming(IncidentList):
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances().filter(status=IncidentStatus.SCHEDULED)
 
-    get = extend_schema(summary="List maintenances that have not begun", **LISTED)(IncidentList.get)
 
-
+@extend_schema_view(get=extend_schema(summary="List maintenances that are in progress or verifying", **LISTED))
 class ActiveMaintenance(IncidentList):
     active: ClassVar = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)
 
     def chosen(self) -> IncidentQuerySet:
         return self.incidents().maintenances().filter(status__in=self.active)
-
-    get = extend_schema(summary="List maintenances that are in progress or verifying", **LISTED)(IncidentList.get)
 
 
 class Incidents(IncidentList):

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -167,6 +167,7 @@ class OneProvider(PageView):
         raise pulling()
 
 
+@extend_schema_view(get=extend_schema(summary="List the metrics of a provider"))
 class ProviderMetrics(Metrics, OneProvider):
     http_method_names = ["get", "head", "post", "options"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -100,19 +100,17 @@ AUDIT: dict[str, Any] = {
 }
 
 
+@extend_schema_view(get=extend_schema(summary="Who did what to an incident", **AUDIT))
 class IncidentAudit(Audit, IncidentView):
     tells = staticmethod(history.of_incident)
 
     def row(self) -> Model:
         return self.one()
 
-    get = extend_schema(summary="Who did what to an incident", **AUDIT)(Audit.get)
 
-
+@extend_schema_view(get=extend_schema(summary="Who did what to a component", **AUDIT))
 class ComponentAudit(Audit):
     tells = staticmethod(history.of_component)
 
     def row(self) -> Model:
         return get_object_or_404(Component.objects.public().on(self.page), public_id=self.kwargs["component_id"])
-
-    get = extend_schema(summary="Who did what to a component", **AUDIT)(Audit.get)

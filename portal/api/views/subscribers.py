@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Q
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -283,6 +283,7 @@ class IncidentSubscribers(IncidentSubscriberView):
         return self.answer(recipient, status.HTTP_201_CREATED)
 
 
+@extend_schema_view(get=extend_schema(summary="Read a subscriber of an incident"))
 class OneIncidentSubscriber(IncidentSubscriberView, OneSubscriber):
     http_method_names = ["get", "head", "delete", "options"]
 
@@ -295,5 +296,6 @@ class OneIncidentSubscriber(IncidentSubscriberView, OneSubscriber):
         return Response(shown)
 
 
+@extend_schema_view(post=extend_schema(summary="Ask a subscriber of an incident again to confirm"))
 class ResendOfIncident(IncidentSubscriberView, Resend):
     """As for any subscriber."""

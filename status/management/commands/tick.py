@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from incidents import clockwork, metrics, planned, seals
 from incidents.models import Clock
-from status import delivery, ledger, nudges, posting, relay, signups, subscriptions
+from status import chat, delivery, ledger, nudges, posting, relay, signups, subscriptions
 
 
 class Command(BaseCommand):
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         nudged = nudges.nudge()
         mailed = delivery.deliver_mail()
         posting.deliver_webhooks()
+        chat.deliver_chats()
         relay.heartbeat()
         relay.draw()
         subscriptions.sweep()

@@ -1,0 +1,172 @@
+"""Whoever is on call is nudged in a chat: by Apprise, which reaches public addresses only, and keeps our secrets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Incident, Page, User
+from incidents.services import post_update
+from status import addresses, chat, nudges, staff, vault
+from status.models import Delivery, Nudge, Recipient
+from tests.incidents.filled import filled
+from tests.receiver import CERTIFICATE, INSIDE, OUTSIDE, Receiver, answering, receiving, trusting
+from tests.services import ROOT
+
+OPEN = addresses.Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
+TOKEN = "3ccdd113474722377935511fc85d3dd4"
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def key(settings: Settings) -> str:
+    settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
+    return str(settings.CHANNEL_KEYS[0])
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving(OUTSIDE) as server:
+        yield server
+
+
+def mattermost(receiver: Receiver) -> str:
+    return f"mmosts://hooks.example.com:{receiver.server_address[1]}/{TOKEN}"
+
+
+@pytest.fixture
+def nudged(page: Page, incident: Incident, receiver: Receiver, author: User, admin: User) -> Iterator[Delivery]:
+    """A nudge that is owed to a chat."""
+    staff.add_channel(
+        page, channel=Recipient.Channel.CHAT, address="On call (Mattermost)", secret=mattermost(receiver), author=admin
+    )
+    with time_machine.travel(NOON) as clock:
+        due_at = NOON + timedelta(minutes=10)
+        post_update(incident, status=IncidentStatus.IDENTIFIED, body="News.", author=author, next_update_due_at=due_at)
+        clock.shift(timedelta(minutes=11))
+        nudges.nudge()
+        Delivery.objects.exclude(nudge__key="promise_due").exclude(nudge=None).delete()
+        yield Delivery.objects.get(nudge__key="promise_due")
+
+
+def deliver(network: addresses.Network = OPEN) -> int:
+    return chat.deliver_chats(network=network, authorities=str(CERTIFICATE))
+
+
+def test_a_nudge_arrives_in_a_chat_once(nudged: Delivery, receiver: Receiver, incident: Incident) -> None:
+    assert (deliver(), deliver()) == (1, 0)
+    (request,) = receiver.received
+    assert request.path == f"/hooks/{TOKEN}"
+    assert "The next update of “Errors” is due now.".encode() in request.body or b"\\u201cErrors\\u201d" in request.body
+    assert f"/admin/incidents/incident/{incident.pk}/change/".encode() in request.body
+    nudged.refresh_from_db()
+    assert (nudged.state, nudged.answer) == ("sent", "Mattermost")
+
+
+def test_what_leads_inside_by_then_is_not_dialled_and_the_try_says_so_without_the_secret(
+    nudged: Delivery, receiver: Receiver
+) -> None:
+    assert deliver(replace(OPEN, look_up=lambda host, port: [INSIDE])) == 0
+    assert receiver.connections == 0
+    nudged.refresh_from_db()
+    assert nudged.state == "due"
+    assert "is not an address on the public internet" in nudged.answer
+    assert TOKEN not in nudged.answer
+
+
+def test_a_chat_that_fails_is_tried_again_and_what_is_pointless_by_then_is_not(
+    nudged: Delivery, receiver: Receiver, incident: Incident, author: User
+) -> None:
+    receiver.behave = answering(500, b"no")
+    deliver()
+    nudged.refresh_from_db()
+    assert nudged.state == "due"
+    assert TOKEN not in nudged.answer
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    with time_machine.travel(nudged.due_at):
+        deliver()
+    nudged.refresh_from_db()
+    assert (nudged.state, len(receiver.received)) == ("cancelled", 1)
+    assert nudged.nudge is not None
+    assert "done before" in Nudge.objects.get(pk=nudged.nudge.pk).note
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("json://hooks.example.com/x", "one of these"),
+        ("syslog://", "one of these"),
+        ("mailto://user:pw@example.com", "one of these"),
+        ("file:///etc/passwd", "one of these"),
+        (f"mmosts://127.0.0.1/{TOKEN}", "not a number"),
+        (f"mmosts://inside.example.com/{TOKEN}", "public internet"),
+        (f"mmosts://hooks.example.com/{TOKEN}?verify=no", "no options"),
+        ("slack://nothing", "not a complete address"),
+    ],
+)
+def test_an_address_that_is_no_chats_or_leads_inside_is_refused(url: str, words: str) -> None:
+    network = replace(OPEN, look_up=lambda host, port: [INSIDE if host.startswith("inside") else OUTSIDE])
+    with pytest.raises(addresses.Refused, match=words):
+        chat.service_of(url, network)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import socket; socket.getaddrinfo('example.com', 443)",
+        "import subprocess; subprocess.run(['true'])",
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
+    ],
+)
+def test_the_talker_cannot_leave_but_by_the_guard(act: str) -> None:
+    program = f"from status import talker; talker.stay_inside(1)\n{act}"
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert "only the guard may be asked" in done.stderr
+
+
+@pytest.mark.usefixtures("nudged")
+def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
+    receiver: Receiver, settings: Settings, key: str
+) -> None:
+    recipient = Recipient.objects.get(channel="chat")
+    assert TOKEN not in str(Recipient.objects.values().get(pk=recipient.pk))
+    assert TOKEN not in str(list(Recipient.history.values()))
+    new = Fernet.generate_key().decode()
+    settings.CHANNEL_KEYS = [new, key]
+    call_command("rotate_channel_keys", stdout=StringIO())
+    settings.CHANNEL_KEYS = [new]
+    recipient.refresh_from_db()
+    assert vault.unseal(recipient.secret) == mattermost(receiver)
+    settings.CHANNEL_KEYS = [key]
+    deliver()
+    assert Delivery.objects.get(recipient=recipient).reason == "locked"
+
+
+def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
+    client: Client, page: Page, admin: User, settings: Settings
+) -> None:
+    client.force_login(admin)
+    add = reverse("admin:status_nudge_channel_add")
+    typed: Any = {"address": "On call", "chat": f"discord://4174216298/{TOKEN}"}
+    assert client.post(add, filled(client.get(add), **typed)).status_code == 302
+    listed = client.get(reverse("admin:status_nudge_channels")).content.decode()
+    assert "On call (Discord)" in listed
+    assert TOKEN not in listed
+    settings.CHANNEL_KEYS = []
+    again = client.post(add, filled(client.get(add), **typed | {"address": "Second"})).content.decode()
+    assert "Chats need a key" in again
