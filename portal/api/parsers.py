@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ class JSONParser(parsers.JSONParser):
         try:
             data = super().parse(_Again(text), media_type, parser_context)  # type: ignore[arg-type]  # it is only read
             if b"\\ud" in text.lower():  # half a character has no UTF-8, and no database keeps it
-                str(data).encode()
+                json.dumps(data, ensure_ascii=False).encode()
         except RecursionError as error:  # REST framework lets it become a 500
             raise ParseError(_("The JSON is nested too deeply.")) from error
         except UnicodeError as error:

@@ -346,7 +346,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence_and_leaves_no_trace(
     assert (call("GET", "incidents").json(), call("GET", "components").json()) == before
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, "NaN"])
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "NaN", '{"incident": {"name": "half \\ud800"}}'])
 def test_json_that_is_none_is_refused(client: Client, page: Page, key: str, text: str) -> None:
     response = client.post(
         f"/api/v1/pages/{page.public_id}/incidents",
@@ -416,3 +416,17 @@ def test_an_unknown_page_is_not_found(client: Client, page: Page, key: str) -> N
     response = client.get("/api/v1/pages/nosuchpage00/incidents", headers={"Authorization": f"OAuth {key}"})
     assert response.status_code == 404
     assert list(response.json()) == ["error"]
+
+
+def test_requests_are_read_as_clients_write_them(client: Client, page: Page, component: Component, key: str) -> None:
+    headers = {"Authorization": f"OAuth {key}"}
+    assert client.get(f"/api/v1//pages/{page.public_id}//incidents.json/", headers=headers).json() == []
+    address = f"/api/v1/pages/{page.public_id}/components/{component.public_id}.json"
+    asked = client.patch(f"{address}?component[status]=major_outage&api_key={key}")
+    assert (asked.status_code, asked.json()["status"]) == (200, "major_outage")
+    sent = client.post(
+        f"/api/v1//pages/{page.public_id}/incidents.json", {"incident[name]": "By parts"}, headers=headers
+    )
+    assert (sent.status_code, sent.json()["name"]) == (201, "By parts")
+    missing = client.get("/api/v1/nowhere", headers=headers)
+    assert (missing.status_code, list(missing.json())) == (404, ["error"])
