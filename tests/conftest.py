@@ -22,7 +22,6 @@ from status import files
 def publication_root(tmp_path: Path, settings: Settings) -> Path:
     settings.PUBLICATION_ROOT = tmp_path / "public"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 is slow on purpose
-    settings.REQUIRE_SECOND_FACTOR = False  # but for the tests that are about it
     return tmp_path / "public"
 
 

@@ -27,6 +27,7 @@ class Site:
     key: str  # of a program that may post updates
     session: str  # the cookie of a signed-in administrator
     folder: Path
+    environment: dict[str, str]  # for further processes of it
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
         )
         try:
             _wait_until_it_answers(port)
-            yield Site(port=port, folder=folder, **facts)
+            yield Site(port=port, folder=folder, environment=environment, **facts)
         finally:
             web.terminate()
             web.wait(10)
@@ -104,6 +105,7 @@ def _prepare() -> dict[str, object]:
     from incidents.models import Component, Page, User
     from incidents.permissions import Scope
     from incidents.services import declare_incident, post_update
+    from status import subscriptions
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True, is_superuser=True)
@@ -114,6 +116,7 @@ def _prepare() -> dict[str, object]:
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
     for incident in incidents:
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=ada)
+    subscriptions.add_by_staff(page, address="reader@example.com", author=ada)
     key, _row = people.create_key("load", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=ada)
     session = SessionStore()
     session[SESSION_KEY] = str(ada.pk)

@@ -274,6 +274,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: staff.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.add_channel(page, channel=STAFF, address="c@acme.example", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.reseal_channels(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.invite(
