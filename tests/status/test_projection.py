@@ -395,18 +395,20 @@ def test_an_update_costs_the_same_after_a_long_history(
     """Queries and files; bench/publish measures the time."""
     components = [make_component(f"Component {number}") for number in range(3)]
 
-    def cost(title: str, component: Component) -> tuple[int, int]:
+    def cost(title: str) -> tuple[int, int]:
         row = declare(title)
         publication.publish(page)
         with CaptureQueriesContext(connection) as queries:
             post_update(row, status=RESOLVED, body="Over.", author=author, components=[(components[0], SLOW)])
             written = publication.publish(page).written
+        # As before, so that the next one changes as much.
+        catalogue.set_component_status(components[0], status=UP, author=author)
         return len(queries), len(written)
 
     with time_machine.travel(NOW, tick=True):
         make_history(page, components, author, count=10, before=NOW - timedelta(days=91), apart=timedelta(hours=3))
         publication.publish(page)
-        few = cost("First", components[0])
+        few = cost("First")
         make_history(page, components, author, count=300, before=NOW - timedelta(days=95), apart=timedelta(hours=3))
         publication.publish(page, rebuild=True)
-        assert cost("Second", components[1]) == few
+        assert cost("Second") == few
