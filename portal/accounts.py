@@ -23,6 +23,7 @@ from requests import RequestException
 
 from incidents.models import User
 from incidents.permissions import PUBLISHING, allows
+from portal import again
 from status.serving import caller
 
 if TYPE_CHECKING:
@@ -59,12 +60,22 @@ class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
 
 
 class StaffMiddleware:
-    """Leads whoever may publish, and has no second factor yet, to the page where one is set up; logs refusals."""
+    """Leads whoever may publish, and has no second factor yet, to the page where one is set up; logs refusals.
+
+    What somebody sends who has been signed out meanwhile is not lost.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if (
+            request.method == "POST"
+            and not request.user.is_authenticated
+            and _is_staffs(request)
+            and again.is_own(request)
+        ):
+            return again.signed_out(request)
         if settings.REQUIRE_SECOND_FACTOR and _lacks_second_factor(request):
             messages.warning(request, _("You may publish, so set up a second factor for your sign-in first."))
             return redirect("mfa_activate_totp")
@@ -74,12 +85,16 @@ class StaffMiddleware:
         return response
 
 
+def _is_staffs(request: HttpRequest) -> bool:
+    """Whether this is one of the pages that take a signed-in member of staff."""
+    path = request.path_info
+    open_pages = (reverse("account_base"), reverse("admin:jsi18n"), reverse("admin:login"))
+    return path.startswith(reverse("admin:index")) and not path.startswith(open_pages)
+
+
 def _lacks_second_factor(request: HttpRequest) -> bool:
-    path, own = request.path_info, reverse("account_base")
-    if not path.startswith(reverse("admin:index")) or path.startswith((own, reverse("admin:jsi18n"))):
-        return False
     user = request.user
-    if not isinstance(user, User) or not any(allows(user, verb) for verb in PUBLISHING):
+    if not (_is_staffs(request) and isinstance(user, User) and any(allows(user, verb) for verb in PUBLISHING)):
         return False
     return not Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
 

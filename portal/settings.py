@@ -187,6 +187,7 @@ if environment.text("OIDC_ISSUER"):
         ],
     }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+CSRF_FAILURE_VIEW = "portal.again.csrf_failure"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 SECURE_SSL_REDIRECT = IS_HTTPS

@@ -15,7 +15,16 @@ from django.utils.functional import cached_property
 from incidents.admin import history
 from incidents.admin.incident import updates_of
 from incidents.lifecycle import ENDED
-from incidents.models import ActionItem, Component, Incident, IncidentRole, IncidentUpdate, TimelineEntry, User
+from incidents.models import (
+    ActionItem,
+    Component,
+    Incident,
+    IncidentRole,
+    IncidentUpdate,
+    PlannedUpdate,
+    TimelineEntry,
+    User,
+)
 from portal.console import advice
 from status.models import Delivery
 
@@ -52,6 +61,10 @@ class Room:
     @cached_property
     def latest(self) -> IncidentUpdate | None:
         return next((update for update in self.updates if update.withdrawn_at is None), None)
+
+    @cached_property
+    def planned(self) -> list[PlannedUpdate]:
+        return list(self.incident.planned.open().select_related("author"))
 
     @cached_property
     def last_public(self) -> IncidentUpdate | None:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from incidents.admin.base import TWICE, accepted, acting
 from incidents.errors import Forbidden
 from incidents.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
+from incidents.forms.planned import PlanForm
 from incidents.forms.role import RoleForm
 from incidents.forms.template import is_chosen
 from incidents.forms.timeline import OutcomeForm, QuickNoteForm
@@ -36,6 +37,7 @@ View = Callable[..., HttpResponse]
 # The verbs that the room has forms for, by their address.
 FORMS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
+    "plan": PlanForm,
     "publish": PublishForm,
     "withdraw": WithdrawalForm,
     "note": QuickNoteForm,
@@ -43,6 +45,7 @@ FORMS: dict[str, type[IncidentForm]] = {
 }
 DONE: dict[type[IncidentForm], StrPromise] = {
     UpdateForm: gettext_lazy("The update is posted."),
+    PlanForm: gettext_lazy("The update is planned. It stands beside the timeline until its time."),
     PublishForm: gettext_lazy("The incident is public."),
     WithdrawalForm: gettext_lazy("The update is taken back. Nobody was told of it."),
     QuickNoteForm: gettext_lazy("Noted."),
@@ -87,6 +90,8 @@ def live(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
     incident = found(public_id)
+    if name in ("update", "plan"):  # one composer: with a time it is for later
+        name = "plan" if request.POST.get("due_at") else "update"
     form = FORMS[name](acting(request), incident, request.POST)
     try:
         require(form.author, form.verb)
@@ -168,7 +173,7 @@ def forms_of(request: HttpRequest, incident: Incident, sent: dict[str, IncidentF
         return form
 
     is_publishing = "publish" in sent or ("publish" in request.GET and incident.visibility == Visibility.INTERNAL)
-    compose_name = "publish" if is_publishing else "update"
+    compose_name = "publish" if is_publishing else "plan" if "plan" in sent else "update"
     compose = form_of(compose_name)
     wanted = request.GET.get("status")
     if isinstance(compose, MessageForm) and not compose.is_bound and wanted in IncidentStatus.values:
@@ -176,6 +181,7 @@ def forms_of(request: HttpRequest, incident: Incident, sent: dict[str, IncidentF
     return {
         "compose": compose,
         "compose_name": compose_name,
+        "plan": None if is_publishing else form_of("plan"),
         "note": form_of("note"),
         "withdrawal": form_of("withdraw"),
     }

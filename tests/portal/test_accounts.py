@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from incidents.admin import history
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import User
+from incidents.models import Incident, Page, User
 from incidents.people import save_staff, service_user
 from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
@@ -147,6 +147,35 @@ def test_signing_in_and_changing_a_password_are_in_the_history_and_the_password_
     assert newest.history_change_reason == "Password set"
     assert not hasattr(newest, "password")
     assert any(change.name == "Last login" for entry in history.of_row(author) for change in entry.changes)
+
+
+def test_what_is_sent_after_the_session_ended_comes_back_to_be_sent_again(author: User, page: Page) -> None:
+    """Without a script: the form, signed out, is kept on a page; signed in again, it is sent once more and done."""
+    client = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": "same-origin"})
+    client.force_login(author)
+    declare = reverse("admin:incidents_incident_add")
+    form = filled(client.get(declare), title="Checkout fails", body="Line one\nline two.")
+    client.logout()
+    kept = client.post(declare, form)
+    assert kept.status_code == 403
+    assert "You are not signed in any more" in kept.text
+    sent = filled(kept)
+    assert (sent["title"], sent["body"]) == ("Checkout fails", "Line one\nline two.")
+
+    client.force_login(author)
+    once_more = client.post(declare, sent | {"csrfmiddlewaretoken": "x" * 64})
+    assert "opened before you signed in" in once_more.text
+    assert client.post(declare, filled(once_more)).status_code == 302
+    assert Incident.objects.get().title == "Checkout fails"
+
+
+def test_what_another_site_sends_is_not_shown_as_one_s_own(author: User) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": "cross-site"})
+    declare = reverse("admin:incidents_incident_add")
+    assert client.post(declare, {"title": "Planted"}).status_code == 403
+    client.force_login(author)
+    assert "Planted" not in client.post(declare, {"title": "Planted"}).text
+    assert not Incident.objects.exists()
 
 
 # --- The company's identity provider ----------------------------------------------------------------------------------

@@ -188,6 +188,20 @@ def test_who_posts_meanwhile_is_shown_before_anything_is_published(staff: Client
     assert staff.post(room(told, "update"), again).status_code == 302, "the second time it is meant"
 
 
+def test_an_update_is_written_now_for_a_time_to_come(staff: Client, told: Incident) -> None:
+    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1), told.page.zone).strftime("%Y-%m-%dT%H:%M")
+    words = {"status": "monitoring", "body": "It is being watched.", "seen": told.updates.get().public_id}
+    act = room(told, "update")
+    past = staff.post(act, words | {"due_at": "2020-01-01T10:00"})
+    assert "It is being watched." in past.text
+    assert not told.planned.exists()
+    assert staff.post(act, words | {"due_at": tomorrow}).status_code == 302
+    assert told.updates.count() == 1
+    page = staff.get(room(told)).text
+    assert "Planned updates" in page
+    assert "It is being watched." in page
+
+
 def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, settings: Settings) -> None:
     staff.post(room(told, "update"), filled(staff.get(room(told)), "compose", body="Wrong words."))
     page = staff.get(room(told))
@@ -423,4 +437,4 @@ def test_a_room_asks_as_often_with_a_thousand_rows_as_with_ten(
     few = [queries(path) for path in paths]
     fill(1000)
     assert [queries(path) for path in paths] == few
-    assert few[0] < 30
+    assert few[0] <= 30

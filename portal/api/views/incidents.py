@@ -15,7 +15,6 @@ from django.shortcuts import get_object_or_404
 from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
@@ -23,7 +22,7 @@ from rest_framework.response import Response
 
 from incidents import maintenance, services
 from incidents.errors import InvalidInput
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
+from incidents.lifecycle import USUAL_SENTENCES, ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import Component, Incident, IncidentUpdate, Page
 from incidents.models.incident import IncidentQuerySet
 from incidents.permissions import Scope
@@ -32,20 +31,6 @@ from portal.api.serializers.base import Slice
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 from portal.api.views.components import unknown_component
 from status.projection import Reader, today
-
-# What Statuspage's own forms begin with: a program need not bring a sentence, a reader needs one.
-USUAL_SENTENCES = {
-    IncidentStatus.INVESTIGATING: gettext_lazy("We are currently investigating this issue."),
-    IncidentStatus.IDENTIFIED: gettext_lazy("The issue has been identified and a fix is being implemented."),
-    IncidentStatus.MONITORING: gettext_lazy("A fix has been implemented and we are monitoring the results."),
-    IncidentStatus.RESOLVED: gettext_lazy("This incident has been resolved."),
-    IncidentStatus.SCHEDULED: gettext_lazy("We will be undergoing scheduled maintenance during this time."),
-    IncidentStatus.IN_PROGRESS: gettext_lazy(
-        "Scheduled maintenance is currently in progress. We will provide updates as necessary."
-    ),
-    IncidentStatus.VERIFYING: gettext_lazy("Verification is currently underway for the maintenance items."),
-    IncidentStatus.COMPLETED: gettext_lazy("The scheduled maintenance has been completed."),
-}
 
 
 class IncidentView(PageView):
