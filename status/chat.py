@@ -108,7 +108,7 @@ def _outcome(delivery: Claimed, network: Network, authorities: str) -> Outcome:
 def _talk(url: str, title: str, body: str, network: Network, authorities: str = "") -> Answer:
     with _guarding(network) as guard:
         environment = {
-            "PATH": os.environ.get("PATH", ""),
+            "PATH": os.defpath,
             "HTTPS_PROXY": guard.address,
             "HTTP_PROXY": guard.address,
             "ALL_PROXY": guard.address,

@@ -200,8 +200,12 @@ def test_a_mistake_of_ours_is_not_called_an_outage(client: Client, name: str) ->
 
 
 @pytest.mark.parametrize(("address", "kind"), [("/away", "text/html"), ("/api/v1/away", "application/json")])
-def test_a_body_that_is_too_large_is_refused_with_a_sentence(client: Client, address: str, kind: str) -> None:
-    answer = client.post(address, b"x" * 1_000_000, content_type="application/x-www-form-urlencoded")
+def test_a_body_that_is_too_large_is_refused_with_a_sentence(
+    client: Client, settings: Settings, address: str, kind: str
+) -> None:
+    answer = client.post(
+        address, b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1), content_type="application/x-www-form-urlencoded"
+    )
     assert answer.status_code == 413
     assert answer["Content-Type"].startswith(kind)
     assert "larger than" in answer.text
