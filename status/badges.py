@@ -62,4 +62,12 @@ def _badge(name: str, words: str, tone: str) -> bytes:
 
 def _length(text: str) -> int:
     """About how long it is in a font of 12 units; the drawing makes it just so long, whatever font the reader has."""
-    return sum(12 if east_asian_width(letter) in "WF" else 7 for letter in text)
+    return sum(_width(letter) for letter in text)
+
+
+def _width(letter: str) -> int:
+    if east_asian_width(letter) in "WF":
+        return 12
+    if letter in "ijlftrI .,:;'!|()[]":
+        return 5
+    return 11 if letter in "mwMW@%" else 8 if letter.isupper() else 7

@@ -41,7 +41,7 @@ from incidents.models import (
     Page,
 )
 from status import reports, snapshot
-from status.uptime import Change, Span, overlaid, uptime
+from status.uptime import Change, Span, intervals, overlaid, uptime
 
 BAR_DAYS = 90
 PAST_DAYS = 15
@@ -119,7 +119,7 @@ class Reader:
         unresolved = self._keys(self._public.unresolved().order_by())  # SQLite reads all history for an order
         realtime = self._keys(self._public.realtime()[:NEWEST])
         planned = self._keys(self._public.maintenances()[:NEWEST])
-        past = self._keys(self._public.filter(first_posted_at__gte=self._midnight(days[-1])))
+        past = self._keys(self._public.filter(first_posted_at__gte=self.midnight(days[-1])))
         found = self._read(self._public.filter(pk__in={*unresolved, *realtime, *planned, *past}))
         open_incidents = tuple(each for each in found.values() if each.is_open and not each.is_maintenance)
         maintenances = [each for each in found.values() if each.is_open and each.is_maintenance]
@@ -339,7 +339,7 @@ class Reader:
     def month(self, month: str) -> snapshot.Month:
         """What was first posted in `month` ("2023-01"), and its nearest neighbours that have something."""
         first = date.fromisoformat(f"{month}-01")
-        start, end = self._midnight(first), self._midnight((first + timedelta(days=32)).replace(day=1))
+        start, end = self.midnight(first), self.midnight((first + timedelta(days=32)).replace(day=1))
         incidents = tuple(self._read(self._public.filter(first_posted_at__gte=start, first_posted_at__lt=end)).values())
         return snapshot.Month(
             page=replace(self.page, updated_at=max((each.updated_at for each in incidents), default=start)),
@@ -348,6 +348,34 @@ class Reader:
             previous=self._month_of(self._public.filter(first_posted_at__lt=start).first()),
             next=self._month_of(self._public.filter(first_posted_at__gte=end).last()),
         )
+
+    def record(self, month: str) -> snapshot.MonthRecord:
+        """`month` as open data: with how the components were, up to its end or to the newest public fact."""
+        first = date.fromisoformat(f"{month}-01")
+        after = (first + timedelta(days=32)).replace(day=1)
+        is_running = self.today < after
+        last = min(after - timedelta(days=1), self.today)
+        rows = [row for row in self._components.values() if row.deleted_at is None and row.showcase]
+        logs = self._logs(rows, first, last)
+        end = self.midnight(after)
+        return snapshot.MonthRecord(
+            month=self.month(month),
+            components=tuple(self._component(row) for row in rows),
+            intervals=tuple(
+                snapshot.Interval(row.public_id, row.name, status, begin, until)
+                for row in rows
+                for begin, until, status in intervals(logs[row.pk], None if is_running else end)
+            ),
+            uptimes=self._uptimes(rows, first, last, as_of=self.page.updated_at if is_running else end, logs=logs),
+        )
+
+    def span(self, since: datetime | None = None) -> list[str]:
+        """Every month from this instant on, or else from the first public incident on, oldest first."""
+        oldest = since or self._public.values_list("first_posted_at", flat=True).last()
+        first = min(oldest.astimezone(self._zone).date(), self.today) if oldest else self.today
+        count = (self.today.year - first.year) * 12 + self.today.month - first.month
+        indexes = range(first.year * 12 + first.month - 1, first.year * 12 + first.month + count)
+        return [f"{index // 12:04}-{index % 12 + 1:02}" for index in indexes]
 
     def months(self) -> list[str]:
         """Every month that has something, oldest first."""
@@ -360,7 +388,7 @@ class Reader:
     def month_name(self, instant: datetime) -> str:
         return f"{instant.astimezone(self._zone):%Y-%m}"
 
-    def _midnight(self, day: date) -> datetime:
+    def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self._zone).astimezone(UTC)
 
     def _full_name(self, row: Component) -> str:
@@ -404,23 +432,37 @@ class Reader:
         rows = [row for row in self._components.values() if row.deleted_at is None and row.public_id in public_ids]
         return self._uptimes(rows, first, last, as_of=timezone.now())
 
-    def _uptimes(
-        self, rows: list[Component], first: date, last: date, *, as_of: datetime
-    ) -> tuple[snapshot.Uptime, ...]:
-        since = self._midnight(first)
+    def _logs(self, rows: list[Component], first: date, last: date) -> dict[int, list[Change]]:
+        """What the public saw of each, by primary key, from `first`'s midnight to `last`'s end."""
+        since, end = self.midnight(first), self.midnight(last + timedelta(days=1))
         keys = [row.pk for row in rows]
         current = Component.objects.filter(pk__in=keys).with_status(since)
         logs = {row.pk: [Change(since, row.current)] for row in current}
-        within = ComponentStatusChange.objects.standing().filter(component__in=keys, effective_at__gt=since)
+        within = ComponentStatusChange.objects.standing().filter(
+            component__in=keys, effective_at__gt=since, effective_at__lt=end
+        )
         for change in within.order_by("effective_at", "id"):
             log = logs[change.component_id]
             if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
                 log.append(Change(change.effective_at, change.status))
         spans = self._spans(keys, since)
+        told = {key: overlaid(log, spans.get(key, [])) for key, log in logs.items()}
+        return {key: [change for change in log if change.at < end] for key, log in told.items()}
+
+    def _uptimes(
+        self,
+        rows: list[Component],
+        first: date,
+        last: date,
+        *,
+        as_of: datetime,
+        logs: dict[int, list[Change]] | None = None,
+    ) -> tuple[snapshot.Uptime, ...]:
+        logs = logs or self._logs(rows, first, last)
         return tuple(
             uptime(
                 row.public_id,
-                overlaid(logs[row.pk], spans.get(row.pk, [])),
+                logs[row.pk],
                 counts_from=row.start_date or row.created_at.astimezone(self._zone).date(),
                 first=first,
                 today=last,

@@ -10,13 +10,16 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from incidents.lifecycle import Kind
 from incidents.models import MetricFeed, OutboxEvent, Page
-from status import charts, documents, files, projection
+from status import charts, documents, files, open_data, projection
 from status.documents import Documents
 from status.projection import Reader
 
@@ -55,7 +58,7 @@ def publish(page: Page, *, patience: float = 60.0, is_fast: bool = False, rebuil
     report = Report()
     with files.locked(root, patience=patience):
         page.refresh_from_db()
-        events = list(OutboxEvent.objects.unpublished().filter(page=page).select_related("update").order_by("id"))
+        events = list(_unpublished(page))
         if not page.is_published:
             files.empty(root)
         else:
@@ -104,12 +107,19 @@ def draw(page: Page) -> bool:
 
 def is_due(page: Page) -> bool:
     """Whether something is unpublished, or a new day has begun in the page's zone."""
-    try:
-        state = json.loads((files.folder(page.public_id) / STATE).read_bytes())
-    except (OSError, ValueError):
+    state = _state(files.folder(page.public_id))
+    if not state:
         return page.is_published
     is_stale = page.is_published and state.get("date") != projection.today(page).isoformat()
     return is_stale or OutboxEvent.objects.unpublished().filter(page=page).exists()
+
+
+def _state(root: Path) -> dict[str, str]:
+    """Of the last complete publication; empty when it cannot be read."""
+    try:
+        return dict(json.loads((root / STATE).read_bytes()))
+    except (OSError, ValueError):
+        return {}
 
 
 def beat(page: Page) -> None:
@@ -133,6 +143,11 @@ def differences(page: Page) -> list[str]:
         return sorted({*wrong, *(files.tracked(root) - expected)})
 
 
+def _unpublished(page: Page) -> QuerySet[OutboxEvent]:
+    rows = OutboxEvent.objects.unpublished().filter(page=page).order_by("id")
+    return rows.select_related("update", "component_change", "incident")
+
+
 def _is_page_wide(event: OutboxEvent) -> bool:
     return event.kind == OutboxEvent.Kind.PAGE_CHANGED
 
@@ -152,9 +167,12 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
     gone |= {documents.path_of_report(row.postmortem.public_id) for row in touched if row.postmortem}
     gone |= {documents.path_of_month(month) for month in months}
+    root = files.folder(page.public_id)
+    known = open_data.entries(files.read(root, open_data.INDEX))
+    gone |= {path for month in known.keys() - set(reader.span()) for path in open_data.paths_of(month)}
 
     def is_published(month: str) -> bool:
-        return (files.folder(page.public_id) / documents.path_of_month(month)).exists()
+        return (root / documents.path_of_month(month)).exists()
 
     def render() -> Iterator[Documents]:
         site = reader.site()
@@ -167,6 +185,7 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
         yield {p: c for m in read.values() if m.incidents for p, c in documents.of_month(m).items()}
         if any(map(_is_page_wide, events)):  # which metrics there are may have changed
             yield documents.of_metrics(reader.page, reader.metrics(charts.SPAN))
+        yield from _data(reader, known, months.union(reader.span(_restless_since(root, reader, events))))
         newest = site.last_month and (read.get(site.last_month) or reader.month(site.last_month))
         yield documents.of_site(site, newest or None)
 
@@ -181,8 +200,39 @@ def _everything(page: Page, reader: Reader) -> Iterator[Documents]:
     for month in reader.months():
         newest = reader.month(month)
         yield documents.of_month(newest)
+    yield from _data(reader, {}, set())
     yield documents.of_metrics(reader.page, reader.metrics(charts.SPAN))
     yield documents.of_site(reader.site(), newest)
+
+
+def _data(reader: Reader, known: dict[str, open_data.Entry], due: set[str]) -> Iterator[Documents]:
+    """The open data of the months that are due, or of which nothing is known; then the index of all."""
+    entries = {}
+    for month in reader.span():
+        if month in known and month not in due:
+            entries[month] = known[month]
+        else:
+            found = open_data.documents(reader.record(month))
+            entries[month] = open_data.entry(found)
+            yield found
+    yield {open_data.INDEX: open_data.index(reader.page, entries)}
+
+
+def _restless_since(root: Path, reader: Reader, events: list[OutboxEvent]) -> datetime:
+    """From when on components may have had another status than the published data says."""
+    # What was not over on the day of the last publication went on.
+    day = date.fromisoformat(_state(root).get("date", reader.today.isoformat()))
+    found = [reader.midnight(min(day, reader.today))]
+    for event in events:
+        if event.component_change:
+            found.append(event.component_change.effective_at)
+        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:  # its words alone
+            continue
+        if event.update:
+            found.append(event.update.display_at)
+        if event.incident and event.incident.kind == Kind.MAINTENANCE and event.incident.first_posted_at:
+            found.append(event.incident.first_posted_at)  # it may lie over its components no more
+    return min(found)
 
 
 def _of_incidents(reader: Reader, keys: list[int]) -> Documents:

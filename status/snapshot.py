@@ -303,3 +303,24 @@ class Month:
     incidents: tuple[Incident, ...]  # newest first, incidents and maintenances
     previous: str | None  # the nearest earlier month that has incidents
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """While a component had a status that is not operational, cut where a month begins and ends."""
+
+    component_id: str
+    component_name: str
+    status: str
+    begin: datetime
+    end: datetime | None  # None: it still is so
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRecord:
+    """A month as open data; components are those that show their uptime."""
+
+    month: Month
+    components: tuple[Component, ...]
+    intervals: tuple[Interval, ...]
+    uptimes: tuple[Uptime, ...]

@@ -52,6 +52,16 @@ def overlaid(changes: Sequence[Change], spans: Sequence[Span]) -> list[Change]:
     return found
 
 
+def intervals(changes: Sequence[Change], end: datetime | None) -> list[tuple[datetime, datetime | None, str]]:
+    """Begin, end and status of each time that was not operational; the last one lasts until `end`."""
+    ends = [*(change.at for change in changes[1:]), end]
+    return [
+        (change.at, until, change.status)
+        for change, until in zip(changes, ends, strict=True)
+        if change.status != "operational"
+    ]
+
+
 def uptime(
     component_id: str,
     changes: Sequence[Change],
