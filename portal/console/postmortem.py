@@ -341,7 +341,7 @@ class Found:
 
     @property
     def is_dismissible(self) -> bool:
-        return self.stops and self.finding.level is not Level.BLOCK
+        return self.dismissal is None and self.finding.level is not Level.BLOCK
 
 
 def findings_of(postmortem: Postmortem) -> list[Found]:

@@ -45,17 +45,19 @@ def test_a_click_puts_the_text_right_and_the_record_says_who_did(
     assert "was changed meanwhile" in client.post(fix, follow=True).text
 
 
-def test_an_approver_lets_a_contradiction_stand_and_nobody_a_leak(
+def test_an_approver_lets_anything_stand_but_a_leak(
     client: Client, postmortem: Postmortem, address: str
 ) -> None:
     client.force_login(reader())
     shown = client.get(address).text
     assert shown.count("Stops the publication") == 2
-    (dismiss,) = links(shown, "dismiss")
-    typed = filled(client.get(dismiss), reason="The report is quoted.")
-    shown = client.post(dismiss, typed, follow=True).text
+    findings = links(shown, "dismiss")
+    assert len(findings) > 1, "the contradiction, and what is only a warning"
+    for dismiss in findings:
+        typed = filled(client.get(dismiss), reason="The report is quoted.")
+        shown = client.post(dismiss, typed, follow=True).text
     assert shown.count("Stops the publication") == 1
-    assert "The report is quoted." in shown
+    assert shown.count("The report is quoted.") == len(findings)
     assert links(shown, "dismiss") == []
 
 
