@@ -12,7 +12,10 @@ from incidents.services import post_update
 from tests.incidents.filled import filled
 from tests.reports import reader
 
-BODY = "## Why\n\nOn Monday, January 17, 2023 the pool ran dry.\n\n## How\n\nWe restarted db-prod-03. It will never happen again."
+BODY = (
+    "## Why\n\nOn Monday, January 17, 2023 the pool ran dry.\n\n"
+    "## How\n\nWe restarted db-prod-03. It will never happen again."
+)
 
 
 @pytest.fixture
@@ -45,9 +48,7 @@ def test_a_click_puts_the_text_right_and_the_record_says_who_did(
     assert "was changed meanwhile" in client.post(fix, follow=True).text
 
 
-def test_an_approver_lets_anything_stand_but_a_leak(
-    client: Client, postmortem: Postmortem, address: str
-) -> None:
+def test_an_approver_lets_anything_stand_but_a_leak(client: Client, postmortem: Postmortem, address: str) -> None:
     client.force_login(reader())
     shown = client.get(address).text
     assert shown.count("Stops the publication") == 2
