@@ -17,8 +17,10 @@ from pytest_django.live_server_helper import LiveServer
 from incidents import models, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, User
-from incidents.services import post_update
+from incidents.postmortems.writing import start_postmortem
+from incidents.services import declare_incident, post_update
 from incidents.templates import save_template
+from status import subscriptions
 from tests.services import CHROMIUM
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -221,6 +223,10 @@ def test_no_page_of_staff_keeps_anybody_out(
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=admin, components=affected)
     mitigation = models.TimelineEntry.Kind.MITIGATION
     timeline.note(incident, text="Restarting.", occurred_at=incident.created_at, kind=mitigation, author=admin)
+    over = declare_incident(incident.page, title="Over", author=admin)
+    post_update(over, status=IncidentStatus.RESOLVED, body="Done.", author=admin)
+    report = start_postmortem(over, author=admin)
+    reader = subscriptions.add_by_staff(incident.page, address="reader@example.com", author=admin)
     admin.is_superuser = True
     admin.save()
     wide, phone = ({"width": width, "height": 800} for width in (1280, 375))
@@ -229,7 +235,11 @@ def test_no_page_of_staff_keeps_anybody_out(
     lists = page.locator("th a[href*='/admin/']").evaluate_all("links => links.map(link => link.pathname)")
     room = f"/admin/incident/{incident.public_id}/"
     verbs = [f"/admin/incidents/incident/{incident.pk}/{verb}/" for verb in ("change", "update", "history", "note")]
-    more = ["/admin/audit/", "/admin/search/?q=API", f"/admin/incidents/component/{component.pk}/status/"]
+    more = ["/admin/audit/", "/admin/numbers/", "/admin/search/?q=API"]
+    more += [f"/admin/incidents/component/{component.pk}/{verb}/" for verb in ("status", "change", "history")]
+    rows = {"incidents/postmortem": report, "status/recipient": reader, "incidents/page": incident.page}
+    more += [f"/admin/{name}/{row.pk}/change/" for name, row in {**rows, "incidents/user": admin}.items()]
+    more += [f"/admin/account/{name}/" for name in ("2fa", "sessions", "password/change", "reauthenticate")]
     found = []
     for path in ["/admin/", room, "/admin/incidents/incident/add/", *verbs, *more, *sorted({*lists})]:
         answer = page.goto(path)
