@@ -213,7 +213,7 @@ class OccurrenceForm(TellingForm):
         self.act_on(facts.pop("which", Which.ONE) == Which.FOLLOWING, facts)
 
     def act_on(self, following: bool, facts: dict[str, Any]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each verb on a plan has its own, as in VerbForm
 
 
 class MoveForm(OccurrenceForm):

@@ -141,7 +141,7 @@ class One(PageView):
 
     def show(self) -> Any:
         """As GET shows it."""
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         self.target()
