@@ -148,7 +148,7 @@ def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]
     for old, new in _versions(records):
         is_deleted = getattr(new, "deleted_at", None) and not (old and old.deleted_at)
         differs = () if is_deleted else changes(old, new, leave_out)
-        if not (old is None or is_deleted or differs):
+        if not (old is None or is_deleted or differs or new.history_change_reason):
             continue  # touched without a new fact
         verb = _("deleted") if is_deleted else (_("changed") if old else _("created"))
         what = f"{capfirst(str(noun))}: {verb}"
