@@ -9,6 +9,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 import time_machine
@@ -200,7 +201,7 @@ def test_what_is_ahead_names_its_components_and_not_how_they_are_today(
 ) -> None:
     post(components=[(component, ComponentStatus.PARTIAL_OUTAGE)])
     start = timezone.now() + timedelta(days=3)
-    window = {"scheduled_for": start, "scheduled_until": start + timedelta(hours=1)}
+    window: Any = {"scheduled_for": start, "scheduled_until": start + timedelta(hours=1)}
     schedule_maintenance(page, title="Disks", body="We replace them.", author=author, components=[component], **window)
     mail = mail_to(recipient, newest())
     assert "- API\r\n" in body(mail, "plain")
