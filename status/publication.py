@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from incidents.lifecycle import Kind
-from incidents.models import MetricFeed, OutboxEvent, Page
+from incidents.models import IncidentUpdate, MetricFeed, OutboxEvent, Page
 from status import charts, documents, files, open_data, projection
 from status.documents import Documents
 from status.projection import Reader
@@ -163,7 +165,8 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
     touched = projection.touched_by(page, events)
     # An update that was taken back may have been the first: its incident is filed nowhere now.
     told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
-    months = {reader.month_name(instant) for instant in told if instant}
+    shown = _times_shown(events)
+    months = {reader.month_name(instant) for instant in chain(told, *shown.values()) if instant}
     gone = {path for row in touched for path in documents.paths_of_incident(row.public_id)}
     gone |= {documents.path_of_report(row.postmortem.public_id) for row in touched if row.postmortem}
     gone |= {documents.path_of_month(month) for month in months}
@@ -185,7 +188,7 @@ def _changed(page: Page, reader: Reader, events: list[OutboxEvent]) -> tuple[Ite
         yield {p: c for m in read.values() if m.incidents for p, c in documents.of_month(m).items()}
         if any(map(_is_page_wide, events)):  # which metrics there are may have changed
             yield documents.of_metrics(reader.page, reader.metrics(charts.SPAN))
-        yield from _data(reader, known, months.union(reader.span(_restless_since(root, reader, events))))
+        yield from _data(reader, known, months.union(reader.span(_restless_since(root, reader, events, shown))))
         newest = site.last_month and (read.get(site.last_month) or reader.month(site.last_month))
         yield documents.of_site(site, newest or None)
 
@@ -218,7 +221,19 @@ def _data(reader: Reader, known: dict[str, open_data.Entry], due: set[str]) -> I
     yield {open_data.INDEX: open_data.index(reader.page, entries)}
 
 
-def _restless_since(root: Path, reader: Reader, events: list[OutboxEvent]) -> datetime:
+def _times_shown(events: list[OutboxEvent]) -> dict[int, list[datetime]]:
+    """Every time that an update which was corrected has shown, by its key: its incident may have been filed there."""
+    corrected = {event.update_id for event in events if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED}
+    shown: dict[int, list[datetime]] = defaultdict(list)
+    rows = IncidentUpdate.history.filter(id__in=corrected).order_by()
+    for key, instant in rows.values_list("id", "display_at").distinct():
+        shown[key].append(instant)
+    return shown
+
+
+def _restless_since(
+    root: Path, reader: Reader, events: list[OutboxEvent], shown: dict[int, list[datetime]]
+) -> datetime:
     """From when on components may have had another status than the published data says."""
     # What was not over on the day of the last publication went on.
     day = date.fromisoformat(_state(root).get("date", reader.today.isoformat()))
@@ -226,7 +241,9 @@ def _restless_since(root: Path, reader: Reader, events: list[OutboxEvent]) -> da
     for event in events:
         if event.component_change:
             found.append(event.component_change.effective_at)
-        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:  # its words alone
+        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:
+            times = shown[event.update_id or 0]
+            found += times if len(times) > 1 else []  # else its words alone
             continue
         if event.update:
             found.append(event.update.display_at)

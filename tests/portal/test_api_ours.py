@@ -96,6 +96,29 @@ def test_what_a_maintenance_does_by_itself_is_told_and_changed(call: Call) -> No
     assert (plan.starts_by_itself, plan.ends_by_itself, plan.tells_at_end) == (True, True, False)
 
 
+def test_a_maintenance_reminds_when_a_program_says(call: Call) -> None:
+    def minutes() -> list[int]:
+        standing = MaintenancePlan.objects.get().reminders.filter(deleted_at=None)
+        return sorted(standing.values_list("minutes", flat=True))
+
+    made = call("POST", "incidents", {"incident": {"name": "Disks", **WINDOW, "reminder_intervals": "[1, 72, 0.5]"}})
+    assert made.status_code == 201, made.content
+    assert (made.json()["reminder_intervals"], made.json()["scheduled_remind_prior"]) == ("[0.5, 1, 72]", True)
+    assert minutes() == [30, 60, 72 * 60]
+    path = f"incidents/{made.json()['id']}"
+    for told, shown in (("12", "[12, 24]"), ([1, 24], None), ("[]", "[]")):
+        answer = call("PATCH", path, {"incident": {"reminder_intervals": told}})
+        assert (answer.status_code, answer.json()["reminder_intervals"]) == (200, shown), answer.content
+    assert minutes() == []
+    plans = MaintenancePlan.history.count()
+    again = call("PATCH", path, {"incident": call("GET", path).json()})
+    assert (again.status_code, MaintenancePlan.history.count()) == (200, plans), "as it was read, it changes nothing"
+    for wrong in ("[0]", "soon", "[-1]", '["a"]', "[1e999]", {"a": 1}, [[1]], 99, "[" * 9999):
+        assert call("PATCH", path, {"incident": {"reminder_intervals": wrong}}).status_code == 422, wrong
+    refused = call("POST", "incidents", {"incident": {"name": "Slow", "reminder_intervals": "[1]"}})
+    assert (refused.status_code, "promise" in refused.json()["error"]) == (422, True)
+
+
 def test_the_window_of_a_maintenance_is_moved_with_an_update(call: Call) -> None:
     path = f"incidents/{call('POST', 'incidents', {'incident': {'name': 'Disks', **WINDOW}}).json()['id']}"
     later = {"scheduled_for": "2030-01-11T20:00:00Z", "scheduled_until": "2030-01-11T22:00:00Z", "body": "A day later."}
