@@ -112,6 +112,10 @@ def set_component_status(
 
 
 def _pages(row: CatalogueRow) -> set[Page]:
+    """Where the public sees it: a page must not show that something internal changed."""
+    component = row.component if isinstance(row, ComponentListing) else row
+    if isinstance(component, Component) and component.visibility == Visibility.INTERNAL:
+        return set()
     if isinstance(row, Page):
         return {row}
     if isinstance(row, Component):

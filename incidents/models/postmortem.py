@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zoneinfo
-from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +36,6 @@ class PostmortemQuerySet(models.QuerySet["Postmortem"]):
 
     def unpublished(self) -> PostmortemQuerySet:
         return self.live().filter(revisions=None)
-
-    def overdue(self, today: date) -> PostmortemQuerySet:
-        """Those that should have been published before `today`."""
-        return self.unpublished().filter(due_on__lt=today)
 
     def about(self, components: Iterable[Component] | models.QuerySet[Component]) -> PostmortemQuerySet:
         """Those of incidents that affected one of `components`, the newest first."""
