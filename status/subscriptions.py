@@ -289,7 +289,8 @@ def sweep() -> None:
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN
-    unconfirmed = Recipient.objects.filter(state=State.UNCONFIRMED, deleted_at=None)
+    # Each page by itself, for the index begins with it.
+    unconfirmed = Recipient.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED, deleted_at=None)
     rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
     count = 0
     for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:
