@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.lifecycle import RUNNING, IncidentStatus, Kind, Visibility
+from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, MaintenanceReminder, Page, User
 from incidents.permissions import Verb
 from incidents.services import declare_incident, lock_live, post_update, save_checked
@@ -163,6 +163,12 @@ def named(incident: Incident) -> list[tuple[Component, None]]:
     return [(component, None) for component in incident.components().live().on(incident.page)]
 
 
+def usual_sentence(page: Page, status: IncidentStatus) -> str:
+    """What customers read of this step when nobody finds other words, in the language of their page."""
+    with translation.override(page.language):
+        return str(USUAL_SENTENCES[status])
+
+
 def check_order(scheduled_for: datetime, scheduled_until: datetime) -> None:
     if scheduled_until <= scheduled_for:
         raise InvalidInput(_("The window must end after it starts."), field="scheduled_until")
@@ -193,8 +199,7 @@ def _set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
     kept = {row.minutes: row for row in plan.reminders.filter(deleted_at=None)}
     for row in kept.values():
         if row.minutes not in wanted:
-            row.deleted_at = now
-            row.save(update_fields=["deleted_at", "updated_at"])
+            row.mark_deleted()
     for before in sorted(wanted):
         due_at = plan.scheduled_for - timedelta(minutes=before)
         row = kept.get(before) or MaintenanceReminder(plan=plan, minutes=before)

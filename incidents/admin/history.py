@@ -68,9 +68,11 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 
 def facts_of(incident: Incident) -> list[Entry]:
-    """How the facts of an incident changed, newest first; what its updates changed they tell themselves."""
-    *later, first = _newest_first(_entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"}))
-    return [*later, replace(first, changes=())]  # what it began with is no change
+    """How the facts of an incident and its plan changed, newest first; its updates tell what they changed."""
+    first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
+    if plan := getattr(incident, "plan", None):
+        later += _entries(plan, leave_out={"incident"})[1:]
+    return [*_newest_first(later), replace(first, changes=())]  # what it began with is no change
 
 
 def of_component(component: Component) -> list[Entry]:

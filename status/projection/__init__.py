@@ -161,10 +161,15 @@ class Reader:
         """
         return tuple(self._incidents.read(self._public.filter(pk__in=list(keys)), as_left=True).values())
 
+    def incidents_of(self, month: str) -> tuple[snapshot.Incident, ...]:
+        """Those first posted in `month` ("2023-01"), for their own documents too."""
+        start, end = map(self.midnight, _days(month))
+        posted = self._public.filter(first_posted_at__gte=start, first_posted_at__lt=end)
+        return tuple(self._incidents.read(posted, as_left=True).values())
+
     def month(self, month: str) -> snapshot.Month:
-        """What was first posted in `month` ("2023-01"), and its nearest neighbours that have something."""
-        first = date.fromisoformat(f"{month}-01")
-        start, end = self.midnight(first), self.midnight((first + timedelta(days=32)).replace(day=1))
+        """What was first posted in `month`, and its nearest neighbours that have something."""
+        start, end = map(self.midnight, _days(month))
         posted = self._public.filter(first_posted_at__gte=start, first_posted_at__lt=end)
         incidents = tuple(self._incidents.read(posted).values())
         return snapshot.Month(
@@ -175,17 +180,16 @@ class Reader:
             next=self._month_of(self._public.filter(first_posted_at__gte=end).last()),
         )
 
-    def record(self, month: str) -> snapshot.MonthRecord:
-        """`month` as open data: with how the components were, up to its end or to the newest public fact."""
-        first = date.fromisoformat(f"{month}-01")
-        after = (first + timedelta(days=32)).replace(day=1)
+    def record(self, month: snapshot.Month) -> snapshot.MonthRecord:
+        """A month as open data: with how the components were, up to its end or to the newest public fact."""
+        first, after = _days(month.month)
         is_running = self.today < after
         last = min(after - timedelta(days=1), self.today)
         rows = [row for row in self._components.live if row.showcase]
         logs = self._components.logs(rows, first, last)
         end = self.midnight(after)
         return snapshot.MonthRecord(
-            month=self.month(month),
+            month=month,
             components=tuple(self._components.shown(row) for row in rows),
             intervals=tuple(
                 snapshot.Interval(row.public_id, row.name, status, begin, until)
@@ -221,6 +225,12 @@ class Reader:
         """How these components of the page were from one day to another, up to this moment."""
         rows = [row for row in self._components.live if row.public_id in public_ids]
         return self._components.uptimes(self._components.logs(rows, first, last), first, last, timezone.now())
+
+
+def _days(month: str) -> tuple[date, date]:
+    """The first day of "2023-01", and the one after its last."""
+    first = date.fromisoformat(f"{month}-01")
+    return first, (first + timedelta(days=32)).replace(day=1)
 
 
 def showing(page: Page) -> models.QuerySet[Incident]:

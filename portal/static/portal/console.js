@@ -43,8 +43,10 @@
     const status = step && document.querySelector("#compose [name=status]");
     if (status && all("option", status).some((option) => option.value === step.dataset.step)) {
       event.preventDefault();
+      const body = status.form.querySelector("[name=body]");
       status.value = step.dataset.step;
-      status.form.querySelector("[name=body]").focus();
+      body.value ||= step.dataset.words;
+      body.focus();
     }
     const copy = event.target.closest("[data-copy]");
     if (copy) navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent.trim())
