@@ -42,7 +42,7 @@ def copy(django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker)
         except FileNotFoundError:
             return name
         return ""
-    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # Django's own
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute("SELECT FROM pg_database WHERE datname = %s AND datdba = current_user::regrole", [name])
         if not cursor.rowcount:
             return name
@@ -73,7 +73,7 @@ def _keep_file(name: str) -> None:
 
 
 def _keep_database(name: str) -> None:
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # Django's own
+    with connection._nodb_cursor() as cursor:
         with suppress(ProgrammingError, IntegrityError):  # another process was faster
             cursor.execute(f'CREATE DATABASE {name} TEMPLATE "{connection.settings_dict["NAME"]}"')
             cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
