@@ -88,9 +88,10 @@ def bare(address: str) -> str:
 def of_event(event: OutboxEvent) -> Message | None:
     """What its recipients are sent; None when there is nothing to tell any more: taken back, or no longer public."""
     page = event.page
-    reader = projection.Reader(page, projection.today(page))
     assert event.incident is not None, "only facts about incidents are told"
-    incident = next(iter(reader.incidents([event.incident.pk])), None)
+    with projection.consistent():
+        reader = projection.Reader(page, projection.today(page))
+        incident = next(iter(reader.incidents([event.incident.pk])), None)
     if incident is None:
         return None
     told: snapshot.IncidentUpdate | snapshot.Postmortem | snapshot.Commitment | None

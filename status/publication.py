@@ -12,10 +12,12 @@ import json
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from incidents.lifecycle import Kind
-from incidents.models import Incident, MetricFeed, OutboxEvent, Page
+from incidents.models import Incident, IncidentUpdate, MetricFeed, OutboxEvent, Page
 from status import charts, documents, files, open_data, projection, snapshot
 from status.documents import Documents
 from status.projection import Reader
@@ -193,9 +195,10 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
         # Events committed since are in this snapshot or publish themselves next.
         reader = Reader(page, projection.today(page))
         touched = projection.touched_by(page, events)
-        months = _months(reader, touched, events)
+        shown = _times_shown(events)
+        months = _months(reader, touched, events, shown)
         span, known = set(reader.span()), _known(root).keys()
-        due = months.union(reader.span(_restless_since(before, reader, events))) & span
+        due = months.union(reader.span(_restless_since(before, reader, events, shown))) & span
         at_once = sorted(due)[-MONTHS_AT_ONCE:]
         gone = _paths(touched, months) | {path for month in known - span for path in open_data.paths_of(month)}
         left = (due | span - known).difference(at_once).union(_rest(root)) & span
@@ -209,14 +212,28 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
     return report
 
 
-def _months(reader: Reader, touched: Iterable[Incident], events: Iterable[OutboxEvent]) -> set[str]:
+def _times_shown(events: Iterable[OutboxEvent]) -> dict[int, list[datetime]]:
+    """Every time that an update which was corrected has shown, by its key: its incident may have been filed there."""
+    corrected = {event.update_id for event in events if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED}
+    shown: dict[int, list[datetime]] = defaultdict(list)
+    rows = IncidentUpdate.history.filter(id__in=corrected).order_by()
+    for key, instant in rows.values_list("id", "display_at").distinct():
+        shown[key].append(instant)
+    return shown
+
+
+def _months(
+    reader: Reader, touched: Iterable[Incident], events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
+) -> set[str]:
     """The months in which these incidents are filed, or were."""
     # An update that was taken back may have been the first: its incident is filed nowhere now.
     told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
-    return {reader.month_name(instant) for instant in told if instant}
+    return {reader.month_name(instant) for instant in chain(told, *shown.values()) if instant}
 
 
-def _restless_since(before: State | None, reader: Reader, events: Iterable[OutboxEvent]) -> datetime:
+def _restless_since(
+    before: State | None, reader: Reader, events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
+) -> datetime:
     """From when on components may have had another status than the published data says."""
     # What was not over on the day of the last publication went on.
     day = date.fromisoformat(before.date) if before else reader.today
@@ -224,7 +241,9 @@ def _restless_since(before: State | None, reader: Reader, events: Iterable[Outbo
     for event in events:
         if event.component_change:
             found.append(event.component_change.effective_at)
-        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:  # its words alone
+        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:
+            times = shown[event.update_id or 0]
+            found += times if len(times) > 1 else []  # else its words alone
             continue
         if event.update:
             found.append(event.update.display_at)

@@ -78,9 +78,7 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> N
         incident.lock()
         incident.postmortem = None
         incident.save(update_fields=["postmortem", "updated_at"])
-    postmortem.deleted_at = timezone.now()
-    postmortem._change_reason = reason
-    postmortem.save(update_fields=["deleted_at", "updated_at"])
+    postmortem.mark_deleted(reason)
 
 
 # --- Incidents --------------------------------------------------------------------------------------------------------
@@ -174,8 +172,7 @@ def remove_section(section: PostmortemSection, *, author: User) -> None:
     """The record keeps what was in it."""
     lock_postmortem(section.postmortem)
     section.lock()
-    section.deleted_at = section.deleted_at or timezone.now()
-    section.save(update_fields=["deleted_at", "updated_at"])
+    section.mark_deleted()
     mark_edited(section.postmortem, author)
 
 

@@ -25,6 +25,8 @@ requests are left: `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset
 - A refusal is `{"error": "a sentence"}`, and then nothing was written: 401 without a key that fits, 403 when its
   scopes or page do not, 404, 409 and 412 when somebody else was faster, 422 for what cannot be, 429 with
   `Retry-After`, and 501 for what Statuspage has and this product does not.
+- Lists that Statuspage has are read by `page` and `per_page`. Those that we add answer `results` and `next`, the
+  address of what comes after them, which the header `Link` has, too: what is added meanwhile moves nothing.
 - A write with an `Idempotency-Key` is done once, however often it is sent within a day.
 - A single object has an `ETag`. Send it back as `If-Match`, and a write over somebody else's change is answered 412,
   with how the object is now in `current`.

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pytest_django import DjangoAssertNumQueries
 
@@ -252,6 +253,22 @@ def test_a_correction_changes_the_text_keeps_the_old_one_and_says_that_it_was_ed
     update = IncidentUpdate.objects.get()
     assert update.edited_at is not None
     assert [row.body for row in update.history.order_by("history_id")] == ["We look.", "We looked."]
+
+
+def test_the_time_shown_is_corrected_in_order_and_the_old_one_kept(call: Call, opened: Any) -> None:
+    call("PATCH", f"incidents/{opened['id']}", {"incident": {"status": "identified"}})
+    first = opened["incident_updates"][0]
+    path = f"incidents/{opened['id']}/incident_updates/{first['id']}"
+    same = call("PATCH", path, {"incident_update": first})
+    assert (same.status_code, IncidentUpdate.objects.first().edited_at) == (200, None)  # type: ignore[union-attr]
+    moved = call("PATCH", path, {"incident_update": {"display_at": "2026-01-10T10:00:00+01:00"}})
+    assert (moved.status_code, moved.json()["display_at"]) == (200, "2026-01-10T09:00:00.000Z")
+    update = IncidentUpdate.objects.get(public_id=first["id"])
+    assert [row.display_at == update.display_at for row in update.history.order_by("history_id")] == [False, True]
+    assert update.incident.first_posted_at == update.display_at
+    for late in ("2990-01-01T00:00:00Z", timezone.now().isoformat()):
+        refused = call("PATCH", path, {"incident_update": {"display_at": late}})
+        assert (refused.status_code, "time shown lies" in refused.json()["error"]) == (422, True)
 
 
 def test_components_are_listed_in_page_order(call: Call, make_component: Callable[..., Component]) -> None:

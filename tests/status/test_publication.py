@@ -208,6 +208,18 @@ def test_the_heartbeat_stops_while_a_fact_is_not_out(page: Page, incident: Incid
         assert heartbeat.read_bytes() != before
 
 
+def test_the_heartbeat_stops_while_the_day_is_not_out(page: Page) -> None:
+    with time_machine.travel(datetime(2026, 7, 1, 21, 30, tzinfo=UTC), tick=False):  # 23:30 in Rome
+        publish(page)
+    heartbeat = files.folder(page.public_id) / "heartbeat.json"
+    before = heartbeat.read_bytes()
+    with time_machine.travel(datetime(2026, 7, 1, 22, 30, tzinfo=UTC), tick=False):  # 0:30 in Rome
+        relay.heartbeat()
+        assert heartbeat.read_bytes() == before
+        publish(page)
+        assert heartbeat.read_bytes() != before
+
+
 def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothing_behind(
     page: Page, admin: User
 ) -> None:
