@@ -58,8 +58,7 @@ def delete(row: CatalogueRow, *, author: User) -> None:
             pages |= _pages(component)
             component.group = None
             component.save()
-    row.deleted_at = timezone.now()
-    row.save()
+    row.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
 
 

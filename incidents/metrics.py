@@ -38,8 +38,7 @@ def save_metric(metric: Metric, *, author: User) -> Metric:
 def delete_metric(metric: Metric, *, author: User) -> None:
     """Take it off the page; it stays in the record, and its points are dropped when they are old."""
     metric.lock()
-    metric.deleted_at = metric.deleted_at or timezone.now()
-    metric.save(update_fields=["deleted_at", "updated_at"])
+    metric.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
 
 

@@ -259,9 +259,7 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     """Take an incident off every page. It stays in the record, with who did it and why."""
     lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
-    incident.deleted_at = timezone.now()
-    incident._change_reason = reason
-    incident.save(update_fields=["deleted_at", "updated_at"])
+    incident.mark_deleted(reason)
 
 
 def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:

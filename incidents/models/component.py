@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Visibility, worst_status
-from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
 
@@ -41,10 +41,7 @@ _SHOWN = {
 }
 
 
-class ComponentQuerySet(models.QuerySet["Component"]):
-    def live(self) -> ComponentQuerySet:
-        return self.filter(deleted_at=None)
-
+class ComponentQuerySet(TrackedQuerySet["Component"]):
     def public(self) -> ComponentQuerySet:
         return self.live().filter(visibility=Visibility.PUBLIC)
 

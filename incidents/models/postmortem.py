@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.component import Component
 from incidents.models.page import Page, validate_time_zone
 from incidents.models.people import User
@@ -26,10 +26,7 @@ SECTION_LENGTH = 100_000
 REASON_LENGTH = 500
 
 
-class PostmortemQuerySet(models.QuerySet["Postmortem"]):
-    def live(self) -> PostmortemQuerySet:
-        return self.filter(deleted_at=None)
-
+class PostmortemQuerySet(TrackedQuerySet["Postmortem"]):
     def public(self) -> PostmortemQuerySet:
         """Those of which the public reads a revision now."""
         return self.live().filter(withdrawn_at=None, revisions__isnull=False).distinct()
