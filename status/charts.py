@@ -78,8 +78,8 @@ def _bounded(value: float) -> float:
 
 def _strokes(points: list[tuple[datetime, float]]) -> list[list[tuple[datetime, float]]]:
     """What is drawn without a break: of a metric that comes every hour an hour is no silence."""
-    waits = [later[0] - earlier[0] for earlier, later in pairwise(points)]
-    gap = max(GAP, 2.5 * median(waits)) if waits else GAP
+    waits = [(later[0] - earlier[0]).total_seconds() for earlier, later in pairwise(points)]
+    gap = max(GAP.total_seconds(), 2.5 * median(waits or [0.0]))
     strokes = [points[:1]] if points else []
     for point, wait in zip(points[1:], waits, strict=True):
         if wait > gap:

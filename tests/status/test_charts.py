@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,10 +15,16 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn(values: list[float], minutes: int = 1, **facts: object) -> ET.Element:
-    usual = {"decimal_places": 0, "y_min": None, "y_max": None, "is_axis_hidden": False, "description": ""}
+def drawn(values: list[float], minutes: int = 1, **facts: Any) -> ET.Element:
+    usual: dict[str, Any] = {
+        "decimal_places": 0,
+        "y_min": None,
+        "y_max": None,
+        "is_axis_hidden": False,
+        "description": "",
+    }
     points = tuple((NOON - timedelta(minutes=minutes * back), value) for back, value in enumerate(values))[::-1]
-    metric = snapshot.Metric(id="b1c2d3f4g5h6", name="Latency", suffix="ms", points=points, **usual | facts)  # type: ignore[arg-type]  # a table of differing facts
+    metric = snapshot.Metric(id="b1c2d3f4g5h6", name="Latency", suffix="ms", points=points, **usual | facts)
     return ET.fromstring(charts.chart(factory.page(), metric))
 
 
@@ -44,7 +51,7 @@ def strokes(drawing: ET.Element) -> list[str]:
     ],
 )
 def test_its_lines_are_at_round_numbers_and_nothing_is_drawn_outside(
-    values: list[float], facts: dict[str, object], ticks: list[str]
+    values: list[float], facts: dict[str, Any], ticks: list[str]
 ) -> None:
     drawing = drawn(values, **facts)
     last, *told = words(drawing)
