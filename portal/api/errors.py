@@ -77,4 +77,5 @@ def _sentences(detail: object, place: str = "") -> list[str]:
         ]
     if isinstance(detail, list):
         return [sentence for inner in detail for sentence in _sentences(inner, place)]
-    return [f"{place}: {detail}" if place else str(detail)]
+    sentence = str(detail) if str(detail).endswith((".", "”")) else f"{detail}."
+    return [f"{place}: {sentence}" if place else sentence]
