@@ -13,6 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from incidents import catalogue
@@ -114,6 +115,8 @@ def test_it_shows_what_is_open_until_it_is_closed_or_over(status_page: str, shop
     assert box["x"] + box["width"] == 375 - 16
     assert banner.evaluate("box => getComputedStyle(box).backgroundColor") == "rgb(255, 224, 138)"
 
+    found = Axe().run(tab).response["violations"]
+    assert not found, found
     tab.keyboard.press("Tab")
     tab.keyboard.press("Tab")
     expect(banner.get_by_role("button", name="Close")).to_be_focused()
