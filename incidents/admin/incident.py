@@ -190,6 +190,9 @@ class IncidentAdmin(RecordAdmin):
         facts = {name: form.cleaned_data[name] for name in form.changed_data}
         edit_incident(obj, author=acting(request), **cast(IncidentFacts, facts))
 
+    def response_post_save_change(self, request: HttpRequest, obj: Incident) -> HttpResponse:
+        return redirect(home(obj))
+
     def view_on_site(self, incident: Incident) -> str | None:
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 

@@ -29,6 +29,7 @@ def new_context(chromium: Browser) -> Iterator[NewContext]:
 
     def make(**options: Any) -> BrowserContext:
         contexts.append(chromium.new_context(**options))
+        contexts[-1].set_default_timeout(10_000)
         return contexts[-1]
 
     yield make

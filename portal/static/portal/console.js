@@ -40,11 +40,12 @@
   on("htmx:load", tick);
   on("click", (event) => {
     const step = event.target.closest("[data-step]");
-    const status = step && document.querySelector("#compose [name=status]");
-    if (status && all("option", status).some((option) => option.value === step.dataset.step)) {
+    const { status, body, seen } = (step && document.getElementById("compose")?.elements) || {};
+    const isNews = seen && seen.value !== step.dataset.latest && !body.value;  // the server's form knows of it
+    if (status && !isNews && all("option", status).some((option) => option.value === step.dataset.step)) {
       event.preventDefault();
       status.value = step.dataset.step;
-      status.form.querySelector("[name=body]").focus();
+      body.focus();
     }
     const copy = event.target.closest("[data-copy]");
     if (copy) navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent.trim())
