@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from incidents import outbox, people
 from incidents.authorship import service
 from incidents.errors import DomainError
-from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus
-from incidents.maintenance import lock_plan, named
+from incidents.lifecycle import RUNNING, IncidentStatus
+from incidents.maintenance import lock_plan, named, usual_sentence
 from incidents.models import Incident, MaintenancePlan, MaintenanceReminder, MaintenanceSeries, User
 from incidents.permissions import Verb
 from incidents.series import make_ahead
@@ -106,7 +106,8 @@ def tell_overrun(incident: Incident, *, author: User) -> bool:
     at = plan.ends_at
     plan.overran_at = timezone.now()
     plan.save(update_fields=["overran_at", "updated_at"])
-    body = _("The maintenance is taking longer than planned. We will say when it is over.")
+    with translation.override(incident.page.language):
+        body = _("The maintenance is taking longer than planned. We will say when it is over.")
     _post(plan, IncidentStatus(incident.status), at=at, author=author, notify=True, body=body)
     return True
 
@@ -136,13 +137,12 @@ def _post(
 ) -> None:
     incident = plan.incident
     latest = incident.latest_update()
-    with translation.override(incident.page.language):
-        post_update(
-            incident,
-            status=status,
-            body=body or str(USUAL_SENTENCES[status]),
-            author=author,
-            components=named(incident),
-            display_at=max(at, latest.display_at) if latest else at,
-            notify=notify,
-        )
+    post_update(
+        incident,
+        status=status,
+        body=body or usual_sentence(incident.page, status),
+        author=author,
+        components=named(incident),
+        display_at=max(at, latest.display_at) if latest else at,
+        notify=notify,
+    )

@@ -2,8 +2,8 @@
 
 A row of such a query is about one thing (an incident, a postmortem, an action item ...), by these names: `public_id`
 and `pk` of the thing, `title`, `on_page` (a page's key), `base_at` (the instant that counts), `person` (a user's key,
-or None) and `shown_at` (the key of the row whose admin page deals with it). To add a duty is to add a query here;
-whoever must be told is found, and told once, by `status.nudges`.
+or None) and `shown_at` (what names it in the address of the page where it is dealt with). To add a duty is to add a
+query here; whoever must be told is found, and told once, by `status.nudges`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Duty:
     to: To
     words: StrPromise
     pointless: timedelta | None = None
-    page: str = "incident_change"  # of the admin, where it can be dealt with
+    page: str = "room"  # where it can be dealt with, by the name of the address
 
 
 def due_at(duty: Duty, base_at: datetime) -> datetime:
@@ -80,15 +80,15 @@ def duties() -> list[Duty]:
             MORNING,
             To.PERSON,
             _("This measure is due today: “%(title)s”."),
-            page="postmortem_change",
+            page="admin:incidents_postmortem_change",
         ),
         Duty(
             "postmortem_due",
-            _about(reports, _day(), person=F("owner")),
+            _about(reports, _day(), person=F("owner"), at=F("pk")),
             MORNING,
             To.PERSON,
             _("The postmortem “%(title)s” is due today, and is not published."),
-            page="postmortem_change",
+            page="admin:incidents_postmortem_change",
         ),
         Duty("postmortem_missing", ended, 2 * DAY, To.COMMANDER, _("“%(title)s” has no postmortem yet.")),
         Duty("watched_long", watching, 4 * HOUR, To.COMMANDER, _("“%(title)s” is watched for hours. Is it resolved?")),
@@ -111,7 +111,7 @@ def duties() -> list[Duty]:
                 F("updated_at"),
                 page=F("incident__page"),
                 person=F("author"),
-                at=F("incident"),
+                at=F("incident__public_id"),
             ),
             timedelta(),
             To.PERSON,
@@ -136,7 +136,7 @@ def duties() -> list[Duty]:
 def _about(rows: QuerySet[Any], base: Any, *, page: Any = None, person: Any = None, at: Any = None) -> QuerySet[Any]:
     nobody = Value(None, output_field=IntegerField())
     about: QuerySet[Any] = rows.order_by().annotate(
-        base_at=base, on_page=page or F("page"), person=person or nobody, shown_at=at or F("pk")
+        base_at=base, on_page=page or F("page"), person=person or nobody, shown_at=at or F("public_id")
     )
     return about
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.lifecycle import RUNNING, IncidentStatus, Kind, Visibility
+from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, MaintenanceReminder, Page, User
 from incidents.permissions import Verb
 from incidents.services import declare_incident, lock_live, post_update, save_checked
@@ -161,6 +161,12 @@ def lock_plan(incident: Incident) -> MaintenancePlan:
 def named(incident: Incident) -> list[tuple[Component, None]]:
     """The components of a maintenance, to be named again by its next update."""
     return [(component, None) for component in incident.components().live().on(incident.page)]
+
+
+def usual_sentence(page: Page, status: IncidentStatus) -> str:
+    """What customers read of this step when nobody finds other words, in the language of their page."""
+    with translation.override(page.language):
+        return str(USUAL_SENTENCES[status])
 
 
 def check_order(scheduled_for: datetime, scheduled_until: datetime) -> None:

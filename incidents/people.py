@@ -52,6 +52,21 @@ def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
     user.groups.set(roles)
 
 
+@service(Verb.MANAGE_STAFF)
+def remove_second_factor(user: User, *, reason: str, author: User) -> None:
+    """For somebody who has lost it, recovery codes and all: they set up a new one when they sign in next.
+
+    A superuser's only a superuser may take away. Without one nothing is done.
+    """
+    if user.is_superuser and not author.is_superuser:
+        raise Forbidden(_("Only a superuser may take away a superuser's second factor."))
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    taken, _rows = row.authenticator_set.all().delete()
+    if taken:
+        row._change_reason = _("Second factor taken away: %(reason)s") % {"reason": reason}
+        row.save()
+
+
 @service(Verb.EDIT_CATALOGUE)
 def create_key(
     name: str,

@@ -127,6 +127,14 @@ def replay_seed(url: str) -> Page:
     maintenance = declare_incident(
         page, title="Database maintenance", author=author, kind=Kind.MAINTENANCE, visibility=Visibility.INTERNAL
     )
+    post_update(
+        maintenance,
+        status=IncidentStatus.COMPLETED,
+        body="It was completed without any errors in a few seconds.",
+        author=author,
+        display_at=_at(16, 1),
+        notify=False,
+    )
     incident = declare_incident(page, title=TITLE, author=author, severity=Severity.SEV2, caused_by=maintenance)
     edit_incident(
         incident,

@@ -85,6 +85,15 @@ class StaffMiddleware:
         return response
 
 
+def note_second_factor(instance: Authenticator, created: bool | None = None, **_signal: Any) -> None:
+    """Into the account's history, that what a sign-in asks for was set up or taken away; `created` is None for that."""
+    if created is not False:  # its use is no news
+        user = User.objects.get(pk=instance.user_id)
+        what = _("%(factor)s set up") if created else _("%(factor)s taken away")
+        user._change_reason = what % {"factor": instance.get_type_display()}
+        user.save()
+
+
 def _is_staffs(request: HttpRequest) -> bool:
     """Whether this is one of the pages that take a signed-in member of staff."""
     path = request.path_info

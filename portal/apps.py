@@ -3,20 +3,24 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 # What people manage on their own pages, or the table of rights says
-NOT_IN_THE_ADMIN = frozenset({"account", "auth", "socialaccount", "usersessions"})
+NOT_IN_THE_ADMIN = frozenset({"account", "auth", "mfa", "socialaccount", "usersessions"})
 
 
 class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from allauth.mfa.models import Authenticator
         from anymail.signals import tracking
         from django.contrib import admin
+        from django.db.models.signals import post_delete, post_save
 
         from incidents.admin.base import RecordAdmin
-        from portal import bounces
+        from portal import accounts, bounces
         from portal.console import preview
 
         RecordAdmin.preview = staticmethod(preview.of)
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
+        for signal in (post_save, post_delete):
+            signal.connect(accounts.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts")
         tracking.connect(bounces.on_event, dispatch_uid="portal.bounces")

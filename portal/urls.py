@@ -10,6 +10,7 @@ from portal import bounces
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/account/", include("portal.accounts")),
     path("admin/", include("portal.console.audit")),
+    path("admin/", include("portal.console.overview")),
     path("admin/", include("portal.console.page")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),

@@ -63,7 +63,8 @@ def path_of_report(public_id: str) -> str:
 
 
 def of_month(month: Month) -> Documents:
-    return {path_of_month(month.month): pages.month(month)}
+    """A month without incidents has none."""
+    return {path_of_month(month.month): pages.month(month)} if month.incidents else {}
 
 
 def path_of_month(month: str) -> str:

@@ -11,13 +11,16 @@ import fcntl
 import gzip
 import os
 import secrets
+import struct
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
 
+POLL = 0.01  # seconds between two looks at a lock that somebody has
 UNTRACKED = ("assets/", "heartbeat.json")  # old assets stay for pages that browsers still hold
 
 
@@ -25,8 +28,12 @@ class Busy(Exception):
     """Another process is publishing this page and did not finish in time."""
 
 
+def root() -> Path:
+    return Path(settings.PUBLICATION_ROOT)
+
+
 def folder(public_id: str) -> Path:
-    return Path(settings.PUBLICATION_ROOT) / "pages" / public_id
+    return root() / "pages" / public_id
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def locked(root: Path, *, patience: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > give_up_at:
                     raise Busy(str(root)) from None
-                time.sleep(0.01)
+                time.sleep(POLL)
         yield
 
 
@@ -58,12 +65,19 @@ def write(root: Path, documents: Mapping[str, bytes]) -> list[str]:
 
 
 def read(root: Path, path: str) -> bytes | None:
-    """The published bytes; None when the file or its `.gz` is missing."""
+    """The published bytes; None when the file or its `.gz` is missing, or they are not the same."""
     try:
         content = (root / path).read_bytes()
-        return content if (root / f"{path}.gz").exists() else None
-    except FileNotFoundError:
+        with (root / f"{path}.gz").open("rb") as twin:
+            twin.seek(-len(_trailer(content)), os.SEEK_END)
+            return content if twin.read() == _trailer(content) else None
+    except OSError:  # one is missing, or shorter than any gzip file
         return None
+
+
+def _trailer(content: bytes) -> bytes:
+    """How a gzip file of it ends (RFC 1952): a checksum of the content, and its length."""
+    return struct.pack("<II", zlib.crc32(content), len(content) & 0xFFFFFFFF)
 
 
 def remove(root: Path, path: str) -> bool:
@@ -82,15 +96,15 @@ def tracked(root: Path) -> set[str]:
 
 def link(hosts: Mapping[str, str]) -> None:
     """Point each host name at its page's public id, and drop names that are no longer any page's."""
-    root = Path(settings.PUBLICATION_ROOT) / "hosts"
-    root.mkdir(parents=True, exist_ok=True)
+    folder = root() / "hosts"
+    folder.mkdir(parents=True, exist_ok=True)
     for host, public_id in hosts.items():
         target = f"../pages/{public_id}"
-        if not (root / host).is_symlink() or str((root / host).readlink()) != target:
-            temporary = root / f".{host}.{secrets.token_hex(8)}"
+        if not (folder / host).is_symlink() or str((folder / host).readlink()) != target:
+            temporary = folder / f".{host}.{secrets.token_hex(8)}"
             temporary.symlink_to(target)
-            temporary.replace(root / host)
-    for entry in root.iterdir():
+            temporary.replace(folder / host)
+    for entry in folder.iterdir():
         if not entry.name.startswith(".") and entry.name not in hosts:
             entry.unlink(missing_ok=True)
 

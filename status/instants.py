@@ -1,6 +1,6 @@
 """Instants in a report's prose: `{{t 2023-01-17T16:02Z}}` becomes "16:02 UTC (17:02 CET)", with a date where it is new.
 
-What is no instant stays as it was typed; nothing like that is published, for `incidents.instants` finds it before.
+What is no instant stays as it was typed. Nothing like it is published: `incidents.postmortems.instants` finds it first.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
 from django.utils.html import format_html
@@ -24,7 +25,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from incidents.duties import duties
-from incidents.models import OutboxEvent, Page
+from incidents.models import Incident, OutboxEvent, Page
 from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
 from status.models import Nudge, Recipient
@@ -166,9 +167,15 @@ def of_nudge(nudge: Nudge) -> Message:
             sentence=sentence(nudge),
             moments=_moments(nudge.due_at, page),
             link=f"{settings.SITE_URL}{nudge.path}",
-            still=f"{settings.SITE_URL}{nudge.path.replace('/change/', '/still/')}" if is_promise(nudge) else "",
+            still=_still(nudge) if is_promise(nudge) else "",
         )
         return _compose(page, content, {}, is_for_staff=True)
+
+
+def _still(nudge: Nudge) -> str:
+    """Where one click says that there is nothing new."""
+    incident = Incident.objects.get(public_id=nudge.subject)
+    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_still', args=[incident.pk])}"
 
 
 def sentence(nudge: Nudge) -> str:

@@ -69,7 +69,7 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
             key=duty.key,
             subject=row["public_id"],
             title=row["title"][:500],
-            path=reverse(f"admin:incidents_{duty.page}", args=[row["shown_at"]]),
+            path=reverse(duty.page, args=[row["shown_at"]]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
             note=_why_not(duty, row, told[row["pk"]]),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from incidents.models import OutboxEvent, Page
@@ -13,24 +16,24 @@ from status import files, notifications, publication
 logger = logging.getLogger(__name__)
 
 LATE = timedelta(minutes=1)
+RUN = 5.0  # seconds that one tick goes through the history of a page
 
 
 def relay() -> int:
     """Publish every page that has something unpublished or a new day; returns how many.
 
-    A page that fails stops no other, and is tried again at the next tick.
+    Each page's news come before any page's history.
     """
     count = 0
-    for page in Page.objects.order_by("id"):
-        if not publication.is_due(page):
-            continue
-        try:
-            publication.publish(page, patience=1.0)
-            count += 1
-        except files.Busy:
-            logger.info("page %s is being published by another process", page)
-        except OSError:
-            logger.exception("page %s could not be published; the next tick tries again", page)
+    pages = list(Page.objects.order_by("id"))
+    for page in pages:
+        with _apart(page):
+            if publication.is_due(page):
+                publication.publish(page, patience=1.0, seconds=0)
+                count += 1
+    for page in pages:
+        with _apart(page):
+            publication.go_on(page, patience=1.0, seconds=RUN)
     return count
 
 
@@ -38,12 +41,8 @@ def draw() -> int:
     """Draw the charts of every page that measurements came for; returns of how many pages."""
     count = 0
     for page in Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id"):
-        try:
+        with _apart(page):
             count += publication.draw(page)
-        except files.Busy:
-            logger.info("page %s is being published by another process", page)
-        except OSError:
-            logger.exception("the charts of page %s could not be drawn; the next tick tries again", page)
     return count
 
 
@@ -57,8 +56,19 @@ def heartbeat() -> None:
     """Say on every page that it is current, but not on one whose newest facts are not out."""
     late = OutboxEvent.objects.unpublished().filter(created_at__lt=timezone.now() - LATE).values("page")
     for page in Page.objects.published().exclude(pk__in=late):
-        try:
+        with _apart(page):
             if files.folder(page.public_id).exists():
                 publication.beat(page)
-        except OSError:
-            logger.exception("the heartbeat of page %s could not be written", page)
+
+
+@contextmanager
+def _apart(page: Page) -> Iterator[None]:
+    """What fails of one page stops no other, and is tried again at the next tick."""
+    try:
+        yield
+    except files.Busy:
+        logger.info("page %s is being published by another process", page)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("page %s could not be published; the next tick tries again", page)

@@ -68,10 +68,18 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 
 def facts_of(incident: Incident) -> list[Entry]:
+<<<<<<< HEAD
     """How the facts and roles of an incident changed, newest first; what its updates changed they tell themselves."""
     *later, first = _newest_first(_entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"}))
     first = replace(first, changes=())  # what it began with is no change
     return _newest_first([*later, *_role_entries(incident), first])
+=======
+    """How the facts of an incident and its plan changed, newest first; its updates tell what they changed."""
+    first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
+    if plan := getattr(incident, "plan", None):
+        later += _entries(plan, leave_out={"incident"})[1:]
+    return [*_newest_first(later), replace(first, changes=())]  # what it began with is no change
+>>>>>>> main
 
 
 def of_component(component: Component) -> list[Entry]:
@@ -146,7 +154,7 @@ def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]
     for old, new in _versions(records):
         is_deleted = getattr(new, "deleted_at", None) and not (old and old.deleted_at)
         differs = () if is_deleted else changes(old, new, leave_out)
-        if not (old is None or is_deleted or differs):
+        if not (old is None or is_deleted or differs or new.history_change_reason):
             continue  # touched without a new fact
         verb = _("deleted") if is_deleted else (_("changed") if old else _("created"))
         what = f"{capfirst(str(noun))}: {verb}"

@@ -17,7 +17,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents import durations, promises
 from incidents.admin import history
 from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
 from incidents.forms.incident import (
@@ -33,40 +32,25 @@ from incidents.forms.incident import (
 from incidents.forms.maintenance import (
     AutomationForm,
     CancelForm,
-    CompleteForm,
     ExtendForm,
     MaintenanceForm,
     MoveForm,
-    StartForm,
 )
 from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from incidents.forms.role import RoleForm
 from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.models import (
-    ActionItem,
-    ComponentStatusChange,
-    Incident,
-    IncidentUpdate,
-    MaintenanceReminder,
-    OutboxEvent,
-    Postmortem,
-    User,
-)
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility
+from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
 from incidents.services import IncidentFacts, edit_incident
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-EARLIER = 5  # postmortems that an incident's page recalls
-
 # The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
 VERBS: dict[str, type[IncidentForm]] = {
     "update": UpdateForm,
-    "start": StartForm,
-    "complete": CompleteForm,
     "extend": ExtendForm,
     "move": MoveForm,
     "cancel": CancelForm,
@@ -81,8 +65,6 @@ VERBS: dict[str, type[IncidentForm]] = {
 }
 DONE = {
     UpdateForm: gettext_lazy("The update is posted."),
-    StartForm: gettext_lazy("The maintenance is in progress."),
-    CompleteForm: gettext_lazy("The maintenance is completed."),
     ExtendForm: gettext_lazy("The new expected end is on the page."),
     MoveForm: gettext_lazy("The maintenance is moved."),
     CancelForm: gettext_lazy("The maintenance is cancelled."),
@@ -197,36 +179,14 @@ class IncidentAdmin(RecordAdmin):
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 
     def tools(self, user: User, obj: Incident) -> list[tuple[str, StrPromise]]:
-        room = [(reverse("room", args=[obj.public_id]), gettext_lazy("Incident room"))]
-        verbs = [
-            (reverse(f"admin:incidents_incident_{name}", args=[obj.pk]), form.heading)
-            for name, form in VERBS.items()
-            if form.fits(obj) and allows(user, form.verb)
-        ]
-        return [*room, *verbs] if obj.kind == Kind.REALTIME else verbs
+        return [(home(obj), gettext_lazy("Room")), *((address, words) for _name, address, words in verbs(obj, user))]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         incident = self.get_object(request, unquote(object_id))
-        context = extra_context or {}
-        if incident:
-            earlier = Postmortem.objects.about(incident.components()).exclude(pk=incident.postmortem_id)
-            context |= {
-                "earlier": earlier.prefetch_related(
-                    models.Prefetch("action_items", ActionItem.objects.unfinished(), to_attr="unfinished")
-                )[:EARLIER],
-                "updates": updates_of(incident),
-                "timeline": incident.timeline.select_related("author"),
-                "reminders": MaintenanceReminder.objects.filter(plan__incident=incident, deleted_at=None),
-                "roles": incident.roles.active().select_related("user"),
-                "planned": incident.planned.open().select_related("author"),
-                "kept": promises.kept(incident.updates.all()),
-                "durations": durations.of(incident) if incident.kind == Kind.REALTIME else (),
-                "now": timezone.now(),
-                "may_correct": allows(acting(request), CorrectionForm.verb) and incident.deleted_at is None,
-            }
-        return super().change_view(request, object_id, form_url, context)
+        context = {"badges": badges(incident)} if incident else {}
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def history_of(self, obj: Incident) -> Sequence[history.Entry]:
         return history.of_incident(obj)
@@ -258,7 +218,7 @@ class IncidentAdmin(RecordAdmin):
     def _done(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         incident = form.incident
         messages.success(request, DONE[type(form)])
-        if isinstance(form, (UpdateForm, CompleteForm)) and incident.is_ended:
+        if isinstance(form, UpdateForm) and incident.is_ended:
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
@@ -309,9 +269,39 @@ class IncidentAdmin(RecordAdmin):
 
 def home(incident: Incident) -> str:
     """The address at which staff work on it."""
-    if incident.kind == Kind.REALTIME:
-        return reverse("room", args=[incident.public_id])
-    return reverse("admin:incidents_incident_change", args=[incident.pk])
+    return reverse("room", args=[incident.public_id])
+
+
+def verbs(incident: Incident, user: User) -> list[tuple[str, str, StrPromise]]:
+    """(name, address, words) of what `user` may do now on a page of its own."""
+    return [
+        (name, reverse(f"admin:incidents_incident_{name}", args=[incident.pk]), form.heading)
+        for name, form in VERBS.items()
+        if form.fits(incident) and allows(user, form.verb)
+    ]
+
+
+def badges(incident: Incident) -> list[tuple[str, StrPromise | str]]:
+    """(tone, words) of what is true of it, to be read at one glance."""
+    plan = getattr(incident, "plan", None)
+    found: list[tuple[str, StrPromise | str]] = [(incident.status, incident.get_status_display())]
+    if incident.kind == Kind.MAINTENANCE:
+        found.insert(0, ("maintenance", _("Maintenance")))
+    else:
+        impact = Impact(incident.impact_override or incident.impact)
+        found.insert(0, (incident.severity, incident.get_severity_display()))
+        found.append((impact, _("Impact: %(impact)s") % {"impact": impact.label}))
+    if plan and plan.cancelled_at:
+        found.append(("waiting", _("Cancelled")))
+    elif plan and plan.is_overrunning:
+        found.append(("major", _("Overrunning")))
+    if incident.deleted_at:
+        found.append(("waiting", _("Deleted")))
+    elif incident.visibility == Visibility.INTERNAL:
+        found.append(("waiting", _("Internal")))
+    elif not incident.is_public:
+        found.append(("waiting", _("Not public before its first update")))
+    return found
 
 
 def live_or_404(pk: int) -> Incident:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,24 +14,55 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.admin import history
-from incidents.admin.base import RecordAdmin, acting, sent
+from incidents.admin.base import RecordAdmin, RecordForm, acting, sent
 from incidents.admin.history import moment
-from incidents.forms.verb import MomentField, VerbForm, one_line
+from incidents.authorship import authored_by
+from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, one_line
 from incidents.models import ApiKey, Page, User
-from incidents.people import create_key, revoke_key, save_staff
+from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
 from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from django_stubs_ext import StrPromise
 
     from incidents.forms.verb import Data
 
 
+class AccountForm(RecordForm, UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
+    pass
+
+
+class NewAccountForm(RecordForm, AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+    pass
+
+
+class SecondFactorForm(VerbForm):
+    verb = Verb.MANAGE_STAFF
+    heading = gettext_lazy("Take away the second factor")
+
+    reason = one_line(
+        gettext_lazy("Reason"),
+        most=REASON_LENGTH,
+        help_text=gettext_lazy(
+            "Make sure that it is they who ask. With the password alone they can then sign in and set up a new one."
+        ),
+    )
+
+    def __init__(self, author: User, user: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.user = user
+
+    def act(self) -> None:
+        remove_second_factor(self.user, author=self.author, **self.cleaned_data)
+
+
 @admin.register(User)
-class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+class StaffAdmin(RecordAdmin, UserAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Accounts of staff. Their second factor and sessions are theirs; an administrator may take the factor away."""
 
+    verb = Verb.MANAGE_STAFF
+    form = AccountForm
+    add_form = NewAccountForm
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
     list_filter = ("is_active", "is_service", "is_superuser", "groups")
     readonly_fields = ("is_service", "last_login", "date_joined")
@@ -46,9 +78,6 @@ class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run tim
         return request.user.is_authenticated and allows(acting(request), Verb.MANAGE_STAFF)
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return allows(acting(request), Verb.MANAGE_STAFF)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
         return allows(acting(request), Verb.MANAGE_STAFF)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -74,13 +103,30 @@ class StaffAdmin(UserAdmin):  # type: ignore[type-arg]  # not generic at run tim
         roles = form.cleaned_data.get("groups", obj.groups.all() if obj.pk else ())
         save_staff(obj, roles=roles, author=acting(request))
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return RecordAdmin.history_view(self, request, object_id, extra_context)  # type: ignore[arg-type]  # it needs no more of a RecordAdmin
+    def get_urls(self) -> list[URLPattern]:
+        factor = self.admin_site.admin_view(self.second_factor_view)
+        return [path("<int:pk>/second-factor/", factor, name="incidents_user_factor"), *super().get_urls()]
 
-    def history_of(self, obj: User) -> Sequence[history.Entry]:
-        return history.of_row(obj)
+    def tools(self, user: User, obj: User) -> list[tuple[str, StrPromise]]:
+        if not (obj.authenticator_set.exists() and (user.is_superuser or not obj.is_superuser)):
+            return []
+        return [(reverse("admin:incidents_user_factor", args=[obj.pk]), SecondFactorForm.heading)]
+
+    def second_factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user = get_object_or_404(User, pk=pk)
+        form = SecondFactorForm(acting(request), user, sent(request))
+
+        def done() -> HttpResponse:
+            messages.success(
+                request, _("“%(name)s” signs in with the password, and sets up a new one.") % {"name": user}
+            )
+            return redirect("admin:incidents_user_change", pk)
+
+        return self.answer(request, form, original=user, done=done)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  (Django's name)
+        with authored_by(acting(request)):
+            return super().user_change_password(request, id, form_url)
 
 
 class KeyForm(VerbForm):

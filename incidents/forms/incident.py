@@ -22,6 +22,7 @@ from incidents.lifecycle import (
     allowed_statuses,
     proposed_severity,
 )
+from incidents.maintenance import usual_sentence
 from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems.headings import Template
@@ -78,7 +79,7 @@ class MessageForm(IncidentForm, PromiseForm, TemplateForm):
         self.components: ComponentChips = ComponentChips(data, components, named)
         self.offer_statuses()
         if self.promises():
-            self.offer_promises(Severity(incident.severity))
+            self.offer_promises(Severity(incident.severity), Kind(incident.kind))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
 
@@ -92,13 +93,20 @@ class MessageForm(IncidentForm, PromiseForm, TemplateForm):
         """Whether what is said here is public, and so may promise more."""
         return self.incident.visibility == Visibility.PUBLIC
 
+    def propose(self, status: IncidentStatus) -> None:
+        """Begin with this status; of a maintenance with its usual sentence, too."""
+        self.fields["status"].initial = status
+        if self.incident.kind == Kind.MAINTENANCE:
+            self.fields["body"].initial = usual_sentence(self.incident.page, status)
+
     def offer_statuses(self) -> None:
-        """Only what is allowed now, with the next one chosen."""
+        """Only what is allowed now, with the next one chosen; a maintenance moves on only when that is asked for."""
         kind, current = Kind(self.incident.kind), IncidentStatus(self.incident.status)
         latest = self.incident.latest_update()
         allowed = allowed_statuses(kind, current if latest else None)
         order = STATUSES[kind]
-        later = [status for status in allowed if latest and order.index(status) > order.index(current)]
+        is_moving = latest is not None and kind is Kind.REALTIME
+        later = [status for status in allowed if is_moving and order.index(status) > order.index(current)]
         field = self.fields["status"]
         field.widget = forms.Select(choices=[(status.value, status.label) for status in allowed])
         field.initial = next(iter([*later, *allowed]), None)

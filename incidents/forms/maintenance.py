@@ -15,21 +15,19 @@ from django.utils.translation import gettext_lazy as _
 from incidents.forms.components import choosable, grouped
 from incidents.forms.incident import IncidentForm, PageForm
 from incidents.forms.verb import MomentField, column, many_lines, one_line
-from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
+from incidents.lifecycle import RUNNING, IncidentStatus, Kind, Visibility
 from incidents.maintenance import (
     REMIND_BEFORE,
     PlanFacts,
     cancel_maintenance,
     extend_maintenance,
     move_maintenance,
-    named,
     plan_maintenance,
     schedule_maintenance,
 )
 from incidents.models import Incident, MaintenancePlan, User
 from incidents.permissions import Verb
 from incidents.series import cancel_following, move_following, repeat_maintenance, upcoming
-from incidents.services import post_update
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -253,30 +251,6 @@ class ExtendForm(TellingForm):
 
     def act(self) -> None:
         extend_maintenance(self.incident, author=self.author, **self.cleaned_data)
-
-
-class StepForm(TellingForm):
-    """Moves a maintenance on, with the usual sentence."""
-
-    to: IncidentStatus
-
-    def act(self) -> None:
-        post_update(
-            self.incident, status=self.to, author=self.author, components=named(self.incident), **self.cleaned_data
-        )
-
-
-class StartForm(StepForm):
-    heading = _("Start maintenance")
-    to = IncidentStatus.IN_PROGRESS
-    sentence = USUAL_SENTENCES[to]
-
-
-class CompleteForm(StepForm):
-    heading = _("Complete maintenance")
-    to = IncidentStatus.COMPLETED
-    sentence = USUAL_SENTENCES[to]
-    standing = RUNNING
 
 
 class AutomationForm(MaintenanceVerbForm, PlanFields):

@@ -18,20 +18,14 @@ if TYPE_CHECKING:
     from incidents.forms.verb import Data
 
 
-class PlanForm(UpdateForm):
-    heading = _("Plan update")
-    tells = False  # nothing is told before its time
-    field_order = ("status", "body", "due_at", "next_update")
+class ComposeForm(UpdateForm):
+    """An update, now or at a time to come."""
 
     due_at = MomentField(
         label=_("Post it at"),
+        required=False,
         help_text=_("By itself, in your name, unless somebody posts before: then it is held back, and you are told."),
     )
-
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        for name in ("display_at", "next_update_due_at"):
-            self.fields.pop(name, None)
 
     def facts(self) -> PlannedFacts:
         said = self.cleaned_data
@@ -45,7 +39,22 @@ class PlanForm(UpdateForm):
         }
 
     def act(self) -> None:
-        plan_update(self.incident, author=self.author, seen=self.cleaned_data["seen"], **self.facts())
+        if self.cleaned_data["due_at"]:
+            plan_update(self.incident, author=self.author, seen=self.cleaned_data["seen"], **self.facts())
+        else:
+            super().act()
+
+
+class PlanForm(ComposeForm):
+    heading = _("Plan update")
+    tells = False  # nothing is told before its time
+    field_order = ("status", "body", "due_at", "next_update")
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        self.fields["due_at"].required = True
+        for name in ("display_at", "next_update_due_at"):
+            self.fields.pop(name, None)
 
 
 class PlannedForm(PlanForm):

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from incidents import checking, instants
+from incidents import checking
 from incidents.errors import Conflict, DomainError, InvalidInput
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
 from incidents.permissions import Verb
-from incidents.postmortems import measures, publishing, reviewing, writing
+from incidents.postmortems import instants, measures, publishing, reviewing, writing
 
 if TYPE_CHECKING:
     from incidents.forms.verb import Data

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import promises
 from incidents.forms.verb import MomentField
-from incidents.lifecycle import IncidentStatus, Severity
+from incidents.lifecycle import IncidentStatus, Kind, Severity
 
 MINUTES = [5, 10, 15, 20, 30, 60, 120]  # an update every two hours is the least that a long incident owes
 
@@ -25,14 +25,15 @@ class PromiseForm(forms.Form):
         label=gettext_lazy("Next update by"), required=False, help_text=gettext_lazy("Instead, at an exact time.")
     )
 
-    def offer_promises(self, severity: Severity | None = None) -> None:
-        """Say in the form what is usual; without a severity, that it depends on it."""
+    def offer_promises(self, severity: Severity | None = None, kind: Kind = Kind.REALTIME) -> None:
+        """Say in the form what is usual; without a severity, that it depends on it. Of a maintenance nothing is."""
         usual = promises.usual(severity) if severity else {}
         words = [f"{IncidentStatus(status).label} {minutes} min" for status, minutes in usual.items() if status]
+        as_usual = _("As usual (%(words)s)") % {"words": ", ".join(words)} if words else _("As usual")
         field = self.fields["next_update"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [
-            ("", _("As usual (%(words)s)") % {"words": ", ".join(words)} if words else _("As usual")),
+            *([("", as_usual)] if kind is Kind.REALTIME else []),
             ("0", _("No promise")),
             *((minutes, ngettext("In %d minute", "In %d minutes", minutes) % minutes) for minutes in MINUTES),
         ]

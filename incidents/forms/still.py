@@ -12,10 +12,14 @@ from django.utils.translation import gettext_lazy
 
 from incidents.forms.components import ComponentChips
 from incidents.forms.incident import UpdateForm
+from incidents.lifecycle import OPEN, IncidentStatus
 from incidents.models import Incident, User
 
 if TYPE_CHECKING:
     from incidents.forms.verb import Data
+
+
+WORKING = set(OPEN) - {IncidentStatus.SCHEDULED}
 
 
 class StillForm(UpdateForm):
@@ -39,4 +43,4 @@ class StillForm(UpdateForm):
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.is_public and not incident.is_ended
+        return super().fits(incident) and incident.is_public and incident.status in WORKING

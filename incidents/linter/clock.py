@@ -168,7 +168,7 @@ def _placed(clock: Clock, text: str, days: list[Day]) -> Clock:
 
 
 def _token(match: re.Match[str], part: int) -> Clock | None:
-    """None for one that does not parse: `incidents.instants` has a sentence for it."""
+    """None for one that does not parse: `incidents.postmortems.instants` has a sentence for it."""
     start, end = match.span(part)
     try:
         moment = datetime.fromisoformat(match[part])

@@ -74,9 +74,16 @@ class ComponentQuerySet(models.QuerySet["Component"]):
 
     def with_maintenance(self) -> ComponentQuerySet:
         """Annotated with `is_under_maintenance`: a maintenance that shows it runs now. For `shown`."""
-        running = ComponentStatusChange.objects.standing().filter(**_SHOWN, update__incident__status__in=RUNNING)
+        from incidents.models.incident import Incident, IncidentUpdate
+
+        # From the few that run inwards: from the components, SQLite would read all that was ever said of them.
+        running = Incident.objects.public().filter(
+            page__in=Page.objects.values("pk"), status__in=RUNNING, plan__shows_components=True
+        )
+        said = IncidentUpdate.objects.published().filter(incident__in=running.values("pk"))
+        named = ComponentStatusChange.objects.filter(update__in=said.values("pk"))
         return self.annotate(  # type: ignore[no-redef]  # the name is declared on Component
-            is_under_maintenance=models.Exists(running.filter(component=models.OuterRef("pk")))
+            is_under_maintenance=models.Q(pk__in=named.values("component"))
         )
 
 

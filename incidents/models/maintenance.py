@@ -63,7 +63,9 @@ class MaintenancePlanQuerySet(models.QuerySet["MaintenancePlan"]):
         Without those that did not begin, and those over by `since`.
         """
         told = IncidentUpdate.objects.published().filter(incident=models.OuterRef("incident")).order_by("display_at")
-        rows = self.annotate(
+        # What ended since was saved since: so nothing is asked about the many that were over long ago.
+        recent = self.filter(models.Q(incident__status__in=RUNNING) | models.Q(incident__updated_at__gt=since))
+        rows = recent.annotate(
             began_at=models.Subquery(told.filter(status__in=RUNNING).values("display_at")[:1]),
             ended_at=models.Subquery(told.filter(status=IncidentStatus.COMPLETED).values("display_at")[:1]),
         ).filter(models.Q(ended_at=None) | models.Q(ended_at__gt=since), began_at__isnull=False)

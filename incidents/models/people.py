@@ -34,6 +34,8 @@ class User(AbstractUser):
     )
 
     _change_reason: str | None  # kept in the next history row
+    if TYPE_CHECKING:
+        authenticator_set: Any  # second factors: a manager of django-allauth, which carries no types
 
     class Meta(AbstractUser.Meta):
         permissions = (("manage_staff", "Manage the accounts of staff and their roles"),)

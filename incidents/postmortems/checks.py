@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from incidents import checking, instants
+from incidents import checking
 from incidents.linter import Finding, blocking
 from incidents.models import Postmortem
+from incidents.postmortems import instants
 
 
 def missing(postmortem: Postmortem) -> list[str]:

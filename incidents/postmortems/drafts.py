@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from incidents import instants
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, IncidentUpdate, Postmortem, PostmortemSection, TimelineEntry
+from incidents.postmortems import instants
 
 Key = PostmortemSection.Key
 Kind = TimelineEntry.Kind

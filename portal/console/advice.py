@@ -9,24 +9,47 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents.admin.history import moment
 from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Severity, Visibility
+from incidents.maintenance import usual_sentence
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, TimelineEntry
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 REPORTED = (Severity.SEV1, Severity.SEV2)  # of which customers are owed a postmortem
+STEPS = {
+    IncidentStatus.RESOLVED: gettext_lazy("Resolve"),
+    IncidentStatus.IN_PROGRESS: gettext_lazy("Start maintenance"),
+    IncidentStatus.COMPLETED: gettext_lazy("Complete maintenance"),
+}
+# Of something that goes on, in public
+STANDINGS = {
+    IncidentStatus.INVESTIGATING: gettext_lazy("We know of “%(title)s” since %(time)s and are investigating it."),
+    IncidentStatus.IDENTIFIED: gettext_lazy(
+        "We know the cause of “%(title)s”, which began at %(time)s, and are fixing it."
+    ),
+    IncidentStatus.MONITORING: gettext_lazy(
+        "“%(title)s”, which began at %(time)s, is fixed as far as we see; we are watching."
+    ),
+    IncidentStatus.RESOLVED: gettext_lazy("“%(title)s” is resolved since %(time)s."),
+    IncidentStatus.SCHEDULED: gettext_lazy("“%(title)s” is planned from %(start)s to %(end)s."),
+    IncidentStatus.IN_PROGRESS: gettext_lazy("“%(title)s” is under way; we expect it to end at %(end)s."),
+    IncidentStatus.VERIFYING: gettext_lazy("“%(title)s” is done; we are making sure that everything works."),
+    IncidentStatus.COMPLETED: gettext_lazy("“%(title)s” is completed since %(time)s."),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The one thing to do next. `status` is what the composer then proposes."""
+    """The one thing to do next. `status` is what the composer then proposes, `sentence` what it begins with."""
 
     words: str
     address: str
     status: str = ""
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +61,20 @@ class Missing:
 
 
 def next_step(incident: Incident, latest: IncidentUpdate | None) -> Step | None:
-    report = incident.postmortem
-    if incident.is_ended and report is None:
-        return Step(_("Start the postmortem"), reverse("admin:incidents_incident_postmortem", args=[incident.pk]))
+    report, kind = incident.postmortem, Kind(incident.kind)
     if incident.is_ended and report:
         address = reverse("admin:incidents_postmortem_change", args=[report.pk])
         return None if report.is_public else Step(_("Go on with the postmortem"), address)
-    current = IncidentStatus(incident.status)
-    if latest is None:
-        return _composing(_("Post first update"), current)
-    if current is IncidentStatus.MONITORING:
-        return _composing(_("Resolve"), IncidentStatus.RESOLVED)
-    order = STATUSES[Kind(incident.kind)]
-    new = order[order.index(current) + 1]
-    return _composing(_("Move to %(status)s") % {"status": new.label.lower()}, new)
-
-
-def _composing(words: str, status: IncidentStatus) -> Step:
-    return Step(words, f"?status={status}#compose", status)
+    if incident.is_ended:
+        address = reverse("admin:incidents_incident_postmortem", args=[incident.pk])
+        return Step(_("Start the postmortem"), address) if kind is Kind.REALTIME else None
+    current, order = IncidentStatus(incident.status), STATUSES[kind]
+    new = order[order.index(current) + 1] if latest else current
+    words = (
+        STEPS.get(new, _("Move to %(status)s") % {"status": new.label.lower()}) if latest else _("Post first update")
+    )
+    sentence = usual_sentence(incident.page, new) if kind is Kind.MAINTENANCE else ""
+    return Step(str(words), f"?status={new}#compose", new, sentence)
 
 
 def customer_answer(incident: Incident, components: Sequence[Component], latest: IncidentUpdate | None) -> str:
@@ -67,26 +86,23 @@ def customer_answer(incident: Incident, components: Sequence[Component], latest:
         )
     address = f"{incident.page.url}/incidents/{incident.public_id}"
     names = get_text_list([component.name for component in components], _("and"))
-    if incident.is_ended:
-        first = _("“%(title)s” is resolved since %(time)s.")
-        since = latest.display_at
-    else:
-        first = {
-            IncidentStatus.INVESTIGATING: _("We know of “%(title)s” since %(time)s and are investigating it."),
-            IncidentStatus.IDENTIFIED: _(
-                "We know the cause of “%(title)s”, which began at %(time)s, and are fixing it."
-            ),
-            IncidentStatus.MONITORING: _(
-                "“%(title)s”, which began at %(time)s, is fixed as far as we see; we are watching."
-            ),
-        }[IncidentStatus(incident.status)]
-        since = incident.impact_began_at or incident.first_posted_at or latest.display_at
+    plan = getattr(incident, "plan", None)
+    since = latest.display_at
+    if not incident.is_ended and plan is None:
+        since = incident.impact_began_at or incident.first_posted_at or since
+    first: StrPromise | str = STANDINGS[IncidentStatus(incident.status)]
+    if plan and plan.cancelled_at:
+        first = _("“%(title)s” was cancelled and does not take place.")
+    elif plan and plan.is_overrunning:
+        first = _("“%(title)s” is taking longer than planned; it was to end at %(end)s.")
     second = (
         _("Affected: %(components)s; details and updates: %(address)s")
         if names
         else _("Details and updates: %(address)s")
     )
     facts = {"title": incident.title, "time": moment(since), "components": names, "address": address}
+    if plan:
+        facts |= {"start": moment(plan.scheduled_for), "end": moment(plan.ends_at)}
     return f"{first} {second}" % facts
 
 
@@ -102,24 +118,34 @@ def missing(
     `attempts` are those still running, `measures` the unfinished ones of its postmortem.
     """
     facts = reverse("admin:incidents_incident_change", args=[incident.pk])
+    kind, plan = Kind(incident.kind), getattr(incident, "plan", None)
     found = []
 
     def need(is_missing: object, words: StrPromise | str, address: str) -> None:
         if is_missing:
             found.append(Missing(str(words), address))
 
-    step = next_step(incident, latest)
+    step, last = next_step(incident, latest), STATUSES[kind][-1]
     need(latest is None and incident.visibility == Visibility.PUBLIC, _("No public word has been said."), "#compose")
-    need(not incident.is_ended, _("It is not resolved."), "?status=resolved#compose")
+    need(not incident.is_ended, _("It is not %(status)s.") % {"status": last.label.lower()}, f"?status={last}#compose")
+    late = _("It is past its planned end: say when it is now expected to end.")
+    need(plan and plan.is_overrunning, late, reverse("admin:incidents_incident_extend", args=[incident.pk]))
     for component in components:
         if component.current != ComponentStatus.OPERATIONAL:
             said = {"name": component.name, "status": ComponentStatus(component.current).label.lower()}
             address = reverse("admin:incidents_component_status", args=[component.pk])
             need(True, _("%(name)s is not operational (%(status)s).") % said, address)
     need(not components, _("No component is named."), "#compose")
+<<<<<<< HEAD
     need(incident.detected_at is None, _("When was it detected?"), f"{facts}#id_detected_at")
     need(incident.impact_began_at is None, _("When did the impact begin?"), f"{facts}#id_impact_began_at")
     need(incident.impact_ended_at is None, _("When did the impact end?"), f"{facts}#id_impact_ended_at")
+=======
+    if kind is Kind.REALTIME:
+        need(incident.detected_at is None, _("When was it detected?"), f"{facts}#id_detected_at")
+        need(incident.impact_began_at is None, _("When did the impact begin?"), f"{facts}#id_impact_began_at")
+        need(incident.impact_ended_at is None, _("When did the impact end?"), f"{facts}#id_impact_ended_at")
+>>>>>>> main
     for attempt in attempts:
         need(True, _("How did this attempt end: “%(text)s”?") % {"text": attempt.text[:60]}, "#attempts")
     owed = incident.is_ended and (incident.postmortem or incident.severity in REPORTED)

@@ -16,13 +16,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from incidents.admin.base import TWICE, accepted, acting
+from incidents.admin.incident import verbs
 from incidents.errors import Forbidden
-from incidents.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
-from incidents.forms.planned import PlanForm
-from incidents.forms.role import RoleForm
+from incidents.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, WithdrawalForm
+from incidents.forms.planned import ComposeForm
 from incidents.forms.template import is_chosen
 from incidents.forms.timeline import OutcomeForm, QuickNoteForm
-from incidents.lifecycle import IncidentStatus, Kind, Visibility
+from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
 from portal.console import preview
@@ -36,16 +36,14 @@ View = Callable[..., HttpResponse]
 
 # The verbs that the room has forms for, by their address.
 FORMS: dict[str, type[IncidentForm]] = {
-    "update": UpdateForm,
-    "plan": PlanForm,
+    "update": ComposeForm,
     "publish": PublishForm,
     "withdraw": WithdrawalForm,
     "note": QuickNoteForm,
     "outcome": OutcomeForm,
 }
 DONE: dict[type[IncidentForm], StrPromise] = {
-    UpdateForm: gettext_lazy("The update is posted."),
-    PlanForm: gettext_lazy("The update is planned. It stands beside the timeline until its time."),
+    ComposeForm: gettext_lazy("The update is posted."),
     PublishForm: gettext_lazy("The incident is public."),
     WithdrawalForm: gettext_lazy("The update is taken back. Nobody was told of it."),
     QuickNoteForm: gettext_lazy("Noted."),
@@ -90,8 +88,6 @@ def live(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
     incident = found(public_id)
-    if name in ("update", "plan"):  # one composer: with a time it is for later
-        name = "plan" if request.POST.get("due_at") else "update"
     form = FORMS[name](acting(request), incident, request.POST)
     try:
         require(form.author, form.verb)
@@ -111,6 +107,8 @@ def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
         return render(request, "console/refused.html", context, status=403)
     if form.repeated:
         messages.info(request, TWICE)
+    elif form.cleaned_data.get("due_at"):
+        messages.success(request, _("The update is planned. It stands beside the timeline until its time."))
     else:
         messages.success(request, DONE[type(form)])
     return accepted(redirect("room", public_id), form)
@@ -126,7 +124,7 @@ def refused(request: HttpRequest, form: IncidentForm, name: str) -> HttpResponse
 
 
 def found(public_id: str) -> Incident:
-    rows = Incident.objects.filter(kind=Kind.REALTIME).select_related("page", "postmortem", "caused_by")
+    rows = Incident.objects.select_related("page", "postmortem", "caused_by", "plan__series")
     return get_object_or_404(rows, public_id=public_id)
 
 
@@ -152,7 +150,6 @@ def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     return {
         "room": room_of(incident),
         "may_correct": is_live and allows(author, CorrectionForm.verb),
-        "may_take_role": RoleForm.fits(incident) and allows(author, RoleForm.verb),
         "may_note": is_live and allows(author, OutcomeForm.verb),
         "outcomes": TimelineEntry.Outcome.choices,
     }
@@ -173,15 +170,15 @@ def forms_of(request: HttpRequest, incident: Incident, sent: dict[str, IncidentF
         return form
 
     is_publishing = "publish" in sent or ("publish" in request.GET and incident.visibility == Visibility.INTERNAL)
-    compose_name = "publish" if is_publishing else "plan" if "plan" in sent else "update"
+    compose_name = "publish" if is_publishing else "update"
     compose = form_of(compose_name)
     wanted = request.GET.get("status")
     if isinstance(compose, MessageForm) and not compose.is_bound and wanted in IncidentStatus.values:
-        compose.fields["status"].initial = wanted
+        compose.propose(IncidentStatus(wanted))
     return {
         "compose": compose,
         "compose_name": compose_name,
-        "plan": None if is_publishing else form_of("plan"),
         "note": form_of("note"),
         "withdrawal": form_of("withdraw"),
+        "verbs": [(address, words) for name, address, words in verbs(incident, author) if name not in FORMS],
     }

@@ -15,7 +15,7 @@ from django.utils import timezone
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.services import declare_incident, delete_incident, edit_incident, post_update
-from tests.incidents.filled import address, counts, filled
+from tests.incidents.filled import address, counts, filled, room
 
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/incidents/incident/"
@@ -70,7 +70,7 @@ def test_what_only_the_service_knows_comes_back_at_its_field(staff: Client, told
 def test_a_viewer_reads_and_posts_nothing(client: Client, make_user: MakeUser, told: Incident) -> None:
     client.force_login(make_user("vera", "viewer"))
     page = client.get(address(told, "change"))
-    assert "We are looking into it." in page.text
+    assert "Errors" in page.text
     assert address(told, "update") not in page.text
     assert client.get(address(told, "history")).status_code == 200
     before = counts()
@@ -112,10 +112,10 @@ def test_no_page_needs_inline_script_or_style(staff: Client, told: Incident) -> 
 
 def test_what_is_not_published_yet_says_so(staff: Client, told: Incident) -> None:
     assert "Not yet published" in staff.get(LIST).text
-    assert "Not yet published" in staff.get(address(told, "change")).text
+    assert "Not yet published" in staff.get(room(told)).text
     OutboxEvent.objects.update(published_at=timezone.now())
     assert "Not yet published" not in staff.get(LIST).text
-    assert "Not yet published" not in staff.get(address(told, "change")).text
+    assert "Not yet published" not in staff.get(room(told)).text
 
 
 def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(

@@ -16,7 +16,8 @@ from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.maintenance import schedule_maintenance
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
 from incidents.series import repeat_maintenance
-from tests.incidents.filled import address, counts, filled
+from incidents.services import post_update
+from tests.incidents.filled import address, counts, filled, room
 
 SCHEDULE = reverse("admin:incidents_incident_schedule")
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -126,23 +127,27 @@ def test_it_is_moved_extended_and_completed(staff: Client, page: Page, maintenan
         form = staff.get(address(maintenance, "extend"))
         page_after = staff.post(address(maintenance, "extend"), filled(form, expected_until=until), follow=True).text
         assert "Now expected to end:" in page_after
-        staff.post(address(maintenance, "complete"), filled(staff.get(address(maintenance, "complete"))))
+        staff.post(
+            room(maintenance, "update"), filled(staff.get(room(maintenance), {"status": "completed"}), "compose")
+        )
     maintenance.refresh_from_db()
     assert maintenance.status == IncidentStatus.COMPLETED
     assert maintenance.updates.latest("pk").body == "The scheduled maintenance has been completed."
 
 
-def test_the_buttons_are_those_that_make_sense(staff: Client, maintenance: Incident, told: Incident) -> None:
+def test_the_buttons_are_those_that_make_sense(
+    staff: Client, maintenance: Incident, told: Incident, author: User
+) -> None:
     def buttons(incident: Incident) -> set[str]:
-        text = staff.get(reverse("admin:incidents_incident_change", args=[incident.pk])).text
-        names = ("start", "complete", "extend", "move", "cancel", "automation")
+        text = staff.get(room(incident)).text
+        names = ("extend", "move", "cancel", "automation", "role", "still")
         return {name for name in names if f'href="{address(incident, name)}"' in text}
 
-    assert buttons(told) == set()
-    assert buttons(maintenance) == {"start", "move", "cancel", "automation"}
-    staff.post(address(maintenance, "start"), filled(staff.get(address(maintenance, "start"))))
-    assert buttons(maintenance) == {"complete", "extend", "automation"}
-    staff.post(address(maintenance, "complete"), filled(staff.get(address(maintenance, "complete"))))
+    assert buttons(told) == {"role", "still"}
+    assert buttons(maintenance) == {"move", "cancel", "automation", "role"}
+    post_update(maintenance, status=IncidentStatus.IN_PROGRESS, body="It starts.", author=author)
+    assert buttons(maintenance) == {"extend", "automation", "role", "still"}
+    post_update(maintenance, status=IncidentStatus.COMPLETED, body="Over.", author=author)
     assert buttons(maintenance) == set()
 
 

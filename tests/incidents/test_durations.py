@@ -17,7 +17,6 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import Component, Incident, Page, User
 from incidents.services import declare_incident, edit_incident, post_update
 from incidents.templatetags.lengths import length_words
-from tests.incidents.filled import address
 from tests.reports import publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -127,17 +126,6 @@ def test_a_length_is_told_in_words(length: timedelta, words: str) -> None:
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
-
-
-def test_an_incident_s_page_shows_each_number_with_its_formula(
-    staff: Client, page: Page, component: Component, author: User
-) -> None:
-    incident = happened(page, component, author, lasted=72)
-    shown = staff.get(address(incident, "change")).text
-    assert "<strong>1 h 12 min</strong>" in shown
-    assert "(impact ended − impact began)" in shown
-    edit_incident(incident, author=author, detected_at=NOON - minutes(1))
-    assert "By the record “detected” comes before “impact began”." in staff.get(address(incident, "change")).text
 
 
 def test_the_numbers_of_many_are_charts_with_text_and_ask_as_often_as_for_few(

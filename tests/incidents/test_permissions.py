@@ -43,7 +43,7 @@ from incidents.models import (
     User,
 )
 from incidents.models.base import Tracked
-from incidents.people import create_key, revoke_key, save_staff, service_user
+from incidents.people import create_key, remove_second_factor, revoke_key, save_staff, service_user
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
@@ -261,6 +261,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: create_key("other", scopes=[Scope.READ], author=by): Verb.EDIT_CATALOGUE,
         lambda by: revoke_key(row, author=by): Verb.EDIT_CATALOGUE,
         lambda by: save_staff(User(username="new", password="!"), roles=[], author=by): Verb.MANAGE_STAFF,
+        lambda by: remove_second_factor(author, reason="Lost.", author=by): Verb.MANAGE_STAFF,
         lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,

@@ -17,7 +17,7 @@ from incidents.errors import Conflict, DomainError
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, PlannedUpdate, User
 from incidents.services import delete_incident, post_update
-from tests.incidents.filled import filled
+from tests.incidents.filled import filled, room
 from tests.incidents.test_concurrency import together
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -153,7 +153,7 @@ def test_staff_plan_change_and_cancel_in_the_admin(
     assert client.post(address, form).status_code == 302
     row = PlannedUpdate.objects.get()
     assert (row.due_at, row.state) == (NOON + timedelta(minutes=90), "waiting")
-    shown = client.get(reverse("admin:incidents_incident_change", args=[incident.pk])).content.decode()
+    shown = client.get(room(incident)).text
     assert "Planned updates" in shown
     assert "Later." in shown
     change = reverse("admin:incidents_incident_planned", args=[incident.pk, row.pk])

@@ -20,6 +20,7 @@ from incidents.postmortems.headings import Template, split
 from incidents.replay import POSTMORTEM, replay_seed
 from incidents.services import declare_incident, post_update
 from status import files, relay
+from tests.incidents.filled import room
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report, reader
 
@@ -325,7 +326,7 @@ def test_a_new_incident_on_the_same_component_recalls_what_is_unfinished(
     assert list(earlier) == [draft]
     assert list(ActionItem.objects.unfinished().of(earlier)) == [open_item]
     client.force_login(author)
-    shown = client.get(reverse("admin:incidents_incident_change", args=[new.pk])).text
+    shown = client.get(room(new)).text
     assert reverse("admin:incidents_postmortem_change", args=[draft.pk]) in shown
     assert "Alert on full disks" in shown
     assert "Add a disk" not in shown

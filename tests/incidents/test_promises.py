@@ -16,7 +16,7 @@ from incidents.errors import InvalidInput
 from incidents.lifecycle import IncidentStatus, Severity, Visibility
 from incidents.models import Incident, IncidentUpdate, Page, UpdateCadence, User
 from incidents.services import declare_incident, post_update, withdraw_update
-from tests.incidents.filled import filled
+from tests.incidents.filled import filled, room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
@@ -144,8 +144,8 @@ def test_staff_see_what_is_due_and_how_well_promises_were_kept(
     say(incident, author, within=15)
     clock.shift(timedelta(minutes=16))
     client.force_login(admin)
-    page = client.get(reverse("admin:incidents_incident_change", args=[incident.pk])).content.decode()
-    assert "Next update by Mar 10, 2026 - 13:15 CET" in page
+    page = client.get(room(incident)).text
+    assert "Mar 10, 13:15 CET" in page
     assert "Promises: 0 kept, 1 missed" in page
     listed = client.get(reverse("admin:incidents_updatecadence_changelist")).content.decode()
     assert "in the last 90 days: 0 kept, 1 missed" in listed

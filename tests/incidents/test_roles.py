@@ -12,7 +12,7 @@ from incidents.admin import history
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Incident, IncidentRole, User
 from incidents.roles import hand_over, take_role
-from tests.incidents.filled import filled
+from tests.incidents.filled import filled, room
 
 Role = IncidentRole.Role
 
@@ -60,7 +60,7 @@ def test_the_form_takes_the_role_that_nobody_has_and_the_page_names_the_holders(
         form = filled(client.get(address))
         assert (form["role"], form["to"]) == (role, str(author.pk))
         client.post(address, form)
-    page = client.get(reverse("admin:incidents_incident_change", args=[incident.pk])).content.decode()
-    assert "Commander: grace" in page
+    page = client.get(room(incident)).text
+    assert "<dt>Commander</dt><dd>grace</dd>" in page
     client.post(address, filled(client.get(address), role="commander", to=""))
     assert holders(incident) == {"comms_lead": "grace"}

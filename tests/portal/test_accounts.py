@@ -19,7 +19,7 @@ from pytest_django import Settings
 from incidents.admin import history
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import Incident, Page, User
-from incidents.people import save_staff, service_user
+from incidents.people import remove_second_factor, save_staff, service_user
 from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
 from tests.servers import free_port
@@ -279,3 +279,53 @@ def test_who_manages_no_staff_sees_no_accounts(client: Client, author: User) -> 
     assert client.get(reverse("admin:incidents_user_changelist")).status_code == 403
     with pytest.raises(Forbidden):
         save_staff(author, roles=(), author=author)
+
+
+def test_a_lost_second_factor_is_taken_away_with_a_reason_that_the_history_keeps(
+    client: Client, admin: User, author: User
+) -> None:
+    own = Client()
+    sign_in(own, author)
+    set_up_second_factor(own)
+    reasons = author.history.values_list("history_user__username", "history_change_reason")
+    assert ("grace", "TOTP Authenticator set up") in reasons
+
+    client.force_login(admin)
+    account = reverse("admin:incidents_user_change", args=[author.pk])
+    take_away = reverse("admin:incidents_user_factor", args=[author.pk])
+    assert take_away in client.get(account).text
+    assert "required" in client.post(take_away, filled(client.get(take_away))).text
+    answer = client.post(take_away, filled(client.get(take_away), reason="Her phone fell into the sea."), follow=True)
+    assert "sets up a new one" in answer.text
+    assert take_away not in answer.text
+    assert not author.authenticator_set.exists()
+    assert "Her phone fell into the sea." in client.get(reverse("admin:incidents_user_history", args=[author.pk])).text
+
+
+def test_only_a_superuser_takes_away_a_superuser_s(admin: User) -> None:
+    root = User.objects.create_superuser("root", password=PASSWORD)
+    root.authenticator_set.create(type="totp", data={})
+    with pytest.raises(Forbidden):
+        remove_second_factor(root, reason="Because.", author=admin)
+    assert root.authenticator_set.exists()
+    remove_second_factor(root, reason="Because.", author=root)
+    assert not root.authenticator_set.exists()
+
+
+def test_what_a_service_refuses_is_a_sentence_on_the_account_s_page(client: Client, admin: User) -> None:
+    client.force_login(admin)
+    address = reverse("admin:incidents_user_change", args=[admin.pk])
+    form = filled(client.get(address))
+    del form["is_active"]
+    assert "have somebody else close it" in client.post(address, form).text
+    admin.refresh_from_db()
+    assert admin.is_active
+
+
+def test_a_password_set_by_an_administrator_is_theirs_in_the_history(client: Client, admin: User, author: User) -> None:
+    client.force_login(admin)
+    chosen = {"password1": "a much better battery", "password2": "a much better battery", "usable_password": "true"}
+    client.post(reverse("admin:auth_user_password_change", args=[author.pk]), chosen)
+    assert client.login(username=author.username, password="a much better battery")
+    (row,) = author.history.filter(history_change_reason="Password set").order_by("-history_id")[:1]
+    assert row.history_user == admin

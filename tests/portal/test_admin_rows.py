@@ -29,7 +29,7 @@ number = count()
 # There once for each of some other rows; or made with a row beside it, or by the clock, of which a copy says nothing
 NOT_COPIED = {
     *("incidents.ComponentListing", "incidents.EmbedConfig", "incidents.UpdateCadence"),
-    *("incidents.Metric", "mfa.Authenticator", "status.Nudge"),
+    *("incidents.Metric", "status.Nudge"),
 }
 
 

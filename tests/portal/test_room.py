@@ -376,6 +376,17 @@ def test_past_incidents_on_the_same_components_are_shown(
     assert "Watch the pool." in page.text
 
 
+def test_once_it_is_over_its_numbers_are_there(staff: Client, told: Incident, author: User) -> None:
+    assert 'id="numbers"' not in staff.get(room(told)).text
+    edit_incident(told, author=author, impact_began_at=NOON, detected_at=NOON + timedelta(minutes=4))
+    edit_incident(told, author=author, acknowledged_at=NOON, impact_ended_at=NOON + timedelta(hours=2))
+    post_update(told, status=RESOLVED, body="Over.", author=author)
+    page = " ".join(re.sub(r"<[^>]*>", " ", staff.get(room(told)).text).split())
+    for words in ("Time to detect: 4 min", "Time to mitigate: 2 h 0 min", "Time to identify: not known"):
+        assert words in page
+    assert "Time to acknowledge: Needs fixing By the record “acknowledged” comes before “detected”." in page
+
+
 # --- Rights, and what a room costs ------------------------------------------------------------------------------------
 
 

@@ -72,7 +72,7 @@ def test_a_nudge_arrives_in_a_chat_once(nudged: Delivery, receiver: Receiver, in
     (request,) = receiver.received
     assert request.path == f"/hooks/{TOKEN}"
     assert "The next update of “Errors” is due now.".encode() in request.body or b"\\u201cErrors\\u201d" in request.body
-    assert f"/admin/incidents/incident/{incident.pk}/change/".encode() in request.body
+    assert f"/admin/incident/{incident.public_id}/".encode() in request.body
     nudged.refresh_from_db()
     assert (nudged.state, nudged.answer) == ("sent", "Mattermost")
 

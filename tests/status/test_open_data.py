@@ -176,7 +176,7 @@ def test_a_month_takes_as_many_queries_whatever_is_in_it(page: Page, api: Compon
     def queries() -> int:
         reader = projection.Reader(page, projection.today(page))
         with CaptureQueriesContext(connection) as captured:
-            reader.record("2026-07")
+            reader.record(reader.month("2026-07"))
         return len(captured)
 
     outage(page, api, author, clock, minutes=5)

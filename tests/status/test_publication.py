@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from incidents import catalogue
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
 from incidents.services import correct_update, declare_incident, delete_incident, edit_incident, post_update
 from status import files, publication, relay
 from status.publication import differences, publish
@@ -250,25 +251,120 @@ def test_a_deleted_page_is_withdrawn(page: Page, admin: User, publication_root: 
     assert relay.relay() == 0
 
 
-def test_a_page_wide_change_of_a_long_history_is_left_to_the_clock(
-    page: Page, component: Component, author: User, admin: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publication, "AT_ONCE", 2)
-    for number in range(3):
-        old = declare_incident(page, title=f"Old {number}", author=author)
-        affected = [(component, ComponentStatus.OPERATIONAL)]
-        post_update(old, status=RESOLVED, body="Done.", author=author, components=affected)
+@pytest.fixture
+def history(page: Page, component: Component, author: User) -> list[Incident]:
+    """An incident in each of four months, published."""
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    found = []
+    for days in (100, 70, 40, 10):
+        at = datetime.now(UTC) - timedelta(days=days)
+        old = declare_incident(page, title=f"{days} days ago", author=author)
+        post_update(old, status=RESOLVED, body="Done.", author=author, components=affected, display_at=at)
+        found.append(old)
     publish(page)
+    return found
+
+
+def incidents_in(written: list[str]) -> list[str]:
+    return [path for path in written if path.startswith("incidents/")]
+
+
+def test_a_page_wide_change_is_on_the_page_at_once_and_in_its_history_by_the_clock(
+    page: Page, component: Component, history: list[Incident], admin: User, published: Read
+) -> None:
     component.name = "Public API"
     catalogue.save(component, author=admin)
-    fast = publish(page, is_fast=True)
-    assert not fast.is_complete
-    assert "index.html" in fast.written
-    assert not [path for path in fast.written if path.startswith("incidents/")]
-    assert OutboxEvent.objects.unpublished().exists()
+    fast = publish(page, seconds=0)
+    assert "Public API" in published(page, "index.html")
+    assert not incidents_in(fast.written)
+    assert relay.relay() == 1
+    assert all("Public API" in published(page, f"incidents/{old.public_id}.html") for old in history)
+    assert differences(page) == []
+    assert relay.relay() == 0
+
+
+def test_history_that_is_left_stays_left_when_there_are_news(
+    page: Page, component: Component, history: list[Incident], author: User, admin: User, published: Read
+) -> None:
+    component.name = "Public API"
+    catalogue.save(component, author=admin)
+    publish(page, seconds=0)
+    post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
+    assert len(incidents_in(publish(page, seconds=0).written)) == 1
+    assert "News" in published(page, "index.html")
+    assert len(incidents_in(publication.go_on(page, patience=1, seconds=60))) == len(history)
+    assert differences(page) == []
+
+
+def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
+    page: Page, history: list[Incident], author: User, published: Read
+) -> None:
+    root = files.folder(page.public_id)
+    shutil.rmtree(root / "data")  # as a version left it that had no open data
+    news = declare_incident(page, title="News", author=author)
+    post_update(news, status=INVESTIGATING, body="Right now.", author=author)
+    fast = publish(page, seconds=0)
+    assert "Right now." in published(page, "index.html")
+    assert len([path for path in fast.written if path.startswith("data/2")]) == 2  # of this month, in two forms
+    assert publication.is_due(page)
+    relay.relay()
+    assert not publication.is_due(page)
+    assert differences(page) == []
+
+
+def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(
+    page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User
+) -> None:
+    listing = ComponentListing(page=other_page, component=component)
+    catalogue.save(listing, author=admin)
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
+    publish(other_page)
+    shown = files.folder(other_page.public_id) / f"incidents/{incident.public_id}.html"
+    assert shown.exists()
+    catalogue.delete(listing, author=admin)
+    publish(other_page, seconds=0)
+    assert not shown.exists()
+    publish(other_page)
+    assert differences(other_page) == []
+
+
+def test_a_compressed_twin_with_another_content_is_named_and_healed(page: Page) -> None:
+    publish(page)
+    twin = files.folder(page.public_id) / "index.html.gz"
+    right = twin.read_bytes()
+    for wrong in (gzip.compress(b"what was taken back"), right[:-9], b""):
+        twin.write_bytes(wrong)
+        assert differences(page) == ["index.html"]
+        assert publish(page).written == ["index.html"]
+        assert twin.read_bytes() == right
+
+
+def test_host_names_are_read_and_linked_by_one_at_a_time(page: Page, publication_root: Path) -> None:
+    publish(page)
+    with files.locked(publication_root, patience=0), pytest.raises(files.Busy):
+        publish(page, patience=0)
+    publish(page, patience=0)
+
+
+def test_a_page_that_cannot_be_rendered_stops_no_other(page: Page, other_page: Page) -> None:
+    Page.objects.filter(pk=page.pk).update(time_zone="Mars/Olympus")
+    assert relay.relay() == 1
+    assert (files.folder(other_page.public_id) / "index.html").exists()
+    relay.heartbeat()
+    Page.objects.filter(pk=page.pk).update(time_zone="Europe/Rome")
+    assert relay.relay() == 1
+
+
+def test_what_is_said_of_a_page_that_is_not_live_does_not_wait_for_ever(page: Page, admin: User) -> None:
+    page.is_live = False
+    catalogue.save(page, author=admin)
+    publish(page)
+    page.name = "Acme Inc."
+    catalogue.save(page, author=admin)  # and its own publication was busy, say
     assert relay.relay() == 1
     assert not OutboxEvent.objects.unpublished().exists()
-    assert differences(page) == []
+    assert relay.relay() == 0
 
 
 def test_today_is_the_day_in_the_pages_zone(page: Page) -> None:

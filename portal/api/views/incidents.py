@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
-from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -22,7 +21,7 @@ from rest_framework.response import Response
 
 from incidents import maintenance, services
 from incidents.errors import InvalidInput
-from incidents.lifecycle import USUAL_SENTENCES, ComponentStatus, Impact, IncidentStatus, Kind
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.models import Component, Incident, IncidentUpdate, Page
 from incidents.models.incident import IncidentQuerySet
 from incidents.permissions import Scope
@@ -63,12 +62,7 @@ class IncidentView(PageView):
         return [(known[public_id], ComponentStatus(to) if to else None) for public_id, to in wanted.items()]
 
     def body(self, given: dict[str, Any], to: IncidentStatus) -> str:
-        return given.get("body") or given.get("message") or usual_sentence(self.page, to)
-
-
-def usual_sentence(page: Page, to: IncidentStatus) -> str:
-    with translation.override(page.language):
-        return str(USUAL_SENTENCES[to])
+        return given.get("body") or given.get("message") or maintenance.usual_sentence(self.page, to)
 
 
 def override_of(given: dict[str, Any], kind: Kind) -> Impact | None:
