@@ -68,18 +68,12 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 
 def facts_of(incident: Incident) -> list[Entry]:
-<<<<<<< HEAD
-    """How the facts and roles of an incident changed, newest first; what its updates changed they tell themselves."""
-    *later, first = _newest_first(_entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"}))
-    first = replace(first, changes=())  # what it began with is no change
-    return _newest_first([*later, *_role_entries(incident), first])
-=======
-    """How the facts of an incident and its plan changed, newest first; its updates tell what they changed."""
+    """How the facts, the plan and the roles of an incident changed, newest first; its updates tell what they changed."""
     first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
+    later += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
         later += _entries(plan, leave_out={"incident"})[1:]
     return [*_newest_first(later), replace(first, changes=())]  # what it began with is no change
->>>>>>> main
 
 
 def of_component(component: Component) -> list[Entry]:

@@ -136,16 +136,10 @@ def missing(
             address = reverse("admin:incidents_component_status", args=[component.pk])
             need(True, _("%(name)s is not operational (%(status)s).") % said, address)
     need(not components, _("No component is named."), "#compose")
-<<<<<<< HEAD
-    need(incident.detected_at is None, _("When was it detected?"), f"{facts}#id_detected_at")
-    need(incident.impact_began_at is None, _("When did the impact begin?"), f"{facts}#id_impact_began_at")
-    need(incident.impact_ended_at is None, _("When did the impact end?"), f"{facts}#id_impact_ended_at")
-=======
     if kind is Kind.REALTIME:
         need(incident.detected_at is None, _("When was it detected?"), f"{facts}#id_detected_at")
         need(incident.impact_began_at is None, _("When did the impact begin?"), f"{facts}#id_impact_began_at")
         need(incident.impact_ended_at is None, _("When did the impact end?"), f"{facts}#id_impact_ended_at")
->>>>>>> main
     for attempt in attempts:
         need(True, _("How did this attempt end: “%(text)s”?") % {"text": attempt.text[:60]}, "#attempts")
     owed = incident.is_ended and (incident.postmortem or incident.severity in REPORTED)

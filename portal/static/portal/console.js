@@ -44,12 +44,8 @@
     const isNews = seen && seen.value !== step.dataset.latest && !body.value;  // the server's form knows of it
     if (status && !isNews && all("option", status).some((option) => option.value === step.dataset.step)) {
       event.preventDefault();
-      const body = status.form.querySelector("[name=body]");
       status.value = step.dataset.step;
-<<<<<<< HEAD
-=======
       body.value ||= step.dataset.words;
->>>>>>> main
       body.focus();
     }
     const copy = event.target.closest("[data-copy]");
