@@ -68,7 +68,7 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 
 def facts_of(incident: Incident) -> list[Entry]:
-    """How the facts, the plan and the roles of an incident changed, newest first; its updates tell what they changed."""
+    """How the facts, plan and roles of an incident changed, newest first; its updates tell what they changed."""
     first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
     later += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
