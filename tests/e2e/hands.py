@@ -205,6 +205,7 @@ class Touch(Hands):
         super().pick(field, option)
 
     def _fits(self, target: Locator) -> None:
+        self.page.wait_for_load_state()  # with its style
         expect(target).to_be_visible()
         box = target.bounding_box()
         assert box, "it is seen"

@@ -147,5 +147,23 @@
   document.getElementById("logout-form")?.addEventListener("submit", () => {
     keys().forEach(drop);
   });
+
+  // --- Sending: once, and not into the void ---------------------------------------------------------------------------
+  on("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (!navigator.onLine) {
+      event.preventDefault();
+      const said = form.querySelector(".unsent") || document.createElement("p");
+      said.className = "errornote unsent";
+      said.setAttribute("role", "alert");
+      said.textContent = words.offline;
+      form.prepend(said);
+    } else if (form.dataset.sending) event.preventDefault();  // the answer to the first click is on its way
+    else {
+      form.dataset.sending = "yes";
+      setTimeout(() => delete form.dataset.sending, 1e4);  // or it will not come
+    }
+  });
   if (questions.length) propose();
 })();
