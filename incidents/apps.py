@@ -12,4 +12,4 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         from incidents.permissions import install_roles
 
-        post_migrate.connect(install_roles, dispatch_uid="incidents.install_roles")
+        post_migrate.connect(install_roles, sender=self)

@@ -58,8 +58,7 @@ def delete(row: CatalogueRow, *, author: User) -> None:
             pages |= _pages(component)
             component.group = None
             component.save()
-    row.deleted_at = timezone.now()
-    row.save()
+    row.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
 
 
@@ -112,6 +111,10 @@ def set_component_status(
 
 
 def _pages(row: CatalogueRow) -> set[Page]:
+    """Where the public sees it: a page must not show that something internal changed."""
+    component = row.component if isinstance(row, ComponentListing) else row
+    if isinstance(component, Component) and component.visibility == Visibility.INTERNAL:
+        return set()
     if isinstance(row, Page):
         return {row}
     if isinstance(row, Component):

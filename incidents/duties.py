@@ -8,24 +8,58 @@ query here; whoever must be told is found, and told once, by `status.nudges`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import DateTimeField, F, IntegerField, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import (
+    Case,
+    DateTimeField,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    TextChoices,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, IncidentStatus, Severity, Visibility
-from incidents.models import ActionItem, Incident, IncidentUpdate, PlannedUpdate, Postmortem, UpdateCadence
+from incidents.models import ActionItem, Incident, IncidentUpdate, Page, PlannedUpdate, Postmortem, UpdateCadence
 from incidents.models.cadence import NOT_YET
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-MORNING = 8 * HOUR  # UTC, of a day on which something is due
+MORNING = 8 * HOUR  # on a day on which something is due
+
+
+class Key(TextChoices):
+    """Each with what is said of it; the words take the `title`."""
+
+    ACTION_DUE = "action_due", _("This measure is due today: “%(title)s”.")
+    POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
+    POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
+    WATCHED_LONG = "watched_long", _("“%(title)s” is watched for hours. Is it resolved?")
+    SILENT = "silent", _("The public has heard nothing of “%(title)s” for an hour.")
+    FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
+    PLANNED_HELD = (
+        "planned_held",
+        _("Your planned update of “%(title)s” was held back: something has changed since you wrote it."),
+    )
+    PROMISE_SOON = "promise_soon", _("The next update of “%(title)s” is due soon.")
+    PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due now.")
+    PROMISE_LATE = "promise_late", _("The promised update of “%(title)s” is late.")
+    PROMISE_BROKEN = "promise_broken", _("The promised update of “%(title)s” is very late.")
+
+
+PROMISES = (Key.PROMISE_SOON, Key.PROMISE_DUE, Key.PROMISE_LATE, Key.PROMISE_BROKEN)
 
 
 class To(Enum):
@@ -39,16 +73,15 @@ class To(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Told `after` the instant that counts, before it if that is negative; `words` take the `title`.
+    """Told `after` the instant that counts, before it if that is negative.
 
     From `pointless` after that instant on it is too late to say so: somebody else is told something else.
     """
 
-    key: str
+    key: Key
     rows: QuerySet[Any]
     after: timedelta
     to: To
-    words: StrPromise
     pointless: timedelta | None = None
     page: str = "room"  # where it can be dealt with, by the name of the address
 
@@ -63,73 +96,53 @@ def duties() -> list[Duty]:
     live = Incident.objects.live().filter(visibility=Visibility.PUBLIC)
     talked = live.unresolved().realtime().filter(first_posted_at__isnull=False)
     promised = _about(live.filter(next_update_due_at__isnull=False), F("next_update_due_at"))
-    silent = _about(talked.filter(next_update_due_at=None), _said(IncidentUpdate.objects.published()))
-    watched = IncidentUpdate.objects.standing().exclude(status=IncidentStatus.MONITORING)
-    watching = _about(talked.filter(status=IncidentStatus.MONITORING), Coalesce(_said(watched), F("created_at")))
+    said = IncidentUpdate.objects.published()
+    silent = _about(talked.filter(next_update_due_at=None), _newest(said))
+    watching = _about(talked.filter(status=IncidentStatus.MONITORING), _watched_since())
     severe = live.filter(status__in=ENDED, severity__in=[Severity.SEV1, Severity.SEV2], postmortem=None).realtime()
-    ended = _about(severe, _said(IncidentUpdate.objects.published()))
     reports = Postmortem.objects.unpublished().filter(due_on__isnull=False)
     items = ActionItem.objects.unfinished().filter(due_on__isnull=False).annotate(title=F("text"))
     held = PlannedUpdate.objects.filter(state=PlannedUpdate.State.HELD, incident__deleted_at=None)
     first = UpdateCadence.objects.filter(status=NOT_YET, minutes__isnull=False).values_list("severity", "minutes")
     unsaid = live.realtime().filter(first_posted_at=None)
+    zones = list(Page.objects.live().order_by().values_list("time_zone", flat=True).distinct())
+    measures = _about(
+        items,
+        _morning(zones, "postmortem__page__time_zone"),
+        page=F("postmortem__page"),
+        person=F("owner"),
+        at=F("postmortem"),
+    )
+    planned = _about(
+        held.annotate(title=F("incident__title")),
+        F("updated_at"),
+        page=F("incident__page"),
+        person=F("author"),
+        at=F("incident__public_id"),
+    )
+    unreported = _about(reports, _morning(zones, "page__time_zone"), person=F("owner"), at=F("pk"))
+    now = timedelta()
     return [
-        Duty(
-            "action_due",
-            _about(items, _day(), page=F("postmortem__page"), person=F("owner"), at=F("postmortem")),
-            MORNING,
-            To.PERSON,
-            _("This measure is due today: “%(title)s”."),
-            page="admin:incidents_postmortem_change",
-        ),
-        Duty(
-            "postmortem_due",
-            _about(reports, _day(), person=F("owner"), at=F("pk")),
-            MORNING,
-            To.PERSON,
-            _("The postmortem “%(title)s” is due today, and is not published."),
-            page="admin:incidents_postmortem_change",
-        ),
-        Duty("postmortem_missing", ended, 2 * DAY, To.COMMANDER, _("“%(title)s” has no postmortem yet.")),
-        Duty("watched_long", watching, 4 * HOUR, To.COMMANDER, _("“%(title)s” is watched for hours. Is it resolved?")),
-        Duty("silent", silent, HOUR, To.COMMS_LEAD, _("The public has heard nothing of “%(title)s” for an hour.")),
+        Duty(Key.ACTION_DUE, measures, now, To.PERSON, page="admin:incidents_postmortem_change"),
+        Duty(Key.POSTMORTEM_DUE, unreported, now, To.PERSON, page="admin:incidents_postmortem_change"),
+        Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(said)), 2 * DAY, To.COMMANDER),
+        Duty(Key.WATCHED_LONG, watching, 4 * HOUR, To.COMMANDER),
+        Duty(Key.SILENT, silent, HOUR, To.COMMS_LEAD),
         *(
             Duty(
-                "first_word",
+                Key.FIRST_WORD,
                 _about(unsaid.filter(severity=severity), F("created_at")),
                 minutes * MINUTE,
                 To.COMMS_LEAD,
-                _("The public does not know of “%(title)s” yet."),
             )
             for severity, minutes in first
             if minutes
         ),
-        Duty(
-            "planned_held",
-            _about(
-                held.annotate(title=F("incident__title")),
-                F("updated_at"),
-                page=F("incident__page"),
-                person=F("author"),
-                at=F("incident__public_id"),
-            ),
-            timedelta(),
-            To.PERSON,
-            _("Your planned update of “%(title)s” was held back: something has changed since you wrote it."),
-        ),
-        Duty(
-            "promise_soon",
-            promised,
-            -5 * MINUTE,
-            To.COMMS_LEAD,
-            _("The next update of “%(title)s” is due soon."),
-            pointless=timedelta(),
-        ),
-        Duty("promise_due", promised, timedelta(), To.COMMS_LEAD, _("The next update of “%(title)s” is due now.")),
-        Duty("promise_late", promised, 5 * MINUTE, To.COMMANDER, _("The promised update of “%(title)s” is late.")),
-        Duty(
-            "promise_broken", promised, 10 * MINUTE, To.ON_CALL, _("The promised update of “%(title)s” is very late.")
-        ),
+        Duty(Key.PLANNED_HELD, planned, now, To.PERSON),
+        Duty(Key.PROMISE_SOON, promised, -5 * MINUTE, To.COMMS_LEAD, pointless=now),
+        Duty(Key.PROMISE_DUE, promised, now, To.COMMS_LEAD),
+        Duty(Key.PROMISE_LATE, promised, 5 * MINUTE, To.COMMANDER),
+        Duty(Key.PROMISE_BROKEN, promised, 10 * MINUTE, To.ON_CALL),
     ]
 
 
@@ -141,11 +154,25 @@ def _about(rows: QuerySet[Any], base: Any, *, page: Any = None, person: Any = No
     return about
 
 
-def _said(updates: QuerySet[IncidentUpdate]) -> Subquery:
+def _newest(updates: QuerySet[IncidentUpdate]) -> Subquery:
     newest = updates.filter(incident=OuterRef("pk")).order_by("-pk")
     return Subquery(newest.values("created_at")[:1])
 
 
-def _day() -> Cast:
-    """Its first instant, in UTC."""
-    return Cast("due_on", DateTimeField())
+def _watched_since() -> Subquery:
+    """When it was first said to be monitored, since anything else was said."""
+    standing = IncidentUpdate.objects.standing()
+    others = standing.exclude(status=IncidentStatus.MONITORING).filter(incident=OuterRef("incident"))
+    watched = standing.filter(
+        ~Exists(others.filter(pk__gt=OuterRef("pk"))), incident=OuterRef("pk"), status=IncidentStatus.MONITORING
+    )
+    return Subquery(watched.order_by("pk").values("created_at")[:1])
+
+
+def _morning(zones: Iterable[str], zone_of_page: str) -> Case:
+    """The morning of the day on which it is due, where its page is."""
+    day = Cast("due_on", DateTimeField())  # its first instant, in UTC
+    now = timezone.now()
+    ahead = {zone: now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta() for zone in zones}
+    whens = [When(**{zone_of_page: zone}, then=day + (MORNING - offset)) for zone, offset in ahead.items()]
+    return Case(*whens, default=day + MORNING, output_field=DateTimeField())

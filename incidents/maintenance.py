@@ -199,8 +199,7 @@ def _set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
     kept = {row.minutes: row for row in plan.reminders.filter(deleted_at=None)}
     for row in kept.values():
         if row.minutes not in wanted:
-            row.deleted_at = now
-            row.save(update_fields=["deleted_at", "updated_at"])
+            row.mark_deleted()
     for before in sorted(wanted):
         due_at = plan.scheduled_for - timedelta(minutes=before)
         row = kept.get(before) or MaintenanceReminder(plan=plan, minutes=before)

@@ -38,8 +38,7 @@ def save_metric(metric: Metric, *, author: User) -> Metric:
 def delete_metric(metric: Metric, *, author: User) -> None:
     """Take it off the page; it stays in the record, and its points are dropped when they are old."""
     metric.lock()
-    metric.deleted_at = metric.deleted_at or timezone.now()
-    metric.save(update_fields=["deleted_at", "updated_at"])
+    metric.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
 
 
@@ -85,8 +84,11 @@ def clear_points(metric: Metric, *, author: User) -> None:
 
 def drop_old_points() -> int:
     """For the clock, as often as it likes; returns how many."""
-    old = MetricPoint.objects.filter(at__lt=timezone.now() - KEPT_FOR).values("pk")[:DROPPED_AT_ONCE]
-    count, _by_model = MetricPoint.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    # Each metric by itself, for the index begins with it.
+    old = MetricPoint.objects.filter(metric__in=Metric.objects.values("pk"), at__lt=timezone.now() - KEPT_FOR)
+    count, _by_model = MetricPoint.objects.filter(
+        pk__in=list(old.values_list("pk", flat=True)[:DROPPED_AT_ONCE])
+    ).delete()
     return count
 
 

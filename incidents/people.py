@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,12 +21,7 @@ from incidents.services import save_checked
 
 def service_user(name: str, *, role: str) -> User:
     """The user in whose name a program or the clock acts, made when it is first needed."""
-    user, created = User.objects.get_or_create(username=name, defaults={"is_service": True})
-    if created:
-        user.set_unusable_password()
-        user.save()
-        user.groups.add(Group.objects.get(name=role))
-    return user
+    return User.objects.filter(username=name).first() or _make_service_user(name, [role])
 
 
 def clock() -> User:
@@ -85,7 +81,7 @@ def create_key(
     if expires_at and expires_at <= timezone.now():
         raise InvalidInput(_("This time is past. A key expires in the future, or never."), field="expires_at")
     key = secrets.token_urlsafe(32)
-    user = _program(f"key:{name}", scopes)
+    user = _make_service_user(f"key:{name}", [group_of(scope) for scope in scopes])
     row = ApiKey(
         user=user,
         page=page,
@@ -122,11 +118,12 @@ def count_request(key: ApiKey, *, most: int) -> bool:
     )
 
 
-def _program(name: str, scopes: Collection[Scope]) -> User:
-    """The service user of a key, with just the rights of its scopes."""
-    user, created = User.objects.get_or_create(username=name, defaults={"is_service": True})
-    if created:
+@transaction.atomic
+def _make_service_user(name: str, groups: Collection[str]) -> User:
+    """With the rights of these groups from its beginning on: nobody sees it without them."""
+    user, is_new = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    if is_new:
         user.set_unusable_password()
         user.save()
-    user.groups.set(Group.objects.filter(name__in=[group_of(scope) for scope in scopes]))
+        user.groups.set([Group.objects.get(name=group) for group in groups])
     return user

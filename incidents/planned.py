@@ -153,11 +153,9 @@ def _name(planned: PlannedUpdate, components: Sequence[tuple[Component, Componen
     for row in planned.mentions.filter(deleted_at=None):
         status = wanted.pop(row.component_id, None)
         if status is None:
-            row.deleted_at = timezone.now()
-        elif status == row.status:
-            continue
-        else:
+            row.mark_deleted()
+        elif status != row.status:
             row.status = status
-        row.save()
+            row.save()
     for key, status in wanted.items():
         save_checked(PlannedComponent(planned=planned, component_id=key, status=status))

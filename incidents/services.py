@@ -199,23 +199,40 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
 
 @service(Verb.CORRECT_UPDATE)
 def correct_update(
-    update: IncidentUpdate, *, body: str, author: User, reason: str = "", notify: bool = False
+    update: IncidentUpdate,
+    *,
+    author: User,
+    body: str | None = None,
+    display_at: datetime | None = None,
+    reason: str = "",
+    notify: bool = False,
 ) -> IncidentUpdate:
-    """Replace a text that was wrong. The old one stays in the history, and the public reads that it was edited.
+    """Replace a text or a time shown that was wrong. What was there stays in the history; the public reads of the edit.
 
-    Recipients are told only if `notify` asks for it.
+    Updates keep their order. Components keep the times at which they changed. Recipients are told only if `notify`
+    asks for it.
     """
-    lock_live(update.incident)
+    incident = update.incident
+    lock_live(incident)
     update.lock()
-    body = check_body(body)
-    if body == update.body:
+    body = update.body if body is None else check_body(body)
+    shown_at = display_at or update.display_at
+    if (body, shown_at) == (update.body, update.display_at):
         return update
-    update.body = body
+    if shown_at != update.display_at:
+        _check_between(update, shown_at)
+    update.body, update.display_at = body, shown_at
     update.edited_at = timezone.now()
     update._change_reason = reason
-    update.save(update_fields=["body", "edited_at", "updated_at"])
+    update.save(update_fields=["body", "display_at", "edited_at", "updated_at"])
+    if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (
+        None,
+        shown_at,
+    ):
+        incident.first_posted_at = shown_at
+        incident.save(update_fields=["first_posted_at", "updated_at"])
     if update.published_at:
-        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, update.incident, update, notify=notify)
+        outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, incident, update, notify=notify)
     return update
 
 
@@ -242,9 +259,7 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     """Take an incident off every page. It stays in the record, with who did it and why."""
     lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
-    incident.deleted_at = timezone.now()
-    incident._change_reason = reason
-    incident.save(update_fields=["deleted_at", "updated_at"])
+    incident.mark_deleted(reason)
 
 
 def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
@@ -318,6 +333,21 @@ def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate |
         raise InvalidInput(
             _("The time shown lies before the newest update (%(time)s). Updates are posted in order.")
             % {"time": f"{latest.display_at.astimezone(latest.incident.page.zone):%Y-%m-%d %H:%M %Z}"},
+            field="display_at",
+        )
+
+
+def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
+    """Raises when an update that shows `shown_at` would not stand between those before and after it."""
+    if update.withdrawn_at:
+        raise InvalidTransition(_("This update was taken back: it shows no time."))
+    told = [None, *update.incident.updates.standing().newest_first(), None]
+    place = told.index(update)
+    check_display_at(shown_at, timezone.now(), told[place + 1])
+    if (after := told[place - 1]) and shown_at > after.display_at:
+        raise InvalidInput(
+            _("The time shown lies after the next update (%(time)s). Updates keep their order.")
+            % {"time": f"{after.display_at.astimezone(update.incident.page.zone):%Y-%m-%d %H:%M %Z}"},
             field="display_at",
         )
 

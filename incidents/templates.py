@@ -92,8 +92,7 @@ def save_template(
 def delete_template(template: IncidentTemplate, *, author: User) -> None:
     """Offer it no more; it stays in the record."""
     template.lock()
-    template.deleted_at = template.deleted_at or timezone.now()
-    template.save(update_fields=["deleted_at", "updated_at"])
+    template.mark_deleted()
 
 
 def _name(template: IncidentTemplate, components: Collection[Component]) -> None:
@@ -104,7 +103,6 @@ def _name(template: IncidentTemplate, components: Collection[Component]) -> None
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
     standing = {row.component_id: row for row in template.mentions.filter(deleted_at=None)}
     for key in standing.keys() - wanted:
-        standing[key].deleted_at = timezone.now()
-        standing[key].save(update_fields=["deleted_at", "updated_at"])
+        standing[key].mark_deleted()
     for key in sorted(wanted - standing.keys()):
         save_checked(TemplateComponent(template=template, component_id=key))

@@ -31,14 +31,14 @@ from django.utils.translation import gettext as _
 
 from status import messages, nudges, vault
 from status.addresses import INTERNET, Network, Refused, check, parse
-from status.delivery import RUN, Claimed, Outcome, State, again, claim, record
+from status.delivery import LEASE, RUN, Claimed, Outcome, State, again, claim, record
 from status.models import Recipient
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 30.0  # seconds for one message
 AT_MOST = 1024 * 1024  # bytes through one connection
-AT_ONCE = 10
+AT_ONCE = int(LEASE.total_seconds() / PATIENCE / 2)  # before the lease of the last one ends, all are told
 
 # By the scheme of Apprise's address. The others would speak other protocols, or run programs of this machine.
 CLOUDS = frozenset({"slack", "discord", "msteams", "gchat", "tgram", "pagerduty", "opsgenie", "wxteams"})

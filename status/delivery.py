@@ -19,7 +19,7 @@ from email import message_from_bytes
 from email.message import Message as ParsedMail
 from email.policy import SMTP
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -44,6 +44,7 @@ FRESH = 5.0  # seconds for which a text is not read anew
 DATABASE_PATIENCE = 60.0  # seconds
 
 State = Delivery.State
+T = TypeVar("T")
 Written = messages.Message | Exception | None  # None: there is nothing to tell any more
 # What a webhook is not told itself goes to its owner
 BY_MAIL = Q(recipient__channel__in=[Recipient.Channel.EMAIL, Recipient.Channel.STAFF]) | (
@@ -168,6 +169,21 @@ def again(delivery: Claimed, answer: str) -> Outcome:
     return Outcome(State.DUE, answer=answer, due_at=due_at)
 
 
+class Telling(Generic[T]):
+    """What events tell, by primary key: read once for all recipients, and again when that is some seconds old."""
+
+    def __init__(self, read: Callable[[OutboxEvent], T], related: Iterable[str]) -> None:
+        self._read = read
+        self._events = OutboxEvent.objects.select_related(*related)
+        self._known: dict[int, tuple[float, T]] = {}
+
+    def of(self, key: int) -> T:
+        if key not in self._known or time.monotonic() > self._known[key][0]:
+            told = self._read(self._events.get(pk=key))
+            self._known[key] = time.monotonic() + FRESH, told
+        return self._known[key][1]
+
+
 def _patiently(write: Callable[[], None]) -> None:
     """What was sent and is not written down would be sent again: so a database that restarts is waited for."""
     give_up_at = time.monotonic() + DATABASE_PATIENCE
@@ -204,7 +220,7 @@ class _Round:
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
         self._claimed: dict[int, Claimed] = {}
-        self._writer = _Writer()
+        self._telling = Telling(_of_event, ("page", "incident", "update"))
         self._next_at = 0.0  # time.monotonic(): before then, SMTP_RATE lets nothing go
 
     def run(self) -> int:
@@ -235,7 +251,7 @@ class _Round:
             for delivery in batch:
                 if time.monotonic() > expires_at:
                     return
-                mail = self._writer.mail(delivery)
+                mail = _mail(delivery, self._telling)
                 if isinstance(mail, Outcome):
                     record({delivery.pk: mail})
                     del self._claimed[delivery.pk]
@@ -258,35 +274,25 @@ class _Round:
         return sum(answer.is_accepted for _delivery, answer in tries)
 
 
-class _Writer:
-    """Writes mails; what an event tells is rendered once for all, and again when that is some seconds old."""
+def _mail(delivery: Claimed, telling: Telling[Written]) -> smtp.Mail | Outcome:
+    """The mail, or the reason why there is none."""
+    is_about_something = delivery.event_id or delivery.purpose == Delivery.Purpose.NUDGE
+    if is_about_something and delivery.state != Recipient.State.ACTIVE:
+        return Outcome(State.CANCELLED, delivery.state)
+    message = telling.of(delivery.event_id) if delivery.event_id else _written(partial(_of_recipient, delivery))
+    if message is None:
+        return Outcome(State.CANCELLED, "withdrawn")
+    if isinstance(message, Exception):
+        return again(delivery, f"{type(message).__name__}: {message}")
+    try:
+        address = messages.bare(delivery.mailbox)
+    except messages.BadAddress as error:
+        return Outcome(State.FAILED, "refused", str(error))
+    return smtp.Mail(delivery.pk, address, message.to(address, delivery.pk, delivery.public_id))
 
-    def __init__(self) -> None:
-        self._messages: dict[int, tuple[float, Written]] = {}
 
-    def mail(self, delivery: Claimed) -> smtp.Mail | Outcome:
-        """The mail, or the reason why there is none."""
-        is_about_something = delivery.event_id or delivery.purpose == Delivery.Purpose.NUDGE
-        if is_about_something and delivery.state != Recipient.State.ACTIVE:
-            return Outcome(State.CANCELLED, delivery.state)
-        message = self._of_event(delivery.event_id) if delivery.event_id else _written(partial(_of_recipient, delivery))
-        if message is None:
-            return Outcome(State.CANCELLED, "withdrawn")
-        if isinstance(message, Exception):
-            return again(delivery, f"{type(message).__name__}: {message}")
-        try:
-            address = messages.bare(delivery.mailbox)
-        except messages.BadAddress as error:
-            return Outcome(State.FAILED, "refused", str(error))
-        return smtp.Mail(delivery.pk, address, message.to(address, delivery.pk, delivery.public_id))
-
-    def _of_event(self, key: int) -> Written:
-        expires_at, message = self._messages.get(key, (0.0, None))
-        if time.monotonic() > expires_at:
-            event = OutboxEvent.objects.select_related("page", "incident", "update").get(pk=key)
-            message = _written(partial(messages.of_event, event))
-            self._messages[key] = time.monotonic() + FRESH, message
-        return message
+def _of_event(event: OutboxEvent) -> Written:
+    return _written(partial(messages.of_event, event))
 
 
 def _written(write: Callable[[], messages.Message | None]) -> Written:

@@ -13,7 +13,7 @@ from incidents.lifecycle import Impact
 from incidents.models import Incident, Page, User
 from incidents.permissions import Verb
 from status.models import Delivery, Recipient
-from status.subscriptions import Choices, State, choose, normalised, release, unsubscribe, why_not_added
+from status.subscriptions import Choices, State, choose, normalised, owe_mail, release, unsubscribe, why_not_added
 
 MOST = 100  # subscribers at once, as Statuspage has it
 
@@ -40,12 +40,7 @@ def ask_again(recipient: Recipient, *, author: User) -> None:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
     recipient.confirmation_sent_at = timezone.now()
     recipient.save()
-    Delivery.objects.create(
-        recipient=recipient,
-        purpose=Delivery.Purpose.CONFIRMATION,
-        priority=Delivery.Priority.PERSONAL,
-        due_at=recipient.confirmation_sent_at,
-    )
+    owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=recipient.confirmation_sent_at)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)

@@ -24,7 +24,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from incidents.duties import duties
+from incidents import duties
 from incidents.models import Incident, OutboxEvent, Page
 from status import calendars, labels, projection, snapshot, tokens
 from status.markdown import to_html
@@ -88,10 +88,11 @@ def bare(address: str) -> str:
 def of_event(event: OutboxEvent) -> Message | None:
     """What its recipients are sent; None when there is nothing to tell any more: taken back, or no longer public."""
     page = event.page
-    reader = projection.Reader(page, projection.today(page))
     assert event.incident is not None, "only facts about incidents are told"
-    incident = next(iter(reader.incidents([event.incident.pk])), None)
-    if incident is None:
+    with projection.consistent():
+        reader = projection.Reader(page, projection.today(page))
+        incident = next(iter(reader.incidents([event.incident.pk])), None)
+    if incident is None or not page.is_published:
         return None
     told: snapshot.IncidentUpdate | snapshot.Postmortem | snapshot.Commitment | None
     if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:
@@ -167,7 +168,7 @@ def of_nudge(nudge: Nudge) -> Message:
             sentence=sentence(nudge),
             moments=_moments(nudge.due_at, page),
             link=f"{settings.SITE_URL}{nudge.path}",
-            still=_still(nudge) if is_promise(nudge) else "",
+            still=_still(nudge) if nudge.key in duties.PROMISES else "",
         )
         return _compose(page, content, {}, is_for_staff=True)
 
@@ -180,13 +181,8 @@ def _still(nudge: Nudge) -> str:
 
 def sentence(nudge: Nudge) -> str:
     """What it says, in one sentence."""
-    words = next((str(duty.words) for duty in duties() if duty.key == nudge.key), "%(title)s")
-    return words % {"title": nudge.title}
-
-
-def is_promise(nudge: Nudge) -> bool:
-    """Whether it is about an update that the public was promised."""
-    return nudge.key.startswith("promise_")
+    words = dict(duties.Key.choices).get(nudge.key, "%(title)s")
+    return str(words) % {"title": nudge.title}
 
 
 def _tell(

@@ -17,12 +17,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from incidents.authorship import service
-from incidents.models import OutboxEvent, User
+from incidents.models import User
 from incidents.people import service_user
 from incidents.permissions import Verb
 from status import subscriptions, webhooks
 from status.addresses import INTERNET, Network
-from status.delivery import FRESH, RUN, Outcome, State, claim, record
+from status.delivery import RUN, Outcome, State, Telling, claim, record
 from status.models import Delivery, Recipient
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ BY_WEBHOOK = Q(recipient__channel=Recipient.Channel.WEBHOOK) & Q(purpose=Deliver
 def deliver_webhooks(seconds: float = RUN, network: Network = INTERNET) -> int:
     """Post what is due until nothing is, or for about so long; returns how many were accepted."""
     ends_at = time.monotonic() + seconds
-    writer, count = _Writer(), 0
+    telling, count = Telling(webhooks.messages_of, webhooks.READ), 0
     under_way: dict[Future[webhooks.Answer], Delivery] = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:  # its threads know no database
         while True:
@@ -45,7 +45,7 @@ def deliver_webhooks(seconds: float = RUN, network: Network = INTERNET) -> int:
                 try:
                     keys = [row.pk for row in claim(BY_WEBHOOK, room)]
                     for delivery in Delivery.objects.select_related("recipient").filter(pk__in=keys):
-                        if wanted := writer.requests(delivery):
+                        if wanted := _requests(delivery, telling):
                             under_way[pool.submit(webhooks.send, wanted, network)] = delivery
                 except (OperationalError, InterfaceError):
                     # What is under way is answered all the same, and is written down once the database is back.
@@ -57,30 +57,15 @@ def deliver_webhooks(seconds: float = RUN, network: Network = INTERNET) -> int:
                 count += _answered(under_way.pop(future), future.result())
 
 
-class _Writer:
-    """Writes requests; what an event tells is read once for all, and again when that is some seconds old."""
-
-    def __init__(self) -> None:
-        self._messages: dict[int, tuple[float, list[webhooks.Message]]] = {}
-
-    def requests(self, delivery: Delivery) -> list[webhooks.Request]:
-        """None when it was cancelled instead, which is then written down."""
-        if delivery.recipient.state != Recipient.State.ACTIVE:
-            record({delivery.pk: Outcome(State.CANCELLED, delivery.recipient.state)})
-            return []
-        assert delivery.event_id, "a webhook is told of events only"
-        messages = self._of_event(delivery.event_id)
-        if not messages:
-            record({delivery.pk: Outcome(State.CANCELLED, "withdrawn")})
-        return webhooks.requests(messages, delivery)
-
-    def _of_event(self, key: int) -> list[webhooks.Message]:
-        expires_at, messages = self._messages.get(key, (0.0, []))
-        if time.monotonic() > expires_at:
-            event = OutboxEvent.objects.select_related(*webhooks.READ).get(pk=key)
-            messages = webhooks.messages_of(event)
-            self._messages[key] = time.monotonic() + FRESH, messages
-        return messages
+def _requests(delivery: Delivery, telling: Telling[list[webhooks.Message]]) -> list[webhooks.Request]:
+    """None when it was cancelled instead, which is then written down."""
+    assert delivery.event_id, "a webhook is told of events only"
+    state = delivery.recipient.state
+    messages = telling.of(delivery.event_id) if state == Recipient.State.ACTIVE else []
+    if not messages:
+        reason = "withdrawn" if state == Recipient.State.ACTIVE else state
+        record({delivery.pk: Outcome(State.CANCELLED, reason)})
+    return webhooks.requests(messages, delivery)
 
 
 def _answered(delivery: Delivery, answer: webhooks.Answer) -> bool:
@@ -111,12 +96,7 @@ def begin_failing(recipient: Recipient, *, author: User) -> None:
         recipient.failing_since = timezone.now()
         recipient.save()
         if recipient.contact:
-            Delivery.objects.create(
-                recipient=recipient,
-                purpose=Delivery.Purpose.WARNING,
-                priority=Delivery.Priority.PERSONAL,
-                due_at=recipient.failing_since + BLIP,
-            )
+            subscriptions.owe_mail(recipient, Delivery.Purpose.WARNING, due_at=recipient.failing_since + BLIP)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)

@@ -12,18 +12,23 @@ import json
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import cache
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from incidents.lifecycle import Kind
-from incidents.models import Incident, MetricFeed, OutboxEvent, Page
+from incidents.models import Incident, IncidentUpdate, MetricFeed, OutboxEvent, Page
 from status import charts, documents, files, open_data, projection, snapshot
 from status.documents import Documents
 from status.projection import Reader
@@ -43,9 +48,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of the last publication: its day, and the months whose documents are still to be made anew."""
+    """Of the last publication: its day, its `version`, and the months whose documents are still to be made anew."""
 
     date: str
+    version: str
     rest: tuple[str, ...] = ()  # oldest first
 
 
@@ -122,7 +128,7 @@ def draw(page: Page) -> bool:
 
 def is_due(page: Page) -> bool:
     """Whether something is unpublished or left over, or a new day has begun in the page's zone."""
-    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat())
+    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat(), version())
     return (page.is_published and not is_current) or OutboxEvent.objects.unpublished().filter(page=page).exists()
 
 
@@ -187,15 +193,16 @@ def _hosts() -> dict[str, str]:
 def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Report:
     """Write what `events` and the day touch, and note which months are left."""
     before = _state(root)
-    is_page_wide = is_page_wide or before is None
+    is_page_wide = is_page_wide or before is None or before.version != version()
     report, kept = Report(), set[str]()
     with projection.consistent():
         # Events committed since are in this snapshot or publish themselves next.
         reader = Reader(page, projection.today(page))
         touched = projection.touched_by(page, events)
-        months = _months(reader, touched, events)
+        shown = _times_shown(events)
+        months = _months(reader, touched, events, shown)
         span, known = set(reader.span()), _known(root).keys()
-        due = months.union(reader.span(_restless_since(before, reader, events))) & span
+        due = months.union(reader.span(_restless_since(before, reader, events, shown))) & span
         at_once = sorted(due)[-MONTHS_AT_ONCE:]
         gone = _paths(touched, months) | {path for month in known - span for path in open_data.paths_of(month)}
         left = (due | span - known).difference(at_once).union(_rest(root)) & span
@@ -209,14 +216,28 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
     return report
 
 
-def _months(reader: Reader, touched: Iterable[Incident], events: Iterable[OutboxEvent]) -> set[str]:
+def _times_shown(events: Iterable[OutboxEvent]) -> dict[int, list[datetime]]:
+    """Every time that an update which was corrected has shown, by its key: its incident may have been filed there."""
+    corrected = {event.update_id for event in events if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED}
+    shown: dict[int, list[datetime]] = defaultdict(list)
+    rows = IncidentUpdate.history.filter(id__in=corrected).order_by()
+    for key, instant in rows.values_list("id", "display_at").distinct():
+        shown[key].append(instant)
+    return shown
+
+
+def _months(
+    reader: Reader, touched: Iterable[Incident], events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
+) -> set[str]:
     """The months in which these incidents are filed, or were."""
     # An update that was taken back may have been the first: its incident is filed nowhere now.
     told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
-    return {reader.month_name(instant) for instant in told if instant}
+    return {reader.month_name(instant) for instant in chain(told, *shown.values()) if instant}
 
 
-def _restless_since(before: State | None, reader: Reader, events: Iterable[OutboxEvent]) -> datetime:
+def _restless_since(
+    before: State | None, reader: Reader, events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
+) -> datetime:
     """From when on components may have had another status than the published data says."""
     # What was not over on the day of the last publication went on.
     day = date.fromisoformat(before.date) if before else reader.today
@@ -224,7 +245,9 @@ def _restless_since(before: State | None, reader: Reader, events: Iterable[Outbo
     for event in events:
         if event.component_change:
             found.append(event.component_change.effective_at)
-        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:  # its words alone
+        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:
+            times = shown[event.update_id or 0]
+            found += times if len(times) > 1 else []  # else its words alone
             continue
         if event.update:
             found.append(event.update.display_at)
@@ -259,9 +282,18 @@ def _state(root: Path) -> State | None:
     """None when it cannot be read, so that everything is to be made anew."""
     try:
         known = json.loads((root / STATE).read_bytes())
-        return State(known["date"], tuple(known.get("rest", ())))
+        return State(known["date"], known["version"], tuple(known["rest"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+@cache
+def version() -> str:
+    """Changes with whatever makes documents, so that an upgrade makes all of them anew."""
+    here = Path(__file__).parent
+    sources = [*here.glob("*.py"), *here.glob("projection/*.py"), *here.glob("static/status/*")]
+    sources += (settings.BASE_DIR / "templates" / "status").iterdir()
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()[:16]
 
 
 def _rest(root: Path) -> tuple[str, ...]:
@@ -270,7 +302,7 @@ def _rest(root: Path) -> tuple[str, ...]:
 
 
 def _note(root: Path, reader: Reader, rest: Iterable[str]) -> None:
-    state = State(reader.today.isoformat(), tuple(rest))
+    state = State(reader.today.isoformat(), version(), tuple(rest))
     files.replace(root / STATE, json.dumps(asdict(state)).encode())
 
 

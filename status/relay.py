@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
 from incidents.models import OutboxEvent, Page
 from status import files, notifications, publication
 
 logger = logging.getLogger(__name__)
 
-LATE = timedelta(minutes=1)
 RUN = 5.0  # seconds that one tick goes through the history of a page
 
 
@@ -49,15 +46,15 @@ def draw() -> int:
 def owe() -> int:
     """Write down who is told of what, in order; returns how many deliveries were added."""
     notifications.cancel_withdrawn()
-    return sum(notifications.owe(event) for event in OutboxEvent.objects.unowed().order_by("id")[:100])
+    events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
+    return sum(notifications.owe(event) for event in events[:100])
 
 
 def heartbeat() -> None:
-    """Say on every page that it is current, but not on one whose newest facts are not out."""
-    late = OutboxEvent.objects.unpublished().filter(created_at__lt=timezone.now() - LATE).values("page")
-    for page in Page.objects.published().exclude(pk__in=late):
+    """Say on every page that it is current, but not on one whose newest facts, or whose day, are not out."""
+    for page in Page.objects.published():
         with _apart(page):
-            if files.folder(page.public_id).exists():
+            if not publication.is_due(page):
                 publication.beat(page)
 
 

@@ -185,6 +185,19 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """What a maintenance does by itself."""
+
+    starts_by_itself: bool
+    ends_by_itself: bool
+    shows_components: bool  # as under maintenance while it runs
+    tells_at_start: bool
+    tells_at_end: bool
+    reminders: tuple[int, ...]  # minutes before the start, in order
+    reminded_at: datetime | None  # when the newest reminder was sent
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """An incident or (when `scheduled_for` is set) a scheduled maintenance."""
 
@@ -205,6 +218,8 @@ class Incident:
     caused_by: Cause | None
     scheduled_for: datetime | None
     scheduled_until: datetime | None
+    impact_override: str | None = None  # the impact that staff chose instead of the computed one
+    plan: Plan | None = None  # of a maintenance
     expected_until: datetime | None = None  # the new expected end of a maintenance that takes longer
     began_at: datetime | None = None  # when a maintenance really began
     is_overrunning: bool = False

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -115,12 +115,12 @@ def owe_confirmation(recipient: Recipient) -> None:
     mailed = Recipient.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
         recipient.confirmation_sent_at = now
-        Delivery.objects.create(
-            recipient=recipient,
-            purpose=Delivery.Purpose.CONFIRMATION,
-            priority=Delivery.Priority.PERSONAL,
-            due_at=now,
-        )
+        owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
+
+
+def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetime) -> None:
+    """Owe a recipient a mail that is about no event."""
+    Delivery.objects.create(recipient=recipient, purpose=purpose, priority=Delivery.Priority.PERSONAL, due_at=due_at)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -289,7 +289,8 @@ def sweep() -> None:
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN
-    unconfirmed = Recipient.objects.filter(state=State.UNCONFIRMED, deleted_at=None)
+    # Each page by itself, for the index begins with it.
+    unconfirmed = Recipient.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED, deleted_at=None)
     rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
     count = 0
     for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:

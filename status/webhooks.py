@@ -91,6 +91,8 @@ def messages_of(event: OutboxEvent) -> list[Message]:
     What was taken back, or is no longer public, is not told.
     """
     page, update, change = event.page, event.update, event.component_change
+    if not page.is_published:
+        return []
     with projection.consistent():
         reader = projection.Reader(page, projection.today(page))
         incident = next(iter(reader.incidents([event.incident_id])), None) if event.incident_id else None
@@ -135,14 +137,15 @@ def messages_of(event: OutboxEvent) -> list[Message]:
 def _incident(page: snapshot.Page, incident: snapshot.Incident) -> Json:
     # Webhooks say instants in UTC, whatever the page's zone.
     public = json.loads(api_v2.incident(replace(page, time_zone="Etc/UTC"), incident))["incident"]
+    plan = incident.plan
     values = {
         "scheduled_for": None,
         "scheduled_until": None,
-        "scheduled_remind_prior": False,
-        "scheduled_reminded_at": None,
-        "impact_override": None,
-        "scheduled_auto_in_progress": False,
-        "scheduled_auto_completed": False,
+        "scheduled_remind_prior": bool(plan and plan.reminders),
+        "scheduled_reminded_at": _instant(plan.reminded_at) if plan and plan.reminded_at else None,
+        "impact_override": incident.impact_override,
+        "scheduled_auto_in_progress": bool(plan and plan.starts_by_itself),
+        "scheduled_auto_completed": bool(plan and plan.ends_by_itself),
         # Statuspage's place for what others add: each of its keys holds an object
         "metadata": {"next_update": {"due_at": _instant(due_at)}} if (due_at := incident.next_update_due_at) else {},
         "reminder_intervals": None,

@@ -12,10 +12,11 @@ from pytest_django import Settings
 from incidents import catalogue
 from incidents.authorship import authored_by
 from incidents.models import Component, Incident, Page, UpdateCadence, User
-from incidents.permissions import install_roles
 from incidents.services import declare_incident
 from portal import middleware
 from status import files
+
+pytest_plugins = ["tests.migrated"]
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,6 @@ def patient_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def make_user(db: None) -> Callable[[str, str], User]:
     def make(username: str, role: str) -> User:
-        install_roles()  # a test that truncated the tables has taken the groups away
         user = User.objects.create_user(username, password="correct horse battery", is_staff=True)
         user.groups.add(Group.objects.get(name=role))
         return user

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.admin import history
-from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
+from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.incident import (
     CorrectionForm,
     DeclareForm,
@@ -82,19 +82,9 @@ DONE = {
 }
 
 
-class FactsForm(RecordForm):
-    """Only facts that the author changed are sent on: what another one set meanwhile stays."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.show_hidden_initial = True
-
-
 @admin.register(Incident)
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
-    form = FactsForm
     list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_said")
     list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import ComponentChips, choosable
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.promise import PromiseForm
 from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
@@ -204,7 +205,7 @@ class PublishForm(MessageForm):
         return True
 
 
-class CorrectionForm(IncidentForm):
+class CorrectionForm(MeanwhileForm, IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
     tells = True

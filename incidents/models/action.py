@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -23,10 +22,6 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
 
     def unfinished(self) -> ActionItemQuerySet:
         return self.live().filter(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])
-
-    def overdue(self, today: date) -> ActionItemQuerySet:
-        """Those that should have been done before `today`."""
-        return self.unfinished().filter(due_on__lt=today)
 
     def of(self, postmortems: PostmortemQuerySet) -> ActionItemQuerySet:
         return self.filter(postmortem__in=postmortems.order_by().values("pk"))

@@ -14,6 +14,12 @@ from incidents.authorship import history_author
 
 M = TypeVar("M", bound=models.Model)
 
+
+class TrackedQuerySet(models.QuerySet[M]):
+    def live(self) -> Self:
+        return self.filter(deleted_at=None)
+
+
 # Kept in no history row, so that a subscriber can be forgotten
 PERSONAL = ("address", "contact", "secret", "old_secret")
 
@@ -56,6 +62,12 @@ class Tracked(models.Model):
         rows = type(self)._base_manager.select_for_update(of=("self",), no_key=True)
         self.refresh_from_db(from_queryset=rows)
         return self
+
+    def mark_deleted(self, reason: str = "") -> None:
+        """Take it out of use; it stays in the record. Harmless when repeated."""
+        self.deleted_at = self.deleted_at or timezone.now()
+        self._change_reason = reason or None
+        self.save(update_fields=["deleted_at", "updated_at"])
 
 
 def _refuse() -> NoReturn:

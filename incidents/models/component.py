@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Visibility, worst_status
-from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
 
@@ -41,10 +41,7 @@ _SHOWN = {
 }
 
 
-class ComponentQuerySet(models.QuerySet["Component"]):
-    def live(self) -> ComponentQuerySet:
-        return self.filter(deleted_at=None)
-
+class ComponentQuerySet(TrackedQuerySet["Component"]):
     def public(self) -> ComponentQuerySet:
         return self.live().filter(visibility=Visibility.PUBLIC)
 
@@ -193,6 +190,9 @@ class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"])
         return self.order_by("-effective_at", "-id")
 
 
+NOW = timedelta(minutes=1)  # what is said of so long ago is said of now
+
+
 class ComponentStatusChange(AppendOnly):
     """From `effective_at` on the component had `status`.
 
@@ -226,3 +226,8 @@ class ComponentStatusChange(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.component}: {self.old_status} → {self.status}"
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it was said of the past, without an incident."""
+        return self.update_id is None and self.effective_at < self.created_at - NOW

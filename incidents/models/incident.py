@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, OPEN, Impact, IncidentStatus, Kind, Severity, Visibility
-from incidents.models.base import Tracked
+from incidents.models.base import Tracked, TrackedQuerySet
 from incidents.models.component import Component, ComponentQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
@@ -19,10 +19,7 @@ TITLE_LENGTH = 255  # Statuspage's limits
 BODY_LENGTH = 25_000
 
 
-class IncidentQuerySet(models.QuerySet["Incident"]):
-    def live(self) -> IncidentQuerySet:
-        return self.filter(deleted_at=None)
-
+class IncidentQuerySet(TrackedQuerySet["Incident"]):
     def public(self) -> IncidentQuerySet:
         return self.live().filter(visibility=Visibility.PUBLIC, first_posted_at__isnull=False)
 

@@ -5,13 +5,8 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.base import Tracked
+from incidents.models.base import Tracked, TrackedQuerySet
 from incidents.models.page import Page
-
-
-class MetricQuerySet(models.QuerySet["Metric"]):
-    def live(self) -> MetricQuerySet:
-        return self.filter(deleted_at=None)
 
 
 class Metric(Tracked):
@@ -31,7 +26,7 @@ class Metric(Tracked):
     if TYPE_CHECKING:
         feed: MetricFeed
 
-    objects = MetricQuerySet.as_manager()
+    objects = TrackedQuerySet["Metric"].as_manager()
 
     class Meta:
         verbose_name = _("metric")

@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.base import Tracked
+from incidents.models.base import Tracked, TrackedQuerySet
 
 
 def validate_time_zone(value: str) -> None:
@@ -40,10 +40,7 @@ def validate_logo(value: str) -> None:
         raise ValidationError(_("This is not a PNG or SVG image."))
 
 
-class PageQuerySet(models.QuerySet["Page"]):
-    def live(self) -> PageQuerySet:
-        return self.filter(deleted_at=None)
-
+class PageQuerySet(TrackedQuerySet["Page"]):
     def published(self) -> PageQuerySet:
         """Those that the public sees."""
         return self.live().filter(is_live=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zoneinfo
-from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked
+from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.component import Component
 from incidents.models.page import Page, validate_time_zone
 from incidents.models.people import User
@@ -27,20 +26,13 @@ SECTION_LENGTH = 100_000
 REASON_LENGTH = 500
 
 
-class PostmortemQuerySet(models.QuerySet["Postmortem"]):
-    def live(self) -> PostmortemQuerySet:
-        return self.filter(deleted_at=None)
-
+class PostmortemQuerySet(TrackedQuerySet["Postmortem"]):
     def public(self) -> PostmortemQuerySet:
         """Those of which the public reads a revision now."""
         return self.live().filter(withdrawn_at=None, revisions__isnull=False).distinct()
 
     def unpublished(self) -> PostmortemQuerySet:
         return self.live().filter(revisions=None)
-
-    def overdue(self, today: date) -> PostmortemQuerySet:
-        """Those that should have been published before `today`."""
-        return self.unpublished().filter(due_on__lt=today)
 
     def about(self, components: Iterable[Component] | models.QuerySet[Component]) -> PostmortemQuerySet:
         """Those of incidents that affected one of `components`, the newest first."""

@@ -4,16 +4,13 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import IncidentStatus
-from incidents.models.base import Tracked
+from incidents.models.base import Tracked, TrackedQuerySet
 from incidents.models.component import Component
 from incidents.models.incident import BODY_LENGTH, TITLE_LENGTH
 from incidents.models.page import Page
 
 
-class IncidentTemplateQuerySet(models.QuerySet["IncidentTemplate"]):
-    def live(self) -> IncidentTemplateQuerySet:
-        return self.filter(deleted_at=None)
-
+class IncidentTemplateQuerySet(TrackedQuerySet["IncidentTemplate"]):
     def for_page(self, page: Page) -> IncidentTemplateQuerySet:
         """Those of `page`, and those for every page."""
         return self.filter(models.Q(page=page) | models.Q(page=None))

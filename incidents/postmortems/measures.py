@@ -62,8 +62,7 @@ def remove_action_item(item: ActionItem, *, author: User) -> None:
     _lock(item)
     if _is_promised(item):
         raise InvalidTransition(_("It was promised in public. Drop it, with the reason, or amend the report first."))
-    item.deleted_at = timezone.now()
-    item.save(update_fields=["deleted_at", "updated_at"])
+    item.mark_deleted()
     if item.is_commitment:
         mark_edited(item.postmortem, author)
 

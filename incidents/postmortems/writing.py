@@ -78,9 +78,7 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> N
         incident.lock()
         incident.postmortem = None
         incident.save(update_fields=["postmortem", "updated_at"])
-    postmortem.deleted_at = timezone.now()
-    postmortem._change_reason = reason
-    postmortem.save(update_fields=["deleted_at", "updated_at"])
+    postmortem.mark_deleted(reason)
 
 
 # --- Incidents --------------------------------------------------------------------------------------------------------
@@ -174,8 +172,7 @@ def remove_section(section: PostmortemSection, *, author: User) -> None:
     """The record keeps what was in it."""
     lock_postmortem(section.postmortem)
     section.lock()
-    section.deleted_at = section.deleted_at or timezone.now()
-    section.save(update_fields=["deleted_at", "updated_at"])
+    section.mark_deleted()
     mark_edited(section.postmortem, author)
 
 
@@ -232,6 +229,13 @@ def mark_edited(postmortem: Postmortem, author: User) -> None:
     if postmortem.state in (State.APPROVED, State.PUBLISHED):
         back_to_draft(postmortem)
     postmortem.save()
+
+
+def approve(postmortem: Postmortem, author: User, *, break_glass: str) -> None:
+    """Approve the present text; `back_to_draft` takes it away again. Neither saves."""
+    postmortem.state = State.APPROVED
+    postmortem.approved_by, postmortem.approved_at = author, timezone.now()
+    postmortem.approved_hash, postmortem.break_glass = postmortem.fingerprint(), break_glass
 
 
 def back_to_draft(postmortem: Postmortem) -> None:

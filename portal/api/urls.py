@@ -100,5 +100,5 @@ urlpatterns = [
     re_path(r"^v1/organizations/(?:[\w-]+/)+(?:permissions|users)(?:/[\w-]+)?$", elsewhere.NotHere.as_view()),
     path("schema", SpectacularAPIView.as_view(custom_settings=SETTINGS), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(template_name="portal/api_docs.html"), name="api_docs"),
-    re_path(r"^v1(?P<rest>.*)$", as_clients_write_it),
+    re_path(r"^v1(?P<rest>[\s\S]*)$", as_clients_write_it),
 ]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Max, Prefetch
 
 from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Kind, Visibility, worst_status
-from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, Page
+from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, OutboxEvent, Page
 from status import snapshot
 from status.projection import reports
 from status.projection.components import Components
@@ -33,6 +33,7 @@ class Incidents:
                 Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes))),
                 "postmortem__revisions",
                 "postmortem__action_items",
+                "plan__reminders",
                 *([Prefetch("updates__events", settled, to_attr="settled")] if self._page.shows_totals else ()),
             )
         )
@@ -99,6 +100,7 @@ class Incidents:
             name=row.title,
             status="postmortem" if postmortem and row.is_ended else row.status,
             impact="maintenance" if is_maintenance else (row.impact_override or row.impact),
+            impact_override=row.impact_override,
             created_at=row.created_at,
             updated_at=max(filter(None, [touched, newest.updated_at])),
             started_at=row.impact_began_at or oldest.display_at,
@@ -118,6 +120,7 @@ class Incidents:
             caused_by=cause,
             scheduled_for=plan.scheduled_for if plan else None,
             scheduled_until=plan.scheduled_until if plan else None,
+            plan=_plan(plan) if plan else None,
             expected_until=plan.expected_until if plan else None,
             began_at=running[-1].display_at if is_maintenance and running else None,
             is_overrunning=bool(plan and plan.overran_at and not row.is_ended),
@@ -156,6 +159,20 @@ class Incidents:
             ),
             told=snapshot.Told(tally.people, tally.took) if tally else None,
         )
+
+
+def _plan(row: MaintenancePlan) -> snapshot.Plan:
+    reminders = [each for each in row.reminders.all() if each.deleted_at is None]
+    sent = [each.settled_at for each in reminders if each.settled_at and not each.note]
+    return snapshot.Plan(
+        starts_by_itself=row.starts_by_itself,
+        ends_by_itself=row.ends_by_itself,
+        shows_components=row.shows_components,
+        tells_at_start=row.tells_at_start,
+        tells_at_end=row.tells_at_end,
+        reminders=tuple(sorted(each.minutes for each in reminders)),
+        reminded_at=max(sent, default=None),
+    )
 
 
 def _overlaid(status: str, is_running: bool) -> str:

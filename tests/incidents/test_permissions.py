@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from incidents import catalogue, checking, clockwork, metrics, promises, templates, timeline
@@ -44,7 +44,7 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.people import create_key, remove_second_factor, revoke_key, save_staff, service_user
-from incidents.permissions import Scope, Verb, allows, require
+from incidents.permissions import Scope, Verb, allows, install_roles, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
@@ -502,3 +502,10 @@ def test_a_key_is_named_once_and_its_history_has_who_made_and_revoked_it(admin: 
         create_key("deploys", scopes=[Scope.READ], author=admin)
     revoke_key(row, author=admin)
     assert [record.history_user for record in row.history.all()] == [admin, admin]
+
+
+def test_a_service_user_is_not_there_without_its_rights(db: None) -> None:
+    install_roles()
+    with pytest.raises(Group.DoesNotExist):
+        service_user("night-watch", role="a role that is not installed yet")
+    assert allows(service_user("night-watch", role="clock"), Verb.POST_UPDATE)

@@ -357,13 +357,3 @@ def test_a_promise_needs_its_words_and_is_not_just_removed(resolved: Incident, d
     publish_report(resolved, body="It took 5 minutes.", author=author)
     with pytest.raises(InvalidTransition, match="It was promised in public"):
         measures.remove_action_item(item, author=author)
-
-
-def test_what_is_overdue_is_found(draft: Postmortem, author: User) -> None:
-    today = datetime(2026, 3, 10, tzinfo=UTC).date()
-    yesterday = today - timedelta(days=1)
-    item = measures.add_action_item(draft, text="Alert earlier", due_on=yesterday, author=author)
-    measures.add_action_item(draft, text="Add a disk", due_on=today, author=author)
-    writing.edit_postmortem(draft, due_on=yesterday, author=author)
-    assert list(ActionItem.objects.overdue(today)) == [item]
-    assert list(Postmortem.objects.overdue(today)) == [draft]

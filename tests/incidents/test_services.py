@@ -23,6 +23,7 @@ from incidents.services import (
     edit_incident,
     post_update,
     publish_incident,
+    withdraw_update,
 )
 from tests.reports import publish_report
 
@@ -353,6 +354,29 @@ def test_a_correction_that_changes_nothing_says_nothing(incident: Incident, auth
     update.refresh_from_db()
     assert update.edited_at is None
     assert everything() == before
+
+
+def test_a_time_shown_is_corrected_between_its_neighbours(incident: Incident, author: User, at_noon: Any) -> None:
+    first = post_update(incident, status=INVESTIGATING, body="One.", author=author)
+    at_noon.shift(timedelta(minutes=10))
+    second = post_update(incident, status=IDENTIFIED, body="Two.", author=author)
+    correct_update(first, display_at=NOON - timedelta(hours=1), author=author)
+    correct_update(second, display_at=NOON - timedelta(hours=1), author=author)
+    assert list(incident.updates.newest_first()) == [second, first], "at the same time they keep their order"
+    incident.refresh_from_db()
+    assert (incident.first_posted_at, first.edited_at) == (NOON - timedelta(hours=1), NOON + timedelta(minutes=10))
+    for update, wrong, sentence in [
+        (first, timedelta(), "after the next update"),
+        (second, timedelta(hours=-2), "before the newest update"),
+        (second, timedelta(hours=1), "in the future"),
+    ]:
+        before = everything()
+        with pytest.raises(InvalidInput, match=sentence):
+            correct_update(update, display_at=NOON + wrong, author=author)
+        assert everything() == before
+    withdraw_update(second, author=author)
+    with pytest.raises(InvalidTransition, match="taken back"):
+        correct_update(second, display_at=NOON, author=author)
 
 
 def test_internal_facts_tell_nobody_and_public_ones_do(incident: Incident, page: Page, author: User) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from incidents.catalogue import save, set_component_status
 from incidents.lifecycle import ComponentStatus
@@ -119,25 +117,3 @@ def test_what_a_page_cannot_be_is_refused(root: Call, page: Page, wrong: dict[st
     assert response.status_code == 422
     page.refresh_from_db()
     assert (page.name, page.support_url) == ("Acme", "")
-
-
-def test_lists_ask_as_often_with_many_rows_as_with_few(call: Call, make_component: Callable[..., Component]) -> None:
-    paths = ("components", "component-groups", "incidents", "incidents/unresolved", "incidents/scheduled")
-
-    def grow(number: int) -> None:
-        component = make_component(f"Component {number}").public_id
-        call("POST", "component-groups", {"component_group": {"name": f"Group {number}", "components": [component]}})
-        call("POST", "incidents", {"incident": {"name": "Errors", "components": {component: "major_outage"}}})
-        window = {"scheduled_for": "2030-01-10T20:00:00Z", "scheduled_until": "2030-01-10T22:00:00Z"}
-        call("POST", "incidents", {"incident": {"name": "Disks", "component_ids": [component], **window}})
-
-    def queries(path: str) -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert call("GET", path).status_code == 200
-        return len(captured)
-
-    grow(0)
-    few = [queries(path) for path in paths]
-    for number in range(1, 5):
-        grow(number)
-    assert [queries(path) for path in paths] == few

@@ -38,6 +38,12 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         described = schema["components"]["schemas"][name]
         keys = described["properties"].keys()
         assert keys == described["example"].keys() if name.endswith("Answer") else keys >= described["example"].keys()
+    for operation in (each for path in schema["paths"].values() for each in path.values() if "requestBody" in each):
+        form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert "example" in schema["components"]["schemas"][form], form
+        refusal = operation["responses"]["422"]
+        assert refusal["description"]
+        assert refusal["content"]["application/json"]["example"]["error"].endswith(".")
     for path, document in DOCUMENTS.items():
         name = path.replace("<id>", "{incident_id}")
         Draft202012Validator(document).validate(EXAMPLES["v2"][name])

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from incidents import people
 from incidents.models import Component, Page, User
@@ -126,16 +124,3 @@ def test_addresses_are_for_keys_of_subscribers_only(call: Call) -> None:
     for path in ("subscribers", "subscribers/count", "subscribers/unsubscribed"):
         response = call("GET", path)
         assert (response.status_code, "subscribers" in response.json()["error"]) == (403, True)
-
-
-def test_the_list_asks_as_often_with_many_as_with_few(subs: Call, component: Component) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert subs("GET", "subscribers?state=all").status_code == 200
-        return len(captured)
-
-    add(subs, "0@example.com", component_ids=[component.public_id])
-    few = queries()
-    for number in range(1, 6):
-        add(subs, f"{number}@example.com", component_ids=[component.public_id])
-    assert queries() == few

@@ -89,6 +89,19 @@ def test_an_internal_change_moves_no_byte(page: Page, component: Component, auth
     assert differences(page) == []
 
 
+def test_an_internal_component_comes_changes_and_goes_without_a_trace(
+    page: Page, make_component: Callable[..., Component], author: User, admin: User
+) -> None:
+    before = everything_published(page)
+    hidden = make_component("Core database", visibility=Visibility.INTERNAL)
+    assert everything_published(page) == before
+    hidden.name = "Core cluster"
+    catalogue.save(hidden, author=admin)
+    catalogue.delete(hidden, author=admin)
+    assert everything_published(page) == before
+    assert differences(page) == []
+
+
 def test_a_maintenance_that_was_never_announced_is_a_cause_without_a_name_whatever_becomes_of_it(
     page: Page, author: User
 ) -> None:

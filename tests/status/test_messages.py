@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 import time_machine
@@ -17,6 +18,7 @@ from pytest_django import Settings
 
 from incidents import catalogue
 from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.maintenance import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.services import correct_update, declare_incident, delete_incident, post_update
 from status import messages, tokens
@@ -192,6 +194,18 @@ def test_reading_a_mail_fetches_nothing_and_suits_phones_and_dark_screens(
     assert "url(" not in html
     assert '<meta name="viewport" content="width=device-width' in html
     assert "prefers-color-scheme: dark" in html
+
+
+def test_what_is_ahead_names_its_components_and_not_how_they_are_today(
+    page: Page, component: Component, post: Callable[..., OutboxEvent], recipient: Recipient, author: User
+) -> None:
+    post(components=[(component, ComponentStatus.PARTIAL_OUTAGE)])
+    start = timezone.now() + timedelta(days=3)
+    window: Any = {"scheduled_for": start, "scheduled_until": start + timedelta(hours=1)}
+    schedule_maintenance(page, title="Disks", body="We replace them.", author=author, components=[component], **window)
+    mail = mail_to(recipient, newest())
+    assert "- API\r\n" in body(mail, "plain")
+    assert "Partial outage" not in body(mail, "plain") + body(mail, "html")
 
 
 def test_a_correction_says_that_it_is_one(

@@ -208,6 +208,18 @@ def test_the_heartbeat_stops_while_a_fact_is_not_out(page: Page, incident: Incid
         assert heartbeat.read_bytes() != before
 
 
+def test_the_heartbeat_stops_while_the_day_is_not_out(page: Page) -> None:
+    with time_machine.travel(datetime(2026, 7, 1, 21, 30, tzinfo=UTC), tick=False):  # 23:30 in Rome
+        publish(page)
+    heartbeat = files.folder(page.public_id) / "heartbeat.json"
+    before = heartbeat.read_bytes()
+    with time_machine.travel(datetime(2026, 7, 1, 22, 30, tzinfo=UTC), tick=False):  # 0:30 in Rome
+        relay.heartbeat()
+        assert heartbeat.read_bytes() == before
+        publish(page)
+        assert heartbeat.read_bytes() != before
+
+
 def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothing_behind(
     page: Page, admin: User
 ) -> None:
@@ -310,6 +322,19 @@ def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
     relay.relay()
     assert not publication.is_due(page)
     assert differences(page) == []
+
+
+def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[Incident]) -> None:
+    root = files.folder(page.public_id)
+    state = root / publication.STATE
+    old = f"incidents/{history[0].public_id}.html"
+    for content in (json.loads(state.read_text()) | {"version": "an older one"}, {"date": "as it was once kept"}):
+        state.write_text(json.dumps(content))
+        files.write(root, {old: b"as it was made then"})
+        assert publication.is_due(page)
+        relay.relay()
+        assert b"Done." in (root / old).read_bytes()
+        assert not publication.is_due(page)
 
 
 def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(

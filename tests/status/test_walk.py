@@ -97,7 +97,10 @@ class Staff:
         publish_incident(incident, **self.update(incident))
 
     def correct(self) -> None:
-        correct_update(self.any(IncidentUpdate), body=self.words(), author=self.author)
+        update = self.any(IncidentUpdate)
+        correct_update(
+            update, body=self.words(), display_at=self.chance.choice([None, self.earlier()]), author=self.author
+        )
 
     def edit(self) -> None:
         facts: dict[str, Any] = {

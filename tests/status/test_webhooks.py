@@ -8,17 +8,21 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+import time_machine
+from django.utils import timezone
 
+from incidents import clockwork
 from incidents.authorship import authored_by
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
+from incidents.maintenance import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
 from incidents.people import service_user
-from incidents.services import delete_incident, post_update
+from incidents.services import delete_incident, edit_incident, post_update
 from status import relay, tokens, webhooks
 from status.addresses import INTERNET, Network
 from status.models import Delivery, Recipient
@@ -48,7 +52,7 @@ def asked(receiver: Receiver, *, patience: float = 10.0) -> webhooks.Answer:
 
 @pytest.fixture
 def reader(page: Page) -> Recipient:
-    with authored_by(service_user("clock", role="subscriptions")):
+    with authored_by(service_user("robot", role="subscriptions")):
         return Recipient.objects.create(
             page=page,
             channel=Recipient.Channel.WEBHOOK,
@@ -108,6 +112,44 @@ def test_an_incident_has_the_keys_of_statuspage(told: Delivery, incident: Incide
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", newest["display_at"])
     assert newest["affected_components"][0]["new_status"] == "partial_outage"
+
+
+def test_a_maintenance_says_what_it_does_by_itself_and_when_it_reminded(
+    page: Page, author: User, reader: Recipient
+) -> None:
+    start = timezone.now().replace(microsecond=0) + timedelta(minutes=90)
+    schedule_maintenance(
+        page,
+        title="Disks",
+        body="New ones.",
+        scheduled_for=start,
+        scheduled_until=start + timedelta(hours=1),
+        reminders=[60],
+        starts_by_itself=True,
+        author=author,
+    )
+
+    def said() -> dict[str, Any]:
+        relay.owe()
+        (content,) = contents(Delivery.objects.latest("id"))
+        return {name: value for name, value in content["incident"].items() if re.match("scheduled_(auto|remind)", name)}
+
+    assert said() == {
+        "scheduled_remind_prior": True,
+        "scheduled_reminded_at": None,
+        "scheduled_auto_in_progress": True,
+        "scheduled_auto_completed": False,
+    }
+    reminded_at = start - timedelta(minutes=59)
+    with time_machine.travel(reminded_at, tick=False):
+        clockwork.advance()
+        assert datetime.fromisoformat(said()["scheduled_reminded_at"]) == reminded_at
+
+
+def test_the_impact_that_staff_chose_is_told(told: Delivery, incident: Incident, author: User) -> None:
+    assert contents(told)[0]["incident"]["impact_override"] is None
+    edit_incident(incident, impact_override=Impact.CRITICAL, author=author)
+    assert contents(told)[0]["incident"]["impact_override"] == "critical"
 
 
 def test_each_component_that_changed_has_a_message_of_its_own(told: Delivery, component: Component) -> None:

@@ -50,6 +50,13 @@ class Slice(Input):
     )
 
 
+class CursorQuery(Input):
+    cursor = serializers.IntegerField(
+        min_value=0, max_value=2**63 - 1, required=False, help_text="As `next` has it; the newest ones without it."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=1_000_000, default=50, help_text="At most 100.")
+
+
 # --- What an answer says ----------------------------------------------------------------------------------------------
 class Instant(serializers.DateTimeField):
     """In UTC, with milliseconds."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -7,15 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
-from incidents.models import Incident as Row
-from incidents.models import MaintenanceReminder
+from incidents.maintenance import REMIND_BEFORE
 from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
 from portal.api.serializers.components import ComponentAnswer
 from status.snapshot import Incident
 
-REFUSED = ("reminder_intervals",)
-"""What Statuspage would do and this API does not: refused, because to accept it and not do it would be a lie."""
-NOT_ASKED_FOR: tuple[object, ...] = (None, False, "", "false", "f", "0", {}, "[]")
 PLAN = {
     "scheduled_auto_in_progress": "starts_by_itself",
     "scheduled_auto_transition": "starts_by_itself",
@@ -25,10 +22,32 @@ PLAN = {
     "auto_transition_deliver_notifications_at_end": "tells_at_end",
 }
 """What a maintenance does by itself, in Statuspage's words and in ours."""
+LONGEST_BEFORE = 365 * 24 * 60  # minutes
 IMPACTS = [*Impact.choices, ("maintenance", _("Maintenance"))]
 
 
 # --- What a request says ----------------------------------------------------------------------------------------------
+@extend_schema_field(serializers.CharField())
+class Hours(serializers.Field[Any, Any, Any, Any]):
+    """Statuspage's "[1, 5, 24]", or "8" for every 8 hours of a day; as minutes, in order."""
+
+    def to_internal_value(self, data: Any) -> tuple[int, ...]:
+        try:
+            hours = json.loads(data) if isinstance(data, str) else data
+            if isinstance(hours, int) and 1 <= hours <= 24:
+                hours = range(hours, 25, hours)
+            minutes = {round(hour * 60) for hour in hours}
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            minutes = {0}
+        if not all(1 <= each <= LONGEST_BEFORE for each in minutes):
+            raise serializers.ValidationError(_("Write hours as “[1, 24]”, or “[]” for no reminder."))
+        return tuple(sorted(minutes))
+
+    @staticmethod
+    def written(minutes: tuple[int, ...]) -> str:
+        return json.dumps([each // 60 if each % 60 == 0 else each / 60 for each in minutes])
+
+
 class IncidentInput(Input):
     name = serializers.CharField(required=False, help_text="At most 255 characters.")
     status = serializers.ChoiceField(IncidentStatus.choices, required=False, allow_blank=True)
@@ -57,6 +76,9 @@ class IncidentInput(Input):
     auto_transition_deliver_notifications_at_start = serializers.BooleanField(required=False)
     auto_transition_deliver_notifications_at_end = serializers.BooleanField(required=False)
     scheduled_remind_prior = serializers.BooleanField(required=False, help_text="Subscribers are reminded before.")
+    reminder_intervals = Hours(
+        required=False, help_text="When a maintenance reminds, in hours before it: “[1, 24]”, “[]” for never."
+    )
     deliver_notifications = serializers.BooleanField(required=False, help_text="True if left out.")
     metadata = serializers.DictField(
         required=False, help_text="What a program attaches for itself: objects by name. The public does not see it."
@@ -66,11 +88,6 @@ class IncidentInput(Input):
         if isinstance(data, dict) and isinstance(data.get("components"), list):  # some clients list ids here
             data = {**data, "component_ids": data["components"]}
             del data["components"]
-        refused = [name for name in REFUSED if isinstance(data, dict) and data.get(name) not in NOT_ASKED_FOR]
-        if refused:
-            raise serializers.ValidationError(
-                {name: _("This cannot be set through this API. Leave it out.") for name in refused}
-            )
         return super().to_internal_value(data)
 
 
@@ -93,7 +110,9 @@ class IncidentUpdateInput(Input):
     deliver_notifications = serializers.BooleanField(
         required=False, help_text="Whether subscribers are told of the correction; false if left out."
     )
-    display_at = serializers.DateTimeField(required=False, help_text="Cannot be changed once it is published.")
+    display_at = serializers.DateTimeField(
+        required=False, help_text="The corrected time. Updates keep their order, and the old time is kept, too."
+    )
     wants_twitter_update = serializers.BooleanField(required=False)
 
 
@@ -129,13 +148,13 @@ class IncidentUpdateAnswer(serializers.Serializer[Any]):
 
 
 class IncidentAnswer(serializers.Serializer[Any]):
-    """Of a snapshot; needs `page` (a snapshot's) and `own` (the rows by public id, with plans) in its context."""
+    """Of a snapshot; needs `page` (a snapshot's) and `metadata` (by public id) in its context."""
 
     id = serializers.CharField()
     components = ComponentAnswer(many=True)
     created_at = Instant()
     impact = serializers.ChoiceField(IMPACTS)
-    impact_override = serializers.SerializerMethodField()
+    impact_override = serializers.ChoiceField(Impact.choices, allow_null=True)
     incident_updates = IncidentUpdateAnswer(source="updates", many=True)
     metadata = serializers.SerializerMethodField()
     monitoring_at = Instant(allow_null=True)
@@ -148,71 +167,40 @@ class IncidentAnswer(serializers.Serializer[Any]):
     postmortem_notified_twitter = Always(False)
     postmortem_published_at = Instant(source="postmortem.published_at", default=None)
     resolved_at = Instant(allow_null=True)
-    scheduled_auto_completed = serializers.SerializerMethodField()
-    scheduled_auto_in_progress = serializers.SerializerMethodField()
+    scheduled_auto_completed = serializers.BooleanField(source="plan.ends_by_itself", default=False)
+    scheduled_auto_in_progress = serializers.BooleanField(source="plan.starts_by_itself", default=False)
     scheduled_for = Instant(allow_null=True)
-    auto_transition_deliver_notifications_at_end = serializers.SerializerMethodField()
-    auto_transition_deliver_notifications_at_start = serializers.SerializerMethodField()
-    auto_transition_to_maintenance_state = serializers.SerializerMethodField()
-    auto_transition_to_operational_state = serializers.SerializerMethodField()
+    auto_transition_deliver_notifications_at_end = serializers.BooleanField(source="plan.tells_at_end", default=None)
+    auto_transition_deliver_notifications_at_start = serializers.BooleanField(
+        source="plan.tells_at_start", default=None
+    )
+    auto_transition_to_maintenance_state = serializers.BooleanField(source="plan.shows_components", default=None)
+    auto_transition_to_operational_state = serializers.BooleanField(source="plan.shows_components", default=None)
     scheduled_remind_prior = serializers.SerializerMethodField()
-    scheduled_reminded_at = serializers.SerializerMethodField()
+    scheduled_reminded_at = Instant(source="plan.reminded_at", default=None)
     scheduled_until = Instant(allow_null=True)
     shortlink = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
     updated_at = Instant()
-    reminder_intervals = Always(None)
-
-    @extend_schema_field(serializers.ChoiceField(Impact.choices, allow_null=True))
-    def get_impact_override(self, incident: Incident) -> str | None:
-        return self._row(incident).impact_override
+    reminder_intervals = serializers.SerializerMethodField()
 
     @extend_schema_field(serializers.DictField())
     def get_metadata(self, incident: Incident) -> Any:
-        return self._row(incident).metadata
+        return self.context["metadata"][incident.id]
 
     @extend_schema_field(serializers.ChoiceField(IncidentStatus.choices))
     def get_status(self, incident: Incident) -> str:
         """In v1 an incident stays resolved when its postmortem is published."""
         return incident.updates[0].status
 
-    def get_scheduled_auto_completed(self, incident: Incident) -> bool:
-        return bool(self._plan(incident, "ends_by_itself"))
-
-    def get_scheduled_auto_in_progress(self, incident: Incident) -> bool:
-        return bool(self._plan(incident, "starts_by_itself"))
-
-    def get_auto_transition_deliver_notifications_at_end(self, incident: Incident) -> bool | None:
-        return self._plan(incident, "tells_at_end")
-
-    def get_auto_transition_deliver_notifications_at_start(self, incident: Incident) -> bool | None:
-        return self._plan(incident, "tells_at_start")
-
-    def get_auto_transition_to_maintenance_state(self, incident: Incident) -> bool | None:
-        return self._plan(incident, "shows_components")
-
-    def get_auto_transition_to_operational_state(self, incident: Incident) -> bool | None:
-        return self._plan(incident, "shows_components")
-
     def get_scheduled_remind_prior(self, incident: Incident) -> bool:
-        return bool(self._reminders(incident))
+        return bool(incident.plan and incident.plan.reminders)
 
-    @extend_schema_field(Instant(allow_null=True))
-    def get_scheduled_reminded_at(self, incident: Incident) -> str | None:
-        sent = [each.settled_at for each in self._reminders(incident) if each.settled_at and not each.note]
-        return Instant().to_representation(max(sent)) if sent else None
-
-    def _row(self, incident: Incident) -> Row:
-        row: Row = self.context["own"][incident.id]
-        return row
-
-    def _plan(self, incident: Incident, fact: str) -> bool | None:
-        plan = getattr(self._row(incident), "plan", None)
-        return getattr(plan, fact) if plan else None
-
-    def _reminders(self, incident: Incident) -> list[MaintenanceReminder]:
-        plan = getattr(self._row(incident), "plan", None)
-        return [each for each in plan.reminders.all() if each.deleted_at is None] if plan else []
+    def get_reminder_intervals(self, incident: Incident) -> str | None:
+        """Null where nobody chose others than the usual ones."""
+        if incident.plan is None or set(incident.plan.reminders) == set(REMIND_BEFORE):
+            return None
+        return Hours.written(incident.plan.reminders)
 
     def get_shortlink(self, incident: Incident) -> str:
         return f"{self.context['page'].url}/incidents/{incident.id}"

@@ -6,7 +6,7 @@ could not tell that it has to keep it to itself.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -43,9 +43,9 @@ class IncidentView(PageView):
 
     def shown(self, keys: list[int]) -> Any:
         """These incidents as Statuspage returns them, in a number of queries that does not grow with them."""
-        rows = Incident.objects.filter(pk__in=keys).select_related("plan").prefetch_related("plan__reminders")
         reader = Reader(self.page, today(self.page))
-        context = {"page": reader.page, "own": {row.public_id: row for row in rows}}
+        metadata = dict(Incident.objects.filter(pk__in=keys).values_list("public_id", "metadata"))
+        context = {"page": reader.page, "metadata": metadata}
         return words.IncidentAnswer(reader.incidents(keys), many=True, context=context).data
 
     def shown_incident(self, incident: Incident) -> Any:
@@ -157,6 +157,7 @@ class Incidents(IncidentList):
         return Response(self.shown_incident(incident), status.HTTP_201_CREATED)
 
     def open(self, given: dict[str, Any]) -> Incident:
+        refuse_reminders(given)
         to = IncidentStatus(given.get("status") or IncidentStatus.INVESTIGATING)
         incident = services.declare_incident(
             self.page,
@@ -197,12 +198,7 @@ class Incidents(IncidentList):
                 _("Announcing a maintenance changes no component. Name those concerned in component_ids.")
             )
         override_of(given, Kind.MAINTENANCE)
-        if "scheduled_remind_prior" in given:
-            reminders = maintenance.REMIND_BEFORE if given["scheduled_remind_prior"] else ()
-            return self.announce(given, reminders=reminders)
-        return self.announce(given)
-
-    def announce(self, given: dict[str, Any], **reminders: Any) -> Incident:
+        reminders = reminders_of(given)
         return maintenance.schedule_maintenance(
             self.page,
             title=given["name"],
@@ -211,8 +207,8 @@ class Incidents(IncidentList):
             scheduled_until=given["scheduled_until"],
             components=tuple(component for component, _status in self.affected(given)),
             notify=given.get("deliver_notifications", True),
+            reminders=maintenance.REMIND_BEFORE if reminders is None else reminders,
             author=self.author,
-            **reminders,
             **plan_of(given),
         )
 
@@ -222,6 +218,22 @@ def plan_of(given: dict[str, Any]) -> maintenance.PlanFacts:
     facts: Any = {ours: given[theirs] for theirs, ours in words.PLAN.items() if theirs in given}
     found: maintenance.PlanFacts = facts
     return found
+
+
+def reminders_of(given: dict[str, Any]) -> tuple[int, ...] | None:
+    """When a request wants subscribers to be reminded, in minutes before the start; None if it does not say."""
+    if given.get("scheduled_remind_prior") is False:
+        return ()
+    usual = maintenance.REMIND_BEFORE if given.get("scheduled_remind_prior") else None
+    return given.get("reminder_intervals", usual)
+
+
+def refuse_reminders(given: dict[str, Any]) -> None:
+    if given.get("reminder_intervals"):
+        raise InvalidInput(
+            _("Staff are reminded of an open incident by what its updates promise. Leave “reminder_intervals” out."),
+            field="reminder_intervals",
+        )
 
 
 def moment(text: str, page: Page) -> datetime:
@@ -318,13 +330,14 @@ class OneIncident(IncidentView, One):
         if plan is None:
             if wanted := [name for name in asked if given[name]]:
                 raise InvalidInput(_("This is no maintenance: it has no window and no plan."), field=wanted[0])
+            refuse_reminders(given)
             return False
         facts = {name: value for name, value in plan_of(given).items() if value != getattr(plan, name)}
-        remind = given.get("scheduled_remind_prior")
-        reminders = None
-        if remind is not None and remind is not plan.reminders.filter(deleted_at=None).exists():
-            reminders = maintenance.REMIND_BEFORE if remind else ()
-        if facts or reminders is not None:
+        reminders = reminders_of(given)
+        has = set(plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True))
+        if has and reminders and "reminder_intervals" not in given:
+            reminders = None  # it reminds already
+        if facts or (reminders is not None and set(reminders) != has):
             maintenance.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)  # type: ignore[arg-type]  # its own keys
         begins = given.get("scheduled_for", plan.scheduled_for)
         ends = given.get("scheduled_until", plan.ends_at)
@@ -365,15 +378,16 @@ class OneIncidentUpdate(IncidentView, One):
     def patch(self, request: Request, **kwargs: Any) -> Response:
         update = self.target()
         given = self.read(words.IncidentUpdateRequest)["incident_update"]
-        if given.get("display_at") not in (None, update.display_at):
-            raise InvalidInput(_("The time shown of a published update stays as it is."), field="display_at")
-        if "body" in given:
-            services.correct_update(
-                update,
-                body=given["body"],
-                notify=given.get("deliver_notifications", False),
-                author=self.author,
-            )
+        shown_at = given.get("display_at")
+        if shown_at and abs(shown_at - update.display_at) < timedelta(milliseconds=1):
+            shown_at = None  # as it was answered
+        services.correct_update(
+            update,
+            body=given.get("body"),
+            display_at=shown_at,
+            notify=given.get("deliver_notifications", False),
+            author=self.author,
+        )
         return Response(self.show())
 
     @extend_schema(

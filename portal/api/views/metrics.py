@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from incidents import metrics
 from incidents.models import Metric
-from incidents.models.metric import MetricQuerySet
+from incidents.models.base import TrackedQuerySet
 from incidents.permissions import Scope
 from portal.api.errors import NotOffered
 from portal.api.serializers import metrics as words
@@ -28,7 +28,7 @@ TAG = ["metrics"]
 class MetricView(PageView):
     writes = Scope.COMPONENTS
 
-    def metrics(self) -> MetricQuerySet:
+    def metrics(self) -> TrackedQuerySet[Metric]:
         return Metric.objects.live().filter(page=self.page).select_related("feed", "page")
 
     def save(self, metric: Metric, given: dict[str, Any]) -> None:

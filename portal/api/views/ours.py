@@ -8,35 +8,64 @@ from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
+from rest_framework.utils.urls import replace_query_param
 
 from incidents import timeline
 from incidents.admin import history
 from incidents.models import Component, IncidentUpdate, TimelineEntry
 from incidents.permissions import Scope
 from portal.api.serializers import postmortems as words
-from portal.api.serializers.base import Slice
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, KeyView, PageView
+from portal.api.serializers.base import CursorQuery
+from portal.api.views.base import MOST, REFUSALS, WRITE_REFUSALS, KeyView, PageView
 from portal.api.views.incidents import IncidentView
 from status.models import Delivery
 
 
-class NewestFirst(CursorPagination):
-    """What is added meanwhile moves nothing: `next` is the address of the following rows, null at the end."""
+class NewestFirst(BasePagination):
+    """The newest first, `limit` at once. `next` is the address of those before them, null at the end.
 
-    ordering = "-id"
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 100
+    A cursor is the place of the last one that was shown: the key of its row, or how many entries are older. What is
+    added meanwhile has a place of its own, so nothing is shown twice and nothing is missed.
+    """
+
+    rest: int | None = None
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.address = request.build_absolute_uri()
+        query = view.read(CursorQuery, request.query_params)
+        count, cursor = min(query["limit"], MOST), query.get("cursor")
+        if isinstance(queryset, QuerySet):
+            older = queryset.order_by("-pk") if cursor is None else queryset.order_by("-pk").filter(pk__lt=cursor)
+            found = list(older[: count + 1])
+            self.rest = found[count - 1].pk if len(found) > count else None
+        else:
+            found = queryset if cursor is None else queryset[max(len(queryset) - cursor, 0) :]
+            self.rest = len(found) - count if len(found) > count else None
+        return found[:count]
+
+    def get_paginated_response(self, data: Any) -> Response:
+        if self.rest is None:
+            return Response({"next": None, "results": data})
+        following = replace_query_param(self.address, "cursor", self.rest)
+        return Response({"next": following, "results": data}, headers={"Link": f'<{following}>; rel="next"'})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        address = {
+            "type": ["string", "null"],
+            "format": "uri",
+            "description": "Of those before them; also in the header `Link`.",
+        }
+        return {"type": "object", "required": ["next", "results"], "properties": {"next": address, "results": schema}}
 
 
 class Listed(KeyView):
     pagination_class = NewestFirst
 
-    def page_of(self, rows: QuerySet[Any], answer: type[Serializer[Any]]) -> Response:
+    def page_of(self, rows: QuerySet[Any] | list[Any], answer: type[Serializer[Any]]) -> Response:
         paginator = NewestFirst()
         found = paginator.paginate_queryset(rows, self.request, view=self)
         return paginator.get_paginated_response(answer(found, many=True).data)
@@ -48,6 +77,7 @@ class Timeline(Listed, IncidentView):
     @extend_schema(
         summary="Read the internal timeline of an incident",
         tags=["timeline"],
+        parameters=[CursorQuery],
         responses={200: words.NoteAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
@@ -72,6 +102,7 @@ class Deliveries(Listed, IncidentView):
     @extend_schema(
         summary="Who was told of an update, and what became of it",
         tags=["incident updates"],
+        parameters=[CursorQuery],
         responses={200: words.DeliveryAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
@@ -81,7 +112,7 @@ class Deliveries(Listed, IncidentView):
         return self.page_of(rows, words.DeliveryAnswer)
 
 
-class Audit(PageView):
+class Audit(Listed, PageView):
     reads = Scope.ADMIN
     tells: Any = staticmethod(history.of_row)
 
@@ -89,13 +120,12 @@ class Audit(PageView):
         raise NotImplementedError  # each has its own
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        entries = self.slice(self.tells(self.row()))
-        return Response(words.AuditEntryAnswer(entries, many=True).data)
+        return self.page_of(self.tells(self.row()), words.AuditEntryAnswer)
 
 
 AUDIT: dict[str, Any] = {
     "tags": ["audit"],
-    "parameters": [Slice],
+    "parameters": [CursorQuery],
     "responses": {200: words.AuditEntryAnswer(many=True)} | REFUSALS,
 }
 

@@ -17,6 +17,7 @@ from incidents.models import ActionItem, Postmortem
 from incidents.permissions import Scope
 from incidents.postmortems import measures, publishing, reviewing, writing
 from portal.api.serializers import postmortems as words
+from portal.api.serializers.base import CursorQuery
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One
 from portal.api.views.incidents import IncidentView
 from portal.api.views.ours import Listed
@@ -122,6 +123,7 @@ class ActionItems(Listed, PostmortemView):
     @extend_schema(
         summary="List the action items of a postmortem",
         tags=TAG,
+        parameters=[CursorQuery],
         responses={200: words.ActionItemAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
