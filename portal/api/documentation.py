@@ -71,7 +71,10 @@ REFUSED = {
         "Request was throttled. Expected available in 40 seconds.",
     ),
     "501": (_("Statuspage has this, and this product does not."), "Pages are public here."),
-    "503": (_("The database is away; `Retry-After` says for how long."), "The database does not answer."),
+    "503": (
+        _("The database is away; `Retry-After` says for how long."),
+        "The database did not answer in time. Nothing was saved. Try again in a moment.",
+    ),
 }
 
 
