@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.admin.base import RecordAdmin, acting, sent
 from incidents.admin.history import moment
+from incidents.duties import Key
 from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
@@ -297,13 +298,24 @@ class DeliveryAdmin(SubscribersAdmin):
         return render(request, "admin/status/ledger.html", context)
 
 
+class DutyFilter(admin.SimpleListFilter):
+    title = gettext_lazy("duty")
+    parameter_name = "duty"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(key.value, str(key.label) % {"title": "…"}) for key in Key]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Nudge]) -> models.QuerySet[Nudge]:
+        return queryset.filter(key=self.value()) if self.value() else queryset
+
+
 @admin.register(Nudge)
 class NudgeAdmin(SubscribersAdmin):
     """What staff were reminded of, and where they are reached."""
 
     list_display = ("says", "page", "due", "outcome", "note")
     list_display_links = None
-    list_filter = ("page", "key")
+    list_filter = ("page", DutyFilter)
     list_select_related = ("page",)
     search_fields = ("title",)
     ordering = ("-id",)

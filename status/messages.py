@@ -92,7 +92,7 @@ def of_event(event: OutboxEvent) -> Message | None:
     with projection.consistent():
         reader = projection.Reader(page, projection.today(page))
         incident = next(iter(reader.incidents([event.incident.pk])), None)
-    if incident is None:
+    if incident is None or not page.is_published:
         return None
     told: snapshot.IncidentUpdate | snapshot.Postmortem | snapshot.Commitment | None
     if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:

@@ -60,7 +60,8 @@ def owe(event: OutboxEvent) -> int:
     Earlier messages about the same incident that no worker has yet are cancelled: nobody gets a step that is past.
     """
     now = timezone.now()
-    if event.update is None or event.update.withdrawn_at is None:
+    is_withdrawn = event.update is not None and event.update.withdrawn_at is not None
+    if event.page.is_published and not is_withdrawn:
         added = _insert(matching(event), event)
         is_past = event.kind != OutboxEvent.Kind.COMMITMENT_FULFILLED  # a promise kept makes nothing older
         is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment

@@ -17,10 +17,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import cache
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
@@ -45,9 +48,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of the last publication: its day, and the months whose documents are still to be made anew."""
+    """Of the last publication: its day, its `version`, and the months whose documents are still to be made anew."""
 
     date: str
+    version: str
     rest: tuple[str, ...] = ()  # oldest first
 
 
@@ -124,7 +128,7 @@ def draw(page: Page) -> bool:
 
 def is_due(page: Page) -> bool:
     """Whether something is unpublished or left over, or a new day has begun in the page's zone."""
-    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat())
+    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat(), version())
     return (page.is_published and not is_current) or OutboxEvent.objects.unpublished().filter(page=page).exists()
 
 
@@ -189,7 +193,7 @@ def _hosts() -> dict[str, str]:
 def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Report:
     """Write what `events` and the day touch, and note which months are left."""
     before = _state(root)
-    is_page_wide = is_page_wide or before is None
+    is_page_wide = is_page_wide or before is None or before.version != version()
     report, kept = Report(), set[str]()
     with projection.consistent():
         # Events committed since are in this snapshot or publish themselves next.
@@ -278,9 +282,18 @@ def _state(root: Path) -> State | None:
     """None when it cannot be read, so that everything is to be made anew."""
     try:
         known = json.loads((root / STATE).read_bytes())
-        return State(known["date"], tuple(known.get("rest", ())))
+        return State(known["date"], known["version"], tuple(known["rest"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+@cache
+def version() -> str:
+    """Changes with whatever makes documents, so that an upgrade makes all of them anew."""
+    here = Path(__file__).parent
+    sources = [*here.glob("*.py"), *here.glob("projection/*.py"), *here.glob("static/status/*")]
+    sources += (settings.BASE_DIR / "templates" / "status").iterdir()
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()[:16]
 
 
 def _rest(root: Path) -> tuple[str, ...]:
@@ -289,7 +302,7 @@ def _rest(root: Path) -> tuple[str, ...]:
 
 
 def _note(root: Path, reader: Reader, rest: Iterable[str]) -> None:
-    state = State(reader.today.isoformat(), tuple(rest))
+    state = State(reader.today.isoformat(), version(), tuple(rest))
     files.replace(root / STATE, json.dumps(asdict(state)).encode())
 
 

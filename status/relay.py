@@ -46,7 +46,8 @@ def draw() -> int:
 def owe() -> int:
     """Write down who is told of what, in order; returns how many deliveries were added."""
     notifications.cancel_withdrawn()
-    return sum(notifications.owe(event) for event in OutboxEvent.objects.unowed().order_by("id")[:100])
+    events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
+    return sum(notifications.owe(event) for event in events[:100])
 
 
 def heartbeat() -> None:

@@ -39,23 +39,7 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
 
     The file is `export_csv`'s, or one with a subset of its COLUMNS in any order, or addresses alone without a heading.
     """
-    lines = [(number, text) for number, text in enumerate(content.splitlines(), start=1) if text.strip()]
-    columns = ["address"]
-    if lines and "address" in (heading := [name.strip().lower() for name in _cells(lines[0][1])]):
-        columns = heading
-        del lines[0]
-    if unknown := set(columns) - set(COLUMNS):
-        raise InvalidInput(
-            _("There is no column “%(name)s”. Columns are: %(columns)s.")
-            % {"name": min(unknown), "columns": ", ".join(COLUMNS)},
-            field="file",
-        )
-    if len(lines) > MOST_LINES:
-        raise InvalidInput(
-            _("The file has %(count)d lines; %(most)d are allowed. Split it.")
-            % {"count": len(lines), "most": MOST_LINES},
-            field="file",
-        )
+    columns, lines = _read_file(content)
     page.lock()  # one import at a time
     components = {str(component): component for component in Component.objects.public().on(page)}
     known = {
@@ -97,6 +81,28 @@ def export_csv(page: Page) -> str:
         address = FORMULA.sub("'", row.address)
         writer.writerow([address, row.state, "; ".join(names), int(row.postmortems_only), row.minimum_impact])
     return file.getvalue()
+
+
+def _read_file(content: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """The names of its columns, and its other lines with their numbers."""
+    lines = [(number, text) for number, text in enumerate(content.splitlines(), start=1) if text.strip()]
+    columns = ["address"]
+    if lines and "address" in (heading := [name.strip().lower() for name in _cells(lines[0][1])]):
+        columns = heading
+        del lines[0]
+    if unknown := set(columns) - set(COLUMNS):
+        raise InvalidInput(
+            _("There is no column “%(name)s”. Columns are: %(columns)s.")
+            % {"name": min(unknown), "columns": ", ".join(COLUMNS)},
+            field="file",
+        )
+    if len(lines) > MOST_LINES:
+        raise InvalidInput(
+            _("The file has %(count)d lines; %(most)d are allowed. Split it.")
+            % {"count": len(lines), "most": MOST_LINES},
+            field="file",
+        )
+    return columns, lines
 
 
 def _cells(text: str) -> list[str]:

@@ -12,9 +12,9 @@ from status import relay as relay_module
 
 @shared_task(ignore_result=True)
 def relay() -> None:
-    signups.take_up()
     relay_module.relay()
     relay_module.owe()
+    signups.take_up()
 
 
 @shared_task(ignore_result=True)

@@ -91,6 +91,8 @@ def messages_of(event: OutboxEvent) -> list[Message]:
     What was taken back, or is no longer public, is not told.
     """
     page, update, change = event.page, event.update, event.component_change
+    if not page.is_published:
+        return []
     with projection.consistent():
         reader = projection.Reader(page, projection.today(page))
         incident = next(iter(reader.incidents([event.incident_id])), None) if event.incident_id else None

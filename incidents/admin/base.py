@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,8 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.db import models, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -23,8 +24,9 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.admin import history
 from incidents.errors import DomainError, Forbidden
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.template import is_chosen
-from incidents.forms.verb import MomentField, MomentInput, VerbForm, show_refusal
+from incidents.forms.verb import TOKEN, MomentField, MomentInput, VerbForm, first_time, new_token, show_refusal
 from incidents.models import Page, Submission, User
 from incidents.models.base import Tracked
 from incidents.permissions import Verb, allows, require
@@ -52,7 +54,7 @@ def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
     return response
 
 
-class RecordForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+class RecordForm(MeanwhileForm, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     refusal: DomainError | None = None
 
     def clean(self) -> dict[str, Any] | None:
@@ -132,18 +134,37 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Django's, in the time zone of the row's page; what a service refuses comes back as the form's error."""
+        """Django's, in the time zone of the row's page; what a service refuses comes back as the form's error.
+
+        A form that adds a row carries a token, as those of the verbs do: sent twice, it adds one.
+        """
         obj = self.get_object(request, unquote(object_id)) if object_id else None
-        context = {"show_save_and_add_another": False, **(extra_context or {})}
+        context = {"show_save_and_add_another": False, "token": new_token(), **(extra_context or {})}
         if obj:
             context["tools"] = self.tools(acting(request), obj)
         with timezone.override(zone_of(obj)):
+            show = partial(super().changeform_view, request, object_id, form_url, context)
             try:
-                response = super().changeform_view(request, object_id, form_url, context)
+                response = self._done_once(request, obj, show) if request.method == "POST" else show()
             except DomainError as refusal:  # its transaction is rolled back
                 request.META[REFUSAL] = refusal
-                response = super().changeform_view(request, object_id, form_url, context)
+                response = show()
             return rendered(response)
+
+    @transaction.atomic
+    def _done_once(self, request: HttpRequest, obj: Any, save: Callable[[], HttpResponse]) -> HttpResponse:
+        """What `save` answers; a row is locked from before its form is read, a new one was not added before."""
+        if obj:
+            type(obj)._base_manager.select_for_update(of=("self",), no_key=True).get(pk=obj.pk)
+        elif (token := request.POST.get(TOKEN, "")[:32]) and first_time(
+            acting(request), token, request.POST, request.FILES
+        ):
+            messages.info(request, TWICE)
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        response = save()
+        if not isinstance(response, HttpResponseRedirect):  # it was refused, and may be sent again
+            transaction.set_rollback(True)
+        return response
 
     def answer(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.admin import history
-from incidents.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
+from incidents.admin.base import Deleted, RecordAdmin, acting, sent
 from incidents.forms.incident import (
     CorrectionForm,
     DeclareForm,
@@ -82,19 +82,9 @@ DONE = {
 }
 
 
-class FactsForm(RecordForm):
-    """Only facts that the author changed are sent on: what another one set meanwhile stays."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.show_hidden_initial = True
-
-
 @admin.register(Incident)
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
-    form = FactsForm
     list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_said")
     list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)
@@ -171,6 +161,9 @@ class IncidentAdmin(RecordAdmin):
     def save_model(self, request: HttpRequest, obj: Incident, form: Any, change: bool) -> None:
         facts = {name: form.cleaned_data[name] for name in form.changed_data}
         edit_incident(obj, author=acting(request), **cast(IncidentFacts, facts))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Incident) -> HttpResponseRedirect:
+        return redirect(home(obj))
 
     def view_on_site(self, incident: Incident) -> str | None:
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None

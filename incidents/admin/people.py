@@ -63,6 +63,7 @@ class StaffAdmin(RecordAdmin, UserAdmin):  # type: ignore[type-arg]  # not gener
     verb = Verb.MANAGE_STAFF
     form = AccountForm
     add_form = NewAccountForm
+    add_form_template = "admin/incidents/user/add_form.html"
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
     list_filter = ("is_active", "is_service", "is_superuser", "groups")
     readonly_fields = ("is_service", "last_login", "date_joined")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.catalogue import set_component_status
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.verb import MomentField, VerbForm, one_line
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, Page, User
@@ -130,7 +131,7 @@ def grouped(components: Iterable[Component]) -> list[tuple[Any, Any]]:
     return [*groups.pop(""), *groups.items()]
 
 
-class StatusForm(VerbForm):
+class StatusForm(MeanwhileForm, VerbForm):
     """A component's status by hand."""
 
     verb = Verb.SET_COMPONENT_STATUS

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.forms.components import ComponentChips, choosable
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.promise import PromiseForm
 from incidents.forms.template import TemplateForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
@@ -204,7 +205,7 @@ class PublishForm(MessageForm):
         return True
 
 
-class CorrectionForm(IncidentForm):
+class CorrectionForm(MeanwhileForm, IncidentForm):
     verb = Verb.CORRECT_UPDATE
     heading = _("Correct update")
     tells = True
@@ -343,6 +344,7 @@ class DeclareForm(PageForm, PromiseForm, TemplateForm):
 
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
+        self.fields["title"].widget.attrs["autofocus"] = True
         if allows(author, Verb.POST_UPDATE):
             self.components = ComponentChips(data, choosable(self.pages))
             self.offer_promises()

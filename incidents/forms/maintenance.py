@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.forms.components import choosable, grouped
 from incidents.forms.incident import IncidentForm, PageForm
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.verb import MomentField, column, many_lines, one_line
 from incidents.lifecycle import RUNNING, IncidentStatus, Kind, Visibility
 from incidents.maintenance import (
@@ -214,7 +215,7 @@ class OccurrenceForm(TellingForm):
         raise NotImplementedError  # each verb on a plan has its own, as in VerbForm
 
 
-class MoveForm(OccurrenceForm):
+class MoveForm(MeanwhileForm, OccurrenceForm):
     heading = _("Move maintenance")
     sentence = _("This maintenance has been moved to another time.")
     field_order = ("scheduled_for", "scheduled_until", "which", "body", "notify")
@@ -253,7 +254,7 @@ class ExtendForm(TellingForm):
         extend_maintenance(self.incident, author=self.author, **self.cleaned_data)
 
 
-class AutomationForm(MaintenanceVerbForm, PlanFields):
+class AutomationForm(MeanwhileForm, MaintenanceVerbForm, PlanFields):
     heading = _("Automation and reminders")
     standing = (IncidentStatus.SCHEDULED, *RUNNING)
 

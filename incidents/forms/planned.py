@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.forms.components import UNCHANGED
 from incidents.forms.incident import IncidentForm, UpdateForm
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.verb import MomentField
 from incidents.models import Incident, PlannedUpdate, User
 from incidents.permissions import Verb
@@ -57,7 +58,7 @@ class PlanForm(ComposeForm):
             self.fields.pop(name, None)
 
 
-class PlannedForm(PlanForm):
+class PlannedForm(MeanwhileForm, PlanForm):
     """A planned update, to be changed."""
 
     heading = _("Change planned update")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents import checking
 from incidents.errors import Conflict, DomainError, InvalidInput
+from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
 from incidents.permissions import Verb
@@ -38,7 +39,7 @@ class PostmortemForm(VerbForm):
         return postmortem.deleted_at is None
 
 
-class FactsForm(PostmortemForm):
+class FactsForm(MeanwhileForm, PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Change title, owner and dates")
 
@@ -283,7 +284,7 @@ class SectionForm(PostmortemForm):
             super().refuse(refusal)
 
 
-class ActionItemForm(PostmortemForm):
+class ActionItemForm(MeanwhileForm, PostmortemForm):
     """A measure: a new one, or the one given."""
 
     verb = Verb.EDIT_POSTMORTEM
@@ -314,7 +315,7 @@ class ActionItemForm(PostmortemForm):
             measures.add_action_item(self.postmortem, author=self.author, **self.cleaned_data)
 
 
-class MoveActionItemForm(PostmortemForm):
+class MoveActionItemForm(MeanwhileForm, PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Change state")
 

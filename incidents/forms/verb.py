@@ -96,22 +96,12 @@ class VerbForm(forms.Form):
             raise InvalidInput(" ".join(finding.reason for finding in found), field="body")
 
     def _is_repeated(self) -> bool:
-        """Whether this was done before. A transaction that does the same at this moment is waited for."""
-        files = sorted((name, str(file), getattr(file, "size", 0)) for name, file in self.files.items())
-        digest = hashlib.sha256(repr((_typed(self.data), files)).encode()).hexdigest()
-        first, is_new = Submission.objects.get_or_create(
-            author=self.author, token=self.token, defaults={"digest": digest}
-        )
-        if is_new:
-            return False
-        if first.digest == digest:
-            self.repeated = first
-            return True
-        self.token = new_token()
-        raise DomainError(
-            _("This form was sent before, with other words; that was done at %(time)s. Send it again to do this too.")
-            % {"time": f"{timezone.localtime(first.created_at):%H:%M %Z}"}
-        )
+        try:
+            self.repeated = first_time(self.author, self.token, self.data, self.files)
+        except DomainError:
+            self.token = new_token()
+            raise
+        return self.repeated is not None
 
     def _remember(self) -> None:
         """What was done, for who sends it again."""
@@ -130,9 +120,25 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+def first_time(author: User, token: str, data: Mapping[str, Any], files: Mapping[str, Any]) -> Submission | None:
+    """When this form was sent before; None when it is new. A transaction that does the same now is waited for.
+
+    Raises `DomainError` when other words were sent with this token.
+    """
+    names = sorted((name, str(file), getattr(file, "size", 0)) for name, file in files.items())
+    digest = hashlib.sha256(repr((_typed(data), names)).encode()).hexdigest()
+    first, is_new = Submission.objects.get_or_create(author=author, token=token, defaults={"digest": digest})
+    if is_new or first.digest == digest:
+        return None if is_new else first
+    raise DomainError(
+        _("This form was sent before, with other words; that was done at %(time)s. Send it again to do this too.")
+        % {"time": f"{timezone.localtime(first.created_at):%H:%M %Z}"}
+    )
+
+
 def _typed(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
     pairs = data.lists() if isinstance(data, MultiValueDict) else data.items()
-    return sorted((name, value) for name, value in pairs if name not in UNTYPED)
+    return sorted((name, value) for name, value in pairs if name not in UNTYPED and "password" not in name)
 
 
 def show_refusal(form: forms.BaseForm, refusal: DomainError) -> None:

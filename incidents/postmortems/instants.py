@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext as _
 
 TOKEN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+INSIDE = re.compile(r"\s*t(?:\s+(.*))?", re.DOTALL)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -37,11 +38,11 @@ def read(text: str) -> list[Token | Wrong]:
     """What looks like an instant, in order: each as it was meant, or with a sentence that says what is wrong."""
     found: list[Token | Wrong] = []
     for match in TOKEN.finditer(text):
-        words = match[1].split()
-        if words[:1] != ["t"]:
+        inside = INSIDE.fullmatch(match[1])
+        if inside is None:
             continue  # other programs use double braces too
         try:
-            moments = [_moment(word) for word in "".join(words[1:]).split("..")]
+            moments = [_moment(word.strip()) for word in (inside[1] or "").split("..")]
             if len(moments) > 2:
                 raise ValueError(_("a range has two times."))
             if len(moments) == 2 and moments[1] <= moments[0]:

@@ -13,7 +13,7 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Postmortem, PostmortemRevision, User
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
-from incidents.postmortems.writing import back_to_draft, lock_postmortem
+from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
 from incidents.services import check_display_at, lock_live, save_checked
 
 State = Postmortem.State
@@ -34,10 +34,7 @@ def publish_postmortem(
     """
     lock_postmortem(postmortem)
     if postmortem.page.waives_approval and postmortem.state in (State.DRAFT, State.IN_REVIEW):
-        postmortem.approved_by, postmortem.approved_at = author, timezone.now()
-        postmortem.approved_hash = postmortem.fingerprint()
-        postmortem.break_glass = _("This page waives approval.")
-        postmortem.state = State.APPROVED
+        approve(postmortem, author, break_glass=_("This page waives approval."))
     if postmortem.state != State.APPROVED:
         raise InvalidTransition(
             _("Only an approved postmortem is published; this is “%(state)s”.")

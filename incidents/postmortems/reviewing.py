@@ -12,7 +12,7 @@ from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
-from incidents.postmortems.writing import back_to_draft, lock_postmortem
+from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
 from incidents.services import save_checked
 
 State = Postmortem.State
@@ -66,9 +66,7 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
         )
     if sentences := missing(postmortem):
         raise InvalidTransition(" ".join(sentences))
-    postmortem.state = State.APPROVED
-    postmortem.approved_by, postmortem.approved_at = author, timezone.now()
-    postmortem.approved_hash, postmortem.break_glass = fingerprint, break_glass
+    approve(postmortem, author, break_glass=break_glass)
     save_checked(postmortem)
 
 

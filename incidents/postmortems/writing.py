@@ -231,6 +231,13 @@ def mark_edited(postmortem: Postmortem, author: User) -> None:
     postmortem.save()
 
 
+def approve(postmortem: Postmortem, author: User, *, break_glass: str) -> None:
+    """Approve the present text; `back_to_draft` takes it away again. Neither saves."""
+    postmortem.state = State.APPROVED
+    postmortem.approved_by, postmortem.approved_at = author, timezone.now()
+    postmortem.approved_hash, postmortem.break_glass = postmortem.fingerprint(), break_glass
+
+
 def back_to_draft(postmortem: Postmortem) -> None:
     postmortem.state = State.DRAFT
     postmortem.approved_by = postmortem.approved_at = None

@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from rest_framework import parsers
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
 DEEPEST = 8  # steps into a form's names
 
 
-class JSONParser(parsers.JSONParser):
+class JSONParser(parsers.BaseParser):
+    media_type = "application/json"
+
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
-        """None for no body at all, which some clients call JSON."""
-        text = stream.read()
-        if not text.strip():
-            return {}
+    ) -> dict[str, Any]:
+        """Empty for no body at all, which some clients call JSON; raises `ParseError` for what is none."""
+        content = stream.read()
         try:
-            data = super().parse(_Again(text), media_type, parser_context)  # type: ignore[arg-type]  # it is only read
-            if b"\\ud" in text.lower():  # half a character has no UTF-8, and no database keeps it
+            text = content.decode("utf-8-sig")
+            data = json.loads(text, parse_constant=_refuse_constant) if text.strip() else None
+            if "\\ud" in text.lower():  # half a character has no UTF-8, and no database keeps it
                 json.dumps(data, ensure_ascii=False).encode()
-        except RecursionError as error:  # REST framework lets it become a 500
-            raise ParseError(_("The JSON is nested too deeply.")) from error
-        except UnicodeError as error:
+        except UnicodeDecodeError as error:
+            raise ParseError(_("The body is not UTF-8. Send JSON in UTF-8, and not compressed.")) from error
+        except UnicodeEncodeError as error:
             raise ParseError(_("The JSON has half a character (a lone surrogate) in it.")) from error
-        return data
+        except json.JSONDecodeError as error:
+            raise ParseError(
+                _("The body is not JSON: it goes wrong in line %(line)d at character %(column)d.")
+                % {"line": error.lineno, "column": error.colno}
+            ) from error
+        except RecursionError as error:
+            raise ParseError(_("The JSON is nested too deeply.")) from error
+        except ValueError as error:  # Python reads no integer of thousands of digits
+            raise ParseError(_("The JSON has a number in it that is none, or is too long.")) from error
+        if not isinstance(data, dict | None):
+            raise ValidationError(_('The body is one JSON object, like {"incident": {"name": "..."}}.'))
+        return data or {}
 
 
 class FormParser(parsers.BaseParser):
@@ -50,7 +62,10 @@ class MultiPartParser(parsers.BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        return tree(parsers.MultiPartParser().parse(stream, media_type, parser_context).data)
+        try:
+            return tree(parsers.MultiPartParser().parse(stream, media_type, parser_context).data)
+        except ParseError as error:
+            raise ParseError(_("The parts of the form cannot be read. Say their boundary in Content-Type.")) from error
 
 
 def tree(fields: QueryDict) -> dict[str, Any]:
@@ -76,12 +91,5 @@ def tree(fields: QueryDict) -> dict[str, Any]:
     return found
 
 
-class _Again:
-    """A stream of what was read already."""
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-
-    def read(self, _size: int = -1) -> bytes:
-        text, self._text = self._text, b""
-        return text
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)

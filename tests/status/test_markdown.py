@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incidents.postmortems import instants
+from status.instants import Teller, Zones
 from status.markdown import to_html, to_v2
 
 ALLOWED = set(re.findall(r"\w+", "p br hr em strong s code pre blockquote ul ol li a table thead tbody tr th td"))
@@ -105,3 +107,14 @@ def test_programs_never_get_a_tag() -> None:
     assert to_v2("latency < 200 ms & <script>alert(1)</script>") == (
         "latency &lt; 200 ms &amp; &lt;script>alert(1)&lt;/script>"
     )
+
+
+@pytest.mark.parametrize("inside", [
+    "t 2023-01-17T16:02Z", " t  2023-01-17T16:02:30Z ", "t 2023-01-17T16:02Z .. 2023-01-17T18:02+01:00",
+    "t 2023-01-17 T16:02Z", "t 2023-01-17T16:02 Z", "t\n2023-01-17T16:02Z", "t", "t 2023-01-17T16:02Z..", "t 16:02",
+    "t 2023-02-30T16:02Z", "t 2023-01-17T16:02Z . . 2023-01-17T17:02Z",
+])  # fmt: skip
+def test_an_instant_that_is_not_refused_is_told(inside: str) -> None:
+    text = f"It began at {{{{{inside}}}}}."
+    shown = Teller(Zones.named("Etc/UTC", "Europe/Rome")).text(text)
+    assert bool(instants.wrong(text)) is ("{{" in shown)

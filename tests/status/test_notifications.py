@@ -10,13 +10,14 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from incidents import catalogue
 from incidents.authorship import authored_by
 from incidents.errors import InvalidTransition
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.replay import replay_seed
 from incidents.services import correct_update, declare_incident, post_update, withdraw_update
-from status import relay
+from status import messages, relay
 from status.models import Delivery, Follow, Recipient
 from status.publication import differences, publish
 from tests.reports import publish_report
@@ -257,3 +258,18 @@ def test_only_the_newest_update_is_taken_back_and_only_while_it_is_held(incident
     withdraw_update(second, author=author)
     with pytest.raises(InvalidTransition, match="newest"):
         withdraw_update(second, author=author)
+
+
+def test_nobody_is_told_of_a_page_that_nobody_sees(
+    page: Page, incident: Incident, author: User, admin: User, make_recipient: MakeRecipient
+) -> None:
+    make_recipient("ann@example.com")
+    event = post_update(incident, status=INVESTIGATING, body="Looking.", author=author).events.get()
+    assert messages.of_event(event)
+    page.is_live = False
+    catalogue.save(page, author=admin)
+    assert relay.owe() == 0
+    assert messages.of_event(OutboxEvent.objects.get(pk=event.pk)) is None  # owed before
+    page.is_live = True
+    catalogue.save(page, author=admin)
+    assert relay.owe() == 0  # what it says by now is no news

@@ -228,6 +228,9 @@ def test_an_administrator_adds_and_removes_channels_and_reads_who_was_nudged(
     assert all(f"{name}@acme.example" in channels for name in ("night", "oncall", "grace"))
     listed = client.get(reverse("admin:status_nudge_changelist")).content.decode()
     assert "The promised update of “Errors” is late." in listed
+    late = client.get(reverse("admin:status_nudge_changelist"), {"duty": "promise_late"}).content.decode()
+    assert "The promised update of “…” is late." in late
+    assert "The next update of “Errors”" not in late
     assert client.get(reverse("admin:status_delivery_changelist")).status_code == 200
     night = Recipient.objects.get(address="night@acme.example")
     client.post(reverse("admin:status_nudge_channel_remove", args=[night.pk]), {})

@@ -324,6 +324,19 @@ def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
     assert differences(page) == []
 
 
+def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[Incident]) -> None:
+    root = files.folder(page.public_id)
+    state = root / publication.STATE
+    old = f"incidents/{history[0].public_id}.html"
+    for content in (json.loads(state.read_text()) | {"version": "an older one"}, {"date": "as it was once kept"}):
+        state.write_text(json.dumps(content))
+        files.write(root, {old: b"as it was made then"})
+        assert publication.is_due(page)
+        relay.relay()
+        assert b"Done." in (root / old).read_bytes()
+        assert not publication.is_due(page)
+
+
 def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(
     page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:

@@ -1,0 +1,235 @@
+"""A form that adds something adds it once, and one that changes something overwrites nothing that nobody has read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from incidents import catalogue
+from incidents.lifecycle import IncidentStatus
+from incidents.maintenance import schedule_maintenance
+from incidents.metrics import save_metric
+from incidents.models import (
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    EmbedConfig,
+    Incident,
+    IncidentTemplate,
+    Metric,
+    Page,
+    UpdateCadence,
+    User,
+)
+from incidents.planned import plan_update
+from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.writing import start_postmortem
+from incidents.services import post_update
+from incidents.templates import save_template
+from tests.incidents.filled import address, counts, filled
+from tests.incidents.test_concurrency import together
+
+PASSWORD = "correct horse battery"
+TWICE = "This was sent twice. It was done once."
+THEIRS = "Somebody changed this while you typed"
+TOMORROW = datetime(2036, 3, 10, 12, tzinfo=UTC)
+# Of each form that adds a row: the name of its address, what it adds, and what is typed
+ADDS: dict[str, tuple[str, dict[str, object]]] = {
+    "incidents_apikey_add": ("incidents.ApiKey", {"name": "robot", "scopes": "read"}),
+    "incidents_component_add": ("incidents.Component", {"name": "Mail"}),
+    "incidents_componentgroup_add": ("incidents.ComponentGroup", {"name": "Office"}),
+    "incidents_componentlisting_add": ("incidents.ComponentListing", {}),
+    "incidents_embedconfig_add": ("incidents.EmbedConfig", {}),
+    "incidents_incident_add": ("incidents.Incident", {"title": "Errors"}),
+    "incidents_incident_schedule": (
+        "incidents.MaintenancePlan",
+        {"title": "Disks", "scheduled_for": "2036-03-10T12:00", "scheduled_until": "2036-03-10T13:00", "body": "New."},
+    ),
+    "incidents_incidenttemplate_add": ("incidents.IncidentTemplate", {"name": "Slow", "body": "It is slow."}),
+    "incidents_metric_add": ("incidents.Metric", {"name": "Latency"}),
+    "incidents_page_add": ("incidents.Page", {"name": "Gamma", "url": "https://status.gamma.example"}),
+    "incidents_user_add": ("incidents.User", {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}),
+    "status_nudge_channel_add": ("status.Recipient", {"address": "oncall@acme.example"}),
+    "status_recipient_add": ("status.Recipient", {"address": "ann@example.com"}),
+}
+# Of each row that has a form to change it: what one person types and what another one does
+CHANGES: dict[str, tuple[str, str, str]] = {
+    "incidents.Component": ("owner", "Ops", "Web"),
+    "incidents.ComponentGroup": ("name", "Offices", "Places"),
+    "incidents.ComponentListing": ("position", "2", "3"),
+    "incidents.EmbedConfig": ("incident_background", "#111111", "#222222"),
+    "incidents.Incident": ("title", "Errors 500", "Errors 502"),
+    "incidents.IncidentTemplate": ("name", "Slow", "Slower"),
+    "incidents.Metric": ("suffix", "s", "ms"),
+    "incidents.Page": ("name", "Acme Ltd", "Acme Inc"),
+    "incidents.UpdateCadence": ("minutes", "25", "35"),
+    "incidents.User": ("first_name", "Grace", "Gracia"),
+}
+
+
+@pytest.fixture
+def staff(client: Client, db: None) -> Client:
+    client.force_login(User.objects.create_superuser("root", password=PASSWORD))
+    return client
+
+
+@pytest.fixture
+def rows(
+    page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User, cadence: None
+) -> dict[str, Any]:
+    """A row of everything that has a form to change it."""
+    group, listing = ComponentGroup(page=page, name="Office"), ComponentListing(page=other_page, component=component)
+    catalogue.save(group, author=admin)
+    catalogue.save(listing, author=admin)
+    metric = Metric(page=page, name="Latency")
+    save_metric(metric, author=admin)
+    look = EmbedConfig(page=page)
+    catalogue.save(look, author=admin)
+    first = IncidentTemplate.objects.get(name="Identified"), UpdateCadence.objects.all()[0]
+    known: list[Any] = [component, group, listing, incident, metric, page, author, look, *first]
+    return {row._meta.label: row for row in known}
+
+
+def address_of(model: type[models.Model], view: str, *args: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
+
+
+def test_the_tables_name_every_form_of_the_admin(staff: Client, rows: dict[str, Any]) -> None:
+    adds = {
+        f"{model._meta.app_label}_{model._meta.model_name}_add"
+        for model in admin.site._registry
+        if staff.get(address_of(model, "add")).status_code == 200
+    }
+    assert adds == ADDS.keys() - {"incidents_incident_schedule", "status_nudge_channel_add"}
+    assert rows.keys() == CHANGES.keys()
+    unchangeable = {"incidents.ApiKey", "incidents.OutboxEvent", "incidents.Postmortem"}
+    of_subscribers = {"status.Delivery", "status.Nudge", "status.Recipient"}
+    assert {each._meta.label for each in admin.site._registry} == {*CHANGES, *unchangeable, *of_subscribers}
+
+
+@pytest.mark.parametrize("name", sorted(ADDS))
+def test_a_form_that_is_sent_twice_adds_one_row(
+    staff: Client, page: Page, other_page: Page, component: Component, name: str
+) -> None:
+    label, typed = ADDS[name]
+    known = {"page": other_page.pk if "listing" in name else page.pk, "component": component.pk, "scopes": "read"}
+    path, table = reverse(f"admin:{name}"), apps.get_model(label)._base_manager
+    form = filled(staff.get(path)) | {key: str(value) for key, value in (known | typed).items()}
+    before = table.count()
+    answer = staff.post(path, form)
+    assert table.count() == before + 1, answer.text
+    again = staff.post(path, form, follow=True)
+    assert TWICE in again.text
+    assert table.count() == before + 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_that_arrive_at_once_add_one_row(page: Page, admin: User) -> None:
+    path, browsers = "/admin/incidents/componentgroup/add/", [Client(), Client()]
+    for browser in browsers:
+        browser.force_login(admin)
+    form = filled(browsers[0].get(path), name="Office", page=page.pk)
+    answers = together(*(lambda browser=each: browser.post(path, form) for each in browsers))
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert ComponentGroup.objects.get().name == "Office"
+
+
+def test_what_was_refused_is_sent_again_and_other_words_are_not_lost(staff: Client, page: Page) -> None:
+    path = "/admin/incidents/componentgroup/add/"
+    form = filled(staff.get(path), page=page.pk)
+    before = counts()
+    assert staff.post(path, form).status_code == 200, "it has no name"
+    assert counts() == before
+    assert staff.post(path, form | {"name": "Office"}).status_code == 302
+    answer = staff.post(path, form | {"name": "Home"})
+    assert "This form was sent before, with other words" in answer.text
+    assert staff.post(path, filled(answer)).status_code == 302
+    assert set(ComponentGroup.objects.values_list("name", flat=True)) == {"Office", "Home"}
+
+
+def check_two_tabs(staff: Client, path: str, name: str, one: str, other: str) -> None:
+    """What the first tab saved, the second one is shown before it saves."""
+    first, second = filled(staff.get(path)), filled(staff.get(path))
+    assert staff.post(path, first | {name: one}).status_code == 302
+    before = counts()
+    answer = staff.post(path, second | {name: other})
+    assert THEIRS in answer.text, answer.text
+    assert counts() == before
+    assert filled(staff.get(path))[name] == one
+    again = filled(answer)
+    assert again[name] == other, "nothing typed is lost"
+    assert staff.post(path, again).status_code == 302
+    assert filled(staff.get(path))[name] == other
+
+
+@pytest.mark.parametrize("label", sorted(CHANGES))
+def test_the_later_of_two_tabs_is_shown_what_the_earlier_one_saved(
+    staff: Client, rows: dict[str, Any], label: str
+) -> None:
+    check_two_tabs(staff, address_of(type(rows[label]), "change", rows[label].pk), *CHANGES[label])
+
+
+def test_what_each_of_two_tabs_changed_stays(staff: Client, component: Component) -> None:
+    path = address_of(Component, "change", component.pk)
+    first, second = filled(staff.get(path)), filled(staff.get(path))
+    staff.post(path, first | {"owner": "Ops", "description": "What programs call."})
+    staff.post(path, second | {"aliases": "Core", "showcase": ""})
+    component.refresh_from_db()
+    assert (component.owner, component.aliases, component.description) == ("Ops", "Core", "What programs call.")
+
+
+def test_the_components_of_a_template_are_kept_too(
+    staff: Client, page: Page, component: Component, make_component: Callable[..., Component], admin: User
+) -> None:
+    template = IncidentTemplate(page=page, name="Slow", body="It is slow.")
+    save_template(template, components=(), author=admin)
+    path, other = address_of(IncidentTemplate, "change", template.pk), make_component("Mail")
+    first, second = filled(staff.get(path)), filled(staff.get(path))
+    staff.post(path, {**first, "components": [component.pk]})
+    staff.post(path, second | {"name": "Renamed"})
+    template.refresh_from_db()
+    assert (template.name, list(template.components())) == ("Renamed", [component])
+    answer = staff.post(path, {**second, "name": "Renamed", "components": [other.pk]})
+    assert THEIRS in answer.text
+    assert list(template.components()) == [component]
+
+
+def test_the_verbs_that_change_something_are_as_careful(
+    staff: Client, page: Page, component: Component, incident: Incident, author: User, admin: User
+) -> None:
+    update = post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
+    report = start_postmortem(incident, author=author)
+    item = add_action_item(report, text="Watch the pool.", author=author)
+    planned = plan_update(
+        incident, status=IncidentStatus.MONITORING, body="Later.", due_at=timezone.now() + timedelta(days=1),
+        components=(), next_update=None, notify=True, author=author,
+    )  # fmt: skip
+    maintenance = schedule_maintenance(
+        page, title="Disks", body="New ones.", scheduled_for=TOMORROW, scheduled_until=TOMORROW + timedelta(hours=1),
+        author=author,
+    )  # fmt: skip
+    forms = {
+        reverse("admin:incidents_incident_correct", args=[incident.pk, update.pk]): ("body", "Done.", "Ended."),
+        reverse("admin:incidents_incident_planned", args=[incident.pk, planned.pk]): ("body", "Soon.", "Sooner."),
+        reverse("admin:incidents_postmortem_facts", args=[report.pk]): ("title", "Why", "How"),
+        reverse("admin:incidents_postmortem_edit_measure", args=[report.pk, item.pk]): ("text", "Watch.", "Look."),
+        address(maintenance, "automation"): ("reminders", "30 min", "20 min"),
+        address(maintenance, "move"): ("scheduled_until", "2036-03-10T15:00", "2036-03-10T16:00"),
+    }
+    for path, typed in forms.items():
+        check_two_tabs(staff, path, *typed)
+    status = reverse("admin:incidents_component_status", args=[component.pk])
+    first, second = filled(staff.get(status), reason="Seen"), filled(staff.get(status), reason="Heard")
+    staff.post(status, first | {"status": "major_outage"})
+    assert THEIRS in staff.post(status, second | {"status": "degraded_performance"}).text
+    assert component.status == "major_outage"
