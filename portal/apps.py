@@ -16,10 +16,12 @@ class PortalConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save
 
         from incidents.admin.base import RecordAdmin
+        from incidents.admin.catalogue import ComponentAdmin
         from portal import accounts, bounces
-        from portal.console import preview
+        from portal.console import bars, preview
 
         RecordAdmin.preview = staticmethod(preview.of)
+        ComponentAdmin.bars = staticmethod(bars.of)
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
         for signal in (post_save, post_delete):
             signal.connect(accounts.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts")

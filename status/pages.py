@@ -6,10 +6,10 @@ Every page is a `<main>` inside one shell. Pages that change while they are read
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -18,23 +18,20 @@ from zoneinfo import ZoneInfo
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.dateformat import format as format_date
-from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from status import assets, labels, look
+from status import assets, bars, labels, look
 from status.stories import Story, anchors, if_late, report_html, tell
 from status.uptime import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from status.snapshot import Component, Day, Group, Incident, Month, Page, Postmortem, Site, Uptime, Withdrawal
+    from status.snapshot import Component, Group, Incident, Month, Page, Postmortem, Site, Uptime, Withdrawal
 
 FEW_COMPONENTS = 20  # up to so many, quiet groups are shown open too
-PITCH = 9  # from one day's bar to the next, in the drawing's units; a bar is 6 wide
 SYMBOLS = {"none": "✓", "notice": "•", "minor": "▲", "major": "✕", "critical": "✕", "maintenance": "⚙"}
 
 
@@ -191,31 +188,11 @@ def _history(page: Page, month: Month | None, path: str) -> bytes:
 
 # --- The index --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """A day that was not all good: one bar, with what happened."""
-
-    tone: str
-    x: int
-    text: str
-    incident_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Bars:
-    """90 days of a component: runs of quiet days as one path each, the others one by one."""
-
-    runs: list[tuple[str, str]]
-    marks: list[_Mark]
-    percent: str  # "99.98", or "" while there is no data
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     component: Component
     tone: str
     word: str
-    bars: _Bars | None
+    bars: bars.Bars | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,71 +262,17 @@ def _row(site: Site, component: Component, uptime: Uptime | None) -> _Row:
         component=component,
         tone=labels.TONES[component.status],
         word=str(labels.WORDS[component.status]),
-        bars=_bars(site, component, uptime) if uptime else None,
+        bars=bars.of(component.name, uptime, partial(_incident_on, site, component)) if uptime else None,
     )
 
 
-def _bars(site: Site, component: Component, uptime: Uptime) -> _Bars:
-    runs, marks = [], []
-    place = 0
-    for tone, days in groupby(uptime.days, key=_tone):
-        run = list(days)
-        if tone in ("none", "empty"):
-            runs.append((tone, _strokes(place, len(run))))
-        else:
-            for offset, day in enumerate(run):
-                x = (place + offset) * PITCH
-                marks.append(_Mark(tone, x, _told(day), _incident_on(site, component, day.date)))
-        place += len(run)
-    percent = _percent(uptime.ratio)
-    sentence = ngettext(
-        "%(name)s, the last 90 days: %(count)d day with trouble",
-        "%(name)s, the last 90 days: %(count)d days with trouble",
-        len(marks),
-    ) % {"name": component.name, "count": len(marks)}
-    return _Bars(runs, marks, percent, sentence)
-
-
-def _strokes(place: int, count: int) -> str:
-    """So many quiet days from the given one on as one path, each a stroke with round ends."""
-    return f"M{place * PITCH + 3} 8v18" + f"m{PITCH}-18v18" * (count - 1)
-
-
-def _tone(day: Day) -> str:
-    if day.uptime is None:
-        return "empty"
-    troubles = _troubles(day)
-    return labels.TONES[troubles[0][0]] if troubles else "none"
-
-
-def _troubles(day: Day) -> list[tuple[str, float]]:
-    """Each status that is not operational with its seconds on that day, the worst first."""
-    seconds = [(status, getattr(day, status)) for status in labels.TONES if status != "operational"]
-    return [(status, lasted) for status, lasted in seconds if lasted]
-
-
-def _told(day: Day) -> str:
-    """ "Nov 3, 2026: Partial outage 14 min, 99.70% uptime"."""
-    parts = [f"{labels.WORDS[status]} {labels.duration(timedelta(seconds=s))}" for status, s in _troubles(day)]
-    uptime = _("%(percent)s%% uptime") % {"percent": _percent(day.uptime)}
-    return f"{format_date(day.date, 'M j, Y')}: {', '.join([*parts, uptime])}"
-
-
-def _percent(ratio: float | None) -> str:
-    """ "99.98", rounded down: what was not perfect never reads as 100."""
-    if ratio is None:
-        return ""
-    hundredths = math.floor(round(ratio * 10000, 6))
-    return number_format(hundredths / 100, 0 if hundredths == 10000 else 2)
-
-
 def _incident_on(site: Site, component: Component, day: date) -> str | None:
-    """The newest incident or maintenance that touched the component on that day, if the snapshot has it."""
+    """The address of the newest incident or maintenance that touched the component on that day, if it is known."""
     for each in (*site.open_incidents, *site.recent_incidents, *site.active_maintenances, *site.recent_maintenances):
         end = localtime(each.resolved_at).date() if each.resolved_at else site.today
         begin = localtime(each.began_at or each.scheduled_for or each.started_at).date()
         if begin <= day <= end and component.id in {its.id for its in each.components}:
-            return each.id
+            return f"/incidents/{each.id}"
     return None
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import model_ngettext
+from django.contrib.admin.utils import model_ngettext, unquote
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,6 +28,9 @@ from incidents.permissions import Verb, allows
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
+
+
+SHOWN_CHANGES = 30  # of a component; the history has them all
 
 
 class CatalogueAdmin(RecordAdmin):
@@ -130,6 +134,8 @@ class ComponentAdmin(CatalogueAdmin):
     list_display = ("name", "group", "page", "status", "owner", "visibility", "position", "setting")
     list_filter = ("page", "visibility", Deleted)
     list_select_related = ("page", "group")
+    # Its uptime as the public page draws it, which the portal knows how to; None of what the public does not see.
+    bars: ClassVar[Callable[[Component], object]]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Component]:
         return Component.objects.with_status().with_maintenance()
@@ -151,6 +157,20 @@ class ComponentAdmin(CatalogueAdmin):
         if obj.deleted_at or not allows(user, StatusForm.verb):
             return []
         return [(reverse("admin:incidents_component_status", args=[obj.pk]), StatusForm.heading)]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With its last days above the form: as bars, and what happened to it, and why."""
+        context = extra_context or {}
+        if component := self.get_object(request, unquote(object_id)):
+            changes = component.status_changes.standing().exclude(status=models.F("old_status")).newest_first()
+            with timezone.override(component.page.zone):
+                context |= {
+                    "bars": ComponentAdmin.bars(component),
+                    "changes": changes.select_related("author", "update__incident")[:SHOWN_CHANGES],
+                }
+        return super().change_view(request, object_id, form_url, context)
 
     def history_of(self, obj: Component) -> Sequence[history.Entry]:
         return history.of_component(obj)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MeanwhileForm(forms.BaseForm):
-    """Sends along what each field held when the form was shown, and so knows what was changed, and by whom.
+    """Sends along what each field held when the form was shown, and so knows what was changed on either side.
 
     What only somebody else changed meanwhile stays theirs. What both did is said at the field, with their value: nobody
     overwrites it unseen, and sent again the form is meant.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -190,6 +190,9 @@ class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"])
         return self.order_by("-effective_at", "-id")
 
 
+NOW = timedelta(minutes=1)  # what is said of so long ago is said of now
+
+
 class ComponentStatusChange(AppendOnly):
     """From `effective_at` on the component had `status`.
 
@@ -223,3 +226,8 @@ class ComponentStatusChange(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.component}: {self.old_status} → {self.status}"
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it was said of the past, without an incident."""
+        return self.update_id is None and self.effective_at < self.created_at - NOW

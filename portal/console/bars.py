@@ -1,0 +1,30 @@
+"""A component's uptime as the public page draws it, for those who look after it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from django.utils.timezone import localtime
+
+from incidents.admin.incident import home
+from incidents.models import Component
+from status import bars
+from status.projection import BAR_DAYS, Reader, today
+
+
+def of(component: Component) -> bars.Bars | None:
+    """The bars, each leading to the room of what began on that day; None of what the public does not see.
+
+    Whoever renders them has set the zone of the component's page.
+    """
+    last = today(component.page)
+    first = last - timedelta(days=BAR_DAYS - 1)
+    found = Reader(component.page, last).uptimes([component.public_id], first, last)
+    changes = component.status_changes.standing().exclude(update=None).filter(effective_at__date__gte=first)
+    told = changes.order_by("effective_at", "pk").select_related("update__incident")
+    rooms = {localtime(change.effective_at).date(): home(change.update.incident) for change in told if change.update}
+
+    def cause_on(day: date) -> str | None:
+        return rooms.get(day)
+
+    return bars.of(component.name, found[0], cause_on) if found else None
