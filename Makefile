@@ -2,9 +2,10 @@ PYTHON ?= python3
 PORT ?= 8000
 UV ?= uv
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of a run compiles everything again
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bench clean
+.PHONY: help demo test lint types sources contracts checks format lock bench clean
 .SILENT:
 
 help:
@@ -19,25 +20,37 @@ help:
 demo: .venv/run.stamp
 	exec $(BIN)/python manage.py demo --port $(PORT)
 
+# One more than there are processors, because one of them mostly waits: the tests that take long go first.
+PROCESSES := -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+
 test: lint .venv/clients.stamp
 	echo "== tests on PostgreSQL and Redis"
-	$(BIN)/python -m pytest -n auto --dist worksteal
-	echo "== tests on SQLite: those that use the tests' database; for the others nothing differs from above"
-	$(BIN)/python -m pytest -n auto --dist worksteal --sqlite -m database
+	$(BIN)/python -m pytest $(PROCESSES)
+	echo "== tests on SQLite: those that use the tests' database, but for a browser's and other programs'"
+	$(BIN)/python -m pytest $(PROCESSES) --sqlite -m "database and not browser and not clients and not nginx"
 
 # Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
 CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint
 
 lint: .venv/dev.stamp
 	mkdir -p .venv/lint
+	$(MAKE) --no-print-directory --jobs=2 types sources contracts checks
+
+types:
+	echo "== types"
+	$(CLEAN) $(BIN)/mypy
+
+sources:
 	echo "== linters"
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/djlint --lint --quiet templates
-	echo "== types"
-	$(CLEAN) $(BIN)/mypy
+
+contracts:
 	echo "== import contracts"
 	$(BIN)/lint-imports --no-logo
+
+checks:
 	echo "== Django's own checks"
 	$(CLEAN) $(BIN)/python -W error manage.py check --fail-level WARNING
 	$(CLEAN) $(BIN)/python -W error manage.py makemigrations --check --dry-run

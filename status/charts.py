@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
     from status.snapshot import Metric, Page
 
 SPAN = timedelta(hours=24)
-GAP = timedelta(minutes=15)  # a longer silence is not bridged
-WIDTH, HEIGHT = 720, 150  # of the plot, in the drawing's units
-LEFT, TOP = 64, 12
+GAP = timedelta(minutes=15)  # a longer silence is not bridged, but where points always come as seldom
+WIDTH, TOP, HEIGHT = 480, 42, 130  # of the plot, in the drawing's units
+LARGEST = 1e100  # what lies beyond is drawn there
+WORDS_TO = 1e15  # from here on numbers are written as 1.5e+15
 
 
 def path_of(metric_id: str) -> str:
@@ -27,37 +31,31 @@ def path_of(metric_id: str) -> str:
 
 def chart(page: Page, metric: Metric) -> bytes:
     """`/metrics/<id>.svg`; it ends with the newest point, so it changes only when one comes."""
-    low, high = _axis(metric)
-    newest = metric.points[-1][0] if metric.points else None
-    first = newest - SPAN if newest else None
+    points = [(at, _bounded(value)) for at, value in metric.points]
+    newest = points[-1][0] if points else None
+    step, low, high = _axis(metric, [value for _at, value in points])
+
+    def height(value: float) -> float:
+        return TOP + HEIGHT * (1 - (min(max(value, low), high) - low) / (high - low))
 
     def place(at: datetime, value: float) -> str:
-        assert first is not None, "there are points"
-        x = LEFT + WIDTH * ((at - first) / SPAN)
-        y = TOP + HEIGHT * (1 - (min(max(value, low), high) - low) / (high - low))
-        return f"{x:.1f} {y:.1f}"
+        assert newest is not None, "there are points"
+        return f"{WIDTH * (1 - (newest - at) / SPAN):.1f} {height(value):.1f}"
 
-    lines, before = list[str](), None
-    for at, value in metric.points:
-        is_joined = before is not None and at - before <= GAP
-        lines.append(f"{'L' if is_joined else 'M'}{place(at, value)}" + ("" if is_joined else "h.01"))
-        before = at
+    strokes = _strokes(points)
+    ticks = [count * step for count in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    places = max(metric.decimal_places, -math.floor(math.log10(step)))
     with translation.override(page.language), timezone.override(ZoneInfo(page.time_zone)):
         context = {
             "metric": metric,
-            "line": "".join(lines),
+            "lines": ["M" + "L".join(place(*point) for point in stroke) for stroke in strokes if len(stroke) > 1],
+            "dots": [f"M{place(*stroke[0])}h.01" for stroke in strokes if len(stroke) == 1],
+            "last": worded(metric, points[-1][1]) if points else "",
+            "rows": [(height(tick), "" if metric.is_axis_hidden else _number(tick, places)) for tick in ticks],
+            "first": newest - SPAN if newest else None,
+            "middle": newest - SPAN / 2 if newest else None,
             "newest": newest,
-            "last": worded(metric, metric.points[-1][1]) if metric.points else "",
-            "rows": [
-                (TOP + HEIGHT * (1 - part), "" if metric.is_axis_hidden else worded(metric, low + part * (high - low)))
-                for part in (0, 0.5, 1)
-            ],
-            "columns": [(LEFT + WIDTH * back / 4, newest - SPAN * (1 - back / 4)) for back in range(5)]
-            if newest
-            else [],
-            "left": LEFT,
-            "right": LEFT + WIDTH,
-            "top": TOP,
+            "width": WIDTH,
             "bottom": TOP + HEIGHT,
         }
         return render_to_string("status/chart.svg", context).encode()
@@ -65,13 +63,42 @@ def chart(page: Page, metric: Metric) -> bytes:
 
 def worded(metric: Metric, value: float) -> str:
     """ "1,204 ms"."""
-    number = number_format(value, metric.decimal_places, use_l10n=True, force_grouping=True)
-    return f"{number} {metric.suffix}".rstrip()
+    return f"{_number(value, metric.decimal_places)} {metric.suffix}".rstrip()
 
 
-def _axis(metric: Metric) -> tuple[float, float]:
-    """Where the axis begins and ends: as staff chose, else around what came, from zero where that is near."""
-    values = [value for _at, value in metric.points] or [0.0]
-    low = metric.y_min if metric.y_min is not None else min(0.0, *values)
-    high = metric.y_max if metric.y_max is not None else max(*values, low) * 1.1
-    return (low, high) if high > low else (low, low + 1)
+def _number(value: float, places: int) -> str:
+    if abs(value) >= WORDS_TO:
+        return f"{value:.3g}"
+    return number_format(value, places, use_l10n=True, force_grouping=True)
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -LARGEST), LARGEST)
+
+
+def _strokes(points: list[tuple[datetime, float]]) -> list[list[tuple[datetime, float]]]:
+    """What is drawn without a break: of a metric that comes every hour an hour is no silence."""
+    waits = [(later[0] - earlier[0]).total_seconds() for earlier, later in pairwise(points)]
+    gap = max(GAP.total_seconds(), 2.5 * median(waits or [0.0]))
+    strokes = [points[:1]] if points else []
+    for point, wait in zip(points[1:], waits, strict=True):
+        if wait > gap:
+            strokes.append([])
+        strokes[-1].append(point)
+    return strokes
+
+
+def _axis(metric: Metric, values: list[float]) -> tuple[float, float, float]:
+    """How far its lines are apart, a round number, and where it begins and ends: with zero, or as staff chose."""
+    low = _bounded(min([0.0, *values]) if metric.y_min is None else metric.y_min)
+    high = _bounded(max([0.0, *values]) if metric.y_max is None else metric.y_max)
+    if high <= low:
+        high = low + max(1.0, abs(low))
+    rough = (high - low) / 3
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    if metric.y_min is None:
+        low = math.floor(low / step + 1e-9) * step
+    if metric.y_max is None:
+        high = math.ceil(high / step - 1e-9) * step
+    return step, low, high

@@ -1,13 +1,16 @@
 """The tests' databases are copies of one that was migrated, because migrating takes as long as a hundred tests.
 
-Whoever migrates first leaves a copy for later runs: another database of the PostgreSQL server, or a file for SQLite.
-Its name says what it was made from. On a server that was started for the run, it goes with the server.
+Whoever needs one first migrates it and leaves it for later runs: another database of the PostgreSQL server, or a file
+for SQLite. Its name says what it was made from. On a server that was started for the run, it goes with the server.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -17,10 +20,35 @@ from django.db import OperationalError, ProgrammingError, connection
 from django.db.utils import IntegrityError
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.servers import temporary_folder
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".pytest_cache" / "migrated"
 PREFIX = "portal_migrated_"
 MANY = 10  # working copies that share a server may each have migrations of their own
+
+
+def _name() -> str:
+    """Another one after every new migration, also of a package that we install."""
+    sources = sorted([*ROOT.glob("*/migrations/*.py"), ROOT / "requirements" / "run.txt"])
+    return PREFIX + sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+def begin(file: Path) -> None:
+    """Make an embedded database that has had every migration."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kept = FOLDER / f"{_name()}.sqlite3"
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one migrates, the others wait
+        if not kept.exists():
+            for older in FOLDER.glob("*.sqlite3"):
+                older.unlink()
+            folder = temporary_folder("portal-migrated-")
+            environment = os.environ | {"DATABASE_URL": "", "DATA_DIR": str(folder)}
+            command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+            shutil.move(folder / "portal.sqlite3", kept)
+    shutil.copyfile(kept, file)
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +60,14 @@ def django_db_keepdb() -> bool:
 @pytest.fixture(scope="session")
 def copy(django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker) -> str:
     """The name of a copy that is still to be made, or "": Django begins with it, and finds nothing to migrate."""
-    # Another name after every new migration, also of a package that we install
-    sources = sorted([*ROOT.glob("*/migrations/*.py"), ROOT / "requirements" / "run.txt"])
-    name = PREFIX + sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     test = connection.settings_dict["TEST"]
     if connection.vendor == "sqlite":
-        try:
-            shutil.copyfile(FOLDER / name, test["NAME"])
-        except FileNotFoundError:
-            return name
+        begin(Path(test["NAME"]))
         return ""
     with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT FROM pg_database WHERE datname = %s AND datdba = current_user::regrole", [name])
+        cursor.execute(
+            "SELECT FROM pg_database WHERE datname = %s AND datdba = current_user::regrole", [name := _name()]
+        )
         if not cursor.rowcount:
             return name
     test["TEMPLATE"] = name
@@ -53,23 +77,10 @@ def copy(django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker)
 @pytest.fixture(scope="session")
 def django_db_setup(copy: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """A database with every migration."""
-    if not copy:
-        return
-    with django_db_blocker.unblock():
-        connection.close()
-        if connection.vendor == "sqlite":
-            _keep_file(copy)
-        else:
+    if copy:
+        with django_db_blocker.unblock():
+            connection.close()
             _keep_database(copy)
-
-
-def _keep_file(name: str) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for older in FOLDER.iterdir():
-        older.unlink(missing_ok=True)
-    unfinished = FOLDER / f"{name}.{os.getpid()}"
-    shutil.copyfile(connection.settings_dict["NAME"], unfinished)
-    unfinished.rename(FOLDER / name)
 
 
 def _keep_database(name: str) -> None:

@@ -4,6 +4,7 @@ PostgreSQL and Redis each come from the first of these that answers: TEST_DATABA
 ends); a server on 127.0.0.1 at its usual port that lets us in; a private one, started on a free port from the programs
 of this machine or of an installed wheel, and gone when the run is, also after kill -9. Databases are always the run's
 own: PostgreSQL's has the process id in its name, Redis's is a numbered one that was found empty. Nothing is flushed.
+(What a run leaves on a server that it did not start is said in tests/migrated.py.)
 
 `--sqlite` runs the suite on the embedded database instead, without the tests marked `postgresql`.
 
@@ -181,8 +182,8 @@ def pytest_report_header() -> list[str]:
     return _report
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m is applied
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before -m is applied, and after the order is shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
             item.add_marker("database")
@@ -190,6 +191,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    yield
+    # Those that were given more time mostly wait: the others fill their waits, and the run does not end with them.
+    items.sort(key=lambda item: not item.get_closest_marker("timeout"))
 
 
 def pytest_unconfigure() -> None:

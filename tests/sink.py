@@ -151,10 +151,11 @@ def mail_server(tls: SSLContext | None = None) -> Iterator[Sink]:
     """A sink that listens on a free port while the block runs."""
     sink = Sink(tls=tls)
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20, backlog=1024))
-    sink.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    starting = asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20, backlog=1024)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    sink.port = server.sockets[0].getsockname()[1]
     try:
         yield sink
     finally:

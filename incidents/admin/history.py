@@ -68,8 +68,9 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 
 def facts_of(incident: Incident) -> list[Entry]:
-    """How the facts of an incident and its plan changed, newest first; its updates tell what they changed."""
+    """How the facts, plan and roles of an incident changed, newest first; its updates tell what they changed."""
     first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
+    later += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
         later += _entries(plan, leave_out={"incident"})[1:]
     return [*_newest_first(later), replace(first, changes=())]  # what it began with is no change
@@ -93,8 +94,7 @@ def of_incident(incident: Incident) -> list[Entry]:
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
     planned = PlannedUpdate.history.filter(incident_id=incident.pk).select_related("author")
     entries += _told(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
-    roles = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
-    entries += _told(IncidentRole._meta.verbose_name, roles, leave_out={"incident"})
+    entries += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
         entries += _entries(plan, leave_out={"incident"})
     if incident.postmortem:
@@ -219,6 +219,19 @@ def _status_entry(change: ComponentStatusChange) -> Entry:
     return Entry(
         change.created_at, change.author, what, changes=(_status_change(_("Status"), change),), reason=change.reason
     )
+
+
+def _role_entries(incident: Incident) -> list[Entry]:
+    records = IncidentRole.history.filter(incident_id=incident.pk).select_related("user")
+    return [
+        _entry(
+            new,
+            (_("%(role)s: given up by %(who)s") if old else _("%(role)s: taken by %(who)s"))
+            % {"role": new.get_role_display(), "who": new.user},
+            text=new.handover_note,
+        )
+        for old, new in _versions(records)
+    ]
 
 
 def _note_entry(note: TimelineEntry) -> Entry:

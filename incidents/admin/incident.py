@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -161,6 +161,9 @@ class IncidentAdmin(RecordAdmin):
     def save_model(self, request: HttpRequest, obj: Incident, form: Any, change: bool) -> None:
         facts = {name: form.cleaned_data[name] for name in form.changed_data}
         edit_incident(obj, author=acting(request), **cast(IncidentFacts, facts))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Incident) -> HttpResponseRedirect:
+        return redirect(home(obj))
 
     def view_on_site(self, incident: Incident) -> str | None:
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None

@@ -348,6 +348,7 @@ class DeclareForm(PageForm, PromiseForm, TemplateForm):
 
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
+        self.fields["title"].widget.attrs["autofocus"] = True
         if allows(author, Verb.POST_UPDATE):
             self.components = ComponentChips(data, choosable(self.pages))
             self.offer_promises()

@@ -31,11 +31,17 @@ class TemplateForm(forms.Form):
         return None
 
     def templates(self) -> list[IncidentTemplate]:
-        """Those that fit the chosen status first."""
-        page, status = self.template_page(), self["status"].value() if "status" in self.fields else None
-        rows = IncidentTemplate.objects.live()
+        """Those that fit the chosen status first; none for a status that the form does not offer."""
+        page, rows = self.template_page(), IncidentTemplate.objects.live()
         found = rows.for_page(page) if page else rows.filter(page=None)
-        return sorted(found, key=lambda row: row.update_status != status)
+        if "status" not in self.fields:
+            return list(found)
+        shown = self.fields["status"].widget
+        offered = {"", *(value for value, _words in shown.choices)}
+        chosen = self["status"].value()
+        return sorted(
+            (row for row in found if row.update_status in offered), key=lambda row: row.update_status != chosen
+        )
 
     def use(self, data: QueryDict) -> None:
         """Fill in the template that was chosen, and show the form again without judging it."""

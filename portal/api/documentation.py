@@ -51,10 +51,44 @@ V2 = {
 }
 
 
+REFUSED = {
+    "400": (_("The body cannot be read."), "The body is not JSON: it goes wrong in line 1 at character 14."),
+    "401": (_("There is no key, or none that fits."), "This key has expired. Ask an administrator for another."),
+    "403": (
+        _("The key does not open this."),
+        "This key is for another page. Ask an administrator for one of this page.",
+    ),
+    "404": (_("It is not on this page."), "There is no such thing here. Ask for the list of them to see their ids."),
+    "409": (_("Somebody else was faster."), "The text was changed since you read it. Read it again, then approve it."),
+    "412": (
+        _("It is not as `If-Match` says; `current` is how it is."),
+        "Somebody has changed this since you read it. Look at “current”, and decide anew.",
+    ),
+    "413": (_("The body is too large."), "The request is larger than the 5 MB that are allowed. Nothing was saved."),
+    "422": (_("It cannot be so."), 'incident.status: "fixed" is not a valid choice.'),
+    "429": (
+        _("This minute's requests are used up; `Retry-After` says for how long."),
+        "Request was throttled. Expected available in 40 seconds.",
+    ),
+    "501": (_("Statuspage has this, and this product does not."), "Pages are public here."),
+    "503": (
+        _("The database is away; `Retry-After` says for how long."),
+        "The database did not answer in time. Nothing was saved. Try again in a moment.",
+    ),
+}
+
+
 def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
     """drf-spectacular's hook: add what no view of Django serves, and examples that were answers once."""
-    for name, example in EXAMPLES["v1"].items():
-        result["components"]["schemas"][name]["example"] = example
+    for name, schema in result["components"]["schemas"].items():
+        if example := EXAMPLES["v1"].get(name, EXAMPLES["v1"].get(name.removeprefix("Patched"))):
+            schema["example"] = example
+    for operation in (each for path in result["paths"].values() for each in path.values()):
+        for code in REFUSED.keys() & operation["responses"].keys():
+            summary, sentence = REFUSED[code]
+            response = operation["responses"][code]
+            response["description"] = str(summary)
+            response["content"]["application/json"]["example"] = {"error": sentence}
     for name, summary in V2.items():
         example = EXAMPLES["v2"][name]
         parameter = {"name": "incident_id", "in": "path", "required": True, "schema": {"type": "string"}}

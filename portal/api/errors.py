@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -57,6 +58,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ValidationError):
         response.status_code = UNPROCESSABLE
         response.data = {"error": " ".join(_sentences(error.detail))}
+    elif isinstance(error, Http404) and (not error.args or str(error).endswith("given query.")):  # Django's own words
+        response.data = {"error": _("There is no such thing here. Ask for the list of them to see their ids.")}
     else:  # a Django 404 or 403 was turned into REST framework's own by its handler
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, path, re_path, resolve
@@ -82,13 +83,11 @@ def as_clients_write_it(request: HttpRequest, rest: str) -> HttpResponse:
     """A path with `.json` at its end, or slashes too many, is the one without; there is nothing else below `/api/`."""
     plain = re.sub(r"\.json$", "", re.sub(r"/+", "/", request.path_info).rstrip("/"))
     if plain != request.path_info:
-        try:
+        with suppress(Resolver404):
             match = resolve(plain)
-        except Resolver404:
-            pass
-        else:
-            answer: HttpResponse = match.func(request, *match.args, **match.kwargs)
-            return answer
+            if match.func is not as_clients_write_it:
+                answer: HttpResponse = match.func(request, *match.args, **match.kwargs)
+                return answer
     return JsonResponse({"error": _("There is no such address. /api/docs lists those that there are.")}, status=404)
 
 

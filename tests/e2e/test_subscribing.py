@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -19,7 +18,7 @@ from incidents.models import Component, Incident, Page, User
 from incidents.services import declare_incident, post_update
 from status import delivery, relay, signups
 from status.publication import publish
-from tests.services import CHROMIUM
+from tests.e2e.conftest import NewContext
 from tests.sink import Received, Sink, mail_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -49,31 +48,6 @@ def site(page: Page, admin: User, live_server: LiveServer) -> str:
     return live_server.url
 
 
-@pytest.fixture(scope="module")
-def chromium(server: Sink) -> Iterator[Browser]:
-    """Started after the mail server, whose own event loop begins in this thread."""
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread, which Django takes for asynchronous code.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    contexts: list[BrowserContext] = []
-
-    def make(*, java_script: bool = True) -> BrowserContext:
-        contexts.append(chromium.new_context(java_script_enabled=java_script))
-        return contexts[-1]
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
 def told(sink: Sink) -> list[Received]:
     """What arrived when the clock has done its work once more."""
     before = len(sink.received)
@@ -98,11 +72,11 @@ def subscribe(tab: Tab, address: str, button: str = "Subscribe") -> None:
 
 
 def test_without_a_script_from_the_form_to_the_end_of_it(
-    site: str, sink: Sink, new_context: Callable[..., BrowserContext], page: Page, component: Component, author: User
+    site: str, sink: Sink, new_context: NewContext, page: Page, component: Component, author: User
 ) -> None:
     search = Component(page=page, name="Search")
     catalogue.save(search, author=User.objects.get(username="ada"))
-    tab = new_context(java_script=False).new_page()
+    tab = new_context(java_script_enabled=False).new_page()
     tab.goto(site)
     subscribe(tab, ANN)
     (mail,) = told(sink)
@@ -138,7 +112,7 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
 
 
 def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
-    site: str, sink: Sink, new_context: Callable[..., BrowserContext]
+    site: str, sink: Sink, new_context: NewContext
 ) -> None:
     tab = new_context().new_page()
     complaints: list[str] = []
@@ -160,10 +134,10 @@ def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
 
 
 def test_who_follows_one_incident_is_told_of_its_end(
-    site: str, sink: Sink, new_context: Callable[..., BrowserContext], incident: Incident, page: Page, author: User
+    site: str, sink: Sink, new_context: NewContext, incident: Incident, page: Page, author: User
 ) -> None:
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
-    tab = new_context(java_script=False).new_page()
+    tab = new_context(java_script_enabled=False).new_page()
     tab.goto(f"{site}/incidents/{incident.public_id}")
     subscribe(tab, ANN, "Only until this is over")
     (mail,) = told(sink)
@@ -177,7 +151,7 @@ def test_who_follows_one_incident_is_told_of_its_end(
 
 
 def test_every_page_of_it_is_for_everybody(
-    site: str, sink: Sink, new_context: Callable[..., BrowserContext], incident: Incident, author: User
+    site: str, sink: Sink, new_context: NewContext, incident: Incident, author: User
 ) -> None:
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
     context = new_context()

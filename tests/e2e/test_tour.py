@@ -5,35 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.e2e.conftest import NewContext
 from tests.front import ask
 from tests.portal.test_demo import children, running, until
 from tests.servers import free_port
-from tests.services import CHROMIUM
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
-@pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        arguments = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-        arguments += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
-        arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser.new_context().new_page()
-        browser.close()
-
-
-def test_five_minutes(tmp_path: Path, browser_page: Page) -> None:
+def test_five_minutes(tmp_path: Path, new_context: NewContext) -> None:
     port = free_port()
     site = f"http://127.0.0.1:{port}"
-    page = browser_page
+    page = new_context().new_page()
 
     def public(path: str) -> str:
         answer = ask(site, path)

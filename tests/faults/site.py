@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from portal.supervise import WEB
+from tests import migrated
 from tests.servers import free_port
 from tests.services import ROOT
 
@@ -37,6 +38,8 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
     The web process reaches the database by the address `through`, where given.
     """
     port = free_port()
+    if not database:
+        migrated.begin(folder / "portal.sqlite3")
     environment = os.environ | {
         "DATA_DIR": str(folder),
         "PUBLICATION_ROOT": str(folder / "public"),

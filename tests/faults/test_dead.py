@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from incidents import catalogue
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Page, User
 from incidents.services import declare_incident, post_update
 from status import publication
+from tests import browser
 from tests.front import ask, front
 from tests.servers import Server, free_port
-from tests.services import CHROMIUM
 
 STOPPED_AT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=12)
 
@@ -50,13 +49,10 @@ def test_staff_and_programs_are_told_by_the_front_server(survivor: Server) -> No
 @pytest.mark.nginx
 @pytest.mark.browser
 def test_the_page_says_since_when_it_has_not_been_updated(survivor: Server) -> None:
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        tab = browser.new_context().new_page()
+    with browser.chromium() as chromium:
+        tab = chromium.new_context().new_page()
         tab.goto(survivor.url)
         expect(tab.get_by_text("Errors in the API").first).to_be_visible()
         stale = tab.locator("#stale")
         expect(stale).to_be_visible()
         expect(stale).to_contain_text(f"{STOPPED_AT:%b %d, %Y - %H:%M}")
-        browser.close()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests import browser
 from tests.faults.load import request
 from tests.faults.site import Site, serve
-from tests.services import CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +44,8 @@ def test_a_locked_database_refuses_writes_soon_and_lets_everybody_read(site: Sit
 
 @pytest.mark.browser
 def test_what_staff_typed_is_sent_again_with_one_button(site: Site) -> None:
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        context = browser.new_context()
+    with browser.chromium() as chromium:
+        context = chromium.new_context()
         address = f"http://127.0.0.1:{site.port}"
         context.add_cookies([{"name": "sessionid", "value": site.session, "url": address}])
         tab = context.new_page()
@@ -60,4 +57,3 @@ def test_what_staff_typed_is_sent_again_with_one_button(site: Site) -> None:
         tab.get_by_role("button", name="Send it again").click()
         expect(tab.get_by_text("The pool is stalled.")).to_be_visible()
         assert tab.url == f"{address}/admin/incident/{site.incidents[0]}/"
-        browser.close()

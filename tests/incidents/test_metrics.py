@@ -67,7 +67,7 @@ def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, 
             metrics.add_points({metric: {NOON - back * MINUTE: 1200 + back}}, author=author)
         assert relay.draw() == 1
         assert "The newest value is 1,200 ms." in drawn(metric)
-        assert "13:00</text>" in drawn(metric), "in the page's zone"
+        assert "Mar 10, 13:00</text>" in drawn(metric), "in the page's zone"
         assert relay.draw() == 0
         assert (files.folder(page.public_id) / "index.html").read_text() == index
         assert publication.differences(page) == []
@@ -83,11 +83,12 @@ def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, 
 def test_a_silence_is_a_gap_in_the_chart(page: Page, metric: Metric, author: User) -> None:
     with time_machine.travel(NOON, tick=False):
         publication.publish(page)
-        points = {NOON - back * MINUTE: 5 for back in (0, 10, 60, 70)}
+        points = {NOON - back * MINUTE: 5 for back in (0, 5, 10, 60, 65, 70)}
         metrics.add_points({metric: points}, author=author)
         relay.draw()
-    line = ET.fromstring(drawn(metric)).findall("{http://www.w3.org/2000/svg}path")[-1].attrib["d"]
-    assert (line.count("M"), line.count("L")) == (2, 2)
+    line = ET.fromstring(drawn(metric)).find("{*}g/{*}path")
+    assert line is not None
+    assert (line.attrib["d"].count("M"), line.attrib["d"].count("L")) == (2, 4)
 
 
 def test_drawing_costs_the_same_whatever_the_page_has_and_had(

@@ -29,8 +29,12 @@ def test_a_role_is_taken_over_and_the_record_keeps_who_had_it(incident: Incident
     assert (first.renounced_at, first.handover_note) == (second.assumed_at, "Pool is drained.")
     take_role(incident, role=Role.SCRIBE, author=admin)
     assert holders(incident) == {"commander": "ada", "scribe": "ada"}
-    told = [(entry.what, str(entry.author)) for entry in history.of_incident(incident) if "ole" in entry.what]
-    assert told[-3:] == [("Role: created", "ada"), ("Role: changed", "ada"), ("Role: created", "grace")]
+    told = [(entry.what, str(entry.author)) for entry in history.of_incident(incident) if "Commander" in entry.what]
+    assert told[-3:] == [
+        ("Commander: taken by ada", "ada"),
+        ("Commander: given up by grace", "ada"),
+        ("Commander: taken by grace", "grace"),
+    ]
 
 
 def test_a_role_is_handed_to_somebody_who_may_or_to_nobody(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from portal.api.documentation import EXAMPLES
-from tests.services import CHROMIUM
+from tests import browser
 from tests.status.schema import DOCUMENTS
 
 
@@ -39,6 +38,12 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         described = schema["components"]["schemas"][name]
         keys = described["properties"].keys()
         assert keys == described["example"].keys() if name.endswith("Answer") else keys >= described["example"].keys()
+    for operation in (each for path in schema["paths"].values() for each in path.values() if "requestBody" in each):
+        form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert "example" in schema["components"]["schemas"][form], form
+        refusal = operation["responses"]["422"]
+        assert refusal["description"]
+        assert refusal["content"]["application/json"]["example"]["error"].endswith(".")
     for path, document in DOCUMENTS.items():
         name = path.replace("<id>", "{incident_id}")
         Draft202012Validator(document).validate(EXAMPLES["v2"][name])
@@ -60,15 +65,12 @@ def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inlin
 def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server: LiveServer) -> None:
     asked: list[str] = []
     complaints: list[str] = []
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        window = browser.new_page()
+    with browser.chromium() as chromium:
+        window = chromium.new_page()
         window.on("request", lambda request: asked.append(request.url))
         window.on("console", lambda message: complaints.append(message.text))
         window.goto(f"{live_server.url}/api/docs")
         window.get_by_text("Open an incident, or announce a maintenance").click()
         expect(window.get_by_text("Request body", exact=True)).to_be_visible()
-        browser.close()
     assert not complaints  # the Content-Security-Policy would have spoken here
     assert all(url.startswith((live_server.url, "data:")) for url in asked)

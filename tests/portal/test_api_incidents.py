@@ -342,6 +342,8 @@ def test_the_status_of_a_component_is_set_without_an_incident(call: Call, compon
         ("GET", "incidents?q=%00", None, 422),
         ("DELETE", "incidents", None, 405),
         ("GET", "nonsense", None, 404),
+        ("GET", "nonsense.json", None, 404),
+        ("GET", "non%0Asense//", None, 404),
         ("GET", "incidents/a%00b", None, 404),
     ],
 )

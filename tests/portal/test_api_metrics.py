@@ -31,6 +31,7 @@ def test_a_metric_is_added_below_the_one_provider_and_changed(call: Call, page: 
     assert (
         call("GET", f"metrics_providers/{provider['id']}/metrics").json() == call("GET", "metrics").json() == [metric]
     )
+    assert call("GET", "metrics_providers/self/metrics.json").json() == [metric]
     path = f"metrics/{metric['id']}"
     changed = call("PATCH", path, {"metric": {"name": "Latency", "metric_identifier": "p95"}}).json()
     assert (changed["name"], changed["metric_identifier"], changed["suffix"]) == ("Latency", "p95", "ms")

@@ -18,6 +18,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 from pytest_django import Settings
 
+from tests import migrated
 from tests.front import ask
 from tests.servers import free_port
 
@@ -141,28 +142,35 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 # --- The processes ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_killed_is_started_again_and_the_clock_runs_once(tmp_path: Path) -> None:
-    with running(tmp_path, "up", port := free_port(), SECRET_KEY=KEY) as process:
-        until(lambda: len(below(tmp_path)) == 5)  # the supervisor, gunicorn and its worker, Celery and its clock
+@pytest.fixture
+def embedded(tmp_path: Path) -> Path:
+    """The folder of a site that ran before: the first start takes ten seconds for its migrations."""
+    migrated.begin(tmp_path / "portal.sqlite3")
+    return tmp_path
+
+
+def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path) -> None:
+    with running(embedded, "up", port := free_port(), SECRET_KEY=KEY) as process:
+        until(lambda: len(below(embedded)) == 5)  # the supervisor, gunicorn and its worker, Celery and its clock
         for word in ("gunicorn", "celery"):
             (pid,) = children(process, word)
             os.kill(pid, signal.SIGKILL)
             until(lambda word=word, pid=pid: children(process, word) not in ([], [pid]))  # type: ignore[misc]
         until(lambda: status(port, "/healthz") == 200)
-        until(lambda: len(below(tmp_path)) == 5)
-        assert "is started again" in (tmp_path / "said").read_text()
+        until(lambda: len(below(embedded)) == 5)
+        assert "is started again" in (embedded / "said").read_text()
 
 
-def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
-    with running(tmp_path, "up", free_port(), SECRET_KEY=KEY) as process:
-        until(lambda: len(below(tmp_path)) == 5)
+def test_nothing_outlives_a_killed_supervisor(embedded: Path) -> None:
+    with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:
+        until(lambda: len(below(embedded)) == 5)
         process.kill()
         process.wait()
-        until(lambda: below(tmp_path) == [], 15)
+        until(lambda: below(embedded) == [], 15)
 
 
-def test_a_process_that_keeps_ending_ends_the_site_with_a_sentence(tmp_path: Path) -> None:
-    with running(tmp_path, "up", free_port(), SECRET_KEY=KEY) as process:
+def test_a_process_that_keeps_ending_ends_the_site_with_a_sentence(embedded: Path) -> None:
+    with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:
         give_up = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < give_up:
             with suppress(OSError):  # it may be between two lives
@@ -170,8 +178,8 @@ def test_a_process_that_keeps_ending_ends_the_site_with_a_sentence(tmp_path: Pat
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
         assert process.wait(10) == 1
-        assert "The web server ended 5 times within a minute" in (tmp_path / "said").read_text()
-        until(lambda: below(tmp_path) == [], 5)
+        assert "The web server ended 5 times within a minute" in (embedded / "said").read_text()
+        until(lambda: below(embedded) == [], 5)
 
 
 # --- Its mail ---------------------------------------------------------------------------------------------------------

@@ -176,6 +176,17 @@ def test_scripts_of_other_sites_may_read_the_json_and_the_feeds_but_no_page(url:
         assert "access-control-allow-origin" not in ask(url, path).headers
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/v2/summary.json", "/history.rss", "/badge.svg", "/embed.js", "/data/2023-01.ndjson"]
+)
+def test_other_sites_may_ask_whether_something_is_new(url: str, path: str) -> None:
+    whole, head = ask(url, path), ask(url, path, "HEAD")
+    assert (head.status, head.body, head.headers["etag"]) == (200, b"", whole.headers["etag"])
+    again = ask(url, path, if_none_match=whole.headers["etag"], origin="https://shop.example")
+    assert (again.status, again.body) == (304, b"")
+    assert {each.headers["access-control-allow-origin"] for each in (whole, head, again)} == {"*"}
+
+
 @pytest.mark.parametrize("path", ["/", "/nothing", "/api/v2/summary.json", "/assets/status.0123abcd.css"])
 def test_every_file_comes_with_strict_headers(url: str, path: str) -> None:
     headers = ask(url, path).headers

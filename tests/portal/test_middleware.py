@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import threading
 import time
@@ -19,14 +18,13 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.csrf import csrf_exempt
-from playwright.sync_api import sync_playwright
 from pytest_django import Settings
 
 from portal import middleware
 from portal.middleware import DatabaseGuardMiddleware
 from portal.postgresql import deadline
+from tests import browser
 from tests.faults.site import serve
-from tests.services import CHROMIUM
 
 attempts: list[bytes] = []  # the body of each time that a view below was reached
 
@@ -256,12 +254,10 @@ def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
 
 @pytest.mark.browser
 def test_the_admin_and_the_api_docs_work_under_the_policy(tmp_path: Path) -> None:
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     complaints: list[str] = []
-    with serve(tmp_path, database="") as site, sync_playwright() as playwright:
+    with serve(tmp_path, database="") as site, browser.chromium() as chromium:
         address = f"http://127.0.0.1:{site.port}"
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        context = browser.new_context()
+        context = chromium.new_context()
         context.add_cookies([{"name": "sessionid", "value": site.session, "url": address}])
         tab = context.new_page()
         tab.on("pageerror", lambda error: complaints.append(f"{tab.url}: {error}"))
@@ -273,5 +269,4 @@ def test_the_admin_and_the_api_docs_work_under_the_policy(tmp_path: Path) -> Non
             assert answer
             assert answer.status == 200
             assert "unsafe" not in answer.headers["content-security-policy"]
-        browser.close()
     assert not complaints

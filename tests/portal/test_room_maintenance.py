@@ -18,8 +18,9 @@ from django.utils import timezone
 from incidents import clockwork, timeline
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance import cancel_maintenance, move_maintenance, schedule_maintenance
-from incidents.models import Component, Incident, Page, User
+from incidents.models import Component, Incident, IncidentTemplate, Page, User
 from incidents.services import declare_incident, post_update
+from incidents.templates import save_template
 from status import relay
 from status.subscriptions import add_by_staff
 from tests.incidents.filled import address, counts, filled, room
@@ -240,3 +241,12 @@ def test_the_change_page_keeps_its_facts(staff: Client, plan: Callable[..., Inci
     staff.post(change, filled(page, title="New disks"))
     maintenance.refresh_from_db()
     assert maintenance.title == "New disks"
+
+
+def test_only_templates_that_fit_it_are_offered(staff: Client, plan: Callable[..., Incident], admin: User) -> None:
+    for name, status in (("Hurt", "investigating"), ("Begun", "in_progress"), ("Any time", "")):
+        save_template(IncidentTemplate(name=name, body="Words.", update_status=status), author=admin)
+    shown = staff.get(room(plan())).text
+    assert ">Begun<" in shown
+    assert ">Any time<" in shown
+    assert ">Hurt<" not in shown

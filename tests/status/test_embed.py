@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +11,16 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.core.handlers.wsgi import WSGIHandler
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from incidents import catalogue
 from incidents.models import EmbedConfig, User
 from incidents.models import Page as PageRow
 from status import documents, embed, files, snapshot
 from status.publication import differences, publish
-from tests.services import CHROMIUM
+from tests import browser
 from tests.status import factory
 
 PAGE_ID = "b1c2d3f4g5h6"
@@ -70,11 +70,8 @@ def shop(status_page: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+    with browser.chromium() as chromium:
+        yield chromium
 
 
 def show(site: snapshot.Site) -> None:
@@ -114,6 +111,8 @@ def test_it_shows_what_is_open_until_it_is_closed_or_over(status_page: str, shop
     assert box["x"] + box["width"] == 375 - 16
     assert banner.evaluate("box => getComputedStyle(box).backgroundColor") == "rgb(255, 224, 138)"
 
+    found = Axe().run(tab).response["violations"]
+    assert not found, found
     tab.keyboard.press("Tab")
     tab.keyboard.press("Tab")
     expect(banner.get_by_role("button", name="Close")).to_be_focused()

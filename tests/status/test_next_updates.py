@@ -50,6 +50,8 @@ def test_the_mail_says_it_in_both_zones_and_the_webhook_as_data(promised: Outbox
     message = messages.of_event(promised)
     assert message is not None
     assert f"\n{WORDS} Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC\n" in message.content.text
-    assert f"{WORDS} <strong>Mar 10, 2026 - 13:30 CET</strong>" in message.content.html
+    zones = ["Mar 10, 2026 - 13:30 CET", "Mar 10, 2026 - 12:30 UTC"]
+    told = " · ".join(f'<span class="moment">{moment}</span>' for moment in zones)
+    assert f"{WORDS} <strong>{told}" in message.content.html
     (hook,) = webhooks.messages_of(promised)
     assert hook.content["incident"]["metadata"] == {"next_update": {"due_at": "2026-03-10T12:30:00.000Z"}}

@@ -92,6 +92,14 @@ def test_programs_on_other_sites_may_read_the_data(served: Incident, client: Cli
     assert "Access-Control-Allow-Origin" not in client.get("/").headers
 
 
+@pytest.mark.parametrize("path", ["/embed.js", "/badge.svg", "/api/v2/summary.json", "/data/index.json"])
+def test_other_sites_may_ask_whether_something_is_new(served: Incident, client: Client, path: str) -> None:
+    head = client.head(path)
+    again = client.get(path, headers={"If-None-Match": head["ETag"]})
+    assert (head.status_code, head.content, again.status_code, again.content) == (200, b"", 304, b"")
+    assert head["Access-Control-Allow-Origin"] == again["Access-Control-Allow-Origin"] == "*"
+
+
 def test_head_says_the_length_and_sends_nothing(served: Incident, client: Client) -> None:
     head, get = client.head("/"), client.get("/")
     assert head.content == b""

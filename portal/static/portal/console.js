@@ -40,10 +40,10 @@
   on("htmx:load", tick);
   on("click", (event) => {
     const step = event.target.closest("[data-step]");
-    const status = step && document.querySelector("#compose [name=status]");
-    if (status && all("option", status).some((option) => option.value === step.dataset.step)) {
+    const { status, body, seen } = (step && document.getElementById("compose")?.elements) || {};
+    const isNews = seen && seen.value !== step.dataset.latest && !body.value;  // the server's form knows of it
+    if (status && !isNews && all("option", status).some((option) => option.value === step.dataset.step)) {
       event.preventDefault();
-      const body = status.form.querySelector("[name=body]");
       status.value = step.dataset.step;
       body.value ||= step.dataset.words;
       body.focus();
@@ -146,6 +146,24 @@
   });
   document.getElementById("logout-form")?.addEventListener("submit", () => {
     keys().forEach(drop);
+  });
+
+  // --- Sending: once, and not into the void ---------------------------------------------------------------------------
+  on("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (!navigator.onLine) {
+      event.preventDefault();
+      const said = form.querySelector(".unsent") || document.createElement("p");
+      said.className = "errornote unsent";
+      said.setAttribute("role", "alert");
+      said.textContent = words.offline;
+      form.prepend(said);
+    } else if (form.dataset.sending) event.preventDefault();  // the answer to the first click is on its way
+    else {
+      form.dataset.sending = "yes";
+      setTimeout(() => delete form.dataset.sending, 1e4);  // or it will not come
+    }
   });
   if (questions.length) propose();
 })();
