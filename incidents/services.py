@@ -22,6 +22,7 @@ from incidents.lifecycle import (
     Kind,
     Severity,
     Visibility,
+    check_promise,
     check_transition,
     component_impact,
     worst_impact,
@@ -109,8 +110,7 @@ def post_update(
     shown_at = display_at or now
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
-    if next_update_due_at and next_update_due_at <= now:
-        raise InvalidInput(_("Promise the next update for a time that is yet to come."), field="next_update_due_at")
+    check_promise(next_update_due_at, now, incident.first_posted_at if incident.kind == Kind.REALTIME else None)
     update = IncidentUpdate(
         incident=incident,
         status=status,
