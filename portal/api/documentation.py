@@ -84,6 +84,8 @@ def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         if example := EXAMPLES["v1"].get(name, EXAMPLES["v1"].get(name.removeprefix("Patched"))):
             schema["example"] = example
     for operation in (each for path in result["paths"].values() for each in path.values()):
+        if body := operation.get("requestBody"):  # forms are for old clients; generators stumble over three kinds
+            body["content"] = {"application/json": body["content"]["application/json"]}
         for code in REFUSED.keys() & operation["responses"].keys():
             summary, sentence = REFUSED[code]
             response = operation["responses"][code]

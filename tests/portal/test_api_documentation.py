@@ -39,6 +39,7 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         keys = described["properties"].keys()
         assert keys == described["example"].keys() if name.endswith("Answer") else keys >= described["example"].keys()
     for operation in (each for path in schema["paths"].values() for each in path.values() if "requestBody" in each):
+        assert list(operation["requestBody"]["content"]) == ["application/json"], "generators of clients want one"
         form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         assert "example" in schema["components"]["schemas"][form], form
         refusal = operation["responses"]["422"]
