@@ -20,7 +20,7 @@ help:
 demo: .venv/run.stamp
 	exec $(BIN)/python manage.py demo --port $(PORT)
 
-# One more than there are processors, because one of them mostly waits: the tests that take long go first.
+# One more than there are processors: many tests wait for a server, a browser or a clock.
 PROCESSES := -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
 
 test: lint .venv/clients.stamp

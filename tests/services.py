@@ -192,8 +192,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
     yield
-    # Those that were given more time mostly wait: the others fill their waits, and the run does not end with them.
-    items.sort(key=lambda item: not item.get_closest_marker("timeout"))
+    items[:] = _long_ones_first(items)
+
+
+def _long_ones_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """In the part of each process, those that were given more time: they take long, and the run must not end with them.
+
+    pytest-xdist deals the list out in as many pieces as there are processes, which then take from each other's ends.
+    """
+    long = [item for item in items if item.get_closest_marker("timeout")]
+    short = [item for item in items if not item.get_closest_marker("timeout")]
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+    def piece(of: list[pytest.Item], number: int) -> list[pytest.Item]:
+        return of[len(of) * number // count : len(of) * (number + 1) // count]
+
+    return [item for number in range(count) for item in (*piece(long, number), *piece(short, number))]
 
 
 def pytest_unconfigure() -> None:
