@@ -13,11 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.urls import NoReverseMatch, URLResolver, get_resolver, reverse
 from django.utils import timezone
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, ViewportSize
 from playwright.sync_api import Page as Tab
 from pytest_django.live_server_helper import LiveServer
 
-from incidents import catalogue, people, planned, timeline
+from incidents import catalogue, metrics, people, planned, timeline
 from incidents.demo import load_demo
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind
 from incidents.models import (
@@ -44,7 +44,7 @@ from tests.e2e.conftest import NewContext
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 667}
+WIDE, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=375, height=667)
 # A colour that is just changing is neither of the two.
 STILL = """
 const still = new CSSStyleSheet();
@@ -81,7 +81,7 @@ def everything(other_page: Page, cadence: None, root: User) -> Page:
     load_demo(page)
     component = page.components.order_by("position")[0]
     catalogue.save(ComponentListing(page=other_page, component=component), author=root)
-    catalogue.save(Metric(page=page, name="Response time"), author=root)
+    metrics.save_metric(Metric(page=page, name="Response time"), author=root)
     people.create_key("robot", scopes=[Scope.READ], author=root)
     incident = declare_incident(page, title="Checkout fails", author=root)
     down = [(component, ComponentStatus.PARTIAL_OUTAGE)]
