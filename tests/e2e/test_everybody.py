@@ -160,7 +160,7 @@ def complaints(tab: Tab, path: str, no_page: set[str]) -> Iterator[str]:
     if answer.status in (403, 404, 405):
         no_page.add(path)
         return
-    if not answer.ok:
+    if answer.status >= 500:
         yield f"{path}: {answer.status}"
     colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
     for scheme, options in (("light", {"resultTypes": ["violations"]}), ("dark", colours)):
