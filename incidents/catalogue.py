@@ -15,8 +15,8 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 CatalogueRow = Page | Component | ComponentGroup | ComponentListing | EmbedConfig
 

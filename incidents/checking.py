@@ -25,8 +25,8 @@ from incidents.linter import (
     lint_update,
 )
 from incidents.models import Component, FindingDismissal, Incident, IncidentUpdate, Page, Postmortem, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 
 def check_report(postmortem: Postmortem) -> list[Finding]:

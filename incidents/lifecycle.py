@@ -7,12 +7,13 @@ although an incident that names no component is open, we take that incident's im
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.errors import InvalidTransition
+from incidents.errors import InvalidInput, InvalidTransition
 
 
 class ComponentStatus(TextChoices):
@@ -87,6 +88,7 @@ STATUSES: dict[Kind, tuple[IncidentStatus, ...]] = {
 }
 ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.COMPLETED})
 OPEN = tuple(status for status in IncidentStatus if status not in ENDED)
+LONG = timedelta(hours=2)  # of an incident
 RUNNING = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)  # of a maintenance
 SEVERITY_ORDER = list(Impact)  # none < minor < major < critical
 STATUS_ORDER = [
@@ -132,6 +134,20 @@ def check_transition(kind: Kind, current: IncidentStatus | None, new: IncidentSt
         _("A maintenance that is “%(current)s” cannot go back to “%(new)s”.")
         % {"current": current.label if current else "", "new": new.label}
     )
+
+
+def check_promise(due_at: datetime | None, now: datetime, told_at: datetime | None) -> None:
+    """A promise is for later; of what the public has known for two hours, for no later than in two (PagerDuty's rule).
+
+    Raises `InvalidInput` with a sentence.
+    """
+    if due_at is not None and due_at <= now:
+        raise InvalidInput(_("Promise the next update for a time that is yet to come."), field="next_update_due_at")
+    if due_at is not None and told_at is not None and told_at <= now - LONG and due_at > now + LONG:
+        raise InvalidInput(
+            _("This goes on for more than two hours: promise the next update for within two hours from now."),
+            field="next_update_due_at",
+        )
 
 
 def proposed_severity(*, is_core_down: bool, is_core_degraded: bool, is_unnoticed: bool) -> Severity:

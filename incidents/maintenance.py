@@ -18,8 +18,9 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, MaintenanceReminder, Page, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import declare_incident, lock_live, post_update, save_checked
+from incidents.services import declare_incident, lock_live, post_update
 
 REMIND_BEFORE = (24 * 60, 60)  # minutes
 MOST_REMINDERS = 10

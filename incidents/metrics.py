@@ -14,8 +14,8 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricFeed, MetricPoint, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 KEPT_FOR = timedelta(days=31)
 AHEAD = timedelta(minutes=5)  # that a program's clock may be wrong

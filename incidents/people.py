@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, ApiKeyUse, Page, User
+from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
-from incidents.services import save_checked
 
 
 def service_user(name: str, *, role: str) -> User:

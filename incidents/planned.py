@@ -19,6 +19,7 @@ from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.services import (
     Affected,
@@ -27,7 +28,6 @@ from incidents.services import (
     lock_components,
     lock_live,
     post_update,
-    save_checked,
 )
 
 State = PlannedUpdate.State

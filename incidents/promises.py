@@ -11,9 +11,9 @@ from django.utils import timezone
 from incidents.authorship import service
 from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import IncidentUpdate, UpdateCadence, User
+from incidents.models.base import save_checked
 from incidents.models.incident import IncidentUpdateQuerySet
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 
 @dataclass(frozen=True, slots=True)

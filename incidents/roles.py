@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Incident, IncidentRole, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb, allows
-from incidents.services import lock_live, save_checked
+from incidents.services import lock_live
 
 
 @service(Verb.DECLARE_INCIDENT)

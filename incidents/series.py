@@ -20,8 +20,8 @@ from incidents.maintenance import (
     schedule_maintenance,
 )
 from incidents.models import Incident, MaintenancePlan, MaintenanceSeries, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 AHEAD = 3  # so many occurrences that have not begun are known to readers
 

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,11 +22,13 @@ from incidents.lifecycle import (
     Kind,
     Severity,
     Visibility,
+    check_promise,
     check_transition,
     component_impact,
     worst_impact,
 )
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, Page, User
+from incidents.models.base import save_checked
 from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
 
@@ -110,8 +110,7 @@ def post_update(
     shown_at = display_at or now
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
-    if next_update_due_at and next_update_due_at <= now:
-        raise InvalidInput(_("Promise the next update for a time that is yet to come."), field="next_update_due_at")
+    check_promise(next_update_due_at, now, incident.first_posted_at if incident.kind == Kind.REALTIME else None)
     update = IncidentUpdate(
         incident=incident,
         status=status,
@@ -350,19 +349,6 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
             % {"time": f"{after.display_at.astimezone(update.incident.page.zone):%Y-%m-%d %H:%M %Z}"},
             field="display_at",
         )
-
-
-def save_checked(row: Model) -> None:
-    """Save, turning what Django's validation finds into one `InvalidInput`."""
-    for field in row._meta.concrete_fields:  # PostgreSQL cannot keep a NUL, SQLite would
-        if isinstance(value := getattr(row, field.attname), str) and "\x00" in value:
-            raise InvalidInput(_("The text contains a NUL character."), field=field.name)
-    try:
-        row.full_clean(validate_unique=False)
-    except ValidationError as error:
-        name, messages = next(iter(error.message_dict.items()))
-        raise InvalidInput(" ".join(messages), field=None if name == "__all__" else name) from error
-    row.save()
 
 
 def lock_components(incident: Incident, components: Affected) -> None:

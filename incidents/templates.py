@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.models import Component, Incident, IncidentTemplate, TemplateComponent, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 # The places in a text that the record fills in, or the writer
 PLACES = frozenset({

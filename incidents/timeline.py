@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.services import save_checked
 
 
 @service(Verb.NOTE_TIMELINE)

@@ -24,13 +24,14 @@ from incidents.duties import Key
 from incidents.forms.verb import VerbForm
 from incidents.models import OutboxEvent, Page, User
 from incidents.permissions import Verb, allows
-from status import labels, ledger, roster, subscriptions
+from status import labels, ledger, roster, staff, subscriptions
 from status import messages as letters
 from status.forms import (
     AddForm,
     AddWebhookForm,
     ChannelForm,
     ChannelRemovalForm,
+    ChannelTestForm,
     ForgetForm,
     ImportForm,
     ReleaseForm,
@@ -60,6 +61,8 @@ DONE: dict[type[VerbForm], StrPromise] = {
     ReleaseForm: gettext_lazy("The subscriber is released."),
     ForgetForm: gettext_lazy("The address is forgotten."),
     AddForm: gettext_lazy("The address is subscribed."),
+    ChannelRemovalForm: gettext_lazy("The channel is removed."),
+    ChannelTestForm: gettext_lazy("The test is on its way. Load this page again in some seconds to read the answer."),
 }
 # The tones of the record's badges
 TONES = {
@@ -329,9 +332,11 @@ class NudgeAdmin(SubscribersAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         remove, release = {"form_class": ChannelRemovalForm}, {"form_class": ReleaseForm}
+        test = {"form_class": ChannelTestForm}
         return [
             path("channels/", wrap(self.channels_view), name="status_nudge_channels"),
             path("channels/add/", wrap(self.channel_add_view), name="status_nudge_channel_add"),
+            path("channels/<int:pk>/test/", wrap(self.channel_view), test, name="status_nudge_channel_test"),
             path("channels/<int:pk>/remove/", wrap(self.channel_view), remove, name="status_nudge_channel_remove"),
             path("channels/<int:pk>/release/", wrap(self.channel_view), release, name="status_nudge_channel_release"),
             *super().get_urls(),
@@ -352,12 +357,13 @@ class NudgeAdmin(SubscribersAdmin):
 
     def channels_view(self, request: HttpRequest) -> HttpResponse:
         self.check_right(request)
-        channels = Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk")
+        channels = list(Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk"))
+        tests = {key: (test, badge(test)) for key, test in staff.tests_of(channels).items()}
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Staff channels"),
-            "channels": [(channel, badge(channel)) for channel in channels],
+            "channels": [(channel, badge(channel), tests.get(channel.pk)) for channel in channels],
         }
         return render(request, "admin/status/channels.html", context)
 
@@ -368,9 +374,9 @@ class NudgeAdmin(SubscribersAdmin):
     def channel_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
         channel = get_object_or_404(Recipient.objects.staff().select_related("page"), pk=pk)
         form = form_class(acting(request), channel, sent(request))
-        return self.answer(request, form, done=partial(self._channels, request, _("Done.")))
+        return self.answer(request, form, done=partial(self._channels, request, DONE[form_class]))
 
-    def _channels(self, request: HttpRequest, sentence: str) -> HttpResponse:
+    def _channels(self, request: HttpRequest, sentence: StrPromise | str) -> HttpResponse:
         messages.success(request, sentence)
         return redirect("admin:status_nudge_channels")
 

@@ -239,6 +239,13 @@ class ChannelForm(PageForm):
         staff.add_channel(page, channel=channel, address=address, author=self.author, secret=secret)
 
 
+class ChannelTestForm(SubscriberForm):
+    heading = _("Send a test")
+
+    def act(self) -> None:
+        staff.send_test(self.recipient, author=self.author)
+
+
 class ChannelRemovalForm(SubscriberForm):
     heading = _("Remove staff channel")
 

@@ -133,7 +133,12 @@ class Follow(models.Model):
 
 
 class Nudge(models.Model):
-    """Staff were reminded of a duty (`incidents.duties`): of one thing, by one key, for one time, once."""
+    """Staff were reminded of a duty (`incidents.duties`): of one thing, by one key, for one time, once.
+
+    One with the key TEST is about a channel, and says that it is a test.
+    """
+
+    TEST = "test"
 
     page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
     key = models.CharField(_("duty"), max_length=30)

@@ -13,6 +13,8 @@ from incidents.lifecycle import SEVERITY_ORDER, ComponentStatus, Impact, Kind, c
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent
 from status.models import Delivery, Follow, Recipient, RecipientQuerySet
 
+LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
+
 
 def matching(event: OutboxEvent) -> RecipientQuerySet:
     """The recipients of an event about an incident: who chose it, and who was told of the incident before.
@@ -91,7 +93,8 @@ def cancel_withdrawn() -> int:
 
 
 def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:
-    due_at = event.created_at + timedelta(seconds=settings.NOTIFY_HOLD)
+    hold = timedelta(seconds=settings.NOTIFY_HOLD)
+    due_at = event.created_at + (hold and hold + LAST_WORD)
     values = {
         "event_id": event.pk,
         "purpose": Delivery.Purpose.EVENT.value,

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from functools import cache
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -40,6 +39,17 @@ MONTHS_AT_ONCE = 2  # whose open data is written together with the news that tou
 STATE = ".state.json"
 
 
+def _version() -> str:
+    """Changes with whatever makes documents, so that an upgrade makes all of them anew."""
+    here = Path(__file__).parent
+    sources = [*here.glob("*.py"), *here.glob("projection/*.py"), *here.glob("static/status/*")]
+    sources += (settings.BASE_DIR / "templates" / "status").iterdir()
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources) if path.is_file())).hexdigest()[:16]
+
+
+VERSION = _version()  # of this process, whatever is put beside it while it runs
+
+
 @dataclass(slots=True)
 class Report:
     written: list[str] = field(default_factory=list)
@@ -48,7 +58,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of the last publication: its day, its `version`, and the months whose documents are still to be made anew."""
+    """Of the last publication: its day, its VERSION, and the months whose documents are still to be made anew."""
 
     date: str
     version: str
@@ -128,7 +138,7 @@ def draw(page: Page) -> bool:
 
 def is_due(page: Page) -> bool:
     """Whether something is unpublished or left over, or a new day has begun in the page's zone."""
-    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat(), version())
+    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat(), VERSION)
     return (page.is_published and not is_current) or OutboxEvent.objects.unpublished().filter(page=page).exists()
 
 
@@ -193,7 +203,7 @@ def _hosts() -> dict[str, str]:
 def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Report:
     """Write what `events` and the day touch, and note which months are left."""
     before = _state(root)
-    is_page_wide = is_page_wide or before is None or before.version != version()
+    is_page_wide = is_page_wide or before is None or before.version != VERSION
     report, kept = Report(), set[str]()
     with projection.consistent():
         # Events committed since are in this snapshot or publish themselves next.
@@ -287,22 +297,13 @@ def _state(root: Path) -> State | None:
         return None
 
 
-@cache
-def version() -> str:
-    """Changes with whatever makes documents, so that an upgrade makes all of them anew."""
-    here = Path(__file__).parent
-    sources = [*here.glob("*.py"), *here.glob("projection/*.py"), *here.glob("static/status/*")]
-    sources += (settings.BASE_DIR / "templates" / "status").iterdir()
-    return sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()[:16]
-
-
 def _rest(root: Path) -> tuple[str, ...]:
     state = _state(root)
     return state.rest if state else ()
 
 
 def _note(root: Path, reader: Reader, rest: Iterable[str]) -> None:
-    state = State(reader.today.isoformat(), version(), tuple(rest))
+    state = State(reader.today.isoformat(), VERSION, tuple(rest))
     files.replace(root / STATE, json.dumps(asdict(state)).encode())
 
 

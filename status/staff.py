@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db.models import Max
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Page, User
 from incidents.permissions import Verb
 from status import vault
-from status.models import Recipient
+from status.models import Delivery, Nudge, Recipient
 
 Channel, State = Recipient.Channel, Recipient.State
 
@@ -46,6 +50,42 @@ def remove_channel(recipient: Recipient, *, author: User) -> None:
     recipient.secret = ""
     recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
     recipient.save()
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def send_test(recipient: Recipient, *, author: User) -> Delivery:
+    """Send a message that says that it is a test, one in a minute at the most; what is answered stands in the delivery.
+
+    It goes the way of every nudge, so it tells of the workers, too.
+    """
+    recipient.lock()
+    if recipient.state != State.ACTIVE:
+        raise InvalidTransition(_("This channel is not active. Release it, or add it anew."))
+    now = timezone.now()
+    nudge, is_new = Nudge.objects.get_or_create(
+        key=Nudge.TEST,
+        subject=recipient.public_id,
+        due_at=now.replace(second=0, microsecond=0),
+        defaults={
+            "page": recipient.page,
+            "title": _("This is a test of your channel, sent by %(who)s.") % {"who": author},
+            "path": reverse("admin:status_nudge_channels"),
+        },
+    )
+    if not is_new:
+        raise InvalidTransition(_("A test was sent within this minute. Read its answer before you send another one."))
+    recipient._change_reason = _("A test was sent.")
+    recipient.save()
+    return Delivery.objects.create(
+        recipient=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF, due_at=now
+    )
+
+
+def tests_of(recipients: Collection[Recipient]) -> dict[int, Delivery]:
+    """The newest test of each that had one, by the recipient's key."""
+    tests = Delivery.objects.filter(recipient__in=recipients, nudge__key=Nudge.TEST)
+    newest = tests.order_by().values("recipient").annotate(newest=Max("pk")).values("newest")
+    return {test.recipient_id: test for test in Delivery.objects.filter(pk__in=newest)}
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)

@@ -24,7 +24,7 @@ from incidents.lifecycle import (
     proposed_severity,
 )
 from incidents.maintenance import usual_sentence
-from incidents.models import Incident, IncidentUpdate, Page, Postmortem, User
+from incidents.models import Incident, IncidentTemplate, IncidentUpdate, Page, Postmortem, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems.headings import Template
 from incidents.postmortems.writing import start_postmortem
@@ -89,6 +89,10 @@ class MessageForm(IncidentForm, PromiseForm, TemplateForm):
 
     def template_incident(self) -> Incident:
         return self.incident
+
+    def templates(self) -> list[IncidentTemplate]:
+        statuses = {"", *STATUSES[Kind(self.incident.kind)]}
+        return [template for template in super().templates() if template.update_status in statuses]
 
     def promises(self) -> bool:
         """Whether what is said here is public, and so may promise more."""

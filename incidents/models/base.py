@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import Any, NoReturn, Self, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author
+from incidents.errors import InvalidInput
 
 M = TypeVar("M", bound=models.Model)
 
@@ -68,6 +71,19 @@ class Tracked(models.Model):
         self.deleted_at = self.deleted_at or timezone.now()
         self._change_reason = reason or None
         self.save(update_fields=["deleted_at", "updated_at"])
+
+
+def save_checked(row: models.Model) -> None:
+    """Save, turning what Django's validation finds into one `InvalidInput`."""
+    for field in row._meta.concrete_fields:  # PostgreSQL cannot keep a NUL, SQLite would
+        if isinstance(value := getattr(row, field.attname), str) and "\x00" in value:
+            raise InvalidInput(gettext("The text contains a NUL character."), field=field.name)
+    try:
+        row.full_clean(validate_unique=False)
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(" ".join(messages), field=None if name == "__all__" else name) from error
+    row.save()
 
 
 def _refuse() -> NoReturn:

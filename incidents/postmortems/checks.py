@@ -12,6 +12,12 @@ from incidents.postmortems import instants
 
 def missing(postmortem: Postmortem) -> list[str]:
     """Why this text cannot be approved or published yet."""
+    headings = {section.public_id: section.heading for section in postmortem.live_sections()}
+    return lacking(postmortem) + [_sentence(finding, headings[finding.section]) for finding in standing(postmortem)]
+
+
+def lacking(postmortem: Postmortem) -> list[str]:
+    """The same without what the linter found in the text, for who is shown that beside it."""
     found = []
     sections = list(postmortem.live_sections())
     if not any(section.public for section in sections):
@@ -26,8 +32,7 @@ def missing(postmortem: Postmortem) -> list[str]:
     # A heading, the title and the promises are read by the public, too.
     others = "\n\n".join([postmortem.title, *(s.heading for s in sections), *promises(postmortem)])
     found += [f"“{leak.quote[:80]}”. {leak.reason}" for leak in checking.leaks(postmortem.page, others)]
-    headings = {section.public_id: section.heading for section in sections}
-    return found + [_sentence(finding, headings[finding.section]) for finding in standing(postmortem)]
+    return found
 
 
 def promises(postmortem: Postmortem) -> list[str]:

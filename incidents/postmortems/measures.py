@@ -12,9 +12,9 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import ActionItem, Postmortem, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.writing import lock_postmortem, mark_edited
-from incidents.services import save_checked
 
 State = ActionItem.State
 

@@ -11,10 +11,11 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Postmortem, PostmortemRevision, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
 from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
-from incidents.services import check_display_at, lock_live, save_checked
+from incidents.services import check_display_at, lock_live
 
 State = Postmortem.State
 

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
+from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
 from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
-from incidents.services import save_checked
 
 State = Postmortem.State
 

@@ -141,6 +141,7 @@ class PostmortemAdmin(RecordAdmin):
     def context(self, request: HttpRequest, postmortem: Postmortem) -> dict[str, Any]:
         """What the editor and the review have in common: where the report stands."""
         user = acting(request)
+        findings = findings_of(postmortem)
         return {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -148,8 +149,9 @@ class PostmortemAdmin(RecordAdmin):
             "title": postmortem.title,
             "tools": self.tools(user, postmortem),
             "may_edit": allows(user, self.verb) and postmortem.deleted_at is None,
-            "missing": checks.missing(postmortem),
-            "findings": findings_of(postmortem),
+            "missing": checks.lacking(postmortem),
+            "findings": findings,
+            "stops": sum(found.stops for found in findings),
             "may_dismiss": allows(user, DismissForm.verb) and postmortem.deleted_at is None,
             "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
             "revisions": postmortem.revisions.select_related("author", "approved_by"),

@@ -42,6 +42,7 @@ FORMS: dict[str, type[IncidentForm]] = {
     "note": QuickNoteForm,
     "outcome": OutcomeForm,
 }
+BESIDE = {*FORMS, "plan"}  # what the composer does needs no link
 DONE: dict[type[IncidentForm], StrPromise] = {
     ComposeForm: gettext_lazy("The update is posted."),
     PublishForm: gettext_lazy("The incident is public."),
@@ -180,5 +181,5 @@ def forms_of(request: HttpRequest, incident: Incident, sent: dict[str, IncidentF
         "compose_name": compose_name,
         "note": form_of("note"),
         "withdrawal": form_of("withdraw"),
-        "verbs": [(address, words) for name, address, words in verbs(incident, author) if name not in FORMS],
+        "verbs": [(address, words) for name, address, words in verbs(incident, author) if name not in BESIDE],
     }

@@ -274,6 +274,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.add_channel(page, channel=STAFF, address="c@acme.example", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff.send_test(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff.reseal_channels(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,

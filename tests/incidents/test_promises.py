@@ -137,6 +137,17 @@ def test_declaring_promises_by_the_severity_and_nothing_for_an_internal_incident
     assert "next_update" not in page
 
 
+def test_who_is_without_service_for_long_hears_more_within_two_hours(
+    incident: Incident, author: User, clock: Any
+) -> None:
+    say(incident, author, within=180)
+    clock.shift(timedelta(hours=2))
+    with pytest.raises(InvalidInput, match="within two hours from now"):
+        say(incident, author, within=121)
+    say(incident, author, within=120)
+    assert incident.next_update_due_at == NOON + timedelta(hours=4)
+
+
 @pytest.mark.usefixtures("cadence")
 def test_staff_see_what_is_due_and_how_well_promises_were_kept(
     client: Client, incident: Incident, author: User, admin: User, clock: Any

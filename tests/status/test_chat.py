@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from incidents.errors import InvalidTransition
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
 from incidents.services import post_update
@@ -170,3 +171,31 @@ def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
     settings.CHANNEL_KEYS = []
     again = client.post(add, filled(client.get(add), **typed | {"address": "Second"})).content.decode()
     assert "Chats need a key" in again
+
+
+def test_a_channel_is_tested_and_says_what_was_answered(
+    client: Client, page: Page, receiver: Receiver, admin: User, settings: Settings
+) -> None:
+    channel = staff.add_channel(
+        page, channel=Recipient.Channel.CHAT, address="On call", secret=mattermost(receiver), author=admin
+    )
+    client.force_login(admin)
+    channels = reverse("admin:status_nudge_channels")
+    test = reverse("admin:status_nudge_channel_test", args=[channel.pk])
+    with time_machine.travel(NOON, tick=False) as clock:
+        assert f'href="{test}"' in client.get(channels).text
+        assert "The test is on its way" in client.post(test, filled(client.get(test)), follow=True).text
+        assert "within this minute" in client.post(test, filled(client.get(test))).text
+        assert (deliver(), deliver()) == (1, 0)
+        (request,) = receiver.received
+        assert b"This is a test of your channel, sent by ada." in request.body
+        assert TOKEN not in client.get(channels).text
+        assert "Mattermost" in " ".join(client.get(channels).text.split()).partition("Test of Mar 10, 2026")[2]
+        assert "A test was sent." in {row.history_change_reason for row in channel.history.all()}
+        clock.shift(timedelta(minutes=1))
+        staff.send_test(channel, author=admin)
+        clock.shift(timedelta(hours=1))
+        assert deliver() == 0, "a test that comes late says nothing"
+    staff.remove_channel(channel, author=admin)
+    with pytest.raises(InvalidTransition, match="not active"):
+        staff.send_test(channel, author=admin)

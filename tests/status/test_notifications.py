@@ -60,7 +60,7 @@ def test_everybody_active_is_owed_an_update_once(
     (delivery,) = Delivery.objects.all()
     assert (delivery.recipient.address, delivery.state) == ("ann@example.com", "due")
     assert update.published_at is not None
-    assert delivery.due_at - update.published_at >= timedelta(seconds=29)
+    assert delivery.due_at - update.published_at >= timedelta(seconds=30 + 2.5)  # a taking back may be under way
 
 
 def test_who_chose_components_is_told_of_those_alone(
