@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
+import time_machine
 from django.test import Client
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import Component, Incident, User
+from incidents.models import Component, Incident, Page, User
 from incidents.services import post_update
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -27,3 +33,10 @@ def told(incident: Incident, component: Component, author: User) -> Incident:
         components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
     )
     return incident
+
+
+@pytest.fixture
+def at_noon(page: Page, component: Component, author: User) -> Any:
+    """The clock stands at noon, when everything above has been there for a while."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        yield clock

@@ -1,21 +1,20 @@
-"""Who may do what, and that nothing is done in nobody's name."""
+"""Who may do what."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from incidents import catalogue, checking, clockwork, metrics, promises, templates, timeline
 from incidents.authorship import authored_by
-from incidents.errors import Forbidden, InvalidInput, MissingAuthor
+from incidents.errors import Forbidden, MissingAuthor
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance import (
     cancel_maintenance,
@@ -26,15 +25,11 @@ from incidents.maintenance import (
 )
 from incidents.models import (
     ActionItem,
-    ApiKey,
     Component,
     ComponentGroup,
-    ComponentListing,
-    EmbedConfig,
     Incident,
     IncidentRole,
     IncidentTemplate,
-    IncidentUpdate,
     Metric,
     Page,
     Postmortem,
@@ -42,9 +37,8 @@ from incidents.models import (
     UpdateCadence,
     User,
 )
-from incidents.models.base import Tracked
-from incidents.people import create_key, remove_second_factor, revoke_key, save_staff, service_user
-from incidents.permissions import Scope, Verb, allows, install_roles, require
+from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
+from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
@@ -341,172 +335,3 @@ def test_every_service_is_in_the_tables_above(acts: dict[Act, Verb]) -> None:
     assert len(found) == len(acts)
     assert set(Verb) - {Verb.READ_AUDIT} == set(acts.values())  # to read the audit is no service
     assert set(Verb) == set(MAY)
-
-
-# --- History ----------------------------------------------------------------------------------------------------------
-
-
-def tracked_models() -> list[type[Tracked]]:
-    return [model for model in apps.get_models() if issubclass(model, Tracked)]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_row_saved_outside_a_service_is_refused_before_it_is_written(component: Component) -> None:
-    """In autocommit mode too, as in the shell."""
-    before = everything()
-    component.name = "Renamed by nobody"
-    with pytest.raises(MissingAuthor):
-        component.save()
-    with pytest.raises(MissingAuthor):
-        Component(page=component.page, name="Made by nobody").save()
-    with pytest.raises(MissingAuthor):
-        component.delete()
-    assert everything() == before
-
-
-def test_in_somebodys_name_a_row_is_saved_and_the_name_ends_with_the_block(component: Component, admin: User) -> None:
-    with authored_by(admin):
-        component.description = "Changed in the shell"
-        component.save()
-    assert component.history.latest().history_user == admin
-    with pytest.raises(MissingAuthor):
-        component.save()
-
-
-def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
-    page: Page, component: Component, incident: Incident, author: User, admin: User
-) -> None:
-    now = timezone.now()
-    group = ComponentGroup(page=page, name="Core")
-    catalogue.save(group, author=admin)
-    component.group = group
-    catalogue.save(component, author=admin)
-    second = Page(name="Second", url="https://second.example")
-    catalogue.save(second, author=admin)
-    catalogue.save(ComponentListing(page=second, component=component), author=admin)
-    window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
-    planned = schedule_maintenance(page, title="Disks", body="New ones.", author=author, **window)
-    repeat_maintenance(planned, rule="FREQ=DAILY", author=author)
-    update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
-    correct_update(update, body="All done.", author=admin)
-    postmortem = publish_report(incident, body="Why.", author=author)
-    measures.add_action_item(postmortem, text="Alert earlier", author=author)
-    reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
-    writing.write_report(postmortem, body="On Monday, January 17, 2023 it rained.", author=author)
-    (finding,) = checks.standing(postmortem)
-    checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=admin)
-    take_role(incident, role=Role.COMMANDER, author=author)
-    plan: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
-    due_at = timezone.now() + timedelta(hours=1)
-    plan_update(incident, due_at=due_at, components=[(component, None)], author=author, **plan)
-    with authored_by(admin):
-        UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
-    create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
-    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
-    roster.import_csv(page, content="bob@example.com", author=admin)
-    metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
-    catalogue.save(EmbedConfig(page=page), author=admin)
-    templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)
-
-    for model in tracked_models():
-        history = model.history.order_by("history_id")
-        assert history.exists(), f"{model.__name__} is not exercised here"
-        assert not history.filter(history_user=None).exists()
-        latest = {row.id: row for row in history}
-        assert set(latest) == set(model._base_manager.values_list("pk", flat=True))
-        for row in model._base_manager.all():
-            assert latest[row.pk].updated_at == row.updated_at
-    assert list(update.history.values_list("history_user__username", flat=True)) == ["ada", "grace"]
-    assert set(Component.history.values_list("history_user__username", flat=True)) == {"ada"}
-
-
-def test_a_tracked_model_has_no_many_to_many_field() -> None:
-    """Its changes would leave no history."""
-    assert Incident in tracked_models()
-    assert not [field for model in tracked_models() for field in model._meta.many_to_many]
-
-
-PAST_THE_HISTORY = {"bulk_create", "bulk_update", "abulk_create", "abulk_update", "aupdate", "raw", "_raw_delete"}
-
-
-def writes_past_the_history(source: str) -> Iterator[str]:
-    """Calls of QuerySet methods that write without a history row, but for those that begin at an untracked model."""
-    untracked = {model.__name__ for model in apps.get_models()} - {model.__name__ for model in tracked_models()}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            # A dict's `update` takes a dict here, or the upper-case names of settings; a row's fields are lower-case.
-            fields = [keyword.arg for keyword in node.keywords if keyword.arg is None or keyword.arg.islower()]
-            root: ast.AST = node.func
-            while isinstance(root, ast.Attribute | ast.Call):
-                root = root.func if isinstance(root, ast.Call) else root.value
-            is_untracked = isinstance(root, ast.Name) and root.id in untracked
-            if (node.func.attr in PAST_THE_HISTORY or (node.func.attr == "update" and fields)) and not is_untracked:
-                yield ast.unparse(node)
-
-
-def test_no_code_writes_past_the_history() -> None:
-    for app in ("incidents", "status", "portal"):
-        for path in (ROOT / app).rglob("*.py"):
-            if "migrations" not in path.parts:
-                assert list(writes_past_the_history(path.read_text())) == [], path
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "Incident.objects.filter(pk=1).update(title='x')",
-        "incident.updates.update(**facts)",
-        "page.components.all().update(position=1)",
-        "Component.objects.bulk_create(rows)",
-    ],
-)
-def test_code_that_would_write_past_the_history_is_found(source: str) -> None:
-    assert list(writes_past_the_history(source)) == [source]
-
-
-# --- Service users and keys -------------------------------------------------------------------------------------------
-
-
-def test_a_service_user_is_made_once_and_cannot_sign_in(admin: User) -> None:
-    first = service_user("clock", role="communicator")
-    assert service_user("clock", role="viewer") == first
-    assert [group.name for group in first.groups.all()] == ["communicator"]
-    assert first.is_service
-    assert not first.has_usable_password()
-
-
-def test_a_key_is_kept_as_a_digest_and_writes_in_its_own_name(admin: User, incident: Incident) -> None:
-    key, row = create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
-    assert key not in str(everything())
-    assert ApiKey.objects.get(digest=ApiKey.digest_of(key)) == row
-    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=row.user)
-    assert (update.author.username, str(update.history.get().history_user)) == ("key:robot", "key:robot")
-    revoke_key(row, author=admin)
-    first = row.revoked_at
-    revoke_key(row, author=admin)
-    row.refresh_from_db()
-    assert row.revoked_at == first is not None
-
-
-def test_an_update_counts_as_the_authors_also_when_another_wrote_before(
-    incident: Incident, author: User, admin: User
-) -> None:
-    for who in (author, admin):
-        post_update(incident, status=IncidentStatus.IDENTIFIED, body=f"By {who}.", author=who)
-    assert [row.author for row in IncidentUpdate.objects.order_by("pk")] == [author, admin]
-    assert [row.history_user for row in IncidentUpdate.history.order_by("history_id")] == [author, admin]
-
-
-def test_a_key_is_named_once_and_its_history_has_who_made_and_revoked_it(admin: User) -> None:
-    _key, row = create_key("deploys", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
-    with pytest.raises(InvalidInput, match="another name"):
-        create_key("deploys", scopes=[Scope.READ], author=admin)
-    revoke_key(row, author=admin)
-    assert [record.history_user for record in row.history.all()] == [admin, admin]
-
-
-def test_a_service_user_is_not_there_without_its_rights(db: None) -> None:
-    install_roles()
-    with pytest.raises(Group.DoesNotExist):
-        service_user("night-watch", role="a role that is not installed yet")
-    assert allows(service_user("night-watch", role="clock"), Verb.POST_UPDATE)

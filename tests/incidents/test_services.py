@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.apps import apps
 from django.utils import timezone
 
@@ -25,7 +24,7 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from tests.reports import publish_report
+from tests.incidents.conftest import NOON
 
 MakeComponent = Callable[..., Component]
 INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = (
@@ -40,19 +39,11 @@ UP, SLOW, PARTIAL, MAJOR = (
     ComponentStatus.PARTIAL_OUTAGE,
     ComponentStatus.MAJOR_OUTAGE,
 )
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables."""
     return {model._meta.db_table: list(model._base_manager.order_by("pk").values()) for model in apps.get_models()}
-
-
-@pytest.fixture
-def at_noon(page: Page, component: Component, author: User) -> Any:
-    """The clock stands at noon, when everything above has been there for a while."""
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
 
 
 def test_an_update_moves_the_incident_and_its_components(
@@ -259,73 +250,6 @@ def test_who_has_read_the_newest_update_may_post(incident: Incident, author: Use
         post_update(incident, status=RESOLVED, body="Three.", author=author, seen=first.public_id)
     assert refused.value.theirs == second
     assert "Two." in str(refused.value)
-
-
-# --- Internal and public ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def internal(page: Page, author: User) -> Incident:
-    return declare_incident(page, title="Odd graphs", author=author, visibility=Visibility.INTERNAL)
-
-
-def test_an_internal_incident_tells_nobody(internal: Incident, component: Component, author: User) -> None:
-    before = OutboxEvent.objects.count()
-    update = post_update(internal, status=INVESTIGATING, body="Looking.", author=author, components=[(component, None)])
-    correct_update(update, body="Looking harder.", author=author)
-    edit_incident(internal, author=author, title="Odder graphs", impact_override=Impact.MAJOR)
-    post_update(internal, status=RESOLVED, body="It was the graphs.", author=author)
-    publish_report(internal, body="Why.", author=author)
-    delete_incident(internal, author=author, reason="A false alarm")
-    assert OutboxEvent.objects.count() == before
-    assert not internal.updates.published().exists()
-    internal.refresh_from_db()
-    assert internal.first_posted_at is None
-
-
-def test_an_internal_incident_does_not_change_a_public_component(
-    internal: Incident, component: Component, make_component: MakeComponent, author: User
-) -> None:
-    with pytest.raises(InvalidInput, match=r"cannot change the public component “API”\. Publish it first"):
-        post_update(internal, status=INVESTIGATING, body="Down.", author=author, components=[(component, MAJOR)])
-    assert not internal.updates.exists()
-    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
-    affected = [(component, None), (hidden, MAJOR)]
-    post_update(internal, status=INVESTIGATING, body="A queue.", author=author, components=affected)
-    assert (component.status, hidden.status) == (UP, MAJOR)
-
-
-def test_publishing_an_incident_leaves_what_was_written_before_internal(
-    internal: Incident, component: Component, author: User, at_noon: Any
-) -> None:
-    first = post_update(internal, status=INVESTIGATING, body="Looking.", author=author)
-    at_noon.shift(timedelta(minutes=10))
-    public = publish_incident(
-        internal, status=IDENTIFIED, body="We have a fault.", author=author, components=[(component, PARTIAL)]
-    )
-    internal.refresh_from_db()
-    first.refresh_from_db()
-    assert (first.published_at, public.published_at) == (None, NOON + timedelta(minutes=10))
-    assert internal.is_public
-    assert internal.first_posted_at == public.display_at
-    assert component.status is PARTIAL
-    (event,) = OutboxEvent.objects.filter(incident=internal)
-    assert event.update == public
-
-
-def test_a_refused_publication_leaves_the_incident_internal(internal: Incident, author: User) -> None:
-    with pytest.raises(InvalidInput):
-        publish_incident(internal, status=IDENTIFIED, body="", author=author)
-    internal.refresh_from_db()
-    assert internal.visibility == Visibility.INTERNAL
-
-
-def test_correcting_an_update_that_was_never_published_tells_nobody(internal: Incident, author: User) -> None:
-    first = post_update(internal, status=INVESTIGATING, body="A password: hunter2.", author=author)
-    publish_incident(internal, status=IDENTIFIED, body="We have a fault.", author=author)
-    before = OutboxEvent.objects.count()
-    correct_update(first, body="A password.", author=author)
-    assert OutboxEvent.objects.count() == before
 
 
 # --- Corrections and facts --------------------------------------------------------------------------------------------

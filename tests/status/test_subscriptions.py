@@ -11,17 +11,15 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.core.signing import BadSignature, SignatureExpired
 from django.db import connection
 from django.utils import timezone
 
-from incidents import catalogue
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.people import service_user
 from incidents.services import post_update
-from status import roster, signups, subscriptions, tokens
+from status import roster, signups, subscriptions
 from status.models import Delivery, Recipient, SignUp, SignUpCount
 from status.subscriptions import Choices, State
 from tests.incidents.test_services import everything
@@ -413,95 +411,3 @@ def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Reci
     assert "bob@example.com" not in str(everything())
     assert service_user("clock", role="subscriptions") == Recipient.history.latest("history_id").history_user
     assert not SignUpCount.objects.filter(hour__lt=now).exists()
-
-
-# --- Links ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_link_is_good_for_its_purpose_alone() -> None:
-    subscription, confirmation = tokens.subscription("abc"), tokens.confirmation("abc")
-    assert (tokens.read_subscription(subscription), tokens.read_confirmation(confirmation)) == ("abc", "abc")
-    for forged in (confirmation, subscription[:-1], subscription.replace("abc", "abd"), "abc", "", "ü.ü"):
-        with pytest.raises(BadSignature):
-            tokens.read_subscription(forged)
-    with pytest.raises(BadSignature):
-        tokens.read_confirmation(subscription)
-
-
-def test_a_confirmation_link_ages_and_the_others_do_not() -> None:
-    subscription, confirmation = tokens.subscription("abc"), tokens.confirmation("abc")
-    with time_machine.travel(timezone.now() + timedelta(days=7, seconds=2)):
-        with pytest.raises(SignatureExpired):
-            tokens.read_confirmation(confirmation)
-        assert tokens.read_subscription(subscription) == "abc"
-
-
-# --- Files ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_is_read_line_by_line_and_every_bad_line_is_named(
-    page: Page, component: Component, ann: Recipient, admin: User
-) -> None:
-    content = """address,components,minimum_impact
-bob@example.com,,
-carl@example.com,API,major
-
-nobody,,
-ann@example.com,,
-bob@example.com,,
-"eve@example.com,,
-dan@example.com,Cable,
-dan@example.com,,catastrophe
-dan@example.com
-fay@example.com,,none"""
-    report = roster.import_csv(page, content=content, author=admin)
-    assert [(line.number, line.fault.partition(".")[0]) for line in report if line.fault] == [
-        (5, "This is not an e-mail address"),
-        (6, "This address is subscribed already"),
-        (7, "This address is in the file twice"),
-        (8, "The quotes of this line do not match"),
-        (9, "The page has no component “Cable”"),
-        (10, "“catastrophe” is not an impact"),
-        (11, "This line has 1 cells instead of 3"),
-    ]
-    assert len(report) == 10
-    added = Recipient.objects.active().exclude(pk=ann.pk).order_by("address")
-    assert [row.address for row in added] == ["bob@example.com", "carl@example.com", "fay@example.com"]
-    carl = added[1]
-    assert (carl.everything, carl.minimum_impact, carl.follows.get().component) == (False, "major", component)
-    assert carl.history.get().history_user == admin
-
-
-def test_what_is_exported_can_be_imported_elsewhere(
-    page: Page, other_page: Page, component: Component, ann: Recipient, admin: User
-) -> None:
-    subscriptions.add_by_staff(page, address="=1+1@example.com", author=admin)
-    gone = subscriptions.add_by_staff(page, address="gone@example.com", author=admin)
-    subscriptions.unsubscribe(gone, author=admin)
-    subscriptions.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
-    content = roster.export_csv(page)
-    assert "\n=" not in content, "a spreadsheet would compute it"
-    component.page = other_page
-    catalogue.save(component, author=admin)
-    report = roster.import_csv(other_page, content=content, author=admin)
-    assert [line.fault for line in report if line.fault] == ["The file says that this address is not active."]
-    copy = Recipient.objects.get(page=other_page, address=ANN)
-    assert (copy.everything, copy.postmortems_only, copy.follows.get().component) == (False, True, component)
-    assert Recipient.objects.filter(page=other_page, address="=1+1@example.com").exists()
-
-
-def test_a_list_of_addresses_needs_no_heading(page: Page, admin: User) -> None:
-    report = roster.import_csv(page, content="bob@example.com\r\neve@example.com\r\n", author=admin)
-    assert [line.fault for line in report] == ["", ""]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [("address,colour\na@example.com,red", "no column “colour”"), ("a@example.com\n" * 2_001, "2001 lines; 2000")],
-)
-def test_a_file_that_cannot_be_read_as_a_whole_adds_nobody(
-    page: Page, admin: User, content: str, sentence: str
-) -> None:
-    with pytest.raises(InvalidInput, match=sentence):
-        roster.import_csv(page, content=content, author=admin)
-    assert not Recipient.objects.exists()

@@ -1,0 +1,104 @@
+"""An incident that only staff see, and what becomes of it when it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from incidents.errors import InvalidInput
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.services import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
+from tests.incidents.conftest import NOON
+from tests.reports import publish_report
+
+MakeComponent = Callable[..., Component]
+
+
+@pytest.fixture
+def internal(page: Page, author: User) -> Incident:
+    return declare_incident(page, title="Odd graphs", author=author, visibility=Visibility.INTERNAL)
+
+
+def test_an_internal_incident_tells_nobody(internal: Incident, component: Component, author: User) -> None:
+    before = OutboxEvent.objects.count()
+    update = post_update(
+        internal, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author, components=[(component, None)]
+    )
+    correct_update(update, body="Looking harder.", author=author)
+    edit_incident(internal, author=author, title="Odder graphs", impact_override=Impact.MAJOR)
+    post_update(internal, status=IncidentStatus.RESOLVED, body="It was the graphs.", author=author)
+    publish_report(internal, body="Why.", author=author)
+    delete_incident(internal, author=author, reason="A false alarm")
+    assert OutboxEvent.objects.count() == before
+    assert not internal.updates.published().exists()
+    internal.refresh_from_db()
+    assert internal.first_posted_at is None
+
+
+def test_an_internal_incident_does_not_change_a_public_component(
+    internal: Incident, component: Component, make_component: MakeComponent, author: User
+) -> None:
+    with pytest.raises(InvalidInput, match=r"cannot change the public component “API”\. Publish it first"):
+        post_update(
+            internal,
+            status=IncidentStatus.INVESTIGATING,
+            body="Down.",
+            author=author,
+            components=[(component, ComponentStatus.MAJOR_OUTAGE)],
+        )
+    assert not internal.updates.exists()
+    hidden = make_component("Queue", visibility=Visibility.INTERNAL)
+    affected = [(component, None), (hidden, ComponentStatus.MAJOR_OUTAGE)]
+    post_update(internal, status=IncidentStatus.INVESTIGATING, body="A queue.", author=author, components=affected)
+    assert (component.status, hidden.status) == (ComponentStatus.OPERATIONAL, ComponentStatus.MAJOR_OUTAGE)
+
+
+def test_publishing_an_incident_leaves_what_was_written_before_internal(
+    internal: Incident, component: Component, author: User, at_noon: Any
+) -> None:
+    first = post_update(internal, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    at_noon.shift(timedelta(minutes=10))
+    public = publish_incident(
+        internal,
+        status=IncidentStatus.IDENTIFIED,
+        body="We have a fault.",
+        author=author,
+        components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
+    )
+    internal.refresh_from_db()
+    first.refresh_from_db()
+    assert (first.published_at, public.published_at) == (
+        None,
+        NOON + timedelta(minutes=10),
+    )
+    assert internal.is_public
+    assert internal.first_posted_at == public.display_at
+    assert component.status is ComponentStatus.PARTIAL_OUTAGE
+    (event,) = OutboxEvent.objects.filter(incident=internal)
+    assert event.update == public
+
+
+def test_a_refused_publication_leaves_the_incident_internal(internal: Incident, author: User) -> None:
+    with pytest.raises(InvalidInput):
+        publish_incident(internal, status=IncidentStatus.IDENTIFIED, body="", author=author)
+    internal.refresh_from_db()
+    assert internal.visibility == Visibility.INTERNAL
+
+
+def test_correcting_an_update_that_was_never_published_tells_nobody(internal: Incident, author: User) -> None:
+    first = post_update(internal, status=IncidentStatus.INVESTIGATING, body="A password: hunter2.", author=author)
+    publish_incident(internal, status=IncidentStatus.IDENTIFIED, body="We have a fault.", author=author)
+    before = OutboxEvent.objects.count()
+    correct_update(first, body="A password.", author=author)
+    assert OutboxEvent.objects.count() == before
