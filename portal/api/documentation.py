@@ -20,8 +20,8 @@ files, written when something changes, with an `ETag`.
 as `Authorization: OAuth <key>`, or `Bearer`; what it writes is recorded in its name. Each answer says how many
 requests are left: `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, in seconds.
 
-- Bodies are JSON like `{"incident": {"name": "..."}}`, or forms like `incident[name]=...`. Every path works with
-  `.json` at its end, too.
+- Bodies are JSON like `{"incident": {"name": "..."}}`, with or without a `Content-Type`, or forms like
+  `incident[name]=...`. Every path works with `.json` at its end, too.
 - A refusal is `{"error": "a sentence"}`, and then nothing was written: 401 without a key that fits, 403 when its
   scopes or page do not, 404, 409 and 412 when somebody else was faster, 422 for what cannot be, 429 with
   `Retry-After`, and 501 for what Statuspage has and this product does not.
@@ -84,6 +84,8 @@ def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         if example := EXAMPLES["v1"].get(name, EXAMPLES["v1"].get(name.removeprefix("Patched"))):
             schema["example"] = example
     for operation in (each for path in result["paths"].values() for each in path.values()):
+        if body := operation.get("requestBody"):  # forms are for old clients; generators stumble over three kinds
+            body["content"] = {"application/json": body["content"]["application/json"]}
         for code in REFUSED.keys() & operation["responses"].keys():
             summary, sentence = REFUSED[code]
             response = operation["responses"][code]

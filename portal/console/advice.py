@@ -69,10 +69,10 @@ def next_step(incident: Incident, latest: IncidentUpdate | None) -> Step | None:
         address = reverse("admin:incidents_incident_postmortem", args=[incident.pk])
         return Step(_("Start the postmortem"), address) if kind is Kind.REALTIME else None
     current, order = IncidentStatus(incident.status), STATUSES[kind]
-    new = order[order.index(current) + 1] if latest else current
-    words = (
-        STEPS.get(new, _("Move to %(status)s") % {"status": new.label.lower()}) if latest else _("Post first update")
-    )
+    if latest is None:
+        return Step(_("Post first update"), f"?status={current}#compose", current)
+    new = order[order.index(current) + 1]
+    words = STEPS.get(new, _("Move to %(status)s") % {"status": new.label.lower()})
     sentence = usual_sentence(incident.page, new) if kind is Kind.MAINTENANCE else ""
     return Step(str(words), f"?status={new}#compose", new, sentence)
 
@@ -100,10 +100,9 @@ def customer_answer(incident: Incident, components: Sequence[Component], latest:
         if names
         else _("Details and updates: %(address)s")
     )
-    facts = {"title": incident.title, "time": moment(since), "components": names, "address": address}
-    if plan:
-        facts |= {"start": moment(plan.scheduled_for), "end": moment(plan.ends_at)}
-    return f"{first} {second}" % facts
+    start, end = (plan.scheduled_for, plan.ends_at) if plan else (since, since)
+    times = {"time": moment(since), "start": moment(start), "end": moment(end)}
+    return f"{first} {second}" % {"title": incident.title, "components": names, "address": address, **times}
 
 
 def missing(

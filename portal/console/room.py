@@ -10,7 +10,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -98,18 +97,13 @@ class Room:
     def last_public(self) -> IncidentUpdate | None:
         return next((row for row in self.updates if row.published_at and row.withdrawn_at is None), None)
 
-    @cached_property
-    def held(self) -> IncidentUpdate | None:
-        """The update that can still be taken back."""
-        return self.latest if self.latest and self.held_until(self.latest) else None
-
-    def held_until(self, update: IncidentUpdate) -> datetime | None:
-        until = update.published_at and update.published_at + timedelta(seconds=settings.NOTIFY_HOLD)
-        return until if until and until > self.now else None
-
     @property
     def hold_ends_at(self) -> datetime | None:
-        return self.held_until(self.latest) if self.latest else None
+        """Until when the newest update can be taken back; None when it cannot any more."""
+        if self.latest is None or self.latest.published_at is None:
+            return None
+        until = self.latest.published_at + timedelta(seconds=settings.NOTIFY_HOLD)
+        return until if until > self.now else None
 
     @cached_property
     def components(self) -> list[Component]:
@@ -120,15 +114,11 @@ class Room:
         return list(self.incident.timeline.running().select_related("author")[:SHOWN])
 
     @cached_property
-    def roles(self) -> list[tuple[str, str, User | None]]:
-        """(role, its name, who has it). Those that nobody has are only those of an incident that goes on."""
+    def roles(self) -> list[tuple[str, User | None]]:
+        """(its name, who has it). Those that nobody has are only those of an incident that goes on."""
         holders = {row.role: row.user for row in self.incident.roles.active().select_related("user")}
         are_wanted = self.incident.kind == Kind.REALTIME and not self.incident.is_ended
-        return [
-            (role.value, str(role.label), holders.get(role))
-            for role in IncidentRole.Role
-            if role in holders or are_wanted
-        ]
+        return [(str(role.label), holders.get(role)) for role in IncidentRole.Role if role in holders or are_wanted]
 
     @cached_property
     def alerts(self) -> list[TimelineEntry]:
@@ -137,15 +127,12 @@ class Room:
     @cached_property
     def items(self) -> list[Item]:
         """Newest first: what was said, noted and changed, each at the time when it was so."""
-        told = self._deliveries()
+        newest = [update.pk for update in self.updates if update.published_at][:COUNTED]
+        told = self._told("event__update", event__update__in=newest)
         items = [Item(row.display_at, "update", row, told.get(row.pk, ())) for row in self.updates]
         items += [Item(row.occurred_at, "note", row) for row in self.notes]
         items += [Item(row.at, "fact", row) for row in history.facts_of(self.incident)[:SHOWN]]
         return sorted(items, key=lambda item: item.at, reverse=True)
-
-    def _deliveries(self) -> dict[int, Told]:
-        newest = [update.pk for update in self.updates if update.published_at][:COUNTED]
-        return self._told("event__update", event__update__in=newest)
 
     def _told(self, by: str, **of: Any) -> dict[Any, Told]:
         """How many were told of each event, by this column."""
@@ -233,7 +220,3 @@ class Room:
             meets |= Q(kind=Kind.REALTIME, status__in=OPEN) | Q(status__in=RUNNING)
         rows = self._others().alias(_ends_at=ends_at).filter(meets).select_related("plan")
         return list(rows.order_by(F("plan__scheduled_for").asc(nulls_first=True), "pk")[:SHOWN])
-
-
-def room_of(incident: Incident) -> Room:
-    return Room(incident, timezone.now())

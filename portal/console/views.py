@@ -27,7 +27,7 @@ from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
 from portal.console import preview
 from portal.console import search as searching
-from portal.console.room import room_of
+from portal.console.room import Room
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -149,7 +149,7 @@ def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     author = acting(request)
     is_live = incident.deleted_at is None
     return {
-        "room": room_of(incident),
+        "room": Room(incident, timezone.now()),
         "may_correct": is_live and allows(author, CorrectionForm.verb),
         "may_note": is_live and allows(author, OutcomeForm.verb),
         "outcomes": TimelineEntry.Outcome.choices,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -20,7 +19,7 @@ from django.utils import timezone
 from incidents import people
 from incidents.models import Page, User
 from incidents.permissions import Scope
-from tests.portal.world import World
+from tests.portal.world import World, template_of
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -99,12 +98,8 @@ def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(client: Client
         return [[name, *way] for name, inner in form.get("properties", {}).items() for way in (ways(inner) or [[]])]
 
     def form_of(method: str, address: str) -> Any:
-        for template, operations in schema["paths"].items():
-            if method in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), address):
-                return operations[method].get("requestBody", {"content": {JSON: {"schema": {}}}})["content"][JSON][
-                    "schema"
-                ]
-        raise LookupError(address)
+        operation = schema["paths"][template_of(address, schema["paths"])][method]
+        return operation["requestBody"]["content"][JSON]["schema"] if "requestBody" in operation else {}
 
     before, asked = rows(), 0
     for method, path in writes(world):

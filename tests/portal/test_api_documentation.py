@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,8 +12,10 @@ from jsonschema import Draft202012Validator
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
+from incidents.models import Page, User
 from portal.api.documentation import EXAMPLES
 from tests import browser
+from tests.portal.world import World, template_of
 from tests.status.schema import DOCUMENTS
 
 
@@ -39,6 +43,7 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         keys = described["properties"].keys()
         assert keys == described["example"].keys() if name.endswith("Answer") else keys >= described["example"].keys()
     for operation in (each for path in schema["paths"].values() for each in path.values() if "requestBody" in each):
+        assert list(operation["requestBody"]["content"]) == ["application/json"], "generators of clients want one"
         form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         assert "example" in schema["components"]["schemas"][form], form
         refusal = operation["responses"]["422"]
@@ -48,6 +53,26 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         name = path.replace("<id>", "{incident_id}")
         Draft202012Validator(document).validate(EXAMPLES["v2"][name])
         assert f"/api/v2/{name}" in schema["paths"]
+
+
+def test_every_read_answers_as_the_schema_says(
+    client: Client, send: Callable[..., Any], root_key: str, page: Page, admin: User
+) -> None:
+    world = World(page, admin)
+    world.grow(range(1, 3))
+    schema = json.loads(client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).content)
+    read, wrong = 0, set[str]()
+    for path, methods in world.operations().items():
+        if "get" in methods:
+            address = f"pages/{page.public_id}/{path}".rstrip("/")
+            described = template_of(f"/api/v1/{address}", schema["paths"])
+            answer = schema["paths"][described]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            whole = {**answer, "components": schema["components"]}
+            found = Draft202012Validator(whole).iter_errors(send("GET", address, key=root_key).json())
+            wrong |= {f"{described} {error.json_path}: {error.message}" for error in found}
+            read += 1
+    assert not wrong
+    assert read > 30
 
 
 def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inline(client: Client) -> None:

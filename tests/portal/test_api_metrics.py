@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from incidents import templates
-from incidents.models import Component, IncidentTemplate, MetricPoint, Page, User
+from incidents.models import Component, IncidentTemplate, Metric, MetricPoint, Page, User
 
 Call = Callable[..., Any]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -38,6 +38,21 @@ def test_a_metric_is_added_below_the_one_provider_and_changed(call: Call, page: 
     assert call("PATCH", path, {"metric": {"y_axis_max": -1}}).status_code == 422
     assert call("DELETE", path).json()["id"] == metric["id"]
     assert call("GET", "metrics").json() == []
+
+
+def test_an_axis_of_which_nothing_is_chosen_is_sent_and_answered_as_clients_without_null_do(
+    call: Call, page: Page
+) -> None:
+    """The requests of the Terraform provider yannh/statuspage: each value of Go's zero, and no Content-Type."""
+    zero = {"y_axis_min": 0, "y_axis_max": 0, "transform": "", "suffix": "", "decimal_places": 0, "display": False}
+    path = f"metrics_providers/{page.public_id}/metrics"
+    response = call("POST", path, {"metric": {"name": "Latency", **zero}}, Content_Type="")
+    assert (response.status_code, response.wsgi_request.META["CONTENT_TYPE"]) == (201, ""), response.content
+    made = response.json()
+    assert (made["y_axis_min"], made["y_axis_max"]) == (0, 0)
+    assert (Metric.objects.get().y_min, Metric.objects.get().y_max) == (None, None)
+    again = call("PATCH", f"metrics/{made['id']}", {"metric": {**zero, "name": "Delay"}}, Content_Type="")
+    assert (again.status_code, again.json()["name"]) == (200, "Delay")
 
 
 def test_data_points_are_pushed_one_by_one_and_many_at_once(call: Call, metric: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -32,6 +33,12 @@ from status.models import Delivery, Recipient
 from tests.reports import publish_report
 
 METHODS = ("get", "post", "patch", "put", "delete")
+
+
+def template_of(address: str, templates: Iterable[str]) -> str:
+    """The path of the schema that an address stands for, the plainest if there are several."""
+    found = [each for each in templates if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", each), address)]
+    return min(found, key=lambda each: each.count("{"))
 
 
 class World:

@@ -246,3 +246,15 @@ def test_a_tick_takes_few_statements_beyond_its_transitions(page: Page, admin: U
     few, many = (tick(page, admin, items) for items in (8, 40))
     beyond = (many.statements - many.of_transitions) - (few.statements - few.of_transitions)
     assert beyond <= 5 * (many.items - few.items) / 100 + 1
+
+
+def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
+    client: Client, on_call: Recipient, admin: User, sink: Sink
+) -> None:
+    staff.send_test(on_call, author=admin)
+    delivery.deliver_mail()
+    assert [mail.message["Subject"] for mail in sink.received] == [
+        "[Acme] This is a test of your channel, sent by ada."
+    ]
+    client.force_login(admin)
+    assert "Sent" in client.get(reverse("admin:status_nudge_channels")).text.partition("Test of")[2]

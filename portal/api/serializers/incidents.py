@@ -160,24 +160,30 @@ class IncidentAnswer(serializers.Serializer[Any]):
     monitoring_at = Instant(allow_null=True)
     name = serializers.CharField()
     page_id = serializers.CharField()
-    postmortem_body = serializers.CharField(source="postmortem.body", default=None)
-    postmortem_body_last_updated_at = Instant(source="postmortem.updated_at", default=None)
+    postmortem_body = serializers.CharField(source="postmortem.body", default=None, allow_null=True)
+    postmortem_body_last_updated_at = Instant(source="postmortem.updated_at", default=None, allow_null=True)
     postmortem_ignored = Always(False)
     postmortem_notified_subscribers = Always(False)
     postmortem_notified_twitter = Always(False)
-    postmortem_published_at = Instant(source="postmortem.published_at", default=None)
+    postmortem_published_at = Instant(source="postmortem.published_at", default=None, allow_null=True)
     resolved_at = Instant(allow_null=True)
     scheduled_auto_completed = serializers.BooleanField(source="plan.ends_by_itself", default=False)
     scheduled_auto_in_progress = serializers.BooleanField(source="plan.starts_by_itself", default=False)
     scheduled_for = Instant(allow_null=True)
-    auto_transition_deliver_notifications_at_end = serializers.BooleanField(source="plan.tells_at_end", default=None)
-    auto_transition_deliver_notifications_at_start = serializers.BooleanField(
-        source="plan.tells_at_start", default=None
+    auto_transition_deliver_notifications_at_end = serializers.BooleanField(
+        source="plan.tells_at_end", default=None, allow_null=True
     )
-    auto_transition_to_maintenance_state = serializers.BooleanField(source="plan.shows_components", default=None)
-    auto_transition_to_operational_state = serializers.BooleanField(source="plan.shows_components", default=None)
+    auto_transition_deliver_notifications_at_start = serializers.BooleanField(
+        source="plan.tells_at_start", default=None, allow_null=True
+    )
+    auto_transition_to_maintenance_state = serializers.BooleanField(
+        source="plan.shows_components", default=None, allow_null=True
+    )
+    auto_transition_to_operational_state = serializers.BooleanField(
+        source="plan.shows_components", default=None, allow_null=True
+    )
     scheduled_remind_prior = serializers.SerializerMethodField()
-    scheduled_reminded_at = Instant(source="plan.reminded_at", default=None)
+    scheduled_reminded_at = Instant(source="plan.reminded_at", default=None, allow_null=True)
     scheduled_until = Instant(allow_null=True)
     shortlink = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()

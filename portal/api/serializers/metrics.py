@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from incidents.models import Metric
 from portal.api.serializers.base import Always, Input, Instant, enveloped
 
 
@@ -25,6 +26,8 @@ class MetricInput(Input):
         for name in ("transform", "application_id"):
             if given.pop(name, None):
                 raise serializers.ValidationError({name: _("This is for metrics that are pulled. Leave it out.")})
+        if given.get("y_axis_min") == given.get("y_axis_max") == 0:  # what clients say that know no null
+            given |= {"y_axis_min": None, "y_axis_max": None}
         return given
 
 
@@ -63,6 +66,13 @@ class MetricAnswer(serializers.Serializer[Any]):
     last_fetched_at = Always(None)
     backfill_percentage = Always(None)
     reference_name = serializers.CharField(source="identifier")
+
+    def to_representation(self, metric: Metric) -> dict[str, Any]:
+        """An axis of which nothing was chosen is 0 to 0: clients that know no null send it back like that."""
+        shown: dict[str, Any] = super().to_representation(metric)
+        if metric.y_min is None and metric.y_max is None:
+            shown |= {"y_axis_min": 0.0, "y_axis_max": 0.0}
+        return shown
 
 
 class PointInput(Input):

@@ -126,7 +126,7 @@ class ActionItemAnswer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     text = serializers.CharField()
     state = serializers.CharField()
-    owner = serializers.CharField(source="owner.username", default=None)
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     due_on = serializers.DateField(allow_null=True)
     tracker_url = serializers.CharField()
     evidence = serializers.CharField()
@@ -154,7 +154,7 @@ class ChangeAnswer(serializers.Serializer[Any]):
 
 class AuditEntryAnswer(serializers.Serializer[Any]):
     at = Instant()
-    author = serializers.CharField(source="author.username", default=None)
+    author = serializers.CharField(source="author.username", default=None, allow_null=True)
     what = serializers.CharField()
     changes = ChangeAnswer(many=True)
     reason = serializers.CharField()

@@ -40,10 +40,11 @@ MOST = 100  # rows of a list at once, as Statuspage has it
 
 
 class OnlyJSON(BaseContentNegotiation):
-    """JSON whatever a client says that it accepts: many say nothing of use."""
+    """JSON whatever a client says that it accepts, and what it sends without saying what: many say nothing of use."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        return next((each for each in parsers if request.content_type.startswith(each.media_type)), None)
+        kind = request.content_type or JSONParser.media_type
+        return next((each for each in parsers if kind.startswith(each.media_type)), None)
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
