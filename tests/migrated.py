@@ -11,13 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import OperationalError, ProgrammingError, connection
-from django.db.utils import IntegrityError
+from django.db.backends.utils import CursorWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.servers import temporary_folder
@@ -25,6 +27,7 @@ from tests.servers import temporary_folder
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".pytest_cache" / "migrated"
 PREFIX = "portal_migrated_"
+PATTERN = f"^{PREFIX}[0-9a-f]{{12}}$"
 MANY = 10  # working copies that share a server may each have migrations of their own
 
 
@@ -34,63 +37,71 @@ def _name() -> str:
     return PREFIX + sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of a run migrates, and the others wait for what it leaves."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate(**environment: str) -> None:
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True)
+
+
 def begin(file: Path) -> None:
     """Make an embedded database that has had every migration."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     kept = FOLDER / f"{_name()}.sqlite3"
-    with (FOLDER / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one migrates, the others wait
+    with _alone():
         if not kept.exists():
             for older in FOLDER.glob("*.sqlite3"):
                 older.unlink()
             folder = temporary_folder("portal-migrated-")
-            environment = os.environ | {"DATABASE_URL": "", "DATA_DIR": str(folder)}
-            command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+            _migrate(DATABASE_URL="", DATA_DIR=str(folder))
             shutil.move(folder / "portal.sqlite3", kept)
     shutil.copyfile(kept, file)
+
+
+def _template(cursor: CursorWrapper) -> str:
+    """The name of a database of the server that has had every migration."""
+    name = _name()
+    with _alone():
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        if not cursor.rowcount:
+            unfinished = f"{name}_{os.getpid()}"
+            cursor.execute(f"CREATE DATABASE {unfinished}")
+            _migrate(DATABASE_URL=urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{unfinished}").geturl())
+            try:
+                cursor.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
+            except ProgrammingError:  # another working copy with the same migrations was faster
+                cursor.execute(f"DROP DATABASE {unfinished}")
+            _drop_oldest(cursor)
+    return name
+
+
+def _drop_oldest(cursor: CursorWrapper) -> None:
+    cursor.execute("SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY oid DESC OFFSET %s", [PATTERN, MANY])
+    for (older,) in cursor.fetchall():
+        with suppress(ProgrammingError, OperationalError):  # another process did it, or is reading it
+            cursor.execute(f"DROP DATABASE {older}")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Let Django begin with what has been migrated: it finds nothing to do."""
+    test = connection.settings_dict["TEST"]
+    if connection.vendor == "sqlite":
+        begin(Path(test["NAME"]))
+    else:
+        with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+            test["TEMPLATE"] = _template(cursor)
 
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
     """Whether Django takes a database that is there: the file, which goes with its folder."""
     return connection.vendor == "sqlite"
-
-
-@pytest.fixture(scope="session")
-def copy(django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker) -> str:
-    """The name of a copy that is still to be made, or "": Django begins with it, and finds nothing to migrate."""
-    test = connection.settings_dict["TEST"]
-    if connection.vendor == "sqlite":
-        begin(Path(test["NAME"]))
-        return ""
-    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM pg_database WHERE datname = %s AND datdba = current_user::regrole", [name := _name()]
-        )
-        if not cursor.rowcount:
-            return name
-    test["TEMPLATE"] = name
-    return ""
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(copy: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """A database with every migration."""
-    if copy:
-        with django_db_blocker.unblock():
-            connection.close()
-            _keep_database(copy)
-
-
-def _keep_database(name: str) -> None:
-    with connection._nodb_cursor() as cursor:
-        with suppress(ProgrammingError, IntegrityError):  # another process was faster
-            cursor.execute(f'CREATE DATABASE {name} TEMPLATE "{connection.settings_dict["NAME"]}"')
-            cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        cursor.execute(
-            f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%' ORDER BY oid DESC OFFSET {MANY}"
-        )
-        for (older,) in cursor.fetchall():
-            with suppress(ProgrammingError, OperationalError):  # another process did it, or is reading it
-                cursor.execute(f"DROP DATABASE {older}")

@@ -14,6 +14,7 @@ from incidents.models import Incident
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
+@pytest.mark.timeout(300)  # it migrates back and forth, which is all that a busy machine does for minutes
 @pytest.mark.django_db(transaction=True)
 def test_a_postmortem_of_one_text_becomes_sections_with_a_revision() -> None:
     graph = MigrationExecutor(connection).loader.graph
