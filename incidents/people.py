@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
@@ -14,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import ApiKey, ApiKeyUse, Page, User
+from incidents.models import ApiKey, ApiKeyUse, Page, Submission, User
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
+
+FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
 def service_user(name: str, *, role: str) -> User:
@@ -101,6 +104,12 @@ def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
     key.revoked_at = key.revoked_at or timezone.now()
     key.save(update_fields=["revoked_at", "updated_at"])
+
+
+def sweep() -> None:
+    """Drop what is of no use any more: sessions that have ended, and the tokens of forms that were sent long ago."""
+    SessionStore.clear_expired()
+    Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
 
 
 def count_request(key: ApiKey, *, most: int) -> bool:

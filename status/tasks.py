@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import metrics
+from incidents import metrics, people
 from status import chat as chat_module
 from status import delivery, ledger, nudges, posting, signups, subscriptions
 from status import relay as relay_module
@@ -52,3 +52,4 @@ def sweep() -> None:
     subscriptions.sweep()
     ledger.settle()
     metrics.drop_old_points()
+    people.sweep()

@@ -217,7 +217,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
     ) -> HttpResponse:
         """What happened to a row, newest first."""
         obj = self.get_object(request, unquote(object_id))
-        if obj is None:
+        if not hasattr(obj, "history"):  # or what is written once and never changed
             raise Http404
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from incidents.forms.components import ComponentChips
 from incidents.forms.incident import UpdateForm
 from incidents.lifecycle import OPEN, IncidentStatus
-from incidents.models import Incident, User
+from incidents.models import Incident, IncidentTemplate, User
 
 if TYPE_CHECKING:
     from incidents.forms.verb import Data
@@ -40,6 +40,9 @@ class StillForm(UpdateForm):
                 self.fields["body"].initial = _("We are still working on this. There is no change since %(time)s.") % {
                     "time": at
                 }
+
+    def templates(self) -> list[IncidentTemplate]:
+        return []  # the words are there
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -18,8 +21,8 @@ from pytest_django import Settings
 
 from incidents.admin import history
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import Incident, Page, User
-from incidents.people import remove_second_factor, save_staff, service_user
+from incidents.models import Incident, Page, Submission, User
+from incidents.people import remove_second_factor, save_staff, service_user, sweep
 from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
 from tests.servers import free_port
@@ -329,3 +332,14 @@ def test_a_password_set_by_an_administrator_is_theirs_in_the_history(client: Cli
     assert client.login(username=author.username, password="a much better battery")
     (row,) = author.history.filter(history_change_reason="Password set").order_by("-history_id")[:1]
     assert row.history_user == admin
+
+
+def test_what_has_ended_is_swept(client: Client, author: User) -> None:
+    with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC), tick=False):
+        client.force_login(author)
+        Submission.objects.create(author=author, token="old", digest="d")
+    Client().force_login(author)
+    Submission.objects.create(author=author, token="new", digest="d")
+    sweep()
+    assert Session.objects.count() == 1
+    assert [each.token for each in Submission.objects.all()] == ["new"]

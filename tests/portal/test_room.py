@@ -205,7 +205,7 @@ def test_an_update_is_written_now_for_a_time_to_come(staff: Client, told: Incide
 def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, settings: Settings) -> None:
     staff.post(room(told, "update"), filled(staff.get(room(told)), "compose", body="Wrong words."))
     page = staff.get(room(told))
-    assert "Mails and webhooks go out at" in page.text
+    assert "Mails and webhooks go out" in page.text
     staff.post(room(told, "withdraw"), filled(page, "held"))
     assert told.updates.standing().count() == 1
     settings.NOTIFY_HOLD = 0

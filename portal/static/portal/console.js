@@ -25,7 +25,7 @@
     for (const held of all("form[data-held]")) {
       const left = Math.ceil((Date.parse(held.dataset.held) - now) / 1e3);
       if (left <= 0) held.remove();
-      else held.querySelector("[data-left]").textContent = `${left} s`;
+      else for (const time of all("[data-left]", held)) time.textContent = `${time.dataset.in} ${left} s`;
     }
   };
   tick();

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork, metrics, planned, seals
+from incidents import clockwork, metrics, people, planned, seals
 from incidents.models import Clock
 from status import chat, delivery, ledger, nudges, posting, relay, signups, subscriptions
 
@@ -27,6 +27,7 @@ class Command(BaseCommand):
         subscriptions.sweep()
         ledger.settle()
         metrics.drop_old_points()
+        people.sweep()
         seals.seal()
         Clock.tick()
         done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"
