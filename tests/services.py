@@ -200,8 +200,9 @@ def _long_ones_first(items: list[pytest.Item]) -> list[pytest.Item]:
 
     pytest-xdist deals the list out in as many pieces as there are processes, which then take from each other's ends.
     """
-    long = [item for item in items if item.get_closest_marker("timeout")]
-    short = [item for item in items if not item.get_closest_marker("timeout")]
+    # What a test that commits leaves is emptied tables: pytest-django has put those at the end, and there they stay.
+    long = [i for i in items if i.get_closest_marker("timeout") and not i.get_closest_marker("database")]
+    short = [item for item in items if item not in long]
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
     def piece(of: list[pytest.Item], number: int) -> list[pytest.Item]:
