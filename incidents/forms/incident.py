@@ -217,6 +217,9 @@ class CorrectionForm(MeanwhileForm, IncidentForm):
     body = many_lines(
         _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
     )
+    display_at = MomentField(
+        label=_("Time shown"), required=False, help_text=_("Updates keep their order; components keep their times.")
+    )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
     notify = forms.BooleanField(
         label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
@@ -226,9 +229,13 @@ class CorrectionForm(MeanwhileForm, IncidentForm):
         super().__init__(author, update.incident, data)
         self.update = update
         self.fields["body"].initial = update.body
+        self.fields["display_at"].initial = self.shown_at = update.display_at.replace(second=0, microsecond=0)
 
     def act(self) -> None:
-        correct_update(self.update, author=self.author, **self.cleaned_data)
+        facts = dict(self.cleaned_data)
+        if facts["display_at"] == self.shown_at:  # nobody types its seconds
+            del facts["display_at"]
+        correct_update(self.update, author=self.author, **facts)
 
 
 class StartPostmortemForm(IncidentForm):

@@ -224,6 +224,18 @@ def test_a_correction_is_marked(staff: Client, told: Incident) -> None:
     assert "edited" in staff.get(room(told)).text
 
 
+def test_a_time_that_was_wrong_is_corrected_and_one_that_nobody_touched_keeps_its_seconds(
+    staff: Client, told: Incident
+) -> None:
+    update = told.updates.get()
+    correct = reverse("admin:incidents_incident_correct", args=[told.pk, update.pk])
+    staff.post(correct, filled(staff.get(correct), body="We look into it."))
+    assert told.updates.get().display_at == update.display_at
+    staff.post(correct, filled(staff.get(correct), display_at="2026-01-10T10:00"))
+    assert told.updates.get().display_at == datetime(2026, 1, 10, 9, tzinfo=UTC)
+    assert "in the future" in staff.post(correct, filled(staff.get(correct), display_at="2099-01-10T10:00")).text
+
+
 def test_a_note_is_internal(staff: Client, told: Incident, author: User) -> None:
     form = filled(
         staff.get(address(told, "note")),

@@ -212,15 +212,27 @@ def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, s
     assert 'id="held"' not in staff.get(room(told)).text
 
 
-def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(staff: Client, told: Incident) -> None:
-    known = IncidentTemplate.objects.get(name="Identified")
+@pytest.fixture
+def templates(admin: User) -> dict[str, IncidentTemplate]:
+    found = {}
+    for name, status, body in (
+        ("Known", "identified", "We have identified the cause of {symptom} on {components}. Next: {next_update}."),
+        ("Nothing", "resolved", "We looked into reports about {components} and found no customer impact."),
+    ):
+        found[name] = IncidentTemplate(name=name, update_status=status, body=body)
+        save_template(found[name], author=admin)
+    return found
+
+
+def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(
+    staff: Client, told: Incident, templates: dict[str, IncidentTemplate]
+) -> None:
+    known = templates["Known"]
     form = filled(staff.get(room(told)), "compose", body="Sorry.", next_update="30")
     with time_machine.travel(NOON):
         answer = staff.post(room(told, "update"), form | {"template": known.pk})
     begun = filled(answer, "compose")
-    assert begun["body"] == (
-        "We have identified the cause of {symptom} on API and are applying a fix. Next update by 13:30 CET.\n\nSorry."
-    )
+    assert begun["body"] == ("We have identified the cause of {symptom} on API. Next: 13:30 CET.\n\nSorry.")
     assert begun["status"] == "identified"
     assert told.updates.count() == 1
     before = counts()
@@ -230,10 +242,11 @@ def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(staff: Cli
     assert staff.post(room(told, "update"), begun).status_code == 302
 
 
-def test_another_template_replaces_the_words_of_the_first(staff: Client, told: Incident) -> None:
+def test_another_template_replaces_the_words_of_the_first(
+    staff: Client, told: Incident, templates: dict[str, IncidentTemplate]
+) -> None:
     form = filled(staff.get(room(told)), "compose")
-    for name in ("Identified", "False alarm"):
-        template = IncidentTemplate.objects.get(name=name)
+    for template in templates.values():
         form = filled(staff.post(room(told, "update"), form | {"template": template.pk}), "compose")
     assert form["body"] == "We looked into reports about API and found no customer impact."
 
