@@ -94,8 +94,10 @@ def rows(
     save_metric(metric, author=admin)
     look = EmbedConfig(page=page)
     catalogue.save(look, author=admin)
-    first = IncidentTemplate.objects.get(name="Identified"), UpdateCadence.objects.all()[0]
-    known: list[Any] = [component, group, listing, incident, metric, page, author, look, *first]
+    template = IncidentTemplate(name="Known", body="We know why.")
+    save_template(template, author=admin)
+    usual = UpdateCadence.objects.all()[0]
+    known: list[Any] = [component, group, listing, incident, metric, page, author, look, template, usual]
     return {row._meta.label: row for row in known}
 
 
