@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -18,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import OperationalError, ProgrammingError, connection, connections
 from django.db.backends.utils import CursorWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -105,3 +106,20 @@ def django_db_modify_db_settings(
 def django_db_keepdb() -> bool:
     """Whether Django takes a database that is there: the file, which goes with its folder."""
     return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A browser that has just been closed may have asked something still: it is answered before the database goes."""
+    yield
+    if connection.vendor == "sqlite":
+        return
+    with django_db_blocker.unblock():
+        name = connection.settings_dict["NAME"]
+        connections.close_all()
+        with connection._nodb_cursor() as cursor:
+            for _wait in range(200):
+                cursor.execute("SELECT FROM pg_stat_activity WHERE datname = %s", [name])
+                if not cursor.rowcount:
+                    break
+                time.sleep(0.05)
