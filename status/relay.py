@@ -67,5 +67,5 @@ def _apart(page: Page) -> Iterator[None]:
         logger.info("page %s is being published by another process", page)
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception:  # of whatever kind: the disk, a template, a row that no one foresaw
         logger.exception("page %s could not be published; the next tick tries again", page)

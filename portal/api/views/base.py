@@ -142,7 +142,7 @@ class One(PageView):
 
     def show(self) -> Any:
         """As GET shows it."""
-        raise NotImplementedError  # as above
+        raise NotImplementedError  # REST framework's views are no abstract classes
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         self.target()

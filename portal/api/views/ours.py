@@ -117,7 +117,7 @@ class Audit(Listed, PageView):
     tells: Any = staticmethod(history.of_row)
 
     def row(self) -> Model:
-        raise NotImplementedError  # each has its own
+        raise NotImplementedError  # each list has its own row; REST framework's views are no abstract classes
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         return self.page_of(self.tells(self.row()), words.AuditEntryAnswer)
