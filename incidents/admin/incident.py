@@ -25,7 +25,6 @@ from incidents.forms.incident import (
     DeletionForm,
     IncidentForm,
     PublishForm,
-    StartPostmortemForm,
     UpdateForm,
     WithdrawalForm,
 )
@@ -37,6 +36,7 @@ from incidents.forms.maintenance import (
     MoveForm,
 )
 from incidents.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
+from incidents.forms.postmortem import StartPostmortemForm
 from incidents.forms.role import RoleForm
 from incidents.forms.still import StillForm
 from incidents.forms.timeline import NoteForm

@@ -24,10 +24,8 @@ from incidents.lifecycle import (
     proposed_severity,
 )
 from incidents.maintenance import usual_sentence
-from incidents.models import Incident, IncidentTemplate, IncidentUpdate, Page, Postmortem, User
+from incidents.models import Incident, IncidentTemplate, IncidentUpdate, Page, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems.headings import Template
-from incidents.postmortems.writing import start_postmortem
 from incidents.services import (
     correct_update,
     declare_incident,
@@ -236,22 +234,6 @@ class CorrectionForm(MeanwhileForm, IncidentForm):
         if facts["display_at"] == self.shown_at:  # nobody types its seconds
             del facts["display_at"]
         correct_update(self.update, author=self.author, **facts)
-
-
-class StartPostmortemForm(IncidentForm):
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Start postmortem")
-
-    template = forms.TypedChoiceField(label=_("Headings"), choices=Template.choices, coerce=Template)
-
-    postmortem: Postmortem
-
-    @classmethod
-    def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.postmortem_id is None
-
-    def act(self) -> None:
-        self.postmortem = start_postmortem(self.incident, author=self.author, **self.cleaned_data)
 
 
 class DeletionForm(IncidentForm):

@@ -10,16 +10,34 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents import checking
 from incidents.errors import Conflict, DomainError, InvalidInput
+from incidents.forms.incident import IncidentForm
 from incidents.forms.meanwhile import MeanwhileForm
 from incidents.forms.verb import REASON_LENGTH, MomentField, VerbForm, column, many_lines, one_line
 from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
 from incidents.permissions import Verb
 from incidents.postmortems import instants, measures, publishing, reviewing, writing
+from incidents.postmortems.headings import Template
 
 if TYPE_CHECKING:
     from incidents.forms.verb import Data
 
 State = Postmortem.State
+
+
+class StartPostmortemForm(IncidentForm):
+    verb = Verb.EDIT_POSTMORTEM
+    heading = _("Start postmortem")
+
+    template = forms.TypedChoiceField(label=_("Headings"), choices=Template.choices, coerce=Template)
+
+    postmortem: Postmortem
+
+    @classmethod
+    def fits(cls, incident: Incident) -> bool:
+        return super().fits(incident) and incident.postmortem_id is None
+
+    def act(self) -> None:
+        self.postmortem = writing.start_postmortem(self.incident, author=self.author, **self.cleaned_data)
 
 
 class PostmortemForm(VerbForm):
