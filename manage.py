@@ -5,7 +5,7 @@ import sys
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if sys.argv[1:2] == ["demo"]:  # which sets the environment itself, so before the settings are read
-        from portal.demonstration import run
+        from portal.embedded.demonstration import run
 
         sys.exit(run(sys.argv[2:]))
     from django.conf import settings

@@ -94,7 +94,7 @@ def send() -> None:
     """One sender: prints how many it sent, the CPU seconds that took, and the most memory it had in MB."""
     from django.db import connection
 
-    from status.delivery import deliver_mail
+    from status.delivery.engine import deliver_mail
 
     connection.ensure_connection()
     print("ready", flush=True)
@@ -113,10 +113,10 @@ def prepare() -> int:
     from django.core.management import call_command
 
     from incidents import catalogue
+    from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
     from incidents.models import OutboxEvent, Page, User
-    from incidents.services import declare_incident, post_update
-    from status import messages, notifications
+    from status.delivery import messages, owing
     from status.models import Recipient
 
     call_command("migrate", verbosity=0)
@@ -132,7 +132,7 @@ def prepare() -> int:
         batch_size=1000,
     )
     event = OutboxEvent.objects.get(notify=True)
-    notifications.owe(event)
+    owing.owe(event)
     message = messages.of_event(event)
     assert message
     return len(message.to("reader@example.com", 1, page.public_id))

@@ -35,8 +35,8 @@ def prepare() -> tuple[Incident, Component, User]:
     from django.core.management import call_command
 
     from incidents import catalogue
+    from incidents.incidents import declare_incident
     from incidents.models import Component, Page, User
-    from incidents.services import declare_incident
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
@@ -68,8 +68,8 @@ def subscribe(page: Page, component: Component) -> None:
 
 def post(incident: Incident, component: Component, author: User, *, notify: bool) -> float:
     """Post an update, which is public when this returns; the seconds that its author waits."""
+    from incidents.incidents import post_update
     from incidents.lifecycle import ComponentStatus, IncidentStatus
-    from incidents.services import post_update
 
     began_at = time.perf_counter()
     post_update(

@@ -114,11 +114,11 @@ def serve(size: int) -> None:
     from django.utils import timezone
 
     from incidents import catalogue
+    from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import ComponentStatus, IncidentStatus
     from incidents.models import Component, Page
     from incidents.people import service_user
-    from incidents.services import declare_incident, post_update
-    from status import files, publication
+    from status.publication import files, publishing
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
@@ -133,7 +133,7 @@ def serve(size: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # as autovacuum does within a minute
-    publication.publish(page, rebuild=True)
+    publishing.publish(page, rebuild=True)
     index = files.folder(page.public_id) / "index.html"
     print("ready", flush=True)
     for line in sys.stdin:

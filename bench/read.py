@@ -50,7 +50,7 @@ def publish(data: Path) -> None:
     from incidents import catalogue
     from incidents.models import Component, Page
     from incidents.people import service_user
-    from status import publication
+    from status.publication import publishing
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
@@ -60,7 +60,7 @@ def publish(data: Path) -> None:
     for component in components:
         catalogue.save(component, author=author)
     make_history(page, components, author, count=25, before=timezone.now(), apart=timedelta(days=3))
-    publication.publish(page, rebuild=True)
+    publishing.publish(page, rebuild=True)
 
 
 def requests_per_second(url: str) -> float:
@@ -91,7 +91,7 @@ def first_view(url: str) -> dict[str, int]:
 def main() -> int:
     data = temporary_folder("portal-bench-")
     publish(data)
-    from portal.supervise import WEB
+    from portal.embedded.supervisor import WEB
 
     plain_port, web_port = free_port(), free_port()
     root = next((data / "public" / "pages").iterdir())

@@ -44,11 +44,12 @@ def tick(page: Page, author: User, items: int) -> Tick:
     from django.db import connection
     from django.utils import timezone
 
-    from incidents import clockwork, planned
+    from incidents import planned
+    from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
-    from incidents.maintenance import schedule_maintenance
-    from incidents.services import declare_incident, post_update
-    from status import nudges
+    from incidents.maintenance import clockwork
+    from incidents.maintenance.plans import schedule_maintenance
+    from status.delivery import nudges
 
     now = timezone.now().replace(microsecond=0)
     soon, later = now + timedelta(minutes=5), now + timedelta(minutes=10)
@@ -108,17 +109,18 @@ def main() -> bool:
     from incidents.models import Page
     from incidents.people import service_user
     from incidents.signals import event_recorded
-    from status import publication, staff
+    from status.delivery import staff_channels
     from status.models import Recipient
+    from status.publication import publishing
 
-    event_recorded.disconnect(publication.on_event, dispatch_uid="status.publish")  # what is published is not asked
+    event_recorded.disconnect(publishing.on_event, dispatch_uid="status.publish")  # what is published is not asked
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
     is_kept = True
     for items in (ITEMS // 10, ITEMS):
         page = Page(name="Bench", url=f"https://status{items}.bench.example")
         catalogue.save(page, author=author)
-        staff.add_channel(page, channel=Recipient.Channel.STAFF, address="oncall@bench.example", author=author)
+        staff_channels.add_channel(page, channel=Recipient.Channel.STAFF, address="oncall@bench.example", author=author)
         found = tick(page, author, items)
         is_kept = found.beyond <= LIMIT or items < ITEMS
         print(

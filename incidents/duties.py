@@ -3,7 +3,7 @@
 A row of such a query is about one thing (an incident, a postmortem, an action item ...), by these names: `public_id`
 and `pk` of the thing, `title`, `on_page` (a page's key), `base_at` (the instant that counts), `person` (a user's key,
 or None) and `shown_at` (what names it in the address of the page where it is dealt with). To add a duty is to add a
-query here; whoever must be told is found, and told once, by `status.nudges`.
+query here; whoever must be told is found, and told once, by `status.delivery.nudges`.
 """
 
 from __future__ import annotations

@@ -17,11 +17,7 @@ from django.utils.translation import gettext as _
 from incidents import people, promises
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
-from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
-from incidents.models.base import save_checked
-from incidents.permissions import Verb
-from incidents.services import (
+from incidents.incidents import (
     Affected,
     check_body,
     check_seen,
@@ -29,6 +25,10 @@ from incidents.services import (
     lock_live,
     post_update,
 )
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
+from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
+from incidents.models.base import save_checked
+from incidents.permissions import Verb
 
 State = PlannedUpdate.State
 

@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import lock_live
 from incidents.models import Incident, IncidentRole, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, allows
-from incidents.services import lock_live
 
 
 @service(Verb.DECLARE_INCIDENT)

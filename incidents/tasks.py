@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import clockwork, planned, seals
+from incidents import planned
+from incidents.history import seals
+from incidents.maintenance import clockwork
 from incidents.models import Clock
 
 

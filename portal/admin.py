@@ -1,5 +1,13 @@
-"""Pages of the admin that need both the record and what the public sees."""
+"""Where Django looks for the admins of the portal; they live in the console."""
 
-from portal.console import postmortem
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
-__all__ = ["postmortem"]
+from portal.console.admin import cadence, catalogue, incident, outbox, people, subscribers, template
+from portal.console.postmortems import editor
+
+__all__ = ["cadence", "catalogue", "editor", "incident", "outbox", "people", "subscribers", "template"]
+
+admin.site.site_header = admin.site.site_title = _("Incident portal")
+admin.site.enable_nav_sidebar = False  # the overview lists it all, and lists and forms get the width
+admin.site.index_title = _("Overview")

@@ -15,14 +15,15 @@ class PortalConfig(AppConfig):
         from django.contrib import admin
         from django.db.models.signals import post_delete, post_save
 
-        from incidents.admin.base import RecordAdmin
-        from incidents.admin.catalogue import ComponentAdmin
-        from portal import accounts, bounces
+        from portal.accounts import sign_in
         from portal.console import bars, preview
+        from portal.console.admin.base import RecordAdmin
+        from portal.console.admin.catalogue import ComponentAdmin
+        from portal.intake import bounces
 
         RecordAdmin.preview = staticmethod(preview.of)
         ComponentAdmin.bars = staticmethod(bars.of)
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
         for signal in (post_save, post_delete):
-            signal.connect(accounts.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts")
-        tracking.connect(bounces.on_event, dispatch_uid="portal.bounces")
+            signal.connect(sign_in.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts.sign_in")
+        tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

@@ -15,14 +15,14 @@ from celery.exceptions import SecurityWarning
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
-from portal.supervise import die_with_parent
+from portal.embedded.supervisor import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 # They load every address, admin and serializer: thirty megabytes that no worker needs. `migrate` makes them as well.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 # About messages that run code when a worker reads them; here they are JSON.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-TRANSPORT_ALIASES["portalfs"] = "portal.broker:Transport"
+TRANSPORT_ALIASES["portalfs"] = "portal.embedded.broker:Transport"
 
 
 def configuration() -> dict[str, Any]:

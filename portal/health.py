@@ -17,8 +17,8 @@ from redis.retry import Retry
 
 from incidents.models import Clock, OutboxEvent, Page
 from portal.postgresql.deadline import patience
-from status import files
 from status.models import Delivery
+from status.publication import files
 
 REDIS_PATIENCE = 0.3  # seconds
 

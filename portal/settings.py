@@ -59,7 +59,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "status.serving.PublishedFilesMiddleware",
+    "status.publication.serving.PublishedFilesMiddleware",
     "portal.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.accounts.StaffMiddleware",
+    "portal.accounts.sign_in.StaffMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -141,7 +141,7 @@ BROKER_DIR = DATA_DIR / "broker"
 
 # --- People -----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "incidents.User"
-AUTHENTICATION_BACKENDS = ["incidents.backends.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["portal.accounts.backends.StaffBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -150,8 +150,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
-ACCOUNT_ADAPTER = "portal.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"reset_password": "portal.accounts.ResetForm"}
+ACCOUNT_ADAPTER = "portal.accounts.sign_in.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "portal.accounts.sign_in.ResetForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: the adapter says so
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -168,7 +168,7 @@ USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
 REQUIRE_SECOND_FACTOR = not DEMO and not environment.flag("WITHOUT_SECOND_FACTOR")
 
 # Sign-in through a company's identity provider; passwords go on working, for the day on which it is down.
-SOCIALACCOUNT_ADAPTER = "portal.accounts.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.accounts.sign_in.ProviderAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
@@ -187,7 +187,7 @@ if environment.text("OIDC_ISSUER"):
         ],
     }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-CSRF_FAILURE_VIEW = "portal.again.csrf_failure"
+CSRF_FAILURE_VIEW = "portal.accounts.signed_out.csrf_failure"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 SECURE_SSL_REDIRECT = IS_HTTPS

@@ -5,17 +5,17 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from portal import bounces
+from portal.intake import bounces
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin/account/", include("portal.accounts")),
-    path("admin/", include("portal.console.audit")),
+    path("admin/account/", include("portal.accounts.sign_in")),
+    path("admin/", include("portal.console.audit.views")),
     path("admin/", include("portal.console.overview")),
-    path("admin/", include("portal.console.page")),
+    path("admin/", include("portal.console.page_preview")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
-    path("demo/", include("portal.demo")),
+    path("demo/", include("portal.embedded.mailbox")),
     path("mail/events", bounces.events, name="mail-events"),
-    path("", include("status.urls")),
+    path("", include("status.subscriptions.urls")),
 ]

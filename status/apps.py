@@ -10,6 +10,6 @@ class StatusConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.signals import event_recorded
-        from status.publication import on_event
+        from status.publication.publishing import on_event
 
         event_recorded.connect(on_event, dispatch_uid="status.publish")

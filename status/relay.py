@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from django.db import InterfaceError, OperationalError
 
 from incidents.models import OutboxEvent, Page
-from status import files, notifications, publication
+from status.delivery import owing
+from status.publication import files, publishing
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +26,12 @@ def relay() -> int:
     pages = list(Page.objects.order_by("id"))
     for page in pages:
         with _apart(page):
-            if publication.is_due(page):
-                publication.publish(page, patience=1.0, seconds=0)
+            if publishing.is_due(page):
+                publishing.publish(page, patience=1.0, seconds=0)
                 count += 1
     for page in pages:
         with _apart(page):
-            publication.go_on(page, patience=1.0, seconds=RUN)
+            publishing.go_on(page, patience=1.0, seconds=RUN)
     return count
 
 
@@ -39,23 +40,23 @@ def draw() -> int:
     count = 0
     for page in Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id"):
         with _apart(page):
-            count += publication.draw(page)
+            count += publishing.draw(page)
     return count
 
 
 def owe() -> int:
     """Write down who is told of what, in order; returns how many deliveries were added."""
-    notifications.cancel_withdrawn()
+    owing.cancel_withdrawn()
     events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
-    return sum(notifications.owe(event) for event in events[:100])
+    return sum(owing.owe(event) for event in events[:100])
 
 
 def heartbeat() -> None:
     """Say on every page that it is current, but not on one whose newest facts, or whose day, are not out."""
     for page in Page.objects.published():
         with _apart(page):
-            if not publication.is_due(page):
-                publication.beat(page)
+            if not publishing.is_due(page):
+                publishing.beat(page)
 
 
 @contextmanager

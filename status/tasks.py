@@ -5,9 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 
 from incidents import metrics, people
-from status import chat as chat_module
-from status import delivery, ledger, nudges, posting, signups, subscriptions
 from status import relay as relay_module
+from status.delivery import chat as chat_module
+from status.delivery import engine, ledger, nudges, posting
+from status.subscriptions import signups, subscribers
 
 
 @shared_task(ignore_result=True)
@@ -29,7 +30,7 @@ def nudge() -> None:
 
 @shared_task(ignore_result=True)
 def deliver() -> None:
-    delivery.deliver_mail()
+    engine.deliver_mail()
 
 
 @shared_task(ignore_result=True)
@@ -49,7 +50,7 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    subscriptions.sweep()
+    subscribers.sweep()
     ledger.settle()
     metrics.drop_old_points()
     people.sweep()

@@ -11,10 +11,10 @@ from pytest_django import Settings
 
 from incidents import catalogue
 from incidents.authorship import authored_by
+from incidents.incidents import declare_incident
 from incidents.models import Component, Incident, Page, UpdateCadence, User
-from incidents.services import declare_incident
 from portal import middleware
-from status import files
+from status.publication import files
 
 pytest_plugins = ["tests.migrated"]
 

@@ -7,7 +7,7 @@ from incidents.models.base import AppendOnly, AppendOnlyQuerySet
 
 
 class Seal(AppendOnly):
-    """A link of the chain over settled rows of the history: `incidents/seals.py` says what it proves."""
+    """A link of the chain over settled rows of the history: `incidents/history/seals.py` says what it proves."""
 
     number = models.PositiveBigIntegerField(unique=True, help_text="1, 2, 3 ... without a gap.")
     table = models.CharField(max_length=100, help_text="The model, like incidents.historicalincident.")

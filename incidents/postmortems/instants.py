@@ -1,7 +1,7 @@
 """Instants written into prose: `{{t 2023-01-17T16:02Z}}`, or a range `{{t 2023-01-17T16:05Z..2023-01-17T16:20Z}}`.
 
 Readers see them in the report's zone with the page's zone beside it. Here it is said what may stand in a text;
-`status.markdown` shows what is right and leaves the rest as it was typed.
+`status.rendering.markdown` shows what is right and leaves the rest as it was typed.
 """
 
 from __future__ import annotations

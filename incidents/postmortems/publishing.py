@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import check_display_at, lock_live
 from incidents.models import Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
 from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
-from incidents.services import check_display_at, lock_live
 
 State = Postmortem.State
 

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
+from incidents.incidents import lock_live
 from incidents.lifecycle import Severity
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.models.base import save_checked
 from incidents.models.postmortem import SECTION_LENGTH
 from incidents.permissions import Verb
 from incidents.postmortems.headings import KEYS, Template, key_of, split
-from incidents.services import lock_live
 
 # Working days from the end of an incident to its report
 DUE: dict[Severity, int] = {Severity.SEV1: 5, Severity.SEV2: 5, Severity.SEV3: 10}

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 from django.utils.timezone import localtime
 
-from incidents.admin.incident import home
 from incidents.models import Component
-from status import bars
+from portal.console.admin.incident import home
 from status.projection import BAR_DAYS, Reader, today
+from status.rendering import bars
 
 
 def of(component: Component) -> bars.Bars | None:

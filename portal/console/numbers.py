@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import durations
-from incidents.admin.base import acting
 from incidents.durations import FORMULAS, Measure, Measured, Spread
 from incidents.lifecycle import ENDED, Severity
 from incidents.models import Incident, Page
+from portal.console.admin.base import acting
 
 WIDTH = 240  # of a bar, in its own units
 PERIODS = [("90", gettext_lazy("90 days")), ("365", gettext_lazy("A year")), ("all", gettext_lazy("All time"))]

@@ -11,9 +11,9 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.admin.base import acting
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, Postmortem
+from portal.console.admin.base import acting
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise

@@ -12,11 +12,13 @@ from django.db import transaction
 from django.db.models import Count
 
 from incidents import checking, outbox
-from incidents.forms.verb import VerbForm
 from incidents.linter import Finding
 from incidents.models import OutboxEvent, Page
-from status import messages, notifications, pages, projection
+from portal.console.forms.verb import VerbForm
+from status import projection
+from status.delivery import messages, owing
 from status.models import Recipient
+from status.rendering import pages
 
 Kind = OutboxEvent.Kind
 
@@ -66,7 +68,7 @@ def _tell(event: OutboxEvent) -> Telling | None:
     if incident is None:
         return None
     message = messages.of_event(event) if event.notify else None
-    channels = notifications.matching(event).order_by("channel").values_list("channel") if message else None
+    channels = owing.matching(event).order_by("channel").values_list("channel") if message else None
     return Telling(
         page=event.page,
         entry=pages.incident(reader.page, incident).decode(),

@@ -13,8 +13,8 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from incidents.admin.incident import home
 from incidents.models import Component, Incident, IncidentUpdate, PostmortemSection, TimelineEntry
+from portal.console.admin.incident import home
 
 SHOWN = 10  # of each kind
 LONGEST = 200  # characters of a question

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from portal.console import audit, numbers, views
+from portal.console import numbers
+from portal.console.audit import views as audit
+from portal.console.room import views
 
 urlpatterns = [
     *audit.urlpatterns,

@@ -19,10 +19,10 @@ from django.utils import timezone, translation
 from incidents.lifecycle import Impact, IncidentStatus, page_status
 from incidents.metrics import newest_points
 from incidents.models import EmbedConfig, Incident, Metric, OutboxEvent, Page
-from status import snapshot
 from status.projection.components import Components
 from status.projection.incidents import Incidents
-from status.uptime import intervals
+from status.rendering import snapshot
+from status.rendering.uptime import intervals
 
 BAR_DAYS = 90
 PAST_DAYS = 15

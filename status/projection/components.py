@@ -16,8 +16,8 @@ from incidents.models import (
     MaintenancePlan,
     Page,
 )
-from status import snapshot
-from status.uptime import Change, Span, overlaid, uptime
+from status.rendering import snapshot
+from status.rendering.uptime import Change, Span, overlaid, uptime
 
 
 class Components:

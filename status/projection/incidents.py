@@ -10,9 +10,9 @@ from django.db.models import Max, Prefetch
 
 from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Kind, Visibility, worst_status
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, OutboxEvent, Page
-from status import snapshot
 from status.projection import reports
 from status.projection.components import Components
+from status.rendering import snapshot
 
 
 class Incidents:

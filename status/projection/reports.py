@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from status import snapshot
+from status.rendering import snapshot
 
 if TYPE_CHECKING:
     from incidents.models import ActionItem, Postmortem

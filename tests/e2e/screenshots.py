@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from incidents import replay, roles, timeline
+from incidents import roles, timeline
+from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import Component, IncidentRole, Page, TimelineEntry, User
-from incidents.services import declare_incident, edit_incident, post_update
+from portal.embedded import replay
 from tests.e2e.conftest import NewContext
 from tests.services import ROOT
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Page as Tab
 from pytest_django.live_server_helper import LiveServer
 
 from incidents import catalogue, metrics, people, planned, timeline
-from incidents.demo import load_demo
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind
 from incidents.models import (
     ComponentListing,
@@ -35,11 +35,11 @@ from incidents.permissions import Scope
 from incidents.postmortems import checks
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem, write_report
-from incidents.replay import replay_seed
-from incidents.services import declare_incident, post_update
 from incidents.templates import save_template
-from status import subscriptions
+from portal.embedded.demo_data import load_demo
+from portal.embedded.replay import replay_seed
 from status.models import Delivery, Nudge
+from status.subscriptions import subscribers
 from tests.e2e.conftest import NewContext
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -106,8 +106,8 @@ def everything(other_page: Page, cadence: None, root: User) -> Page:
     add_action_item(report, author=root, text="Watch the disk.")
     catalogue.save(EmbedConfig(page=page), author=root)
     save_template(IncidentTemplate(name="Disk", body="A disk is full."), author=root)
-    recipient = subscriptions.add_by_staff(page, address="reader@example.com", author=root)
-    subscriptions.add_webhook(page, url="https://hooks.example.com", contact="reader@example.com", author=root)
+    recipient = subscribers.add_by_staff(page, address="reader@example.com", author=root)
+    subscribers.add_webhook(page, url="https://hooks.example.com", contact="reader@example.com", author=root)
     Delivery.objects.create(recipient=recipient, event=incident.events.all()[0], due_at=timezone.now())
     reminded = {"key": "promise", "subject": incident.public_id, "title": "Checkout fails", "path": "/"}
     Nudge.objects.create(page=page, due_at=timezone.now(), **reminded)

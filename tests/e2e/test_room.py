@@ -1,6 +1,6 @@
 """One real incident, run in the room from its declaration to its report: by mouse, keyboard, touch, and in plain HTML.
 
-The story is told once. Its words are those of the public report that `incidents.replay` is made of.
+The story is told once. Its words are those of the public report that `portal.embedded.replay` is made of.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 from pytest_django import Settings
 
-from incidents import replay
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, TimelineEntry, User
+from portal.embedded import replay
 from tests.e2e.conftest import NewContext
 from tests.e2e.hands import Hands, Keyboard, Mouse, Plain, Touch
 

@@ -13,11 +13,13 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from incidents import catalogue
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
-from incidents.services import declare_incident, post_update
-from status import delivery, relay, signups
-from status.publication import publish
+from status import relay
+from status.delivery import engine
+from status.publication.publishing import publish
+from status.subscriptions import signups
 from tests.e2e.conftest import NewContext
 from tests.sink import Received, Sink, mail_server
 
@@ -53,7 +55,7 @@ def told(sink: Sink) -> list[Received]:
     before = len(sink.received)
     signups.take_up()
     relay.owe()
-    delivery.deliver_mail()
+    engine.deliver_mail()
     return sink.received[before:]
 
 

@@ -10,11 +10,13 @@ from django.test import Client
 from pytest_django import Settings
 
 from incidents import catalogue
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Page, User
-from incidents.services import declare_incident, post_update
-from status import delivery, relay, signups
-from status.publication import publish
+from status import relay
+from status.delivery import engine
+from status.publication.publishing import publish
+from status.subscriptions import signups
 from tests.reports import publish_report
 from tests.sink import Received, Sink, mail_server
 
@@ -59,7 +61,7 @@ def test_from_the_form_to_the_postmortem(
     def tick() -> None:
         signups.take_up()
         relay.owe()
-        delivery.deliver_mail()
+        engine.deliver_mail()
 
     browser.post("/subscribe", {"address": "ann@example.com"})
     tick()

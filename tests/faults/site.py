@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from portal.supervise import WEB
+from portal.embedded.supervisor import WEB
 from tests import migrated
 from tests.servers import free_port
 from tests.services import ROOT
@@ -104,11 +104,11 @@ def _prepare() -> dict[str, object]:
     from django.urls import reverse
 
     from incidents import catalogue, people
+    from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
     from incidents.models import Component, Page, User
     from incidents.permissions import Scope
-    from incidents.services import declare_incident, post_update
-    from status import subscriptions
+    from status.subscriptions import subscribers
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True, is_superuser=True)
@@ -119,7 +119,7 @@ def _prepare() -> dict[str, object]:
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
     for incident in incidents:
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=ada)
-    subscriptions.add_by_staff(page, address="reader@example.com", author=ada)
+    subscribers.add_by_staff(page, address="reader@example.com", author=ada)
     key, _row = people.create_key("load", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=ada)
     session = SessionStore()
     session[SESSION_KEY] = str(ada.pk)

@@ -187,8 +187,8 @@ def prepare(recipients: int) -> None:
     from django.core.management import call_command
 
     from incidents import catalogue
+    from incidents.incidents import declare_incident
     from incidents.models import Page, User
-    from incidents.services import declare_incident
     from status.models import Recipient
 
     call_command("migrate", verbosity=0)
@@ -205,9 +205,9 @@ def prepare(recipients: int) -> None:
 
 
 def post(status: str) -> None:
+    from incidents.incidents import post_update
     from incidents.lifecycle import IncidentStatus
     from incidents.models import Incident, User
-    from incidents.services import post_update
 
     author = User.objects.get(username="ada")
     post_update(Incident.objects.get(), status=IncidentStatus(status), body="News.", author=author)
@@ -215,9 +215,9 @@ def post(status: str) -> None:
 
 def celery(*arguments: str) -> None:
     from portal.celery import app
-    from status import delivery
+    from status.delivery import engine
 
-    delivery.LEASE = LEASE
+    engine.LEASE = LEASE
     app.start(["--quiet", *arguments, "--loglevel=critical"])
 
 

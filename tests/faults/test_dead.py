@@ -11,10 +11,10 @@ import time_machine
 from playwright.sync_api import expect
 
 from incidents import catalogue
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Page, User
-from incidents.services import declare_incident, post_update
-from status import publication
+from status.publication import publishing
 from tests import browser
 from tests.front import ask, front
 from tests.servers import Server, free_port
@@ -30,7 +30,7 @@ def survivor(tmp_path: Path, publication_root: Path, admin: User) -> Iterator[Se
         catalogue.save(page, author=admin)
         incident = declare_incident(page, title="Errors in the API", author=admin)
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=admin)
-        publication.publish(page)
+        publishing.publish(page)
     server = front(tmp_path, publication_root, web_port=free_port())
     server.start()
     yield server

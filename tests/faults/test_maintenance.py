@@ -129,9 +129,9 @@ def prepare() -> None:
     from django.utils import timezone
 
     from incidents import catalogue
-    from incidents.maintenance import schedule_maintenance
+    from incidents.maintenance.plans import schedule_maintenance
     from incidents.models import Component, Page, User
-    from status.subscriptions import add_by_staff
+    from status.subscriptions.subscribers import add_by_staff
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)

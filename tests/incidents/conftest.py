@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
+from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
-from incidents.services import post_update
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

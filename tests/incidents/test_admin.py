@@ -10,9 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, Postmortem, User
-from incidents.services import declare_incident, post_update
 from tests.incidents.filled import address, counts, filled, room
 
 MakeUser = Callable[[str, str], User]

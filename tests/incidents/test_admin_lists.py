@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.services import declare_incident, delete_incident, edit_incident, post_update
 from tests.incidents.filled import address, counts, filled, room
 
 MakeUser = Callable[[str, str], User]

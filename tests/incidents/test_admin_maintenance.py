@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents import clockwork
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import schedule_maintenance
+from incidents.maintenance.series import repeat_maintenance
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
-from incidents.series import repeat_maintenance
-from incidents.services import post_update
 from tests.incidents.filled import address, counts, filled, room
 
 SCHEDULE = reverse("admin:incidents_incident_schedule")

@@ -15,10 +15,10 @@ from django.utils import timezone
 from incidents import catalogue, checking, metrics, templates
 from incidents.authorship import authored_by
 from incidents.errors import MissingAuthor
+from incidents.incidents import correct_update, post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.maintenance import (
-    schedule_maintenance,
-)
+from incidents.maintenance.plans import schedule_maintenance
+from incidents.maintenance.series import repeat_maintenance
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -38,12 +38,7 @@ from incidents.permissions import Scope
 from incidents.planned import plan_update
 from incidents.postmortems import checks, measures, reviewing, writing
 from incidents.roles import take_role
-from incidents.series import repeat_maintenance
-from incidents.services import (
-    correct_update,
-    post_update,
-)
-from status import roster, subscriptions
+from status.subscriptions import csv_files, subscribers
 from tests.incidents.test_services import everything
 from tests.reports import publish_report
 
@@ -106,8 +101,8 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     with authored_by(admin):
         UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
-    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
-    roster.import_csv(page, content="bob@example.com", author=admin)
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
+    csv_files.import_csv(page, content="bob@example.com", author=admin)
     metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     catalogue.save(EmbedConfig(page=page), author=admin)
     templates.save_template(IncidentTemplate(page=page, name="Slow", body="b"), components=[component], author=admin)

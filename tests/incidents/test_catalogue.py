@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from incidents import catalogue
 from incidents.errors import InvalidInput
+from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, OutboxEvent, Page, User
-from incidents.services import post_update
 
 MakeComponent = Callable[..., Component]
 UP, SLOW, MAJOR = ComponentStatus.OPERATIONAL, ComponentStatus.DEGRADED_PERFORMANCE, ComponentStatus.MAJOR_OUTAGE

@@ -11,13 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from incidents import catalogue, checking, replay
+from incidents import catalogue, checking
 from incidents.errors import Forbidden, InvalidInput, InvalidTransition
+from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
-from incidents.services import declare_incident, edit_incident, post_update
+from portal.embedded import replay
 from tests.incidents.filled import address, filled
 from tests.reports import reader
 

@@ -11,10 +11,11 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from incidents import clockwork
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import delete_incident, post_update, publish_incident, withdraw_update
 from incidents.lifecycle import IncidentStatus, Visibility
-from incidents.maintenance import (
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import (
     cancel_maintenance,
     extend_maintenance,
     move_maintenance,
@@ -22,7 +23,6 @@ from incidents.maintenance import (
     schedule_maintenance,
 )
 from incidents.models import Component, Incident, MaintenanceReminder, OutboxEvent, Page, User
-from incidents.services import delete_incident, post_update, publish_incident, withdraw_update
 from tests.incidents.test_services import refused
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

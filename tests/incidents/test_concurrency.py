@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 
 from incidents import catalogue
 from incidents.errors import Conflict, InvalidTransition
-from incidents.forms.incident import DeclareForm
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import (
     Component,
@@ -29,7 +29,7 @@ from incidents.models import (
 )
 from incidents.postmortems import publishing, writing
 from incidents.roles import take_role
-from incidents.services import declare_incident, post_update
+from portal.console.forms.incident import DeclareForm
 from tests.reports import approved
 
 MakeComponent = Callable[..., Component]

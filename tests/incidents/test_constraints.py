@@ -13,8 +13,10 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from incidents import catalogue, checking, metrics, templates, timeline
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
+from incidents.maintenance.series import repeat_maintenance
 from incidents.models import (
     Component,
     ComponentListing,
@@ -32,8 +34,6 @@ from incidents.models import (
 from incidents.planned import plan_update
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import take_role
-from incidents.series import repeat_maintenance
-from incidents.services import declare_incident, post_update
 from tests.reports import approved, publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

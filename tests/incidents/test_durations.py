@@ -11,12 +11,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from incidents import durations, replay
+from incidents import durations
 from incidents.durations import Measure
+from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import Component, Incident, Page, User
-from incidents.services import declare_incident, edit_incident, post_update
-from incidents.templatetags.lengths import length_words
+from portal.embedded import replay
+from portal.templatetags.lengths import length_words
 from tests.reports import publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

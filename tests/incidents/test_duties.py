@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 
 from incidents import catalogue
 from incidents.duties import duties
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.postmortems.measures import add_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
-from incidents.services import declare_incident, post_update
-from status import nudges
+from status.delivery import nudges
 from status.models import Nudge
 
 FRIDAY = date(2026, 3, 13)

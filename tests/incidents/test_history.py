@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from incidents import catalogue, timeline
-from incidents.admin import history
+from incidents.history import changes as history
+from incidents.incidents import correct_update, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, TimelineEntry, User
-from incidents.services import correct_update, edit_incident, post_update
 from tests.reports import publish_report
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 import time_machine
 
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.services import post_update
 from tests.incidents.test_services import everything, refused
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

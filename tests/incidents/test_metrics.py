@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from incidents import metrics
 from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricPoint, Page, User
-from status import files, publication, relay
+from status import relay
+from status.publication import files, publishing
 from tests.incidents.filled import filled
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_what_is_no_measurement_is_refused_and_nothing_is_kept(
 
 def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, author: User) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        publication.publish(page)
+        publishing.publish(page)
         index = (files.folder(page.public_id) / "index.html").read_text()
         assert f'src="/metrics/{metric.public_id}.svg"' in index
         assert "No data yet." in drawn(metric)
@@ -70,19 +71,19 @@ def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, 
         assert "Mar 10, 13:00</text>" in drawn(metric), "in the page's zone"
         assert relay.draw() == 0
         assert (files.folder(page.public_id) / "index.html").read_text() == index
-        assert publication.differences(page) == []
+        assert publishing.differences(page) == []
         clock.shift(60)
         metrics.clear_points(metric, author=User.objects.get(username="ada"))
         assert relay.draw() == 1
         assert "No data yet." in drawn(metric)
         metrics.delete_metric(metric, author=User.objects.get(username="ada"))
-        publication.publish(page)
+        publishing.publish(page)
         assert not (files.folder(page.public_id) / f"metrics/{metric.public_id}.svg").exists()
 
 
 def test_a_silence_is_a_gap_in_the_chart(page: Page, metric: Metric, author: User) -> None:
     with time_machine.travel(NOON, tick=False):
-        publication.publish(page)
+        publishing.publish(page)
         points = {NOON - back * MINUTE: 5 for back in (0, 5, 10, 60, 65, 70)}
         metrics.add_points({metric: points}, author=author)
         relay.draw()
@@ -102,7 +103,7 @@ def test_drawing_costs_the_same_whatever_the_page_has_and_had(
         return len(captured)
 
     with time_machine.travel(NOON):
-        publication.publish(page)
+        publishing.publish(page)
     few = queries(NOON)
     with time_machine.travel(NOON):
         metrics.add_points({metric: {NOON - back * MINUTE: 1 for back in range(1440)}}, author=author)

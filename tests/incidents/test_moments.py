@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.errors import InvalidInput
-from incidents.forms.moments import Moment, parse
+from portal.console.forms.moments import Moment, parse
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = datetime(2023, 1, 17, 16, 45, 30, tzinfo=UTC)  # 17:45:30 in Rome

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from incidents.errors import InvalidInput
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import (
     ApiKey,
@@ -15,9 +16,6 @@ from incidents.models import (
 )
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Scope, Verb, allows, install_roles
-from incidents.services import (
-    post_update,
-)
 from tests.incidents.test_services import everything
 
 

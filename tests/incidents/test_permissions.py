@@ -12,17 +12,36 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from incidents import catalogue, checking, clockwork, metrics, promises, templates, timeline
+from incidents import (
+    catalogue,
+    checking,
+    metrics,
+    promises,
+    templates,
+    timeline,
+)
 from incidents.authorship import authored_by
 from incidents.errors import Forbidden, MissingAuthor
+from incidents.incidents import (
+    backfill_incident,
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+    withdraw_update,
+)
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.maintenance import (
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import (
     cancel_maintenance,
     extend_maintenance,
     move_maintenance,
     plan_maintenance,
     schedule_maintenance,
 )
+from incidents.maintenance.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.models import (
     ActionItem,
     Component,
@@ -42,19 +61,9 @@ from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from incidents.series import cancel_following, make_ahead, move_following, repeat_maintenance
-from incidents.services import (
-    backfill_incident,
-    correct_update,
-    declare_incident,
-    delete_incident,
-    edit_incident,
-    post_update,
-    publish_incident,
-    withdraw_update,
-)
-from status import enrolling, posting, roster, signups, staff, subscriptions
+from status.delivery import posting, staff_channels
 from status.models import Delivery, Recipient
+from status.subscriptions import csv_files, enrolling, signups, subscribers
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
@@ -190,14 +199,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    subscriptions.subscribe(page, address="ann@example.com", author=admin)
+    subscribers.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
-    channel = staff.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
+    channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
-    program = subscriptions.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
+    program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
-    asked = enrolling.invite(page, address="dora@example.com", choices=subscriptions.Choices(), author=admin)
+    asked = enrolling.invite(page, address="dora@example.com", choices=subscribers.Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
@@ -258,39 +267,41 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: remove_second_factor(author, reason="Lost.", author=by): Verb.MANAGE_STAFF,
         lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.choose(recipient, subscriptions.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff.add_channel(page, channel=STAFF, address="c@acme.example", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff.send_test(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff.reseal_channels(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.choose(recipient, subscribers.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.add_channel(
+            page, channel=STAFF, address="c@acme.example", author=by
+        ): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.send_test(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.remove_channel(channel, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.reseal_channels(author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.invite(
-            page, address="carl@example.com", choices=subscriptions.Choices(), author=by
+            page, address="carl@example.com", choices=subscribers.Choices(), author=by
         ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.ask_again(asked, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.ask_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.unsubscribe_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.release_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: enrolling.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.add_webhook(
+        lambda by: subscribers.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.add_webhook(
             page, url="https://eve.example.com", contact="eve@example.com", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscriptions.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: roster.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: csv_files.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 
 

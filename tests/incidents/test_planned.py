@@ -14,9 +14,9 @@ from django.urls import reverse
 
 from incidents import planned
 from incidents.errors import Conflict, DomainError
+from incidents.incidents import delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, PlannedUpdate, User
-from incidents.services import delete_incident, post_update
 from tests.incidents.filled import filled, room
 from tests.incidents.test_concurrency import together
 

@@ -13,13 +13,14 @@ from django.urls import reverse
 from incidents import checking
 from incidents.authorship import authored_by
 from incidents.errors import Conflict, DomainError, Forbidden, InvalidInput, InvalidTransition
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import ActionItem, Component, Incident, Page, Postmortem, PostmortemRevision, User
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.postmortems.headings import Template, split
-from incidents.replay import POSTMORTEM, replay_seed
-from incidents.services import declare_incident, post_update
-from status import files, relay
+from portal.embedded.replay import POSTMORTEM, replay_seed
+from status import relay
+from status.publication import files
 from tests.incidents.filled import room
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report, reader

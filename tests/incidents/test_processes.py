@@ -23,10 +23,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, Page, User
-from incidents.services import declare_incident, post_update
-from status import files, publication, relay
+from status import relay
+from status.publication import files, publishing
 from tests.incidents.test_concurrency import assert_told_in_one_chain, together
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +101,7 @@ def test_what_four_processes_posted_while_the_relay_ran_is_published_whole(
     assert [poster.wait() for poster in posters] == [0] * 4
 
     relay.relay()
-    assert publication.differences(page) == []
+    assert publishing.differences(page) == []
     assert not OutboxEvent.objects.unpublished().exists()
     assert IncidentUpdate.objects.count() == len(set(IncidentUpdate.objects.values_list("body", flat=True))) == 200
     for component in components:
@@ -129,7 +130,7 @@ def publish_and_stop(public_id: str, moment: str) -> None:
 
     sys.addaudithook(audit)
     with connection.execute_wrapper(query):
-        publication.publish(Page.objects.get(public_id=public_id), rebuild=True)
+        publishing.publish(Page.objects.get(public_id=public_id), rebuild=True)
 
 
 @pytest.mark.parametrize("moment", ["read", "write"])
@@ -153,7 +154,7 @@ def test_a_writer_that_was_paused_never_leaves_older_bytes(
     assert child.wait() == 0
     relay.relay()
     assert "What came later." in published(page, "index.html")
-    assert publication.differences(page) == []
+    assert publishing.differences(page) == []
 
 
 def post_and_die(key: int, body: str, step: int) -> None:
@@ -196,10 +197,10 @@ def test_what_a_killed_publisher_left_is_whole_and_the_relay_completes_it(
         for path in files.tracked(root):
             assert_whole(root / path)
             assert_whole(root / f"{path}.gz")
-        assert publication.is_due(page)
+        assert publishing.is_due(page)
         relay.relay()
         assert body in published(page, "index.html")
-        assert publication.differences(page) == []
+        assert publishing.differences(page) == []
 
 
 def test_a_reader_never_sees_half_a_file(page: Page, incident: Incident, author: User) -> None:
@@ -230,7 +231,7 @@ def test_a_reader_never_sees_half_a_file(page: Page, incident: Incident, author:
         finally:
             is_over.set()
         assert all(reader.result() > len(watched) for reader in readers)
-    assert publication.differences(page) == []
+    assert publishing.differences(page) == []
 
 
 def test_two_that_replace_one_file_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:

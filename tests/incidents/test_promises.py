@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from incidents import promises
 from incidents.errors import InvalidInput
+from incidents.incidents import declare_incident, post_update, withdraw_update
 from incidents.lifecycle import IncidentStatus, Severity, Visibility
 from incidents.models import Incident, IncidentUpdate, Page, UpdateCadence, User
-from incidents.services import declare_incident, post_update, withdraw_update
 from tests.incidents.filled import filled, room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

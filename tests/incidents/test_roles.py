@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from incidents.admin import history
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.history import changes
 from incidents.models import Incident, IncidentRole, User
 from incidents.roles import hand_over, take_role
 from tests.incidents.filled import filled, room
@@ -29,7 +29,7 @@ def test_a_role_is_taken_over_and_the_record_keeps_who_had_it(incident: Incident
     assert (first.renounced_at, first.handover_note) == (second.assumed_at, "Pool is drained.")
     take_role(incident, role=Role.SCRIBE, author=admin)
     assert holders(incident) == {"commander": "ada", "scribe": "ada"}
-    told = [(entry.what, str(entry.author)) for entry in history.of_incident(incident) if "Commander" in entry.what]
+    told = [(entry.what, str(entry.author)) for entry in changes.of_incident(incident) if "Commander" in entry.what]
     assert told[-3:] == [
         ("Commander: taken by ada", "ada"),
         ("Commander: given up by grace", "ada"),

@@ -13,11 +13,11 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from incidents import seals
+from incidents.history import seals
+from incidents.incidents import edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import ComponentStatusChange, Incident, Page, Seal, User
-from incidents.services import edit_incident, post_update
-from status import subscriptions
+from status.subscriptions import subscribers
 
 LATER = timedelta(minutes=11)
 
@@ -134,10 +134,10 @@ def test_of_two_clocks_one_seals(sealed: Incident) -> None:
 
 
 def test_forgetting_a_subscriber_breaks_no_seal(page: Page, admin: User) -> None:
-    subscriptions.add_by_staff(page, address="reader@example.com", author=admin)
+    subscribers.add_by_staff(page, address="reader@example.com", author=admin)
     with time_machine.travel(timezone.now() + LATER):
         seals.seal()
-    subscriptions.forget("reader@example.com", author=admin)
+    subscribers.forget("reader@example.com", author=admin)
     assert list(seals.verify()) == []
 
 

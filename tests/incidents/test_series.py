@@ -12,13 +12,20 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents import clockwork, recurrence
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import edit_incident, post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.maintenance import cancel_maintenance, move_maintenance, plan_maintenance, schedule_maintenance
+from incidents.maintenance import clockwork, recurrence
+from incidents.maintenance.plans import cancel_maintenance, move_maintenance, plan_maintenance, schedule_maintenance
+from incidents.maintenance.series import (
+    AHEAD,
+    cancel_following,
+    make_ahead,
+    move_following,
+    repeat_maintenance,
+    upcoming,
+)
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, OutboxEvent, Page, User
-from incidents.series import AHEAD, cancel_following, make_ahead, move_following, repeat_maintenance, upcoming
-from incidents.services import edit_incident, post_update
 from tests.incidents.test_services import refused
 
 ROME = ZoneInfo("Europe/Rome")

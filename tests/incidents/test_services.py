@@ -13,9 +13,7 @@ from django.utils import timezone
 
 from incidents import timeline
 from incidents.errors import Conflict, DomainError, InvalidInput, InvalidTransition
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
-from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
-from incidents.services import (
+from incidents.incidents import (
     correct_update,
     declare_incident,
     delete_incident,
@@ -24,6 +22,8 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
 from tests.incidents.conftest import NOON
 
 MakeComponent = Callable[..., Component]

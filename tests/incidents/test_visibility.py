@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from incidents.errors import InvalidInput
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
-from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.services import (
+from incidents.incidents import (
     correct_update,
     declare_incident,
     delete_incident,
@@ -19,6 +17,8 @@ from incidents.services import (
     post_update,
     publish_incident,
 )
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
+from incidents.models import Component, Incident, OutboxEvent, Page, User
 from tests.incidents.conftest import NOON
 from tests.reports import publish_report
 

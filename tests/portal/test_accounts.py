@@ -19,8 +19,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from incidents.admin import history
 from incidents.errors import Forbidden, InvalidInput
+from incidents.history import changes
 from incidents.models import Incident, Page, Submission, User
 from incidents.people import remove_second_factor, save_staff, service_user, sweep
 from tests.identity import CLIENT, Provider, identity_provider
@@ -149,7 +149,7 @@ def test_signing_in_and_changing_a_password_are_in_the_history_and_the_password_
     assert newest.history_user == author
     assert newest.history_change_reason == "Password set"
     assert not hasattr(newest, "password")
-    assert any(change.name == "Last login" for entry in history.of_row(author) for change in entry.changes)
+    assert any(change.name == "Last login" for entry in changes.of_row(author) for change in entry.changes)
 
 
 def test_what_is_sent_after_the_session_ended_comes_back_to_be_sent_again(author: User, page: Page) -> None:

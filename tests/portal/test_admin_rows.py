@@ -15,15 +15,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from incidents import catalogue, people
-from incidents.demo import load_demo
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ComponentListing, Incident, IncidentTemplate, Page, User
 from incidents.models.base import new_public_id
 from incidents.permissions import Scope
-from incidents.replay import replay_seed
 from incidents.templates import save_template
-from status import subscriptions
+from portal.embedded.demo_data import load_demo
+from portal.embedded.replay import replay_seed
 from status.models import Delivery
+from status.subscriptions import subscribers
 
 number = count()
 
@@ -49,7 +49,7 @@ def one_of_each(staff: Client, other_page: Page, admin: User) -> None:
     catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
     save_template(IncidentTemplate(name="Known", body="We know why."), author=admin)
     people.create_key("robot", scopes=[Scope.READ], author=admin)
-    recipient = subscriptions.add_by_staff(page, address="reader@example.com", author=admin)
+    recipient = subscribers.add_by_staff(page, address="reader@example.com", author=admin)
     event = Incident.objects.filter(status=IncidentStatus.RESOLVED)[0].events.all()[0]
     Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now())
 

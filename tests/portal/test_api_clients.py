@@ -16,10 +16,10 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, MaintenancePlan, Page, User
-from incidents.services import declare_incident, post_update
-from status import publication
+from status.publication import publishing
 from tests.services import CHROMIUM, CLIENTS
 
 SCRIPTS = Path(__file__).parents[1] / "clients"
@@ -52,7 +52,7 @@ def trouble(page: Page, component: Component, author: User) -> Incident:
         components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
         author=author,
     )
-    publication.publish(page)
+    publishing.publish(page)
     return incident
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from pytest_django import DjangoAssertNumQueries
 
-from incidents import catalogue, services
+from incidents import catalogue, incidents
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
 from tests.reports import publish_report
@@ -382,8 +382,8 @@ def test_a_refused_update_takes_the_new_name_back_with_it(call: Call, opened: An
 def test_what_is_internal_is_out_of_reach(
     call: Call, page: Page, author: User, make_component: Callable[..., Component]
 ) -> None:
-    hidden = services.declare_incident(page, title="Secret", author=author, visibility=Visibility.INTERNAL)
-    services.post_update(hidden, status=IncidentStatus.INVESTIGATING, body="Internal.", author=author)
+    hidden = incidents.declare_incident(page, title="Secret", author=author, visibility=Visibility.INTERNAL)
+    incidents.post_update(hidden, status=IncidentStatus.INVESTIGATING, body="Internal.", author=author)
     secret = make_component("Secret component", visibility=Visibility.INTERNAL)
     assert call("GET", "incidents").json() == []
     assert call("GET", "components").json() == []

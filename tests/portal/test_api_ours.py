@@ -9,8 +9,9 @@ import pytest
 
 from incidents import catalogue
 from incidents.models import MaintenancePlan, OutboxEvent, Page, User
-from status import notifications, subscriptions
+from status.delivery import owing
 from status.models import Delivery
+from status.subscriptions import subscribers
 
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00Z", "scheduled_until": "2030-01-10T22:00:00Z"}
@@ -181,10 +182,10 @@ def test_a_timeline_entry_that_contradicts_itself_is_refused(call: Call, over: s
 def test_it_says_who_was_told_of_an_update_and_what_became_of_it(
     call: Call, root: Call, page: Page, admin: User
 ) -> None:
-    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     opened = call("POST", "incidents", {"incident": {"name": "Slow"}}).json()
     for event in OutboxEvent.objects.unowed():
-        notifications.owe(event)
+        owing.owe(event)
     path = f"incidents/{opened['id']}/incident_updates/{opened['incident_updates'][0]['id']}/deliveries"
     (row,) = root("GET", path).json()["results"]
     assert (row["channel"], row["state"], row["id"]) == ("email", "due", Delivery.objects.get().pk)

@@ -26,11 +26,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from incidents import catalogue, metrics, templates
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, ComponentGroup, IncidentTemplate, Metric, Page, User
-from incidents.services import declare_incident, post_update
-from status import enrolling, subscriptions
+from status.subscriptions import enrolling, subscribers
 from tests.reports import approved, publish_report
 
 
@@ -86,7 +86,7 @@ def ids(page: Page, component: Component, author: User, admin: User) -> dict[str
     schedule_maintenance(
         page, title="Disks", body="New.", scheduled_for=start, scheduled_until=start + timedelta(hours=1), author=author
     )
-    recipient = subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    recipient = subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Latency"), author=admin)
     templates.save_template(IncidentTemplate(page=page, name="n", title="t", body="b"), author=admin)
     return {
@@ -106,7 +106,7 @@ def instead(ids: dict[str, str], page: Page, author: User, admin: User) -> dict[
     """What some operations need instead, by the beginning of their path."""
     opened = declare_incident(page, title="Slow", author=author)
     post_update(opened, status=IncidentStatus.IDENTIFIED, body="Slow.", author=author)
-    asked = subscriptions.Choices(everything=False, incidents=[opened])
+    asked = subscribers.Choices(everything=False, incidents=[opened])
     unsure = enrolling.invite(page, address="bob@example.com", choices=asked, author=admin)
     resolved = declare_incident(page, title="Slower", author=author)
     post_update(resolved, status=IncidentStatus.RESOLVED, body="Over.", author=author)

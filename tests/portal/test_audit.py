@@ -12,12 +12,12 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from incidents import catalogue, timeline
+from incidents.incidents import correct_update, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import Component, Incident, Page, User
-from incidents.services import correct_update, edit_incident, post_update
-from portal.console import trail
-from status import subscriptions
+from portal.console.audit import log
 from status.models import Delivery
+from status.subscriptions import subscribers
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_it_can_be_narrowed_by_author_kind_and_time(client: Client, told: Incide
 def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, told: Incident, admin: User) -> None:
     for number in range(60):
         edit_incident(told, author=admin, title=f"Errors {number}")
-    everything = [entry.place for entry in trail.every(trail.Wanted())]
-    first = trail.page(trail.Wanted())
-    second = trail.page(trail.Wanted(), first[-1].place)
+    everything = [entry.place for entry in log.every(log.Wanted())]
+    first = log.page(log.Wanted())
+    second = log.page(log.Wanted(), first[-1].place)
     assert [entry.place for entry in [*first, *second]] == everything
     client.force_login(admin)
     page = client.get(reverse("audit")).text
@@ -107,7 +107,7 @@ def test_its_cost_does_not_grow_with_the_history(
 ) -> None:
     def cost() -> int:
         with django_assert_max_num_queries(200) as queries:
-            trail.page(trail.Wanted())
+            log.page(log.Wanted())
         return len(queries)
 
     few = cost()
@@ -122,7 +122,7 @@ def test_its_cost_does_not_grow_with_the_history(
 def test_the_complete_file_of_an_incident_has_every_version_and_every_message(
     client: Client, page: Page, told: Incident, admin: User
 ) -> None:
-    recipient = subscriptions.add_by_staff(page, address="reader@example.com", author=admin)
+    recipient = subscribers.add_by_staff(page, address="reader@example.com", author=admin)
     Delivery.objects.create(recipient=recipient, event=told.events.latest("id"), due_at=told.created_at)
     client.force_login(admin)
     response = client.get(reverse("incident_file", args=[told.public_id]))

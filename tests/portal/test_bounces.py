@@ -14,8 +14,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from incidents.models import Page, User
-from status import subscriptions
 from status.models import Delivery, Recipient
+from status.subscriptions import subscribers
 
 ANN, SECRET, KEY = "Ann@example.com", "postmark:correct horse battery", "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
 BASIC = "Basic " + base64.b64encode(SECRET.encode()).decode()
@@ -66,9 +66,9 @@ DELIVERY = {
 
 @pytest.fixture
 def ann(page: Page, other_page: Page, admin: User) -> Recipient:
-    subscriptions.add_by_staff(other_page, address=ANN, author=admin)
-    subscriptions.add_by_staff(page, address="bob@example.com", author=admin)
-    return subscriptions.add_by_staff(page, address=ANN, author=admin)
+    subscribers.add_by_staff(other_page, address=ANN, author=admin)
+    subscribers.add_by_staff(page, address="bob@example.com", author=admin)
+    return subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents import catalogue
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
-from incidents.services import declare_incident, post_update
-from status import publication
+from status.publication import publishing
 from tests.incidents.filled import room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ def drawing(text: str) -> str:
 def test_its_bars_are_those_of_the_public_page_and_lead_to_the_room(
     staff: Client, component: Component, down: Incident, page: Page, published: Callable[[Page, str], str]
 ) -> None:
-    publication.publish(page)
+    publishing.publish(page)
     shown = staff.get(change_page(component)).text
     ours, theirs = drawing(shown), drawing(published(page, "index.html"))
     assert ours == theirs.replace(f'"/incidents/{down.public_id}"', f'"{room(down)}"')

@@ -15,8 +15,8 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from status import files
-from status.serving import APPLICATION
+from status.publication import files
+from status.publication.serving import APPLICATION
 from tests.front import ask, front
 from tests.servers import Server, free_port
 

@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from incidents import people
+from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ApiKey, Component, Incident, Page, User
 from incidents.permissions import ROLES, STAFF_ROLES, Scope, Verb
-from incidents.services import post_update
 from tests.incidents.filled import counts
 
 # Each action with the right that it takes, and the doors to it: the address, and what is sent there.

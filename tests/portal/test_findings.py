@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Postmortem, User
 from incidents.postmortems import reviewing, writing
-from incidents.services import post_update
 from tests.incidents.filled import filled
 from tests.reports import reader
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents.models import Clock, Page, User
-from status import publication
+from status.publication import publishing
 
 
 def test_healthz_asks_no_database(client: Client) -> None:
@@ -44,7 +44,7 @@ def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -
     ninety = pytest.approx(90, abs=5)
     others = {"database": "ok", "clock_age": 0.0, "oldest_due": None, "redis": "ok"}
     assert look(later=90) == {"heartbeat_age": None, "oldest_unpublished": ninety, **others}
-    publication.publish(page)
+    publishing.publish(page)
     assert look(later=90) == {"heartbeat_age": ninety, "oldest_unpublished": None, **others}
 
 

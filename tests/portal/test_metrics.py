@@ -12,11 +12,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
-from incidents.services import post_update
 from status import relay
-from status.subscriptions import add_by_staff
+from status.subscriptions.subscribers import add_by_staff
 
 TOKEN = "only-the-tests-know-this"
 

@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents import catalogue
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from incidents.services import declare_incident, post_update
 
 MakeUser = Callable[[str, str], User]
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Page, User
-from status import files, publication
+from status.publication import files, publishing
 from tests.incidents.filled import filled
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
@@ -56,7 +56,7 @@ def test_colour_logo_and_words_are_on_the_published_page(
     assert f'src="/{image}"' in index
     assert "Shops &amp; &lt;tills&gt;." in index
     page.refresh_from_db()
-    assert publication.differences(page) == []
+    assert publishing.differences(page) == []
 
     change(administrator, page, brand_colour="", without_logo="on")
     index = published(page)["index.html"].decode()  # the files stay for those who have an older page open

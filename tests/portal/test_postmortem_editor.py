@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents import timeline
+from incidents.incidents import declare_incident
 from incidents.models import Incident, Postmortem, PostmortemSection, TimelineEntry, User
 from incidents.postmortems import measures, writing
-from incidents.services import declare_incident
 
 HTMX = {"HX-Request": "true"}
 

@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.postmortems import reviewing, writing
-from incidents.services import post_update
-from portal.console import changes
+from portal.console.postmortems import changes
 from tests.incidents.filled import filled
 from tests.reports import reader
 

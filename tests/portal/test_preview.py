@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents.authorship import authored_by
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 from incidents.models.base import new_public_id
-from incidents.services import declare_incident, post_update
 from status.models import Follow, Recipient
 from tests.incidents.filled import address, filled
 from tests.incidents.test_services import everything

@@ -15,11 +15,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents import timeline
+from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, IncidentTemplate, Page, Submission, TimelineEntry, User
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from incidents.services import declare_incident, delete_incident, edit_incident, post_update
 from incidents.templates import save_template
 from tests.incidents.filled import counts, filled, room
 from tests.reports import publish_report

@@ -15,14 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents import clockwork, timeline
+from incidents import timeline
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.maintenance import cancel_maintenance, move_maintenance, schedule_maintenance
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import cancel_maintenance, move_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, IncidentTemplate, Page, User
-from incidents.services import declare_incident, post_update
 from incidents.templates import save_template
 from status import relay
-from status.subscriptions import add_by_staff
+from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.filled import address, counts, filled, room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents import timeline
+from incidents.incidents import declare_incident, delete_incident, post_update, withdraw_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, Page, TimelineEntry, User
-from incidents.services import declare_incident, delete_incident, post_update, withdraw_update
 from tests.reports import publish_report
 
 RESOLVED = IncidentStatus.RESOLVED

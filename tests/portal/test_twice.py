@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from incidents import catalogue
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.metrics import save_metric
 from incidents.models import (
     Component,
@@ -33,7 +34,6 @@ from incidents.models import (
 from incidents.planned import plan_update
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from incidents.services import post_update
 from incidents.templates import save_template
 from tests.incidents.filled import address, counts, filled
 from tests.incidents.test_concurrency import together

@@ -10,8 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from incidents import catalogue, metrics, templates, timeline
+from incidents.incidents import correct_update, declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import (
     ActionItem,
     Component,
@@ -24,12 +25,11 @@ from incidents.models import (
     User,
 )
 from incidents.postmortems import measures
-from incidents.services import correct_update, declare_incident, post_update
 from portal.api.urls import BELOW_A_PAGE
 from portal.api.views.elsewhere import NotHere
 from portal.api.views.pages import OnePage
-from status import subscriptions
 from status.models import Delivery, Recipient
+from status.subscriptions import subscribers
 from tests.reports import publish_report
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -73,9 +73,9 @@ class World:
         return post_update(incident, status=status, body="A disk.", components=affected, author=self.author)
 
     def subscriber(self, number: int) -> Recipient:
-        choices = subscriptions.Choices(everything=False, components=[self.component], incidents=[self.incident])
+        choices = subscribers.Choices(everything=False, components=[self.component], incidents=[self.incident])
         address = f"reader{number}@example.com"
-        return subscriptions.add_by_staff(self.page, address=address, choices=choices, author=self.author)
+        return subscribers.add_by_staff(self.page, address=address, choices=choices, author=self.author)
 
     def grow(self, numbers: range) -> None:
         page, author = self.page, self.author
@@ -98,7 +98,7 @@ class World:
             metrics.save_metric(Metric(page=page, name=f"Metric {number}"), author=author)
             recipient = self.subscriber(2 * number)
             Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now())
-            subscriptions.unsubscribe(self.subscriber(2 * number + 1), author=author)
+            subscribers.unsubscribe(self.subscriber(2 * number + 1), author=author)
         points = {timezone.now() - timedelta(minutes=number): 1.0 for number in numbers}
         metrics.add_points({self.metric: points}, author=author)
 

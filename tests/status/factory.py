@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from incidents.postmortems.headings import key_of, split
-from status.snapshot import (
+from status.rendering.snapshot import (
     AffectedComponent,
     Component,
     Day,

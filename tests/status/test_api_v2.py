@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from status import api_v2
-from status.snapshot import Site
+from status.rendering import api_v2
+from status.rendering.snapshot import Site
 from tests.status import factory
 from tests.status.schema import DOCUMENTS
 

@@ -9,10 +9,11 @@ import pytest
 from incidents import catalogue
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, Page, User
-from status import badges, files
-from status.labels import TONES
-from status.look import _luminance
-from status.publication import differences, publish
+from status.publication import files
+from status.publication.publishing import differences, publish
+from status.rendering import badges
+from status.rendering.branding import _luminance
+from status.rendering.labels import TONES
 from tests.status import factory
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,12 +11,13 @@ import pytest
 import time_machine
 import vobject
 
-from incidents import clockwork
+from incidents.incidents import delete_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.maintenance import cancel_maintenance, extend_maintenance, move_maintenance, schedule_maintenance
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import cancel_maintenance, extend_maintenance, move_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from incidents.services import delete_incident, edit_incident, post_update
-from status import calendars, publication
+from status.publication import publishing
+from status.rendering import calendars
 from tests.status import factory
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -44,7 +45,7 @@ def read(page: Page, maintenance: Incident, published: Callable[[Page, str], str
     """The entry in the page's feed by each of the two readers; its own file says the same."""
 
     def parse() -> tuple[Any, Any]:
-        publication.publish(page)
+        publishing.publish(page)
         feed, own = (published(page, path) for path in ("maintenance.ics", f"incidents/{maintenance.public_id}.ics"))
         assert feed.replace("\r\n", "\n") == own.replace("\r\n", "\n")
         (event,) = ics.Calendar(feed).events
@@ -109,8 +110,8 @@ def test_what_it_was_like_is_told_by_its_actual_times(read: Read, maintenance: I
 def test_a_deleted_one_is_in_no_calendar(page: Page, read: Read, maintenance: Incident, author: User) -> None:
     read()
     delete_incident(maintenance, reason="A mistake", author=author)
-    report = publication.publish(page)
-    assert f"incidents/{maintenance.public_id}.ics" in report.removed or publication.differences(page) == []
+    report = publishing.publish(page)
+    assert f"incidents/{maintenance.public_id}.ics" in report.removed or publishing.differences(page) == []
     assert "VEVENT" not in calendars.feed(factory.site()).decode()
 
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from status import charts, snapshot
+from status.rendering import charts, snapshot
 from tests.status import factory
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

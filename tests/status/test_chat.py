@@ -19,10 +19,11 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from incidents.errors import InvalidTransition
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
-from incidents.services import post_update
-from status import addresses, chat, nudges, staff, vault
+from status import addresses, secrets
+from status.delivery import chat, nudges, staff_channels
 from status.models import Delivery, Nudge, Recipient
 from tests.incidents.filled import filled
 from tests.receiver import CERTIFICATE, INSIDE, OUTSIDE, Receiver, answering, receiving, trusting
@@ -52,7 +53,7 @@ def mattermost(receiver: Receiver) -> str:
 @pytest.fixture
 def nudged(page: Page, incident: Incident, receiver: Receiver, author: User, admin: User) -> Iterator[Delivery]:
     """A nudge that is owed to a chat."""
-    staff.add_channel(
+    staff_channels.add_channel(
         page, channel=Recipient.Channel.CHAT, address="On call (Mattermost)", secret=mattermost(receiver), author=admin
     )
     with time_machine.travel(NOON) as clock:
@@ -152,7 +153,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     call_command("rotate_channel_keys", stdout=StringIO())
     settings.CHANNEL_KEYS = [new]
     recipient.refresh_from_db()
-    assert vault.unseal(recipient.secret) == mattermost(receiver)
+    assert secrets.unseal(recipient.secret) == mattermost(receiver)
     settings.CHANNEL_KEYS = [key]
     deliver()
     assert Delivery.objects.get(recipient=recipient).reason == "locked"
@@ -176,7 +177,7 @@ def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
 def test_a_channel_is_tested_and_says_what_was_answered(
     client: Client, page: Page, receiver: Receiver, admin: User, settings: Settings
 ) -> None:
-    channel = staff.add_channel(
+    channel = staff_channels.add_channel(
         page, channel=Recipient.Channel.CHAT, address="On call", secret=mattermost(receiver), author=admin
     )
     client.force_login(admin)
@@ -193,9 +194,9 @@ def test_a_channel_is_tested_and_says_what_was_answered(
         assert "Mattermost" in " ".join(client.get(channels).text.split()).partition("Test of Mar 10, 2026")[2]
         assert "A test was sent." in {row.history_change_reason for row in channel.history.all()}
         clock.shift(timedelta(minutes=1))
-        staff.send_test(channel, author=admin)
+        staff_channels.send_test(channel, author=admin)
         clock.shift(timedelta(hours=1))
         assert deliver() == 0, "a test that comes late says nothing"
-    staff.remove_channel(channel, author=admin)
+    staff_channels.remove_channel(channel, author=admin)
     with pytest.raises(InvalidTransition, match="not active"):
-        staff.send_test(channel, author=admin)
+        staff_channels.send_test(channel, author=admin)

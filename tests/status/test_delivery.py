@@ -14,13 +14,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents.authorship import authored_by
+from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
-from incidents.services import declare_incident, delete_incident, post_update
-from status import delivery, relay
-from status.delivery import BY_MAIL, LEASE, Outcome, State
+from status import relay
+from status.delivery import engine
+from status.delivery.engine import BY_MAIL, LEASE, Outcome, State
 from status.models import Delivery, Recipient
-from status.subscriptions import add_by_staff, subscribe, subscriber, unsubscribe
+from status.subscriptions.subscribers import add_by_staff, subscribe, subscriber, unsubscribe
 from tests.servers import free_port
 from tests.sink import Sink, mail_server
 
@@ -70,8 +71,8 @@ def subjects(sink: Sink, address: str) -> list[str]:
 
 def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
-    assert delivery.deliver_mail() == 5
-    assert delivery.deliver_mail() == 0
+    assert engine.deliver_mail() == 5
+    assert engine.deliver_mail() == 0
     assert sorted(mail.recipient for mail in sink.received) == [reader.address for reader in readers]
     assert set(sink.ids().values()) == {1}
     row = Delivery.objects.filter(recipient=readers[0]).get()
@@ -85,26 +86,26 @@ def test_nothing_goes_out_before_it_is_due(
 ) -> None:
     settings.NOTIFY_HOLD = 30
     tell("investigating")
-    assert delivery.deliver_mail() == 0
+    assert engine.deliver_mail() == 0
     assert sink.sessions == 0
 
 
 def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
-    held = delivery.claim(BY_MAIL, 3)  # a worker has these and is slow
+    held = engine.claim(BY_MAIL, 3)  # a worker has these and is slow
     tell("identified")
-    delivery.deliver_mail()
+    engine.deliver_mail()
     assert [subjects(sink, row.address) for row in held] == [[], [], []]
-    delivery.release(held, "")
-    assert delivery.deliver_mail() == 3  # and with them gone, the next ones
-    delivery.deliver_mail()
+    engine.release(held, "")
+    assert engine.deliver_mail() == 3  # and with them gone, the next ones
+    engine.deliver_mail()
     for row in held:
         assert subjects(sink, row.address) == ["[Acme] Investigating: Errors", "[Acme] Identified: Errors"]
 
 
 def test_two_workers_never_have_the_same_delivery(readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
-    first, second = delivery.claim(BY_MAIL, 3), delivery.claim(BY_MAIL, 3)
+    first, second = engine.claim(BY_MAIL, 3), engine.claim(BY_MAIL, 3)
     assert (len(first), len(second)) == (3, 2)
     assert not {row.pk for row in first} & {row.pk for row in second}
 
@@ -113,20 +114,20 @@ def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
     sink: Sink, readers: list[Recipient], tell: Tell
 ) -> None:
     tell("investigating")
-    delivery.deliver_mail()
+    engine.deliver_mail()
     before = sink.ids()
     # As if it had been killed between the server's yes and the record.
     Delivery.objects.update(state=State.DUE, due_at=timezone.now() + LEASE, finished_at=None, attempts=1)
-    assert delivery.deliver_mail() == 0
+    assert engine.deliver_mail() == 0
     Delivery.objects.update(due_at=timezone.now())
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
     assert sink.ids() == before + before
 
 
 def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     sink.answers["RCPT TO:<reader-2@"] = "550 5.1.1 <reader-2@example.com>: no such user"
     tell("investigating")
-    assert delivery.deliver_mail() == 4
+    assert engine.deliver_mail() == 4
     bad = readers[2]
     bad.refresh_from_db()
     row = Delivery.objects.get(recipient=bad)
@@ -139,7 +140,7 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: li
 def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
     tell("investigating")
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
     assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
 
 
@@ -148,7 +149,7 @@ def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
 ) -> None:
     sink.answers["RCPT"] = "554 5.7.1 relay access denied"
     tell("investigating")
-    delivery.deliver_mail()
+    engine.deliver_mail()
     assert set(Recipient.objects.values_list("state", flat=True)) == {Recipient.State.ACTIVE}
     assert states() == {(State.DUE, "")}
 
@@ -158,7 +159,7 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
 ) -> None:
     sink.answers["RCPT TO:<reader-1@"] = "451 4.7.1 greylisted"
     tell("investigating")
-    assert delivery.deliver_mail() == 4
+    assert engine.deliver_mail() == 4
     waits = []
     rows = Delivery.objects.filter(recipient=readers[1])
     for _try in range(60):
@@ -169,7 +170,7 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
         wait = row.due_at - timezone.now()
         waits.append(round(wait.total_seconds() / 60))
         rows.update(due_at=row.due_at - wait, created_at=row.created_at - wait)  # time goes by
-        delivery.deliver_mail()
+        engine.deliver_mail()
     assert waits[:7] == [1, 2, 5, 15, 30, 60, 60]
     assert sum(waits) < 24 * 60 <= sum(waits) + 60
     assert (row.reason, row.answer) == ("given_up", "451 4.7.1 greylisted")
@@ -183,10 +184,10 @@ def test_a_server_that_is_down_costs_no_attempt_and_no_time(
     settings.EMAIL_PORT = free_port()
     tell("investigating")
     for _tick in range(4):
-        assert delivery.deliver_mail() == 0
+        assert engine.deliver_mail() == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
     settings.EMAIL_PORT = sink.port
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
 
 
 def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
@@ -195,7 +196,7 @@ def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
     settings.EMAIL_PORT = free_port()
     tell("investigating")
     Delivery.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    delivery.deliver_mail()
+    engine.deliver_mail()
     assert states() == {(State.FAILED, "given_up")}
     assert "refused" in Delivery.objects.all()[0].answer
 
@@ -203,7 +204,7 @@ def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
 def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
     unsubscribe(readers[0], author=subscriber())
-    assert delivery.deliver_mail() == 4
+    assert engine.deliver_mail() == 4
     assert subjects(sink, readers[0].address) == []
 
 
@@ -212,7 +213,7 @@ def test_what_was_taken_off_the_page_is_not_sent(
 ) -> None:
     tell("investigating")
     delete_incident(incident, author=author, reason="a test")
-    assert delivery.deliver_mail() == 0
+    assert engine.deliver_mail() == 0
     assert states() == {(State.CANCELLED, "withdrawn")}
     assert sink.sessions == 0
 
@@ -223,7 +224,7 @@ def test_incident_mail_goes_before_everything_else(
     settings.SMTP_CONNECTIONS = 1
     subscribe(page, address="new@example.com", author=subscriber())
     tell("investigating")
-    assert delivery.deliver_mail() == 6
+    assert engine.deliver_mail() == 6
     assert sink.received[-1].recipient == "new@example.com"
     assert sink.received[-1].message["Subject"] == "[Acme] Please confirm your subscription"
 
@@ -233,7 +234,7 @@ def test_an_address_that_is_none_is_refused_without_a_word_to_the_server(
 ) -> None:
     Recipient.objects.filter(pk=readers[0].pk).update(address="a@example.com>\r\nRCPT TO:<b@example.com")
     tell("investigating")
-    assert delivery.deliver_mail() == 4
+    assert engine.deliver_mail() == 4
     assert Delivery.objects.get(recipient=readers[0]).reason == "refused"
     assert not any("b@example.com" in command for command in sink.commands)
 
@@ -250,7 +251,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     with authored_by(admin):
         hook.save()
     row = Delivery.objects.create(recipient=hook, purpose=Delivery.Purpose.WARNING, due_at=timezone.now())
-    assert delivery.deliver_mail() == 1
+    assert engine.deliver_mail() == 1
     (mail,) = sink.received
     assert (mail.recipient, mail.message["To"]) == ("owner@example.com", "owner@example.com")
     assert mail.message["Subject"] == "[Acme] Your webhook does not answer"
@@ -258,7 +259,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
 
     sink.answers["RCPT"] = "550 5.1.1 no such user"
     Delivery.objects.filter(pk=row.pk).update(state=State.DUE, finished_at=None)
-    delivery.deliver_mail()
+    engine.deliver_mail()
     hook.refresh_from_db()
     assert hook.state == Recipient.State.ACTIVE  # the mailbox is gone, the webhook is not
 
@@ -267,18 +268,18 @@ def test_the_rate_is_kept(sink: Sink, readers: list[Recipient], tell: Tell, sett
     settings.SMTP_RATE = 10
     tell("investigating")
     began_at = timezone.now()
-    delivery.deliver_mail()
+    engine.deliver_mail()
     assert timezone.now() - began_at > timedelta(seconds=0.38)  # five messages, four pauses
 
 
 def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
-    first, second = (row.pk for row in delivery.claim(BY_MAIL, 2))
+    first, second = (row.pk for row in engine.claim(BY_MAIL, 2))
     Delivery.objects.filter(pk__in=[first, second]).update(
         state=State.CANCELLED, reason="undone", finished_at=timezone.now()
     )
     later = timezone.now() + timedelta(minutes=1)
-    delivery.record({first: Outcome(State.SENT, answer="250 ok"), second: Outcome(State.DUE, due_at=later)})
+    engine.record({first: Outcome(State.SENT, answer="250 ok"), second: Outcome(State.DUE, due_at=later)})
     rows = {row.pk: (row.state, row.reason, row.answer) for row in Delivery.objects.filter(pk__in=[first, second])}
     assert rows == {first: (State.SENT, "", "250 ok"), second: (State.CANCELLED, "undone", "")}
 
@@ -289,7 +290,7 @@ def test_other_backends_are_handed_the_same_mail(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     tell("investigating")
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
     (file,) = (tmp_path / "mail").iterdir()
     content = file.read_text()
     assert content.count("List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 5
@@ -302,9 +303,9 @@ def test_a_full_disk_costs_no_attempt(readers: list[Recipient], tell: Tell, sett
     tell("investigating")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filebased.EmailBackend, "_get_filename", lambda backend: "/dev/full")
-        assert delivery.deliver_mail() == 0
+        assert engine.deliver_mail() == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
 
 
 def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
@@ -316,7 +317,7 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
     add_by_staff(other_page, address="ann@example.com", author=admin)
     post_update(elsewhere, status=IncidentStatus.INVESTIGATING, body="News.", author=admin)
     relay.owe()
-    assert delivery.deliver_mail() == 1
+    assert engine.deliver_mail() == 1
     assert [mail.recipient for mail in sink.received] == ["ann@example.com"]
     row = Delivery.objects.filter(recipient=readers[0]).get()
     assert (row.state, row.attempts, row.claimed_at) == (State.DUE, 1, None)
@@ -324,7 +325,7 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
     assert row.due_at > timezone.now()
     Page.objects.filter(pk=page.pk).update(time_zone="Europe/Rome")
     Delivery.objects.due().update(due_at=timezone.now())
-    assert delivery.deliver_mail() == 5
+    assert engine.deliver_mail() == 5
 
 
 def test_a_recipient_that_the_server_does_not_stand_is_put_off(
@@ -333,7 +334,7 @@ def test_a_recipient_that_the_server_does_not_stand_is_put_off(
     settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 0.3, 1
     sink.answers["RCPT TO:<reader-0@"] = ""
     tell("investigating")
-    assert delivery.deliver_mail() == 4
+    assert engine.deliver_mail() == 4
     row = Delivery.objects.get(recipient=readers[0])
     assert (row.state, row.attempts, row.answer) == (State.DUE, 1, "the mail server did not answer in time")
     assert row.due_at > timezone.now()
@@ -348,7 +349,7 @@ def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(readers: li
 
     def work() -> None:
         barrier.wait(10)
-        found.append([row.pk for row in delivery.claim(BY_MAIL, 1)])
+        found.append([row.pk for row in engine.claim(BY_MAIL, 1)])
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(5)]
@@ -358,4 +359,4 @@ def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(readers: li
         thread.join()
     taken = [key for keys in found for key in keys]
     assert len(set(taken)) == len(taken)
-    assert len(taken) + len(delivery.claim(BY_MAIL, 5)) == 5
+    assert len(taken) + len(engine.claim(BY_MAIL, 5)) == 5

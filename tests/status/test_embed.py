@@ -18,8 +18,9 @@ from playwright.sync_api import Browser, expect
 from incidents import catalogue
 from incidents.models import EmbedConfig, User
 from incidents.models import Page as PageRow
-from status import documents, embed, files, snapshot
-from status.publication import differences, publish
+from status.publication import files
+from status.publication.publishing import differences, publish
+from status.rendering import documents, embed, snapshot
 from tests import browser
 from tests.status import factory
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import feedparser
 import pytest
 
-from status import feeds
-from status.snapshot import Incident, Site
+from status.rendering import feeds
+from status.rendering.snapshot import Incident, Site
 from tests.status import factory
 
 Renderer = Callable[[Site], bytes]

@@ -8,9 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from incidents import catalogue, timeline
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
-from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
-from incidents.services import (
+from incidents.incidents import (
     correct_update,
     declare_incident,
     delete_incident,
@@ -18,8 +16,11 @@ from incidents.services import (
     post_update,
     publish_incident,
 )
-from status import files, relay
-from status.publication import differences
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
+from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
+from status import relay
+from status.publication import files
+from status.publication.publishing import differences
 
 INVESTIGATING, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED
 SECRET = "planted-secret"

@@ -13,12 +13,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents import catalogue
+from incidents.incidents import correct_update, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, IncidentUpdate, OutboxEvent, Page, User
-from incidents.services import correct_update, post_update
-from status import ledger, relay, subscriptions
+from status import relay
+from status.delivery import ledger
 from status.models import Delivery, Recipient, Tally
-from status.publication import differences, publish
+from status.publication.publishing import differences, publish
+from status.subscriptions import subscribers
 
 Published = Callable[[Page, str], str]
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
@@ -36,8 +38,8 @@ def update(open_page: Page, incident: Incident, author: User, admin: User, setti
     """An update that is owed to three people and a program."""
     settings.NOTIFY_HOLD = 0
     for name in "abc":
-        subscriptions.add_by_staff(open_page, address=f"{name}@example.com", author=admin)
-    subscriptions.add_webhook(open_page, url="https://example.com/", contact="a@example.com", author=admin)
+        subscribers.add_by_staff(open_page, address=f"{name}@example.com", author=admin)
+    subscribers.add_webhook(open_page, url="https://example.com/", contact="a@example.com", author=admin)
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", author=author)
     relay.owe()
     relay.relay()
@@ -146,7 +148,7 @@ def test_settling_and_publishing_ask_as_often_with_many_recipients_as_with_few(
     few = queries()
     event = OutboxEvent.objects.get(kind="update_posted")
     for number in range(20):
-        recipient = subscriptions.add_by_staff(open_page, address=f"n{number}@example.com", author=admin)
+        recipient = subscribers.add_by_staff(open_page, address=f"n{number}@example.com", author=admin)
         Delivery.objects.create(
             recipient=recipient, event=event, state="sent", due_at=event.created_at, finished_at=event.created_at
         )

@@ -13,11 +13,11 @@ import time_machine
 from django.core.management import call_command
 from pytest_django import Settings
 
-from incidents.maintenance import cancel_maintenance, move_maintenance, schedule_maintenance
+from incidents.maintenance.plans import cancel_maintenance, move_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from status import notifications, webhooks
+from status.delivery import owing, webhooks
 from status.models import Delivery
-from status.subscriptions import add_by_staff
+from status.subscriptions.subscribers import add_by_staff
 from tests.sink import Sink, mail_server
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
         assert tick()[0] == ["[Acme] In progress: New disks"]
     reminder = Delivery.objects.get(event__kind="maintenance_reminder", state="cancelled", reason="coalesced")
     assert reminder.event
-    assert notifications.matching(reminder.event).count() == 1
+    assert owing.matching(reminder.event).count() == 1
     assert webhooks.messages_of(reminder.event) == []
 
 

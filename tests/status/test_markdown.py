@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.postmortems import instants
-from status.instants import Teller, Zones
-from status.markdown import to_html, to_v2
+from status.rendering.instants import Teller, Zones
+from status.rendering.markdown import to_html, to_v2
 
 ALLOWED = set(re.findall(r"\w+", "p br hr em strong s code pre blockquote ul ol li a table thead tbody tr th td"))
 

@@ -17,13 +17,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents import catalogue
+from incidents.incidents import correct_update, declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.services import correct_update, declare_incident, delete_incident, post_update
-from status import messages, tokens
+from status import tokens
+from status.delivery import messages
 from status.models import Delivery, Recipient
-from status.subscriptions import add_by_staff
+from status.subscriptions.subscribers import add_by_staff
 from tests.reports import publish_report
 
 AT = datetime(2023, 1, 17, 16, 20, tzinfo=UTC)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
-from incidents.services import post_update
-from status import messages, webhooks
+from status.delivery import messages, webhooks
 
 Read = Callable[[Page, str], str]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

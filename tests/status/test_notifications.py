@@ -13,13 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from incidents import catalogue
 from incidents.authorship import authored_by
 from incidents.errors import InvalidTransition
+from incidents.incidents import correct_update, declare_incident, post_update, withdraw_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.replay import replay_seed
-from incidents.services import correct_update, declare_incident, post_update, withdraw_update
-from status import messages, relay
+from portal.embedded.replay import replay_seed
+from status import relay
+from status.delivery import messages
 from status.models import Delivery, Follow, Recipient
-from status.publication import differences, publish
+from status.publication.publishing import differences, publish
 from tests.reports import publish_report
 
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED

@@ -18,12 +18,13 @@ from pytest_django import Settings
 
 from bench.tick import tick
 from incidents import planned, promises
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import Incident, IncidentRole, Page, User
 from incidents.roles import take_role
-from incidents.services import declare_incident, post_update
-from status import delivery, notifications, nudges, roster, staff
+from status.delivery import engine, nudges, owing, staff_channels
 from status.models import Delivery, Nudge, Recipient
+from status.subscriptions import csv_files
 from tests.incidents.filled import filled
 from tests.incidents.test_concurrency import together
 from tests.sink import Sink, mail_server
@@ -44,7 +45,9 @@ def sink(settings: Settings) -> Iterator[Sink]:
 
 @pytest.fixture
 def on_call(page: Page, admin: User) -> Recipient:
-    return staff.add_channel(page, channel=Recipient.Channel.STAFF, address="oncall@acme.example", author=admin)
+    return staff_channels.add_channel(
+        page, channel=Recipient.Channel.STAFF, address="oncall@acme.example", author=admin
+    )
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
         promised.move_to(NOON + minute * MINUTE)
         nudges.nudge()
         nudges.nudge()
-        delivery.deliver_mail()
+        engine.deliver_mail()
         if minute == 24:
             assert told() == []
         if minute == 25:
@@ -100,7 +103,7 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     say(incident, author, 30)
-    delivery.deliver_mail()
+    engine.deliver_mail()
     assert sink.received == []
     row = Nudge.objects.get()
     assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
@@ -175,9 +178,9 @@ def test_staff_are_no_subscribers(
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     event = incident.events.select_related("page", "incident", "update").latest("pk")
-    assert not notifications.matching(event).exists()
+    assert not owing.matching(event).exists()
     assert not Recipient.objects.active().exists()
-    assert "acme.example" not in roster.export_csv(page)
+    assert "acme.example" not in csv_files.export_csv(page)
     assert Recipient.objects.staff().count() == 2
 
 
@@ -251,8 +254,8 @@ def test_a_tick_takes_few_statements_beyond_its_transitions(page: Page, admin: U
 def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
     client: Client, on_call: Recipient, admin: User, sink: Sink
 ) -> None:
-    staff.send_test(on_call, author=admin)
-    delivery.deliver_mail()
+    staff_channels.send_test(on_call, author=admin)
+    engine.deliver_mail()
     assert [mail.message["Subject"] for mail in sink.received] == [
         "[Acme] This is a test of your channel, sent by ada."
     ]

@@ -14,11 +14,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from incidents import catalogue
+from incidents.incidents import backfill_incident, declare_incident, delete_incident, post_update, withdraw_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Page, User
-from incidents.services import backfill_incident, declare_incident, delete_incident, post_update, withdraw_update
-from status import files, projection
-from status.publication import differences, publish
+from status import projection
+from status.publication import files
+from status.publication.publishing import differences, publish
 
 UP, MAJOR, PARTIAL = ComponentStatus.OPERATIONAL, ComponentStatus.MAJOR_OUTAGE, ComponentStatus.PARTIAL_OUTAGE
 INVESTIGATING, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED

@@ -14,15 +14,16 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidents import catalogue, clockwork
+from incidents import catalogue
 from incidents.errors import DomainError
+from incidents.incidents import declare_incident, delete_incident, post_update, withdraw_update
 from incidents.lifecycle import STATUS_ORDER, ComponentStatus, IncidentStatus, Visibility, worst_status
-from incidents.maintenance import cancel_maintenance, extend_maintenance, plan_maintenance, schedule_maintenance
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import cancel_maintenance, extend_maintenance, plan_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from incidents.services import declare_incident, delete_incident, post_update, withdraw_update
-from status import publication
 from status.projection import Reader, today
-from status.uptime import Change, Span, overlaid
+from status.publication import publishing
+from status.rendering.uptime import Change, Span, overlaid
 
 NOON = datetime(2036, 3, 10, 12, tzinfo=UTC)  # the component was made before
 HOUR = timedelta(hours=1)
@@ -53,7 +54,7 @@ def shown(page: Page, published: Callable[[Page, str], str]) -> Shown:
     """What the published JSON says of the only component, and of the page."""
 
     def read() -> tuple[str, str]:
-        publication.publish(page)
+        publishing.publish(page)
         summary = json.loads(published(page, "api/v2/summary.json"))
         return summary["components"][0]["status"], summary["status"]["indicator"]
 
@@ -91,7 +92,7 @@ def test_an_incident_that_opens_during_a_maintenance_and_outlives_it(
         day = uptime.days[-1]
         assert (day.under_maintenance, day.partial_outage) == (3600, 7200)
         assert day.uptime == pytest.approx(1 - 0.3 * 7200 / 86400)
-        assert publication.differences(page) == []
+        assert publishing.differences(page) == []
 
 
 def test_an_incident_that_was_there_before_shows_through_and_gives_way_to_the_maintenance_when_it_is_resolved(
@@ -119,7 +120,7 @@ def test_the_start_and_the_end_are_changes_of_its_components(
         maintenance = plan()
         clock.shift(3 * HOUR)
         clockwork.advance()
-    publication.publish(page)
+    publishing.publish(page)
     told = json.loads(published(page, f"api/v2/incidents/{maintenance.public_id}.json"))["incident"]
     changes = [
         (

@@ -11,8 +11,8 @@ from hashlib import sha256
 import pytest
 from django.utils import translation
 
-from status import assets, pages
-from status.snapshot import Cause, Incident, Month, Site
+from status.rendering import assets, pages
+from status.rendering.snapshot import Cause, Incident, Month, Site
 from tests.status import factory
 
 EVIL = "<script>alert('x')</script> & \"co\""

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from status import assets, pages
+from status.rendering import assets, pages
 from tests import browser
 from tests.status import factory
 

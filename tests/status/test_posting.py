@@ -16,13 +16,15 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from incidents import catalogue
 from incidents.errors import Forbidden, InvalidInput
+from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
-from incidents.services import post_update
-from status import delivery, posting, relay, subscriptions, webhooks
+from status import relay
 from status.addresses import Network
+from status.delivery import engine, posting, webhooks
 from status.models import Delivery, Recipient
-from status.subscriptions import Choices, subscriber, unsubscribe
+from status.subscriptions import subscribers
+from status.subscriptions.subscribers import Choices, subscriber, unsubscribe
 from tests.receiver import OUTSIDE, Receiver, answering, leading_to, receiving, trusting
 
 OPEN = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
@@ -38,7 +40,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def add(page: Page, admin: User) -> Callable[[str], Recipient]:
     def act(url: str) -> Recipient:
-        return subscriptions.add_webhook(page, url=url, contact="owner@example.com", author=admin)
+        return subscribers.add_webhook(page, url=url, contact="owner@example.com", author=admin)
 
     return act
 
@@ -70,19 +72,19 @@ def only(hook: Recipient) -> Delivery:
 def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Page, admin: User) -> None:
     url = hook.address
     with pytest.raises(InvalidInput, match="subscribed already"):
-        subscriptions.add_webhook(page, url=url, contact="other@example.com", author=admin)
+        subscribers.add_webhook(page, url=url, contact="other@example.com", author=admin)
     hook.refresh_from_db()
     assert hook.contact == "owner@example.com"
     nobody = User.objects.create_user("mallory")
     with pytest.raises(Forbidden):
-        subscriptions.add_webhook(page, url=url, contact="other@example.com", author=nobody)
+        subscribers.add_webhook(page, url=url, contact="other@example.com", author=nobody)
 
 
 def test_for_a_day_after_the_secret_was_replaced_both_sign(
     hook: Recipient, receiver: Receiver, tell: Tell, admin: User
 ) -> None:
     old = hook.secret
-    subscriptions.roll_secret(hook, author=admin)
+    subscribers.roll_secret(hook, author=admin)
     assert hook.secret != old
     tell()
     posting.deliver_webhooks(network=OPEN)
@@ -215,7 +217,7 @@ def test_one_that_hangs_holds_up_no_other(
 
 def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     tell()
-    claimed = delivery.claim(posting.BY_WEBHOOK, 1)  # a worker has it, and dies
+    claimed = engine.claim(posting.BY_WEBHOOK, 1)  # a worker has it, and dies
     unsubscribe(hook, author=subscriber())
     Delivery.objects.filter(pk=claimed[0].pk).update(
         state=State.DUE, finished_at=None, claimed_at=None, due_at=timezone.now()
@@ -236,7 +238,7 @@ def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail
     hook: Recipient, receiver: Receiver, component: Component, page: Page, admin: User, settings: Settings
 ) -> None:
     settings.NOTIFY_HOLD = 0
-    subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     catalogue.set_component_status(component, status=ComponentStatus.PARTIAL_OUTAGE, author=admin)
     assert relay.owe() == 1
     assert posting.deliver_webhooks(network=OPEN) == 1
@@ -257,7 +259,7 @@ def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_n
     hook: Recipient, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
     search = make_component("Search")
-    subscriptions.choose(hook, Choices(everything=False, components=[component]), author=admin)
+    subscribers.choose(hook, Choices(everything=False, components=[component]), author=admin)
     internal = make_component("Cable", visibility=Visibility.INTERNAL)
     for each in (search, internal):
         catalogue.set_component_status(each, status=ComponentStatus.MAJOR_OUTAGE, author=admin)
@@ -273,6 +275,6 @@ def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_n
     )
     assert relay.owe() == 0
     critical = Choices(everything=True, minimum_impact=Impact.CRITICAL)
-    subscriptions.choose(hook, critical, author=admin)
+    subscribers.choose(hook, critical, author=admin)
     catalogue.set_component_status(component, status=ComponentStatus.DEGRADED_PERFORMANCE, author=admin)
     assert relay.owe() == 0

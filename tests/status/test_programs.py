@@ -13,10 +13,12 @@ import pytest
 from django.test import Client
 
 from incidents.models import Page, User
-from status import addresses, delivery, signups, subscriptions, tokens
+from status import addresses, tokens
+from status.delivery import engine
 from status.models import Delivery, Recipient, SignUp
-from status.publication import publish
-from status.subscriptions import State
+from status.publication.publishing import publish
+from status.subscriptions import signups, subscribers
+from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
 from tests.incidents.test_services import everything
 
@@ -44,7 +46,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.fixture
 def public(page: Page, admin: User) -> Client:
     publish(page)
-    subscriptions.subscriber()
+    subscribers.subscriber()
     return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
 
 
@@ -101,7 +103,7 @@ def test_from_the_form_to_the_secret_and_out(public: Client) -> None:
 
 
 def test_an_email_subscriber_has_no_secret_to_replace(public: Client, page: Page, admin: User) -> None:
-    ann = subscriptions.add_by_staff(page, address=ANN, author=admin)
+    ann = subscribers.add_by_staff(page, address=ANN, author=admin)
     assert "whsec_" not in public.get(path(ann)).text
     assert public.post(path(ann, "secret")).status_code == 409
 
@@ -204,7 +206,7 @@ def test_a_mail_that_asks_an_owner_names_no_more_of_the_address_than_its_host(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     ask(public, "https://hooks.example.com/click-here-to-win")
-    assert delivery.deliver_mail() == 1
+    assert engine.deliver_mail() == 1
     (file,) = (tmp_path / "mail").iterdir()
     mail = file.read_text()
     assert f"To: {ANN}" in mail
@@ -215,6 +217,6 @@ def test_a_mail_that_asks_an_owner_names_no_more_of_the_address_than_its_host(
 def test_forgetting_an_owner_reaches_what_waits_at_the_door(public: Client, page: Page, admin: User) -> None:
     public.post("/subscribe/webhook", {"url": HOOK, "contact": ANN})
     public.post("/subscribe", {"address": ANN})
-    subscriptions.forget(ANN, author=admin)
+    subscribers.forget(ANN, author=admin)
     assert not SignUp.objects.exists()
     assert ANN not in str(everything())

@@ -13,8 +13,16 @@ from django.test.utils import CaptureQueriesContext
 
 from bench.publish import make_history
 from incidents import catalogue, timeline
+from incidents.incidents import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    publish_incident,
+)
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import (
     Component,
     ComponentGroup,
@@ -24,16 +32,10 @@ from incidents.models import (
     Page,
     User,
 )
-from incidents.services import (
-    correct_update,
-    declare_incident,
-    delete_incident,
-    edit_incident,
-    post_update,
-    publish_incident,
-)
-from status import publication, relay, snapshot
+from status import relay
 from status.projection import Reader, showing, today, touched_by
+from status.publication import publishing
+from status.rendering import snapshot
 from tests.reports import publish_report
 
 MakeComponent = Callable[..., Component]
@@ -195,7 +197,7 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     row = declare("Errors", page=other_page, components=[(component, MAJOR)])
     assert {event.page for event in OutboxEvent.objects.filter(incident=row)} == {page, other_page}
     assert relay.relay() == 2
-    assert publication.differences(page) == publication.differences(other_page) == []
+    assert publishing.differences(page) == publishing.differences(other_page) == []
     (seen,) = read(page).site().open_incidents
     assert (seen.id, [c.status for c in seen.components]) == (row.public_id, [MAJOR])
 
@@ -209,7 +211,7 @@ def test_an_incident_is_told_where_only_a_deleted_component_brings_it(
     relay.relay()
     correct_update(row.updates.get(), body="Fewer errors.", author=author)
     relay.relay()
-    assert publication.differences(other_page) == []
+    assert publishing.differences(other_page) == []
     assert "Fewer errors." in str(everything(other_page))
 
 
@@ -397,18 +399,18 @@ def test_an_update_costs_the_same_after_a_long_history(
 
     def cost(title: str) -> tuple[int, int]:
         row = declare(title)
-        publication.publish(page)
+        publishing.publish(page)
         with CaptureQueriesContext(connection) as queries:
             post_update(row, status=RESOLVED, body="Over.", author=author, components=[(components[0], SLOW)])
-            written = publication.publish(page).written
+            written = publishing.publish(page).written
         # As before, so that the next one changes as much.
         catalogue.set_component_status(components[0], status=UP, author=author)
         return len(queries), len(written)
 
     with time_machine.travel(NOW, tick=True):
         make_history(page, components, author, count=10, before=NOW - timedelta(days=91), apart=timedelta(hours=3))
-        publication.publish(page)
+        publishing.publish(page)
         few = cost("First")
         make_history(page, components, author, count=300, before=NOW - timedelta(days=95), apart=timedelta(hours=3))
-        publication.publish(page, rebuild=True)
+        publishing.publish(page, rebuild=True)
         assert cost("Second") == few

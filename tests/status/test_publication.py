@@ -15,11 +15,12 @@ from django.core.management import CommandError, call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from incidents import catalogue
+from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
-from incidents.services import correct_update, declare_incident, delete_incident, edit_incident, post_update
-from status import files, publication, relay
-from status.publication import differences, publish
+from status import relay
+from status.publication import files, publishing
+from status.publication.publishing import differences, publish
 
 Read = Callable[[Page, str], str]
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
@@ -304,7 +305,7 @@ def test_history_that_is_left_stays_left_when_there_are_news(
     post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
     assert len(incidents_in(publish(page, seconds=0).written)) == 1
     assert "News" in published(page, "index.html")
-    assert len(incidents_in(publication.go_on(page, patience=1, seconds=60))) == len(history)
+    assert len(incidents_in(publishing.go_on(page, patience=1, seconds=60))) == len(history)
     assert differences(page) == []
 
 
@@ -318,23 +319,23 @@ def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
     fast = publish(page, seconds=0)
     assert "Right now." in published(page, "index.html")
     assert len([path for path in fast.written if path.startswith("data/2")]) == 2  # of this month, in two forms
-    assert publication.is_due(page)
+    assert publishing.is_due(page)
     relay.relay()
-    assert not publication.is_due(page)
+    assert not publishing.is_due(page)
     assert differences(page) == []
 
 
 def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[Incident]) -> None:
     root = files.folder(page.public_id)
-    state = root / publication.STATE
+    state = root / publishing.STATE
     old = f"incidents/{history[0].public_id}.html"
     for content in (json.loads(state.read_text()) | {"version": "an older one"}, {"date": "as it was once kept"}):
         state.write_text(json.dumps(content))
         files.write(root, {old: b"as it was made then"})
-        assert publication.is_due(page)
+        assert publishing.is_due(page)
         relay.relay()
         assert b"Done." in (root / old).read_bytes()
-        assert not publication.is_due(page)
+        assert not publishing.is_due(page)
 
 
 def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(

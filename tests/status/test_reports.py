@@ -13,14 +13,17 @@ import time_machine
 
 from incidents.authorship import authored_by
 from incidents.errors import InvalidInput
+from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
 from incidents.postmortems import measures, publishing, writing
-from incidents.services import declare_incident, delete_incident, post_update
-from status import files, messages, notifications, relay, signups
+from status import relay
+from status.delivery import messages, owing
 from status.models import Follow, Recipient, SignUp
-from status.publication import differences
-from status.subscriptions import subscriber
+from status.publication import files
+from status.publication.publishing import differences
+from status.subscriptions import signups
+from status.subscriptions.subscribers import subscriber
 from tests.reports import approved, publish_report
 
 Read = Callable[[Page, str], str]
@@ -187,7 +190,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         measures.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
         assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
-        assert list(notifications.matching(event)) == [asked]
+        assert list(owing.matching(event)) == [asked]
         message = messages.of_event(event)
         assert message is not None
         assert message.content.subject == "[Acme] Promise kept: Errors"

@@ -7,14 +7,14 @@ import pytest
 from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Component, Page, User
-from status import roster, subscriptions
 from status.models import Recipient
-from status.subscriptions import Choices
+from status.subscriptions import csv_files, subscribers
+from status.subscriptions.subscribers import Choices
 
 
 @pytest.fixture
 def ann(page: Page, admin: User) -> Recipient:
-    return subscriptions.add_by_staff(page, address="ann@example.com", author=admin)
+    return subscribers.add_by_staff(page, address="ann@example.com", author=admin)
 
 
 def test_a_file_is_read_line_by_line_and_every_bad_line_is_named(
@@ -32,7 +32,7 @@ dan@example.com,Cable,
 dan@example.com,,catastrophe
 dan@example.com
 fay@example.com,,none"""
-    report = roster.import_csv(page, content=content, author=admin)
+    report = csv_files.import_csv(page, content=content, author=admin)
     assert [(line.number, line.fault.partition(".")[0]) for line in report if line.fault] == [
         (5, "This is not an e-mail address"),
         (6, "This address is subscribed already"),
@@ -53,15 +53,15 @@ fay@example.com,,none"""
 def test_what_is_exported_can_be_imported_elsewhere(
     page: Page, other_page: Page, component: Component, ann: Recipient, admin: User
 ) -> None:
-    subscriptions.add_by_staff(page, address="=1+1@example.com", author=admin)
-    gone = subscriptions.add_by_staff(page, address="gone@example.com", author=admin)
-    subscriptions.unsubscribe(gone, author=admin)
-    subscriptions.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
-    content = roster.export_csv(page)
+    subscribers.add_by_staff(page, address="=1+1@example.com", author=admin)
+    gone = subscribers.add_by_staff(page, address="gone@example.com", author=admin)
+    subscribers.unsubscribe(gone, author=admin)
+    subscribers.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
+    content = csv_files.export_csv(page)
     assert "\n=" not in content, "a spreadsheet would compute it"
     component.page = other_page
     catalogue.save(component, author=admin)
-    report = roster.import_csv(other_page, content=content, author=admin)
+    report = csv_files.import_csv(other_page, content=content, author=admin)
     assert [line.fault for line in report if line.fault] == ["The file says that this address is not active."]
     copy = Recipient.objects.get(page=other_page, address="ann@example.com")
     assert (copy.everything, copy.postmortems_only, copy.follows.get().component) == (False, True, component)
@@ -69,7 +69,7 @@ def test_what_is_exported_can_be_imported_elsewhere(
 
 
 def test_a_list_of_addresses_needs_no_heading(page: Page, admin: User) -> None:
-    report = roster.import_csv(page, content="bob@example.com\r\neve@example.com\r\n", author=admin)
+    report = csv_files.import_csv(page, content="bob@example.com\r\neve@example.com\r\n", author=admin)
     assert [line.fault for line in report] == ["", ""]
 
 
@@ -81,5 +81,5 @@ def test_a_file_that_cannot_be_read_as_a_whole_adds_nobody(
     page: Page, admin: User, content: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        roster.import_csv(page, content=content, author=admin)
+        csv_files.import_csv(page, content=content, author=admin)
     assert not Recipient.objects.exists()

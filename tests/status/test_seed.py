@@ -22,9 +22,9 @@ from incidents.models import (
     PostmortemSection,
     TimelineEntry,
 )
-from incidents.replay import TITLE, replay_seed
-from status import files
-from status.publication import publish
+from portal.embedded.replay import TITLE, replay_seed
+from status.publication import files
+from status.publication.publishing import publish
 
 REPORT = (Path(__file__).parent / "seed-incident-report.txt").read_text()
 Read = Callable[[Page, str], str]

@@ -10,11 +10,11 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from incidents import catalogue
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
-from incidents.services import post_update
-from status import files
-from status.publication import publish
+from status.publication import files
+from status.publication.publishing import publish
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from status import smtp
-from status.smtp import Answer, Mail, Stage
+from status.delivery import smtp
+from status.delivery.smtp import Answer, Mail, Stage
 from tests.servers import free_port
 from tests.sink import Sink, mail_server
 

@@ -18,13 +18,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents import catalogue
+from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Page, User
-from incidents.services import post_update
-from status import signups, subscriptions, tokens
+from status import tokens
 from status.models import Delivery, Recipient, SignUpCount
-from status.publication import publish
-from status.subscriptions import Choices, State
+from status.publication.publishing import publish
+from status.subscriptions import signups, subscribers
+from status.subscriptions.subscribers import Choices, State
 from tests.front import ask as ask_front
 from tests.front import front
 from tests.incidents.test_services import everything
@@ -45,13 +46,13 @@ def open_incident(page: Page, incident: Incident, author: User) -> Incident:
 def public(page: Page, admin: User) -> Client:
     """A browser of nobody in particular, which a server with CSRF protection has in front of it."""
     publish(page)
-    subscriptions.subscriber()
+    subscribers.subscriber()
     return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
 
 
 @pytest.fixture
 def ann(page: Page, admin: User, public: Client) -> Recipient:
-    return subscriptions.add_by_staff(page, address=ANN, author=admin)
+    return subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
 def ask(client: Client, address: str = ANN, *, headers: dict[str, str] | None = None, **facts: str) -> Any:
@@ -172,14 +173,14 @@ def test_htmx_gets_the_part_that_it_replaces(public: Client) -> None:
 def test_the_answer_does_not_tell_whether_an_address_is_subscribed(
     public: Client, page: Page, admin: User, component: Component
 ) -> None:
-    subscriptions.subscriber()
+    subscribers.subscriber()
     rows = {
-        name: subscriptions.add_by_staff(page, address=f"{name}@example.com", author=admin)
+        name: subscribers.add_by_staff(page, address=f"{name}@example.com", author=admin)
         for name in ("active", "left", "returned")
     }
-    subscriptions.choose(rows["active"], Choices(False, [component]), author=admin)
-    subscriptions.unsubscribe(rows["left"], author=admin)
-    subscriptions.quarantine(rows["returned"], reason="550", author=admin)
+    subscribers.choose(rows["active"], Choices(False, [component]), author=admin)
+    subscribers.unsubscribe(rows["left"], author=admin)
+    subscribers.quarantine(rows["returned"], reason="550", author=admin)
     ask(public, "waiting@example.com")
     names = ("new", "active", "left", "returned", "waiting")
     answers = [ask(public, f"{name}@example.com") for name in names]
@@ -194,8 +195,8 @@ def test_the_answer_takes_the_same_work_whether_or_not_an_address_is_subscribed(
     """The same statements, and none that asks for the address: what is left to measure is noise."""
     ask(public, "waiting@example.com")
     for name in ("active", "left"):
-        recipient = subscriptions.add_by_staff(page, address=f"{name}@example.com", author=admin)
-    subscriptions.unsubscribe(recipient, author=admin)
+        recipient = subscribers.add_by_staff(page, address=f"{name}@example.com", author=admin)
+    subscribers.unsubscribe(recipient, author=admin)
     asked = {}
     for name in ("active", "left", "waiting", "new"):
         with CaptureQueriesContext(connection) as captured:
@@ -211,7 +212,7 @@ def test_a_flood_from_one_network_sends_no_more_than_its_limit(public: Client, p
     UPDATE that finds nothing, so that a thousand show what ten thousand do.
     """
     codes: Counter[int] = Counter()
-    author = subscriptions.subscriber()
+    author = subscribers.subscriber()
     with time_machine.travel(timezone.now().replace(minute=10), tick=False):
         for number in range(80):  # through the door, and the rest at the service behind it
             way = f"203.0.113.{number}, 8.8.4.{number}, 10.0.0.2"
@@ -363,15 +364,15 @@ def test_an_old_confirmation_says_so_and_confirms_nobody(public: Client) -> None
 
 def test_links_of_a_forgotten_address_say_that_it_is_gone(ann: Recipient, public: Client, admin: User) -> None:
     links = [path(ann), path(ann, "confirm"), path(ann, "unsubscribe")]
-    subscriptions.forget(ANN, author=admin)
+    subscribers.forget(ANN, author=admin)
     for link in links:
         assert public.get(link).status_code == 410
-    subscriptions.add_by_staff(ann.page, address=ANN, author=admin)
+    subscribers.add_by_staff(ann.page, address=ANN, author=admin)
     assert public.get(links[0]).status_code == 410
 
 
 def test_a_confirmation_after_leaving_subscribes_nobody(ann: Recipient, public: Client, admin: User) -> None:
-    subscriptions.unsubscribe(ann, author=admin)
+    subscribers.unsubscribe(ann, author=admin)
     answer = public.post(path(ann, "confirm"))
     assert answer.status_code == 409
     assert "Subscribe again" in answer.text

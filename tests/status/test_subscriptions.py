@@ -15,13 +15,13 @@ from django.db import connection
 from django.utils import timezone
 
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.incidents import post_update
 from incidents.lifecycle import Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.people import service_user
-from incidents.services import post_update
-from status import roster, signups, subscriptions
 from status.models import Delivery, Recipient, SignUp, SignUpCount
-from status.subscriptions import Choices, State
+from status.subscriptions import csv_files, signups, subscribers
+from status.subscriptions.subscribers import Choices, State
 from tests.incidents.test_services import everything
 
 NETWORK = "192.0.2.0/24"
@@ -30,7 +30,7 @@ ANN = "ann@example.com"
 
 @pytest.fixture
 def subscriber(admin: User) -> User:
-    return subscriptions.subscriber()
+    return subscribers.subscriber()
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
         count += 1
         signups.ask(page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber)
         signups.take_up()
-        return Recipient.objects.get(address=subscriptions.normalised(address), page=page)
+        return Recipient.objects.get(address=subscribers.normalised(address), page=page)
 
     return ask
 
@@ -51,7 +51,7 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
 @pytest.fixture
 def ann(ask: Callable[..., Recipient], subscriber: User) -> Recipient:
     recipient = ask()
-    subscriptions.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, author=subscriber)
     return recipient
 
 
@@ -77,9 +77,9 @@ def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Calla
 
 def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Recipient], subscriber: User) -> None:
     recipient = ask()
-    subscriptions.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, author=subscriber)
     first = recipient.confirmed_at
-    subscriptions.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, author=subscriber)
     assert (recipient.state, recipient.confirmed_at, recipient.everything) == (State.ACTIVE, first, True)
     assert [str(row.history_user) for row in recipient.history.all()] == ["subscriber"] * recipient.history.count()
 
@@ -87,7 +87,7 @@ def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Rec
 def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_mail(
     ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
 ) -> None:
-    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
     ann.refresh_from_db()
@@ -100,7 +100,7 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _time in range(3):
             recipient = ask()
-        subscriptions.subscribe(other_page, address=ANN, author=subscriber)
+        subscribers.subscribe(other_page, address=ANN, author=subscriber)
         assert Delivery.objects.count() == 1
         clock.shift(timedelta(minutes=59))
         ask()
@@ -111,21 +111,21 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
 
 
 def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: User, ask: Callable[..., object]) -> None:
-    subscriptions.quarantine(ann, reason="550 no such user", author=subscriber)
+    subscribers.quarantine(ann, reason="550 no such user", author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
     assert mails(ann) == 1
     with pytest.raises(InvalidTransition):
-        subscriptions.confirm(ann, author=subscriber)
+        subscribers.confirm(ann, author=subscriber)
 
 
 def test_who_left_can_come_back_and_begins_anew(
     ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
 ) -> None:
-    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
-    subscriptions.unsubscribe(ann, author=subscriber)
+    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    subscribers.unsubscribe(ann, author=subscriber)
     with pytest.raises(InvalidTransition, match="Subscribe again"):
-        subscriptions.confirm(ann, author=subscriber)
+        subscribers.confirm(ann, author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         again = ask()
     assert (again.state, again.everything, again.follows.count()) == (State.UNCONFIRMED, True, 0)
@@ -192,7 +192,7 @@ def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
     ],
 )
 def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
-    assert subscriptions.normalised(typed) == kept
+    assert subscribers.normalised(typed) == kept
 
 
 @pytest.mark.parametrize(
@@ -274,9 +274,9 @@ def test_choices_replace_those_before_and_the_history_names_them(
     ann: Recipient, component: Component, make_component: Callable[..., Component], subscriber: User
 ) -> None:
     search = make_component("Search")
-    subscriptions.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     wanted = Choices(False, [search], postmortems_only=True, minimum_impact=Impact.MAJOR)
-    subscriptions.choose(ann, wanted, author=subscriber)
+    subscribers.choose(ann, wanted, author=subscriber)
     ann.refresh_from_db()
     assert [follow.component for follow in ann.follows.all()] == [search]
     assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, "major")
@@ -296,19 +296,19 @@ def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
         Choices(everything=False, incidents=[incident]),
     ):
         with pytest.raises(InvalidInput):
-            subscriptions.choose(ann, choices, author=subscriber)
+            subscribers.choose(ann, choices, author=subscriber)
     assert everything() == before
 
 
 def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, subscriber: User) -> None:
     sent = owed(ann, state=Delivery.State.SENT, finished_at=timezone.now())
     due = owed(ann)
-    subscriptions.unsubscribe(ann, author=subscriber)
+    subscribers.unsubscribe(ann, author=subscriber)
     sent.refresh_from_db()
     due.refresh_from_db()
     assert (sent.state, due.state, due.reason) == ("sent", "cancelled", "unsubscribed")
     changes = ann.history.count()
-    subscriptions.unsubscribe(ann, author=subscriber)
+    subscribers.unsubscribe(ann, author=subscriber)
     assert ann.history.count() == changes
     assert not Recipient.objects.active().exists()
 
@@ -318,23 +318,23 @@ def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, su
 
 def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Recipient, admin: User) -> None:
     due, warning = owed(ann), owed(ann, purpose=Delivery.Purpose.WARNING)
-    subscriptions.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
+    subscribers.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
     due.refresh_from_db()
     warning.refresh_from_db()
     assert (due.state, due.reason, warning.state) == ("cancelled", "quarantined", "due")
     assert (ann.state, ann.reason) == (State.QUARANTINED, "550 5.1.1 <…> unknown")
-    subscriptions.release(ann, author=admin)
+    subscribers.release(ann, author=admin)
     assert (ann.state, ann.reason) == (State.ACTIVE, "")
     with pytest.raises(InvalidTransition):
-        subscriptions.release(ann, author=admin)
+        subscribers.release(ann, author=admin)
 
 
 def test_an_address_that_never_confirmed_is_not_active_after_its_release(
     ask: Callable[..., Recipient], admin: User
 ) -> None:
     recipient = ask()
-    subscriptions.quarantine(recipient, reason="550", author=admin)
-    subscriptions.release(recipient, author=admin)
+    subscribers.quarantine(recipient, reason="550", author=admin)
+    subscribers.release(recipient, author=admin)
     assert recipient.state == State.UNCONFIRMED
 
 
@@ -343,14 +343,14 @@ def test_staff_add_an_address_but_not_against_its_owners_will(
 ) -> None:
     waiting = ask()
     chosen = Choices(everything=False, components=[component])
-    assert subscriptions.add_by_staff(page, address=ANN, choices=chosen, author=admin) == waiting
+    assert subscribers.add_by_staff(page, address=ANN, choices=chosen, author=admin) == waiting
     waiting.refresh_from_db()
     assert (waiting.state, waiting.follows.get().component) == (State.ACTIVE, component)
     with pytest.raises(InvalidInput, match="subscribed already"):
-        subscriptions.add_by_staff(page, address=" ann@EXAMPLE.com", author=admin)
-    subscriptions.unsubscribe(waiting, author=admin)
+        subscribers.add_by_staff(page, address=" ann@EXAMPLE.com", author=admin)
+    subscribers.unsubscribe(waiting, author=admin)
     with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
-        subscriptions.add_by_staff(page, address=ANN, author=admin)
+        subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
 def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann: Recipient, admin: User) -> None:
@@ -359,14 +359,14 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
     coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
     due = owed(ann)
     chosen = Delivery.objects.filter(pk__in=[failed.pk, coalesced.pk, due.pk])
-    assert subscriptions.cancel(chosen, author=admin) == 1
-    assert subscriptions.retry(chosen, author=admin) == 2
+    assert subscribers.cancel(chosen, author=admin) == 1
+    assert subscribers.retry(chosen, author=admin) == 2
     for row, state in ((failed, "due"), (coalesced, "cancelled"), (due, "due")):
         row.refresh_from_db()
         assert row.state == state
     assert (failed.attempts, failed.reason, failed.finished_at) == (0, "", None)
-    subscriptions.quarantine(ann, reason="550", author=admin)
-    assert subscriptions.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
+    subscribers.quarantine(ann, reason="550", author=admin)
+    assert subscribers.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
 
 
 # --- Forgetting -------------------------------------------------------------------------------------------------------
@@ -375,24 +375,24 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
 def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
     ann: Recipient, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subscriptions.add_by_staff(other_page, address=ANN, author=admin)
+    subscribers.add_by_staff(other_page, address=ANN, author=admin)
     Delivery.objects.update(state="sent", answer=f"250 ok <{ANN}> queued", finished_at=timezone.now())
-    subscriptions.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
+    subscribers.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
     owed(ann)
-    assert subscriptions.forget(ANN, author=admin) == 2
+    assert subscribers.forget(ANN, author=admin) == 2
     assert ANN not in str(everything())
-    assert ANN not in roster.export_csv(page)
+    assert ANN not in csv_files.export_csv(page)
     assert ANN not in caplog.text
     ann.refresh_from_db()
     assert (ann.state, ann.history.latest().history_user) == (State.UNSUBSCRIBED, admin)
     assert not Delivery.objects.due().exists()
-    assert subscriptions.forget(ANN, author=admin) == 0
+    assert subscribers.forget(ANN, author=admin) == 0
 
 
 def test_who_was_forgotten_can_subscribe_like_anybody(
     ann: Recipient, admin: User, ask: Callable[..., Recipient]
 ) -> None:
-    subscriptions.forget(ANN, author=admin)
+    subscribers.forget(ANN, author=admin)
     assert ask().pk != ann.pk
 
 
@@ -402,7 +402,7 @@ def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Reci
         ask("bob@example.com")
         clock.shift(timedelta(days=6))
         ask("eve@example.com")
-        subscriptions.sweep()
+        subscribers.sweep()
         assert Recipient.objects.filter(deleted_at=None).count() == 3
         clock.shift(timedelta(days=1, seconds=1))
         call_command("tick")

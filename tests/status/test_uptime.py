@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from incidents import catalogue
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, Page, User
-from status import snapshot
 from status.projection import BAR_DAYS, Reader
-from status.uptime import Change, uptime
+from status.rendering import snapshot
+from status.rendering.uptime import Change, uptime
 
 ROME = ZoneInfo("Europe/Rome")
 DAY = date(2026, 6, 10)

@@ -11,20 +11,9 @@ import pytest
 import time_machine
 from django.db import transaction
 
-from incidents import catalogue, clockwork
+from incidents import catalogue
 from incidents.errors import DomainError
-from incidents.lifecycle import STATUSES, ComponentStatus, Impact, Kind, Severity, Visibility
-from incidents.maintenance import (
-    cancel_maintenance,
-    extend_maintenance,
-    move_maintenance,
-    plan_maintenance,
-    schedule_maintenance,
-)
-from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
-from incidents.models.base import Tracked
-from incidents.series import cancel_following, move_following, repeat_maintenance
-from incidents.services import (
+from incidents.incidents import (
     correct_update,
     declare_incident,
     delete_incident,
@@ -33,7 +22,20 @@ from incidents.services import (
     publish_incident,
     withdraw_update,
 )
-from status import publication, relay
+from incidents.lifecycle import STATUSES, ComponentStatus, Impact, Kind, Severity, Visibility
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import (
+    cancel_maintenance,
+    extend_maintenance,
+    move_maintenance,
+    plan_maintenance,
+    schedule_maintenance,
+)
+from incidents.maintenance.series import cancel_following, move_following, repeat_maintenance
+from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
+from incidents.models.base import Tracked
+from status import relay
+from status.publication import publishing
 from tests.reports import publish_report
 
 T = TypeVar("T", bound=Tracked)
@@ -236,4 +238,4 @@ def test_what_each_change_publishes_is_what_a_full_render_gives(
             done.append(staff.act())
             relay.relay()
             for each in staff.pages:
-                assert publication.differences(each) == [], (str(each), done[-5:])
+                assert publishing.differences(each) == [], (str(each), done[-5:])

@@ -16,18 +16,19 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from incidents import clockwork
 from incidents.authorship import authored_by
+from incidents.incidents import delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
-from incidents.maintenance import schedule_maintenance
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
 from incidents.people import service_user
-from incidents.services import delete_incident, edit_incident, post_update
-from status import relay, tokens, webhooks
+from status import relay, tokens
 from status.addresses import INTERNET, Network
+from status.delivery import webhooks
+from status.delivery.webhooks import Request, next_attempt, send, signature
 from status.models import Delivery, Recipient
-from status.subscriptions import new_secret
-from status.webhooks import Request, next_attempt, send, signature
+from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OUTSIDE, Receiver, answering, leading_to, receiving, trusting
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from incidents import seals
+from incidents.history import seals
 
 
 class Command(BaseCommand):

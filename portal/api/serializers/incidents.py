@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
-from incidents.maintenance import REMIND_BEFORE
+from incidents.maintenance.plans import REMIND_BEFORE
 from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
 from portal.api.serializers.components import ComponentAnswer
-from status.snapshot import Incident
+from status.rendering.snapshot import Incident
 
 PLAN = {
     "scheduled_auto_in_progress": "starts_by_itself",

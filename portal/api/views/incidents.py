@@ -19,9 +19,10 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from incidents import maintenance, services
+from incidents import incidents as services
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
+from incidents.maintenance import plans
 from incidents.models import Component, Incident, IncidentUpdate, Page
 from incidents.models.incident import IncidentQuerySet
 from incidents.permissions import Scope
@@ -62,7 +63,7 @@ class IncidentView(PageView):
         return [(known[public_id], ComponentStatus(to) if to else None) for public_id, to in wanted.items()]
 
     def body(self, given: dict[str, Any], to: IncidentStatus) -> str:
-        return given.get("body") or given.get("message") or maintenance.usual_sentence(self.page, to)
+        return given.get("body") or given.get("message") or plans.usual_sentence(self.page, to)
 
 
 def override_of(given: dict[str, Any], kind: Kind) -> Impact | None:
@@ -199,7 +200,7 @@ class Incidents(IncidentList):
             )
         override_of(given, Kind.MAINTENANCE)
         reminders = reminders_of(given)
-        return maintenance.schedule_maintenance(
+        return plans.schedule_maintenance(
             self.page,
             title=given["name"],
             body=self.body(given, IncidentStatus.SCHEDULED),
@@ -207,16 +208,16 @@ class Incidents(IncidentList):
             scheduled_until=given["scheduled_until"],
             components=tuple(component for component, _status in self.affected(given)),
             notify=given.get("deliver_notifications", True),
-            reminders=maintenance.REMIND_BEFORE if reminders is None else reminders,
+            reminders=plans.REMIND_BEFORE if reminders is None else reminders,
             author=self.author,
             **plan_of(given),
         )
 
 
-def plan_of(given: dict[str, Any]) -> maintenance.PlanFacts:
+def plan_of(given: dict[str, Any]) -> plans.PlanFacts:
     """What a request says that a maintenance does by itself."""
     facts: Any = {ours: given[theirs] for theirs, ours in words.PLAN.items() if theirs in given}
-    found: maintenance.PlanFacts = facts
+    found: plans.PlanFacts = facts
     return found
 
 
@@ -224,7 +225,7 @@ def reminders_of(given: dict[str, Any]) -> tuple[int, ...] | None:
     """When a request wants subscribers to be reminded, in minutes before the start; None if it does not say."""
     if given.get("scheduled_remind_prior") is False:
         return ()
-    usual = maintenance.REMIND_BEFORE if given.get("scheduled_remind_prior") else None
+    usual = plans.REMIND_BEFORE if given.get("scheduled_remind_prior") else None
     return given.get("reminder_intervals", usual)
 
 
@@ -338,7 +339,7 @@ class OneIncident(IncidentView, One):
         if has and reminders and "reminder_intervals" not in given:
             reminders = None  # it reminds already
         if facts or (reminders is not None and set(reminders) != has):
-            maintenance.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)  # type: ignore[arg-type]  # its own keys
+            plans.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)  # type: ignore[arg-type]  # its own keys
         begins = given.get("scheduled_for", plan.scheduled_for)
         ends = given.get("scheduled_until", plan.ends_at)
         if (begins, ends) == (plan.scheduled_for, plan.ends_at):
@@ -349,9 +350,9 @@ class OneIncident(IncidentView, One):
             "author": self.author,
         }
         if incident.status == IncidentStatus.SCHEDULED or begins != plan.scheduled_for:
-            maintenance.move_maintenance(incident, scheduled_for=begins, scheduled_until=ends, **said)
+            plans.move_maintenance(incident, scheduled_for=begins, scheduled_until=ends, **said)
         else:
-            maintenance.extend_maintenance(incident, expected_until=ends, **said)
+            plans.extend_maintenance(incident, expected_until=ends, **said)
         return True
 
 

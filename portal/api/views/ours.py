@@ -15,7 +15,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.utils.urls import replace_query_param
 
 from incidents import timeline
-from incidents.admin import history
+from incidents.history import changes
 from incidents.models import Component, IncidentUpdate, TimelineEntry
 from incidents.permissions import Scope
 from portal.api.serializers import postmortems as words
@@ -114,7 +114,7 @@ class Deliveries(Listed, IncidentView):
 
 class Audit(Listed, PageView):
     reads = Scope.ADMIN
-    tells: Any = staticmethod(history.of_row)
+    tells: Any = staticmethod(changes.of_row)
 
     def row(self) -> Model:
         raise NotImplementedError  # each list has its own row; REST framework's views are no abstract classes
@@ -132,7 +132,7 @@ AUDIT: dict[str, Any] = {
 
 @extend_schema_view(get=extend_schema(summary="Who did what to an incident", **AUDIT))
 class IncidentAudit(Audit, IncidentView):
-    tells = staticmethod(history.of_incident)
+    tells = staticmethod(changes.of_incident)
 
     def row(self) -> Model:
         return self.one()
@@ -140,7 +140,7 @@ class IncidentAudit(Audit, IncidentView):
 
 @extend_schema_view(get=extend_schema(summary="Who did what to a component", **AUDIT))
 class ComponentAudit(Audit):
-    tells = staticmethod(history.of_component)
+    tells = staticmethod(changes.of_component)
 
     def row(self) -> Model:
         return get_object_or_404(Component.objects.public().on(self.page), public_id=self.kwargs["component_id"])

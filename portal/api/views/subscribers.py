@@ -19,8 +19,10 @@ from portal.api.serializers import subscribers as words
 from portal.api.serializers.base import Slice
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 from portal.api.views.components import unknown_component
-from status import addresses, enrolling, subscriptions
+from status import addresses
 from status.models import Recipient, RecipientQuerySet
+from status.subscriptions import enrolling
+from status.subscriptions import subscribers as subscriptions
 
 TAG = ["subscribers"]
 LISTED = ("active", "unconfirmed", "quarantined")

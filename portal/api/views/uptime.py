@@ -19,7 +19,7 @@ from portal.api.serializers import components as words
 from portal.api.views.base import REFUSALS
 from portal.api.views.components import OneComponent, OneGroup
 from status.projection import BAR_DAYS, Reader, today
-from status.uptime import WEIGHTS
+from status.rendering.uptime import WEIGHTS
 
 LONGEST = timedelta(days=184)  # six months
 UPTIME: dict[str, Any] = {

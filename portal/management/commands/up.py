@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-from portal import supervise
+from portal.embedded import supervisor
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1, for a proxy that ends TLS")
 
     def handle(self, *, port: int, **_options: Any) -> None:
-        supervise.require_free(port)
+        supervisor.require_free(port)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
-        supervise.serve(port, f"Serving http://127.0.0.1:{port}")
+        supervisor.serve(port, f"Serving http://127.0.0.1:{port}")

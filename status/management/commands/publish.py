@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from incidents.models import Page
-from status import publication
+from status.publication import publishing
 
 
 class Command(BaseCommand):
@@ -20,11 +20,11 @@ class Command(BaseCommand):
         wrong = 0
         for page in Page.objects.order_by("id"):
             if verify:
-                found = publication.differences(page)
+                found = publishing.differences(page)
                 wrong += len(found)
                 self.stdout.write("\n".join([f"{page}: {len(found)} files differ", *(f"  {path}" for path in found)]))
             else:
-                report = publication.publish(page, rebuild=rebuild)
+                report = publishing.publish(page, rebuild=rebuild)
                 self.stdout.write(f"{page}: {len(report.written)} files written, {len(report.removed)} removed")
         if wrong:
             raise CommandError(f"{wrong} published files are not what the record says. Heal them: publish --rebuild")

@@ -4,9 +4,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import clockwork, metrics, people, planned, seals
+from incidents import metrics, people, planned
+from incidents.history import seals
+from incidents.maintenance import clockwork
 from incidents.models import Clock
-from status import chat, delivery, ledger, nudges, posting, relay, signups, subscriptions
+from status import relay
+from status.delivery import chat, engine, ledger, nudges, posting
+from status.subscriptions import signups, subscribers
 
 
 class Command(BaseCommand):
@@ -19,12 +23,12 @@ class Command(BaseCommand):
         published = relay.relay()
         owed = relay.owe()
         nudged = nudges.nudge()
-        mailed = delivery.deliver_mail()
+        mailed = engine.deliver_mail()
         posting.deliver_webhooks()
         chat.deliver_chats()
         relay.heartbeat()
         relay.draw()
-        subscriptions.sweep()
+        subscribers.sweep()
         ledger.settle()
         metrics.drop_old_points()
         people.sweep()

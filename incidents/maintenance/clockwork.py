@@ -1,0 +1,148 @@
+"""What the clock does with maintenances: found by a query on rows, done one by one, each in a transaction of its own.
+
+Every step asks again under the lock whether it is still due. So two clocks do it once, a clock that dies in the middle
+has done nothing, and one that was away does late what it missed, in the order of the planned times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from incidents import outbox, people
+from incidents.authorship import service
+from incidents.errors import DomainError
+from incidents.incidents import post_update
+from incidents.lifecycle import RUNNING, IncidentStatus
+from incidents.maintenance.plans import lock_plan, named, usual_sentence
+from incidents.maintenance.series import make_ahead
+from incidents.models import Incident, MaintenancePlan, MaintenanceReminder, MaintenanceSeries, User
+from incidents.permissions import Verb
+
+logger = logging.getLogger(__name__)
+
+Step = tuple[datetime, int, Callable[[], bool]]  # when it was to be done, and how
+
+
+def advance() -> int:
+    """Do everything that is due of maintenances; returns how many steps were done."""
+    now, clock = timezone.now(), people.clock()
+    done = 0
+    for at, key, step in sorted(_due(now, clock), key=lambda step: step[:2]):
+        try:
+            done += step()
+        except DomainError:
+            logger.exception("a step of the maintenance plan %s, due at %s, was refused", key, at)
+    return done
+
+
+def _due(now: datetime, clock: User) -> list[Step]:
+    """The steps to take, in any order; a number of queries that does not grow with them."""
+    steps: list[Step] = []
+    ends_at = Coalesce("expected_until", "scheduled_until")
+    starts = Q(incident__status=IncidentStatus.SCHEDULED, starts_by_itself=True, scheduled_for__lte=now)
+    ends = Q(incident__status__in=RUNNING, _ends_at__lte=now) & (Q(ends_by_itself=True) | Q(overran_at=None))
+    for plan in (
+        MaintenancePlan.objects.live().annotate(_ends_at=ends_at).filter(starts | ends).select_related("incident")
+    ):
+        if plan.incident.status == IncidentStatus.SCHEDULED:
+            steps.append((plan.scheduled_for, plan.pk, partial(start, plan.incident, author=clock)))
+        if plan.ends_at <= now:
+            end = complete if plan.ends_by_itself else tell_overrun
+            steps.append((plan.ends_at, plan.pk, partial(end, plan.incident, author=clock)))
+    due = MaintenanceReminder.objects.filter(due_at__lte=now, settled_at=None, deleted_at=None)
+    for reminder in due.filter(plan__in=MaintenancePlan.objects.live()).select_related("plan__incident"):
+        step = partial(remind, reminder.plan.incident, reminder, author=clock)
+        steps.append((reminder.due_at, reminder.plan_id, step))
+    for series in MaintenanceSeries.objects.filter(due_at__lte=now):
+        assert series.due_at is not None, "the query asks for it"
+        steps.append((series.due_at, series.pk, partial(_make_ahead, series, clock)))
+    return steps
+
+
+def _make_ahead(series: MaintenanceSeries, clock: User) -> bool:
+    return make_ahead(series, author=clock) > 0
+
+
+@service(Verb.POST_UPDATE)
+def start(incident: Incident, *, author: User) -> bool:
+    """Start a maintenance whose time has come, if nobody has; returns whether it did.
+
+    The update shows the planned time, or that of a later update: the components were under maintenance from then on.
+    """
+    plan = lock_plan(incident)
+    is_due = plan.starts_by_itself and plan.scheduled_for <= timezone.now()
+    if not is_due or incident.status != IncidentStatus.SCHEDULED:
+        return False
+    _post(plan, IncidentStatus.IN_PROGRESS, at=plan.scheduled_for, author=author, notify=plan.tells_at_start)
+    return True
+
+
+@service(Verb.POST_UPDATE)
+def complete(incident: Incident, *, author: User) -> bool:
+    """End a maintenance whose time is over, if nobody has; returns whether it did."""
+    plan = lock_plan(incident)
+    is_due = plan.ends_by_itself and plan.ends_at <= timezone.now()
+    if not is_due or incident.status not in RUNNING:
+        return False
+    _post(plan, IncidentStatus.COMPLETED, at=plan.ends_at, author=author, notify=plan.tells_at_end)
+    return True
+
+
+@service(Verb.POST_UPDATE)
+def tell_overrun(incident: Incident, *, author: User) -> bool:
+    """Say, once, that a maintenance takes longer than planned; returns whether it did."""
+    plan = lock_plan(incident)
+    is_due = not plan.ends_by_itself and plan.ends_at <= timezone.now()
+    if not is_due or plan.overran_at or incident.status not in RUNNING:
+        return False
+    at = plan.ends_at
+    plan.overran_at = timezone.now()
+    plan.save(update_fields=["overran_at", "updated_at"])
+    with translation.override(incident.page.language):
+        body = _("The maintenance is taking longer than planned. We will say when it is over.")
+    _post(plan, IncidentStatus(incident.status), at=at, author=author, notify=True, body=body)
+    return True
+
+
+@service(Verb.POST_UPDATE)
+def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -> bool:
+    """Remind of a maintenance that is ahead; one that has become pointless is dropped with a note."""
+    plan = lock_plan(incident)
+    reminder.lock()
+    now = timezone.now()
+    if reminder.settled_at or reminder.deleted_at or reminder.due_at > now:
+        return False
+    later = plan.reminders.filter(deleted_at=None, settled_at=None, due_at__gt=reminder.due_at, due_at__lte=now)
+    if incident.status != IncidentStatus.SCHEDULED or plan.scheduled_for <= now:
+        reminder.note = _("The maintenance was not ahead any more.")
+    elif later.exists():
+        reminder.note = _("A later reminder was due as well.")
+    reminder.settled_at = now
+    reminder.save(update_fields=["settled_at", "note", "updated_at"])
+    if not reminder.note:
+        outbox.record_incident(outbox.Kind.MAINTENANCE_REMINDER, incident, notify=True)
+    return True
+
+
+def _post(
+    plan: MaintenancePlan, status: IncidentStatus, *, at: datetime, author: User, notify: bool, body: str = ""
+) -> None:
+    incident = plan.incident
+    latest = incident.latest_update()
+    post_update(
+        incident,
+        status=status,
+        body=body or usual_sentence(incident.page, status),
+        author=author,
+        components=named(incident),
+        display_at=max(at, latest.display_at) if latest else at,
+        notify=notify,
+    )

@@ -1,0 +1,255 @@
+"""What the admins of the record share: rights from `permissions`, changes by services, one kind of history page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from incidents.errors import DomainError, Forbidden
+from incidents.history import changes
+from incidents.models import Page, Submission, User
+from incidents.models.base import Tracked
+from incidents.permissions import Verb, allows, require
+from portal.console.forms.edit_conflict import MeanwhileForm
+from portal.console.forms.template import is_chosen
+from portal.console.forms.verb import (
+    TOKEN,
+    MomentField,
+    MomentInput,
+    VerbForm,
+    first_time,
+    new_token,
+    show_refusal,
+)
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+TWICE = _("This was sent twice. It was done once.")
+REFUSAL = "incidents.refusal"  # in request.META: what the service said to this form
+
+
+def acting(request: HttpRequest) -> User:
+    assert isinstance(request.user, User), "the admin lets nobody else in"
+    return request.user
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to."""
+    return request.POST if request.method == "POST" else None
+
+
+def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
+    """With the word for the browser that it need not keep what was typed into this form any longer."""
+    response.set_cookie("accepted", form.token, secure=settings.SESSION_COOKIE_SECURE, samesite="Strict")
+    return response
+
+
+class RecordForm(MeanwhileForm, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    refusal: DomainError | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        facts = super().clean()
+        if self.refusal:
+            show_refusal(self, self.refusal)
+        return facts
+
+
+class Deleted(admin.SimpleListFilter):
+    """Deleted rows stay in the record; the list leaves them out unless they are asked for."""
+
+    title = _("deleted")
+    parameter_name = "deleted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, StrPromise]]:
+        return [("yes", _("Yes"))]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        everything, deleted = super().choices(changelist)
+        yield {**everything, "display": _("No")}
+        yield deleted
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        return queryset.filter(deleted_at__isnull=self.value() != "yes")
+
+
+class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Rows that services change. `verb` is the right to do so; without it a page is read-only."""
+
+    verb: ClassVar[Verb]
+    form = RecordForm
+    formfield_overrides = {
+        models.DateTimeField: {"form_class": MomentField, "widget": MomentInput},
+        models.DateField: {"widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d")},
+        models.URLField: {"assume_scheme": "https"},
+    }
+    actions = None
+    # What a form that tells customers something would publish and send, for the template; None when it is refused. It
+    # needs what the public is made of, of which the record knows nothing: the portal puts it here when it starts.
+    preview: ClassVar[Callable[[VerbForm], object]]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return allows(acting(request), self.verb)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return allows(acting(request), self.verb) and getattr(obj, "deleted_at", None) is None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def tools(self, user: User, obj: Any) -> list[tuple[str, StrPromise]]:
+        """(address, words) of the buttons on a row's page, the most important one first."""
+        return []
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.refusal = request.META.get(REFUSAL)
+        return form
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without Django's icons beside a choice, one of which deletes it."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if issubclass(db_field.related_model, Tracked):
+            kwargs.setdefault("queryset", db_field.related_model._default_manager.filter(deleted_at=None))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Django's, in the time zone of the row's page; what a service refuses comes back as the form's error.
+
+        A form that adds a row carries a token, as those of the verbs do: sent twice, it adds one.
+        """
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        context = {"show_save_and_add_another": False, "token": new_token(), **(extra_context or {})}
+        if obj:
+            context["tools"] = self.tools(acting(request), obj)
+        with timezone.override(zone_of(obj)):
+            show = partial(super().changeform_view, request, object_id, form_url, context)
+            try:
+                response = self._done_once(request, obj, show) if request.method == "POST" else show()
+            except DomainError as refusal:  # its transaction is rolled back
+                request.META[REFUSAL] = refusal
+                response = show()
+            return rendered(response)
+
+    @transaction.atomic
+    def _done_once(self, request: HttpRequest, obj: Any, save: Callable[[], HttpResponse]) -> HttpResponse:
+        """What `save` answers; a row is locked from before its form is read, a new one was not added before."""
+        if obj:
+            type(obj)._base_manager.select_for_update(of=("self",), no_key=True).get(pk=obj.pk)
+        elif (token := request.POST.get(TOKEN, "")[:32]) and first_time(
+            acting(request), token, request.POST, request.FILES
+        ):
+            messages.info(request, TWICE)
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        response = save()
+        if not isinstance(response, HttpResponseRedirect):  # it was refused, and may be sent again
+            transaction.set_rollback(True)
+        return response
+
+    def answer(
+        self,
+        request: HttpRequest,
+        form: VerbForm,
+        *,
+        done: Callable[[], HttpResponse],
+        original: models.Model | None = None,
+    ) -> HttpResponse:
+        """The page of one verb: the form, again with what was refused or a preview, or `done`; 403 with a sentence."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": original,
+            "title": form.heading,
+            "form": form,
+        }
+        try:
+            require(form.author, form.verb)
+            with timezone.override(form.zone):
+                if is_chosen(form, request.POST):
+                    form.use(request.POST)
+                elif form.tells and "preview" in request.POST:
+                    context |= {"is_previewed": True, "preview": RecordAdmin.preview(form)}
+                    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                        return render(request, "console/preview.html", context)
+                elif request.method == "POST" and form.perform():
+                    answer = self._repeated(request, form.repeated, original) if form.repeated else done()
+                    return accepted(answer, form)
+                fields = form.fieldsets or ((None, {"fields": list(form.fields)}),)
+                present = [
+                    (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})
+                    for name, options in fields
+                ]
+                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # any form will do
+                return render(request, "admin/incidents/verb.html", context)
+        except Forbidden as refusal:
+            context |= {"title": _("Not allowed"), "sentence": str(refusal)}
+            return render(request, "admin/incidents/forbidden.html", context, status=403)
+
+    def _repeated(self, request: HttpRequest, first: Submission, original: models.Model | None) -> HttpResponse:
+        messages.info(request, TWICE)
+        if first.incident:
+            return redirect("room", first.incident.public_id)
+        site = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return redirect(f"{site}_change", original.pk) if original else redirect(f"{site}_changelist")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What happened to a row, newest first."""
+        obj = self.get_object(request, unquote(object_id))
+        if not hasattr(obj, "history"):  # or what is written once and never changed
+            raise Http404
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        with timezone.override(zone_of(obj)):
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "original": obj,
+                "title": _("History"),
+                "subtitle": str(obj),
+                "entries": self.history_of(obj),
+            }
+            return render(request, "admin/incidents/history.html", context)
+
+    def history_of(self, obj: Any) -> Sequence[changes.Entry]:
+        return changes.of_row(obj)
+
+
+def zone_of(obj: Any) -> ZoneInfo | None:
+    """The time zone in which staff read and enter an object's times; None for the server's."""
+    page = obj if isinstance(obj, Page) else getattr(obj, "page", None)
+    return page.zone if page else None
+
+
+def rendered(response: HttpResponse) -> HttpResponse:
+    """With its template rendered now, while the time zone holds."""
+    return response.render() if isinstance(response, TemplateResponse) else response

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from incidents.history.changes import moment
+from incidents.models import OutboxEvent
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """What must be told, and whether it is published yet. Nobody changes it by hand."""
+
+    list_display = ("__str__", "page", "incident", "created", "published")
+    list_filter = (("published_at", admin.EmptyFieldListFilter), "kind", "page")
+    list_select_related = ("page", "incident")
+    list_display_links = None
+    actions = None
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, event: OutboxEvent) -> str:
+        return moment(event.created_at)
+
+    @admin.display(description=_("published"), ordering="published_at")
+    def published(self, event: OutboxEvent) -> str | None:
+        return moment(event.published_at) if event.published_at else None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
+        return False

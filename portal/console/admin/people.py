@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from incidents.authorship import authored_by
+from incidents.history.changes import moment
+from incidents.models import ApiKey, Page, User
+from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
+from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
+from portal.console.admin.base import RecordAdmin, RecordForm, acting, sent
+from portal.console.forms.verb import REASON_LENGTH, MomentField, VerbForm, one_line
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+    from portal.console.forms.verb import Data
+
+
+class AccountForm(RecordForm, UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
+    pass
+
+
+class NewAccountForm(RecordForm, AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+    pass
+
+
+class SecondFactorForm(VerbForm):
+    verb = Verb.MANAGE_STAFF
+    heading = gettext_lazy("Take away the second factor")
+
+    reason = one_line(
+        gettext_lazy("Reason"),
+        most=REASON_LENGTH,
+        help_text=gettext_lazy(
+            "Make sure that it is they who ask. With the password alone they can then sign in and set up a new one."
+        ),
+    )
+
+    def __init__(self, author: User, user: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.user = user
+
+    def act(self) -> None:
+        remove_second_factor(self.user, author=self.author, **self.cleaned_data)
+
+
+@admin.register(User)
+class StaffAdmin(RecordAdmin, UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Accounts of staff. Their second factor and sessions are theirs; an administrator may take the factor away."""
+
+    verb = Verb.MANAGE_STAFF
+    form = AccountForm
+    add_form = NewAccountForm
+    add_form_template = "admin/incidents/user/add_form.html"
+    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
+    list_filter = ("is_active", "is_service", "is_superuser", "groups")
+    readonly_fields = ("is_service", "last_login", "date_joined")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (gettext_lazy("Times"), {"fields": ("last_login", "date_joined")}),
+    )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_authenticated and allows(acting(request), Verb.MANAGE_STAFF)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return allows(acting(request), Verb.MANAGE_STAFF)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        author = acting(request)
+        return allows(author, Verb.MANAGE_STAFF) and (author.is_superuser or not (obj and obj.is_superuser))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Their name stands in the history: whoever leaves is made inactive."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if acting(request).is_superuser else (*fields, "is_superuser")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":  # those of programs are not for people
+            kwargs["queryset"] = Group.objects.filter(name__in=STAFF_ROLES).order_by("name")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.is_staff = True
+        roles = form.cleaned_data.get("groups", obj.groups.all() if obj.pk else ())
+        save_staff(obj, roles=roles, author=acting(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        factor = self.admin_site.admin_view(self.second_factor_view)
+        return [path("<int:pk>/second-factor/", factor, name="incidents_user_factor"), *super().get_urls()]
+
+    def tools(self, user: User, obj: User) -> list[tuple[str, StrPromise]]:
+        if not (obj.authenticator_set.exists() and (user.is_superuser or not obj.is_superuser)):
+            return []
+        return [(reverse("admin:incidents_user_factor", args=[obj.pk]), SecondFactorForm.heading)]
+
+    def second_factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user = get_object_or_404(User, pk=pk)
+        form = SecondFactorForm(acting(request), user, sent(request))
+
+        def done() -> HttpResponse:
+            messages.success(
+                request, _("“%(name)s” signs in with the password, and sets up a new one.") % {"name": user}
+            )
+            return redirect("admin:incidents_user_change", pk)
+
+        return self.answer(request, form, original=user, done=done)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  (Django's name)
+        with authored_by(acting(request)):
+            return super().user_change_password(request, id, form_url)
+
+
+class KeyForm(VerbForm):
+    """A new key for a program; `key` is there once it was made, and never again."""
+
+    verb = Verb.EDIT_CATALOGUE
+    heading = gettext_lazy("Create API key")
+
+    name = one_line(gettext_lazy("Name"), most=100, help_text=gettext_lazy("Of the program that will use it."))
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes"),
+        choices=Scope.choices,
+        initial=[Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("What the key opens. Choose no more than the program needs."),
+    )
+    page = forms.ModelChoiceField(
+        Page.objects.live(), label=gettext_lazy("Page"), required=False, empty_label=gettext_lazy("Every page")
+    )
+    expires_at = MomentField(
+        label=gettext_lazy("Expires"), required=False, help_text=gettext_lazy("Empty: not until it is revoked.")
+    )
+
+    key: str
+
+    def act(self) -> None:
+        facts = {**self.cleaned_data, "scopes": [Scope(each) for each in self.cleaned_data["scopes"]]}
+        self.key, _row = create_key(author=self.author, **facts)
+
+
+class RevocationForm(VerbForm):
+    verb = Verb.EDIT_CATALOGUE
+    heading = gettext_lazy("Revoke API key")
+
+    def __init__(self, author: User, key: ApiKey, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.key = key
+
+    def act(self) -> None:
+        revoke_key(self.key, author=self.author)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RecordAdmin):
+    verb = Verb.EDIT_CATALOGUE
+    list_display = ("name", "scope", "page", "ending", "created", "used", "expires", "revoked")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "page")
+    list_select_related = ("page", "use")
+    list_display_links = None
+    search_fields = ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        revoke = self.admin_site.admin_view(self.revoke_view)
+        return [path("<int:pk>/revoke/", revoke, name="incidents_apikey_revoke"), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("ends with"))
+    def ending(self, key: ApiKey) -> str:
+        return f"…{key.last_four}"
+
+    @admin.display(description=gettext_lazy("created"), ordering="created_at")
+    def created(self, key: ApiKey) -> str:
+        return moment(key.created_at)
+
+    @admin.display(description=gettext_lazy("last used"), ordering="use__used_at")
+    def used(self, key: ApiKey) -> str:
+        return moment(key.use.used_at) if key.use.used_at else _("never")
+
+    @admin.display(description=gettext_lazy("expires"), ordering="expires_at")
+    def expires(self, key: ApiKey) -> str:
+        return moment(key.expires_at) if key.expires_at else _("never")
+
+    @admin.display(description=gettext_lazy("revoked"), ordering="revoked_at")
+    def revoked(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return moment(key.revoked_at)
+        return format_html('<a href="{}">{}</a>', reverse("admin:incidents_apikey_revoke", args=[key.pk]), _("Revoke"))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        form = KeyForm(acting(request), sent(request))
+        return self.answer(request, form, done=lambda: self._show(request, form))
+
+    def _show(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
+        """The only page that ever shows the key."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
+            "key": form.key,
+        }
+        return render(request, "admin/incidents/key.html", context)
+
+    def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        key = get_object_or_404(ApiKey, pk=pk)
+        form = RevocationForm(acting(request), key, sent(request))
+
+        def done() -> HttpResponse:
+            messages.success(request, _("The key “%(name)s” opens nothing any more.") % {"name": key})
+            return redirect("admin:incidents_apikey_changelist")
+
+        return self.answer(request, form, original=key, done=done)

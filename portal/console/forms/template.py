@@ -1,0 +1,97 @@
+"""Beginning a message with words that staff keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from django import forms
+from django.forms.utils import ErrorDict
+from django.utils.translation import gettext as _
+
+from incidents import promises, templates
+from incidents.lifecycle import IncidentStatus, Severity
+from incidents.models import Incident, IncidentTemplate, Page
+from portal.console.forms.components import UNCHANGED, ComponentChips
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+
+class TemplateForm(forms.Form):
+    """A form with a message, which a template can begin. What is typed already stays below the template's words."""
+
+    components: ComponentChips | None = None
+
+    def template_page(self) -> Page | None:
+        """Whose templates are offered; None for those of every page only."""
+        return None
+
+    def template_incident(self) -> Incident | None:
+        """Whose record fills in the places."""
+        return None
+
+    def templates(self) -> list[IncidentTemplate]:
+        """Those that fit the chosen status first; none for a status that the form does not offer."""
+        page, rows = self.template_page(), IncidentTemplate.objects.live()
+        found = rows.for_page(page) if page else rows.filter(page=None)
+        if "status" not in self.fields:
+            return list(found)
+        shown = self.fields["status"].widget
+        offered = {"", *(value for value, _words in shown.choices)}
+        chosen = self["status"].value()
+        return sorted(
+            (row for row in found if row.update_status in offered), key=lambda row: row.update_status != chosen
+        )
+
+    def use(self, data: QueryDict) -> None:
+        """Fill in the template that was chosen, and show the form again without judging it."""
+        template = next((row for row in self.templates() if str(row.pk) == data.get("template")), None)
+        self.data = sent = data.copy()
+        self._errors: ErrorDict | None = ErrorDict()
+        if self.components is not None:
+            self.components.data = sent
+        if template is None:
+            return
+        if template.update_status:
+            sent["status"] = template.update_status
+        typed = sent.get("body", "").strip()
+        facts = templates.facts(self.template_incident()) | self._typed_facts(sent)
+        is_begun = any(templates.began(row.body, typed) for row in self.templates())
+        words = templates.fill(template.body, facts)
+        sent["body"] = words if not typed or is_begun else f"{words}\n\n{typed}"
+        if "title" in self.fields and template.title and not sent.get("title", "").strip():
+            sent["title"] = template.title
+        if self.components is not None:
+            for key in template.components().values_list("pk", flat=True):
+                if not sent.get(f"components-{key}"):
+                    sent[f"components-{key}"] = UNCHANGED
+        if not template.deliver_notifications:
+            sent.pop("notify", None)
+
+    def _typed_facts(self, sent: QueryDict) -> dict[str, str]:
+        """What the form itself says of the places in a template."""
+        found: dict[str, str] = {}
+        if self.components is not None:
+            named = [str(field.label) for field in self.components if sent.get(field.html_name)]
+            found |= {"components": templates.listed(named)} if named else {}
+        status, minutes = str(sent.get("status")), str(sent.get("next_update", ""))
+        incident = self.template_incident()
+        if incident and "next_update" in self.fields and status in IncidentStatus.values:
+            chosen = int(minutes) if minutes.isascii() and minutes.isdigit() else None
+            due_at = promises.due_at(Severity(incident.severity), IncidentStatus(status), chosen)
+            found |= {"next_update": templates.clock(due_at)} if due_at else {}
+        return found
+
+    def clean_body(self) -> str:
+        body: str = self.cleaned_data["body"]
+        if places := templates.unfilled(body):
+            words = ", ".join(f"{{{name}}}" for name in places)
+            raise forms.ValidationError(
+                _("Fill in %(places)s, or take it out: customers read this.") % {"places": words}
+            )
+        return body
+
+
+def is_chosen(form: Any, data: QueryDict) -> TypeGuard[TemplateForm]:
+    """Whether a template's button was pressed."""
+    return isinstance(form, TemplateForm) and "template" in data

@@ -1,0 +1,1 @@
+"""Postmortems as staff write, check, review, approve and publish them."""

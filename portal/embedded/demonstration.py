@@ -1,0 +1,69 @@
+"""The product on one machine with data to look at: `manage.py demo`.
+
+It is always the embedded mode in a folder of its own, whatever the environment says: a demonstration must not reach
+a real database, and everybody knows its login.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from pathlib import Path
+
+from portal import environment
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+GREETING = """
+The portal is running. Ctrl-C stops it; what you do is kept in {data}.
+
+  Status page    {site}/
+  Admin          {site}/admin/     login {login}, password {password}
+  API            {site}/api/docs
+  Mail it sent   {site}/demo/mail
+"""
+
+
+def run(arguments: list[str]) -> str | int | None:
+    """Prepare and serve the demonstration until it is stopped; returns what to exit with.
+
+    Call it before anything has read the settings.
+    """
+    parser = argparse.ArgumentParser(prog="manage.py demo", description="Try the product on this machine.")
+    parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT", default=8000)
+    port: int = parser.parse_args(arguments).port
+    site = f"http://127.0.0.1:{port}"
+    data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
+    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"):
+        os.environ.pop(name, None)
+    os.environ.update(DEMO="1", DATA_DIR=str(data), SITE_URL=site, SECRET_KEY=_secret_key(data))
+
+    import django
+    from django.core.management import CommandError, call_command
+
+    django.setup()
+
+    from portal.accounts.backends import DEMO_PASSWORD, DEMO_USERNAME
+    from portal.embedded import supervisor
+
+    try:
+        supervisor.require_free(port)
+        call_command("migrate", verbosity=0)
+        call_command("demo_data")
+        supervisor.serve(port, GREETING.format(data=data, site=site, login=DEMO_USERNAME, password=DEMO_PASSWORD))
+    except CommandError as error:
+        return str(error)
+    except KeyboardInterrupt:
+        return 130
+    return None
+
+
+def _secret_key(data: Path) -> str:
+    """A random key, made once and readable by this user alone."""
+    file = data / "secret-key"
+    if not file.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(50))
+    return file.read_text()

@@ -1,0 +1,109 @@
+"""Where staff are nudged: each person's mailbox, and the mailboxes and chats of whoever is on call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import Max
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents.authorship import service
+from incidents.errors import InvalidInput, InvalidTransition
+from incidents.models import Page, User
+from incidents.permissions import Verb
+from status import secrets
+from status.models import Delivery, Nudge, Recipient
+
+Channel, State = Recipient.Channel, Recipient.State
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def mailbox_of(user: User, page: Page, *, author: User) -> Recipient:
+    """The mailbox of a member of staff, whose address follows the one in their account."""
+    mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
+    if mailbox.address != user.email:
+        mailbox.address, mailbox.state, mailbox.reason = user.email, State.ACTIVE, ""
+        mailbox.save()
+    return mailbox
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
+    """Nudge this mailbox or chat when somebody on call is needed.
+
+    Of a chat `address` is the name that staff read, and `secret` its address, which was checked; it is kept encrypted.
+    """
+    if page.recipients.filter(channel=channel, address=address).exists():
+        raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
+    recipient = Recipient(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
+    recipient.save()
+    return recipient
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def remove_channel(recipient: Recipient, *, author: User) -> None:
+    """Nudge it no more; who was told what stays in the record."""
+    recipient.lock()
+    recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
+    recipient.secret = ""
+    recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
+    recipient.save()
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def send_test(recipient: Recipient, *, author: User) -> Delivery:
+    """Send a message that says that it is a test, one in a minute at the most; what is answered stands in the delivery.
+
+    It goes the way of every nudge, so it tells of the workers, too.
+    """
+    recipient.lock()
+    if recipient.state != State.ACTIVE:
+        raise InvalidTransition(_("This channel is not active. Release it, or add it anew."))
+    now = timezone.now()
+    nudge, is_new = Nudge.objects.get_or_create(
+        key=Nudge.TEST,
+        subject=recipient.public_id,
+        due_at=now.replace(second=0, microsecond=0),
+        defaults={
+            "page": recipient.page,
+            "title": _("This is a test of your channel, sent by %(who)s.") % {"who": author},
+            "path": reverse("admin:status_nudge_channels"),
+        },
+    )
+    if not is_new:
+        raise InvalidTransition(_("A test was sent within this minute. Read its answer before you send another one."))
+    recipient._change_reason = _("A test was sent.")
+    recipient.save()
+    return Delivery.objects.create(
+        recipient=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF, due_at=now
+    )
+
+
+def tests_of(recipients: Collection[Recipient]) -> dict[int, Delivery]:
+    """The newest test of each that had one, by the recipient's key."""
+    tests = Delivery.objects.filter(recipient__in=recipients, nudge__key=Nudge.TEST)
+    newest = tests.order_by().values("recipient").annotate(newest=Max("pk")).values("newest")
+    return {test.recipient_id: test for test in Delivery.objects.filter(pk__in=newest)}
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def reseal_channels(*, author: User) -> int:
+    """Encrypt every chat's address under the first key; returns how many."""
+    chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))
+    for chat in chats:
+        chat.lock()
+        chat.secret = secrets.reseal(chat.secret)
+        chat.save()
+    return len(chats)
+
+
+def _facts(channel: Recipient.Channel, address: str) -> dict[str, object]:
+    return {
+        "channel": channel,
+        "address": address,
+        "state": State.ACTIVE,
+        "confirmed_at": timezone.now(),
+        "everything": False,
+    }

@@ -1,0 +1,65 @@
+"""Markdown as staff write it, made safe for the public page and for programs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import nh3
+from django.utils.safestring import SafeString
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from status.rendering.instants import Teller, Zones
+
+# Images would be requests to other hosts; HTML in the source is shown as text.
+_MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"]).disable(["image"])
+)
+_TAGS = {
+    *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
+    *("table", "thead", "tbody", "tr", "th", "td", "h2", "h3", "h4", "h5", "h6", "time"),
+}
+
+
+@lru_cache(maxsize=1024)  # most texts of a publication were rendered for the one before
+def to_html(source: str, top: int = 3, zones: Zones | None = None) -> SafeString:
+    """HTML of allowed tags only, without images, scripts or styles; its highest heading becomes `h<top>`.
+
+    With `zones`, its instants are told in them.
+    """
+    tokens = _MARKDOWN.parse(source)
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    levels = sorted({token.tag for token in headings})
+    for token in headings:
+        token.tag = f"h{min(top + levels.index(token.tag), 6)}"
+    if zones:
+        _tell_instants(tokens, Teller(zones))
+    html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}, "ol": {"start"}, "time": {"datetime"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener",
+    )
+    return SafeString(clean)
+
+
+def _tell_instants(tokens: list[Token], teller: Teller) -> None:
+    """In running text; what stands in code stays as it is."""
+    for token in tokens:
+        told: list[Token] = []
+        for child in token.children or ():
+            if child.type != "text":
+                told.append(child)
+                continue
+            for piece in teller.html(child.content):
+                kind = "html_inline" if isinstance(piece, SafeString) else "text"
+                told.append(Token(kind, "", 0, content=str(piece)))
+        if token.children:
+            token.children = told
+
+
+def to_v2(source: str) -> str:
+    """The body for Statuspage's JSON, whose readers put it into their pages: verbatim, unless it could open a tag."""
+    return source.replace("&", "&amp;").replace("<", "&lt;") if "<" in source else source

@@ -1,0 +1,109 @@
+"""What strangers ask for at the door, limited, and taken up by the clock.
+
+The door only writes down what was asked, so that neither its answer nor the time it takes depends on whether an address
+is known here. Everything else happens a moment later, where nobody watches.
+"""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents.authorship import service
+from incidents.errors import DomainError, InvalidInput
+from incidents.lifecycle import OPEN
+from incidents.models import ActionItem, Incident, Page, Postmortem, User
+from incidents.permissions import Verb
+from status.models import Recipient, SignUp, SignUpCount
+from status.subscriptions import subscribers
+
+logger = logging.getLogger(__name__)
+
+PER_HOUR = 60  # sign-ups from one network: an office behind one address may, a script soon may not
+AT_ONCE = 500
+
+
+class TooMany(DomainError):
+    """Too many sign-ups from one network within the hour."""
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def ask(page: Page, *, address: str, network: str, author: User, incident_id: str = "") -> None:
+    """Write down that somebody wants messages to this address; with `incident_id`, a public id, about that one alone.
+
+    `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
+    """
+    address = subscribers.normalised(address)
+    incident = _unfinished(page, incident_id) if incident_id else None
+    if incident_id and not incident:
+        raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
+    _admit(network)
+    SignUp.objects.create(page=page, channel=Recipient.Channel.EMAIL, address=address, incident=incident)
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author: User) -> None:
+    """Write down that the owner of the mailbox `contact` wants messages to a program at `url`.
+
+    Where the URL leads is asked before by `addresses.check`, which no transaction should wait for. Raises
+    `InvalidInput`, or `TooMany`.
+    """
+    contact = subscribers.normalised(contact)
+    _admit(network)
+    SignUp.objects.create(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
+
+
+def take_up() -> int:
+    """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
+    for count in range(AT_ONCE):
+        with transaction.atomic():
+            # Whoever else takes up at this moment waits here: one address is dealt with once at a time.
+            asked = SignUp.objects.select_related("page", "incident").select_for_update(of=("self",))
+            sign_up = asked.order_by("pk").first()
+            if sign_up is None:
+                return count
+            sign_up.delete()
+            try:
+                _take_up(sign_up)
+            except DomainError as refusal:  # by now; at the door it was well
+                logger.info("a sign-up could not be taken up: %s", refusal)
+    return AT_ONCE
+
+
+def _take_up(sign_up: SignUp) -> None:
+    page, author = sign_up.page, subscribers.subscriber()
+    if sign_up.channel == Recipient.Channel.WEBHOOK:
+        subscribers.subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
+    else:
+        subscribers.subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+
+
+def network_of(address: str) -> str:
+    """The network that an IP address counts for: its /24, or its /64 of IPv6."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return str(ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
+
+
+def _admit(network: str) -> None:
+    """Count one sign-up; a conditional UPDATE, so that processes together let no more than the limit pass."""
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    SignUpCount.objects.get_or_create(network=network, hour=hour)
+    below = Q(network=network, hour=hour, count__lt=PER_HOUR)
+    if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
+        raise TooMany(_("Very many people from your network subscribed within the hour. Try again in an hour."))
+
+
+def _unfinished(page: Page, public_id: str) -> Incident | None:
+    """One of which there is still something to tell: it is open, or its report promises what is not done yet."""
+    if not public_id.isalnum():  # PostgreSQL refuses to look for a NUL
+        return None
+    promised = ActionItem.objects.unfinished().filter(is_commitment=True, postmortem__in=Postmortem.objects.public())
+    is_unfinished = Q(status__in=OPEN) | Q(postmortem__in=promised.values("postmortem"))
+    return Incident.objects.public().on(page).filter(is_unfinished, public_id=public_id).first()

@@ -1,0 +1,204 @@
+"""What subscribers do in a browser: ask, confirm, choose, leave. No cookie is set or looked at here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from django.core.signing import BadSignature, SignatureExpired
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from incidents.errors import DomainError, InvalidTransition
+from incidents.models import Page
+from status import addresses, tokens
+from status.models import Recipient
+from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
+from status.rendering import assets
+from status.subscriptions import signups, subscribers
+from status.subscriptions.forms import ChoicesForm
+from status.subscriptions.signups import TooMany
+from status.subscriptions.subscribers import State, subscriber
+
+logger = logging.getLogger(__name__)
+
+View = Callable[[HttpRequest, Recipient], HttpResponse]
+reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
+
+
+# A published page is a file that is the same for everybody, so its form has no CSRF token. Nothing here acts by a
+# cookie; where the form was sent from is checked instead.
+@csrf_exempt
+@reading_and_sending
+def subscribe(request: HttpRequest) -> HttpResponse:
+    """The form of every published page, and its answer, which is the same whether or not an address is subscribed."""
+
+    def ask(page: Page) -> None:
+        facts = {"address": request.POST.get("address", ""), "incident_id": request.POST.get("incident", "")}
+        signups.ask(page, **facts, network=_network(request), author=subscriber())
+
+    return _door(request, "subscribe", ask, typed={"address": "address", "incident_id": "incident"})
+
+
+@csrf_exempt
+@reading_and_sending
+def subscribe_webhook(request: HttpRequest) -> HttpResponse:
+    """The same for a program, whose owner confirms by mail."""
+
+    def ask(page: Page) -> None:
+        url, contact = request.POST.get("url", "").strip(), request.POST.get("contact", "")
+        addresses.check(url)
+        signups.ask_for_webhook(page, url=url, contact=contact, network=_network(request), author=subscriber())
+
+    return _door(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})
+
+
+def _door(
+    request: HttpRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
+) -> HttpResponse:
+    """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
+    page = _page(request)
+    if page is None:
+        return _refusal(request, 404, _("There is no status page here to subscribe to."))
+    with translation.override(page.language):
+        if request.method != "POST":
+            return _show(request, template, page)
+        if _is_from_elsewhere(request):
+            return _refusal(request, 403, _("This form was sent from another site. Use the one on our status page."))
+        status, error = 200, ""
+        try:
+            ask(page)
+        except TooMany as refusal:
+            status, error = 429, str(refusal)
+        except DomainError as refusal:
+            status, error = 422, str(refusal)
+        if error:
+            logger.info("a sign-up from %s was refused: %s", _network(request), error)
+        if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+            template = f"{template}_form" if error else "subscribe_sent"
+        again = {name: request.POST.get(sent, "") for name, sent in typed.items()} if error else {}
+        response = _show(request, template, page, status=status, error=error, sent=not error, **again)
+        if status == 429:
+            response["Retry-After"] = "3600"
+        return response
+
+
+def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
+    """A page of one subscription, named by the token in its address as `read` finds it there."""
+
+    def decorate(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
+        # The token is the proof, and a mail provider that unsubscribes in one click has no cookie to send one with.
+        @csrf_exempt
+        @reading_and_sending
+        @wraps(view)
+        def answer(request: HttpRequest, token: str) -> HttpResponse:
+            again = _("Subscribe again on the status page.")
+            try:
+                public_id = read(token)
+                recipients = Recipient.objects.subscribers().select_related("page")
+                recipient = recipients.get(public_id=public_id, deleted_at=None)
+            except SignatureExpired:
+                return _refusal(request, 410, _("This link is more than a week old.") + " " + again)
+            except BadSignature:
+                return _refusal(request, 404, _("This link is not whole. Open it from the mail once more."))
+            except Recipient.DoesNotExist:
+                return _refusal(request, 410, _("This subscription does not exist any more.") + " " + again)
+            with translation.override(recipient.page.language):
+                return view(request, recipient)
+
+        return answer
+
+    return decorate
+
+
+@_by_token(tokens.read_confirmation)
+def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    """A button: programs that open every link of a mail confirm nobody."""
+    if request.method != "POST":
+        return _show(request, "subscription_confirm", recipient.page, recipient=recipient)
+    try:
+        subscribers.confirm(recipient, author=subscriber())
+    except InvalidTransition as refusal:
+        return _refusal(request, 409, str(refusal))
+    return redirect("subscription", token=tokens.subscription(recipient.public_id))
+
+
+@_by_token(tokens.read_subscription)
+def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    """What a recipient hears about, to be changed."""
+    if recipient.state == State.UNSUBSCRIBED:
+        return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=True)
+    form = ChoicesForm(recipient, request.POST if request.method == "POST" else None)
+    is_saved = False
+    if request.method == "POST" and form.is_valid():
+        try:
+            subscribers.choose(recipient, form.choices, author=subscriber())
+            is_saved = True
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+    return _show(
+        request,
+        "subscription",
+        recipient.page,
+        status=422 if form.errors else 200,
+        recipient=recipient,
+        form=form,
+        is_saved=is_saved,
+        token=tokens.subscription(recipient.public_id),
+    )
+
+
+@_by_token(tokens.read_subscription)
+def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    """A button for people; one click for their mail program, which sends `List-Unsubscribe=One-Click` (RFC 8058)."""
+    if request.method == "POST":
+        subscribers.unsubscribe(recipient, author=subscriber())
+    has_left = recipient.state == State.UNSUBSCRIBED
+    return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=has_left)
+
+
+@_by_token(tokens.read_subscription)
+def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    """Give a webhook another secret; the page of its subscription shows it."""
+    if request.method == "POST":
+        try:
+            subscribers.roll_secret(recipient, author=subscriber())
+        except InvalidTransition as refusal:
+            return _refusal(request, 409, str(refusal))
+    return redirect("subscription", token=tokens.subscription(recipient.public_id))
+
+
+def _show(request: HttpRequest, template: str, page: Page | None, *, status: int = 200, **context: Any) -> HttpResponse:
+    context |= {"page": page, "css": assets.url("status.css")}
+    return render(request, f"status/{template}.html", context, status=status)
+
+
+def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    # Without the address, which has a token: whoever holds one can act by it.
+    logger.info("a subscriber's request from %s was refused: %s", _network(request), sentence)
+    return _show(request, "subscription_refused", _page(request), status=status, sentence=sentence)
+
+
+def _page(request: HttpRequest) -> Page | None:
+    """The page that is published at the host name of this request."""
+    return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+
+
+def _is_from_elsewhere(request: HttpRequest) -> bool:
+    """Whether a browser says that another site's page sent this; what is no browser says nothing, and has no reader."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2].lower() != request.META[ASKED_HOST].lower()
+
+
+def _network(request: HttpRequest) -> str:
+    """The network of who asks."""
+    address = caller(request)
+    return signups.network_of(address) if address else "unknown"
