@@ -16,11 +16,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from incidents.models import Clock, OutboxEvent, Page
-from portal.postgresql.deadline import patience
+from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 from status.publication import files
 
-REDIS_PATIENCE = 0.3  # seconds
+REDIS_TIMEOUT = 0.3  # seconds
 
 
 @require_safe
@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     makes it 503: staff are served well while only mail or Redis is late.
     """
     try:
-        with patience(1.0, total=2.0):
+        with time_limit(1.0, total=2.0):
             ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except (OperationalError, InterfaceError):
@@ -73,9 +73,9 @@ def oldest_due() -> float | None:
 
 def _redis() -> str:
     """Asked once and for a moment: a Redis that is frozen must not freeze this answer."""
-    patient = {"socket_connect_timeout": REDIS_PATIENCE, "socket_timeout": REDIS_PATIENCE}
+    timeouts = {"socket_connect_timeout": REDIS_TIMEOUT, "socket_timeout": REDIS_TIMEOUT}
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **patient) as client:
+        with redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **timeouts) as client:
             client.ping()
     except redis.RedisError:
         return "does not answer"

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from incidents.models import OutboxEvent
 from portal import health
-from portal.postgresql.deadline import patience
+from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 
 NEWEST = 100_000  # deliveries whose states are counted: all of them would be more each year
@@ -29,7 +29,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         headers = {"WWW-Authenticate": "Bearer"}
         return HttpResponse("Send the token.\n", status=401, headers=headers, content_type="text/plain")
     try:
-        with patience(1.0, total=2.0):
+        with time_limit(1.0, total=2.0):
             text = "".join(_lines())
     except (OperationalError, InterfaceError):
         text = "The database does not answer.\n"

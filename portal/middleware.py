@@ -29,7 +29,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from portal import health, metrics
-from portal.postgresql.deadline import Patience, current_patience, patience, server
+from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +104,9 @@ class DatabaseGuardMiddleware:
         except UnreadablePostError:
             return HttpResponse(status=400)  # the client went away; nobody reads this
         if not self._may_try() or not self._slots.acquire(timeout=TURN if server.silent_since is None else 0):
-            return _unavailable(request, Patience())
+            return _unavailable(request, TimeLimit())
         try:
-            with patience(ANSWER, total=REQUEST) as allowed:
+            with time_limit(ANSWER, total=REQUEST) as allowed:
                 return self._try(request, allowed) or _unavailable(request, allowed)
         finally:
             self._slots.release()
@@ -130,7 +130,7 @@ class DatabaseGuardMiddleware:
                 self._next_probe = now + PROBE
         return is_probe
 
-    def _try(self, request: HttpRequest, allowed: Patience) -> HttpResponse | None:
+    def _try(self, request: HttpRequest, allowed: TimeLimit) -> HttpResponse | None:
         """The application's answer, or None when the database let it down."""
         is_keyed = "Idempotency-Key" in request.headers
         pause, began_at = 0.05, time.monotonic()
@@ -158,7 +158,7 @@ def _watch_sqlite(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
 
     A writer waits for another one no longer than leaves time for a second try, and it is noted when it commits.
     """
-    if connection.vendor == "sqlite" and current_patience().wait == ANSWER:
+    if connection.vendor == "sqlite" and current_time_limit().wait == ANSWER:
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {int(REPEAT / 2 * 1000)}")
         connection.connection.set_trace_callback(_note_commit)
@@ -166,7 +166,7 @@ def _watch_sqlite(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
 
 def _note_commit(statement: str) -> None:
     if statement == "COMMIT":
-        current_patience().commit_sent = True
+        current_time_limit().commit_sent = True
 
 
 def _is_read(request: HttpRequest) -> bool:
@@ -189,7 +189,7 @@ def _database_failure(exception: BaseException | None) -> Exception | None:
     return None
 
 
-def _unavailable(request: HttpRequest, allowed: Patience) -> HttpResponse:
+def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:
     if _is_read(request):
         said = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")

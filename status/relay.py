@@ -27,11 +27,11 @@ def relay() -> int:
     for page in pages:
         with _apart(page):
             if publishing.is_due(page):
-                publishing.publish(page, patience=1.0, seconds=0)
+                publishing.publish(page, timeout=1.0, seconds=0)
                 count += 1
     for page in pages:
         with _apart(page):
-            publishing.go_on(page, patience=1.0, seconds=RUN)
+            publishing.go_on(page, timeout=1.0, seconds=RUN)
     return count
 
 

@@ -27,7 +27,7 @@ def publication_root(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def patient_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy test machine is no outage, but for the tests that are about outages."""
     if "faults" not in request.path.parts and request.path.name not in ("test_middleware.py", "test_health.py"):
         monkeypatch.setattr(middleware, "ANSWER", 20.0)

@@ -26,7 +26,7 @@ WORKER = ["--beat", "--pool=threads", "--concurrency=4", "--without-gossip", "--
 
 PR_SET_PDEATHSIG = 1
 STARTS = 5  # so many of one process within a minute are bad luck, more are a fault that a person must see
-PATIENCE = 5  # seconds between asking a process to stop and killing it, which harms nothing here
+TIMEOUT = 5  # seconds between asking a process to stop and killing it, which harms nothing here
 
 _libc = ctypes.CDLL(None)  # opened here, as nothing should be between fork and exec
 
@@ -126,7 +126,7 @@ def serve(port: int, greeting: str) -> None:
     finally:
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         for child in children:
             child.wait(deadline - time.monotonic())
 

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.backends.postgresql import base, schema
 from django.utils.asyncio import async_unsafe
 
-from portal.postgresql.deadline import DeadlineConnection, current_patience, patience
+from portal.postgresql.deadline import DeadlineConnection, current_time_limit, time_limit
 
 HEALTH_CHECK = 1.0  # seconds
 
@@ -24,7 +24,7 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
 
     def __enter__(self) -> Self:
         self._unhurried = ExitStack()
-        self._unhurried.enter_context(patience(math.inf))
+        self._unhurried.enter_context(time_limit(math.inf))
         super().__enter__()
         return self
 
@@ -59,13 +59,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None or self.connection.is_suspect:
             return False
         # Django also asks before and after a request, where nobody else sets a limit.
-        with nullcontext() if current_patience().wait <= HEALTH_CHECK else patience(HEALTH_CHECK):
+        with nullcontext() if current_time_limit().wait <= HEALTH_CHECK else time_limit(HEALTH_CHECK):
             return super().is_usable()
 
 
 def _options() -> dict[str, Any]:
     """libpq's parameters for a connection that is opened now; those of a request end a slow statement themselves."""
-    now = current_patience()
+    now = current_time_limit()
     session = {
         "client_connection_check_interval": 1000,  # ms; a statement whose client gave up is given up too
         "jit": "off",  # measured: compiling who is told of an update took longer than finding out

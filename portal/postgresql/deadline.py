@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Patience:
+class TimeLimit:
     """How long the running code may wait for the database; what it computes meanwhile does not count."""
 
     wait: float = 15.0  # seconds for one answer
@@ -43,22 +43,22 @@ class Patience:
             self.left -= time.monotonic() - began_at
 
 
-_patience: ContextVar[Patience | None] = ContextVar("patience", default=None)
+_time_limit: ContextVar[TimeLimit | None] = ContextVar("time_limit", default=None)
 
 
-def current_patience() -> Patience:
-    return _patience.get() or Patience()
+def current_time_limit() -> TimeLimit:
+    return _time_limit.get() or TimeLimit()
 
 
 @contextmanager
-def patience(wait: float, *, total: float = math.inf) -> Iterator[Patience]:
+def time_limit(wait: float, *, total: float = math.inf) -> Iterator[TimeLimit]:
     """Within the block one answer of the database may take `wait` seconds, and all of them together `total`."""
-    value = Patience(wait, total)
-    token = _patience.set(value)
+    value = TimeLimit(wait, total)
+    token = _time_limit.set(value)
     try:
         yield value
     finally:
-        _patience.reset(token)
+        _time_limit.reset(token)
 
 
 @dataclass(slots=True)
@@ -77,13 +77,13 @@ server = Server()
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """Raises OperationalError when the current patience ends, and is closed then."""
+    """Raises OperationalError when the current time limit ends, and is closed then."""
 
     opened_at: float
 
     @classmethod
     def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
-        """Open a connection within the current patience, whatever the resolver of names or the network does."""
+        """Open a connection within the current time limit, whatever the resolver of names or the network does."""
         attempt: Future[Self] = Future()
 
         def open_it() -> None:
@@ -96,7 +96,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
         # A thread of its own, because nothing can end a thread that waits for a name to be resolved.
         Thread(target=open_it, name="connect", daemon=True).start()
         try:
-            with current_patience().spend() as seconds:
+            with current_time_limit().spend() as seconds:
                 connection = attempt.result(seconds)
         except TimeoutError:
             attempt.add_done_callback(_discard)
@@ -116,7 +116,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         if timeout is not None:
             return super().wait(gen, interval, timeout)
-        allowed = current_patience()
+        allowed = current_time_limit()
         try:
             with allowed.spend() as seconds:
                 result = super().wait(gen, interval, seconds)
@@ -131,7 +131,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
     def commit(self) -> None:
         if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
-            current_patience().commit_sent = True
+            current_time_limit().commit_sent = True
         super().commit()
 
 

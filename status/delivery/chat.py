@@ -46,9 +46,9 @@ from status.models import Recipient
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 30.0  # seconds for one message
+TIMEOUT = 30.0  # seconds for one message
 AT_MOST = 1024 * 1024  # bytes through one connection
-AT_ONCE = int(LEASE.total_seconds() / PATIENCE / 2)  # before the lease of the last one ends, all are told
+AT_ONCE = int(LEASE.total_seconds() / TIMEOUT / 2)  # before the lease of the last one ends, all are told
 
 # By the scheme of Apprise's address. The others would speak other protocols, or run programs of this machine.
 CLOUDS = frozenset({"slack", "discord", "msteams", "gchat", "tgram", "pagerduty", "opsgenie", "wxteams"})
@@ -85,7 +85,7 @@ def service_of(url: str, network: Network = INTERNET) -> str:
 
 
 def tell(url: str, title: str, body: str, network: Network = INTERNET, *, authorities: str = "") -> Answer:
-    """Tell one chat; takes `PATIENCE` seconds at the most. `authorities` is a file of certificates to trust instead."""
+    """Tell one chat; takes `TIMEOUT` seconds at the most. `authorities` is a file of certificates to trust instead."""
     return _talk(url, title, body, network, authorities)
 
 
@@ -132,7 +132,7 @@ def _talk(url: str, title: str, body: str, network: Network, authorities: str = 
                 env=environment,
                 input=json.dumps(wanted),
                 capture_output=True,
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
                 text=True,
                 check=True,
             )
@@ -167,7 +167,7 @@ class _Guard(ThreadingTCPServer):
     def __init__(self, network: Network) -> None:
         super().__init__(("127.0.0.1", 0), _Line)
         self.network = network
-        self.deadline = time.monotonic() + PATIENCE
+        self.deadline = time.monotonic() + TIMEOUT
         self.word = secrets.token_urlsafe(16)
         self.refusals: list[str] = []
 
@@ -178,7 +178,7 @@ class _Guard(ThreadingTCPServer):
 
 class _Line(StreamRequestHandler):
     server: _Guard
-    timeout = PATIENCE
+    timeout = TIMEOUT
 
     def handle(self) -> None:
         first, *lines = self._head()
@@ -211,8 +211,8 @@ class _Line(StreamRequestHandler):
         """Both ways, until either side hangs up, or it was too much or too long."""
         here, left = self.connection, AT_MOST
         with suppress(OSError):
-            while left > 0 and (patience := self.server.deadline - time.monotonic()) > 0:
-                for source in select.select([here, there], [], [], patience)[0]:
+            while left > 0 and (timeout := self.server.deadline - time.monotonic()) > 0:
+                for source in select.select([here, there], [], [], timeout)[0]:
                     if not (content := source.recv(min(left, 65536))):
                         return
                     left -= len(content)

@@ -42,7 +42,7 @@ GIVE_UP = timedelta(days=1)  # after the delivery was owed
 BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the first try, the second ...
 RUN = 20.0  # seconds after which a worker looks whether it should do something else
 FRESH = 5.0  # seconds for which a text is not read anew
-DATABASE_PATIENCE = 60.0  # seconds
+DATABASE_TIMEOUT = 60.0  # seconds
 
 State = Delivery.State
 T = TypeVar("T")
@@ -141,7 +141,7 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
                 what = [state.value, reason, _stored(due_at) or now, finished_at, *answers, state is State.SENT]
                 cursor.execute(RECORD.format(places=", ".join(["(%s, %s)"] * (len(answers) // 2))), what)
 
-    _patiently(write)
+    _until_the_database_answers(write)
 
 
 def _stored(instant: datetime | None) -> Any:
@@ -159,7 +159,7 @@ def release(deliveries: Iterable[Claimed], answer: str) -> None:
         )
         Delivery.objects.due().filter(pk__in=keys).update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
 
-    _patiently(write)
+    _until_the_database_answers(write)
 
 
 def again(delivery: Claimed, answer: str) -> Outcome:
@@ -185,9 +185,9 @@ class Telling(Generic[T]):
         return self._known[key][1]
 
 
-def _patiently(write: Callable[[], None]) -> None:
+def _until_the_database_answers(write: Callable[[], None]) -> None:
     """What was sent and is not written down would be sent again: so a database that restarts is waited for."""
-    give_up_at = time.monotonic() + DATABASE_PATIENCE
+    give_up_at = time.monotonic() + DATABASE_TIMEOUT
     while True:
         try:
             write()
@@ -271,7 +271,7 @@ class _Round:
         record(outcomes)
         for delivery, answer in tries:
             if answer.is_about_mailbox and not delivery.contact:  # a webhook may work all the same
-                _patiently(partial(_quarantine, delivery.recipient_id, outcomes[delivery.pk].answer))
+                _until_the_database_answers(partial(_quarantine, delivery.recipient_id, outcomes[delivery.pk].answer))
         return sum(answer.is_accepted for _delivery, answer in tries)
 
 

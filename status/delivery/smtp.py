@@ -25,7 +25,7 @@ from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
 LINGER = 0.002  # seconds for further answers to come, which are recorded together
-CONTENT_PATIENCE = 60.0  # seconds; a server may look into a message before it takes it
+CONTENT_TIMEOUT = 60.0  # seconds; a server may look into a message before it takes it
 LONGEST, LINES = 65_536, 1000  # bytes in one line of an answer, lines in all
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
@@ -159,7 +159,7 @@ class Connection:
 
     def _say(self, words: bytes, *awaited: Stage | None) -> None:
         self._awaited += awaited
-        self.overdue_at = time.monotonic() + (CONTENT_PATIENCE if self.is_content_sent else settings.EMAIL_TIMEOUT)
+        self.overdue_at = time.monotonic() + (CONTENT_TIMEOUT if self.is_content_sent else settings.EMAIL_TIMEOUT)
         self._socket.sendall(words)
 
     def _answers(self) -> Iterator[tuple[int, str]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-PATIENCE = 30.0  # seconds for all that one delivery sends, from the name server to the last answer
+TIMEOUT = 30.0  # seconds for all that one delivery sends, from the name server to the last answer
 READ_AT_MOST = 64 * 1024
 SHOWN_OF_ANSWER = 300
 DOCUMENTATION = "https://www.standardwebhooks.com/"
@@ -228,12 +228,12 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def send(wanted: Sequence[Request], network: Network = INTERNET, *, patience: float = PATIENCE) -> Answer:
+def send(wanted: Sequence[Request], network: Network = INTERNET, *, timeout: float = TIMEOUT) -> Answer:
     """Send these, one after the other, until one is not accepted; the answer is the last one's.
 
-    Takes `patience` seconds at the most, and what the name server needs. Reads no database.
+    Takes `timeout` seconds at the most, and what the name server needs. Reads no database.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     answer = Answer(is_accepted=True, text=_("There was nothing to send."))
     for request in wanted:
         try:

@@ -37,11 +37,11 @@ def folder(public_id: str) -> Path:
 
 
 @contextmanager
-def locked(root: Path, *, patience: float) -> Iterator[None]:
-    """Be the only writer below `root`; raises `Busy` after `patience` seconds. A dead writer's lock is free."""
+def locked(root: Path, *, timeout: float) -> Iterator[None]:
+    """Be the only writer below `root`; raises `Busy` after `timeout` seconds. A dead writer's lock is free."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as handle:
-        give_up_at = time.monotonic() + patience
+        give_up_at = time.monotonic() + timeout
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,7 +36,7 @@ from status.rendering.documents import Documents
 
 logger = logging.getLogger(__name__)
 
-FAST_PATIENCE = 1.0  # seconds that a staff member's request waits for another publication
+FAST_TIMEOUT = 1.0  # seconds that a staff member's request waits for another publication
 MONTHS_AT_ONCE = 2  # whose open data is written together with the news that touch it
 STATE = ".state.json"
 
@@ -72,19 +72,19 @@ def on_event(*, page_id: int, **_kwargs: Any) -> None:
     page = Page.objects.get(pk=page_id)
     if OutboxEvent.objects.unpublished().filter(page=page).exists():
         try:
-            publish(page, patience=FAST_PATIENCE, seconds=0)
+            publish(page, timeout=FAST_TIMEOUT, seconds=0)
         except files.Busy:
             logger.warning("page %s is being published by another process; the clock will publish the rest", page)
 
 
-def publish(page: Page, *, patience: float = 60.0, seconds: float = math.inf, rebuild: bool = False) -> Report:
+def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, rebuild: bool = False) -> Report:
     """Publish what is not yet published of `page`. Raises `files.Busy`, or OSError when the disk refuses.
 
     With `rebuild` everything is rendered, whatever is said to be published. See `go_on` for `seconds`.
     """
     root = files.folder(page.public_id)
     report = Report()
-    with files.locked(root, patience=patience):
+    with files.locked(root, timeout=timeout):
         page.refresh_from_db()
         events = list(_unpublished(page))
         if page.is_published:
@@ -92,14 +92,14 @@ def publish(page: Page, *, patience: float = 60.0, seconds: float = math.inf, re
             beat(page)
         else:
             files.empty(root)
-        with files.locked(files.root(), patience=patience):  # who is last to link was last to read
+        with files.locked(files.root(), timeout=timeout):  # who is last to link was last to read
             files.link(_hosts())
         OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=timezone.now())
-    report.written += go_on(page, patience=patience, seconds=seconds)
+    report.written += go_on(page, timeout=timeout, seconds=seconds)
     return report
 
 
-def go_on(page: Page, *, patience: float, seconds: float) -> list[str]:
+def go_on(page: Page, *, timeout: float, seconds: float) -> list[str]:
     """Make the months anew that are left, the newest first, for about so long; returns what was written.
 
     The lock is free between two of them, so that an urgent update waits for one month and not for years.
@@ -108,7 +108,7 @@ def go_on(page: Page, *, patience: float, seconds: float) -> list[str]:
     ends_at = time.monotonic() + seconds
     written: list[str] = []
     while time.monotonic() < ends_at and _rest(root):
-        with _reading(page, patience=patience) as reader:
+        with _reading(page, timeout=timeout) as reader:
             if not (left := _rest(root)):  # another process has done it meanwhile
                 break
             *rest, month = left
@@ -131,7 +131,7 @@ def draw(page: Page) -> bool:
     drawn = list(feeds.values_list("pk", "changed_at"))
     if not drawn or not page.is_published or not _state(root):
         return False
-    with _reading(page, patience=1.0) as reader:
+    with _reading(page, timeout=1.0) as reader:
         files.write(root, _charts(reader))
     for pk, changed_at in drawn:
         MetricFeed.objects.filter(pk=pk).update(charted_at=changed_at)
@@ -158,7 +158,7 @@ def differences(page: Page) -> list[str]:
     def compare(found: Documents) -> None:
         wrong.update(path for path, content in found.items() if files.read(root, path) != content)
 
-    with _reading(page, patience=60.0) as reader:
+    with _reading(page, timeout=60.0) as reader:
         months = reader.span()
         if page.is_published:
             bounded = _of_site(reader, {}) | _charts(reader) | _index(reader, _known(root))
@@ -167,7 +167,7 @@ def differences(page: Page) -> list[str]:
     if not page.is_published:
         return sorted(files.tracked(root))
     for month in months:  # between two of them others may publish
-        with _reading(page, patience=60.0) as reader:
+        with _reading(page, timeout=60.0) as reader:
             data = open_data.documents(reader.record(reader.month(month)))
             compare(_of_month(reader, month) | data)
             if _known(root).get(month) != open_data.entry(data):
@@ -179,9 +179,9 @@ def differences(page: Page) -> list[str]:
 
 
 @contextmanager
-def _reading(page: Page, *, patience: float) -> Iterator[Reader]:
+def _reading(page: Page, *, timeout: float) -> Iterator[Reader]:
     """Reads a page as it is at one moment, while nobody else writes its files."""
-    with files.locked(files.folder(page.public_id), patience=patience):
+    with files.locked(files.folder(page.public_id), timeout=timeout):
         page.refresh_from_db()
         with projection.consistent():
             yield Reader(page, projection.today(page))

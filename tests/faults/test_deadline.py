@@ -18,7 +18,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from portal import environment
 from portal.postgresql import deadline
 from portal.postgresql.base import DatabaseWrapper
-from portal.postgresql.deadline import DeadlineConnection, patience
+from portal.postgresql.deadline import DeadlineConnection, time_limit
 from tests.faults.forwarder import forward
 from tests.servers import Server, free_port
 
@@ -82,7 +82,7 @@ def test_a_stopped_backend_costs_one_wait_and_the_next_statement_works(
     os.kill(pid, signal.SIGSTOP)
     try:
         started = time.monotonic()
-        with patience(0.3), pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
+        with time_limit(0.3), pytest.raises(OperationalError, match=r"no answer within 0\.3 s"):
             scalar(connection, "SELECT 1")
         assert 0.3 <= time.monotonic() - started < 2
         assert server.silent_since is not None
@@ -98,7 +98,7 @@ def test_one_expired_wait_condemns_every_older_connection(connect: Connect) -> N
     for pid in pids:
         os.kill(int(str(pid)), signal.SIGSTOP)
     try:
-        with patience(0.3), pytest.raises(OperationalError):
+        with time_limit(0.3), pytest.raises(OperationalError):
             scalar(stalled, "SELECT 1")
         older.close_if_unusable_or_obsolete()  # what Django does before a request
         started = time.monotonic()
@@ -113,7 +113,7 @@ def test_all_waits_of_a_request_end_with_its_total(connect: Connect, server: dea
     connection = connect()
     connection.ensure_connection()
     started = time.monotonic()
-    with patience(1.0, total=0.5):
+    with time_limit(1.0, total=0.5):
         scalar(connection, "SELECT pg_sleep(0.3)")
         with pytest.raises(OperationalError, match=r"no answer within 0\.\d s"):
             scalar(connection, "SELECT pg_sleep(0.3)")
@@ -123,7 +123,7 @@ def test_all_waits_of_a_request_end_with_its_total(connect: Connect, server: dea
 
 def test_the_server_gives_up_what_the_client_gave_up(connect: Connect, postgresql: Server) -> None:
     connection = connect()
-    with patience(0.3), pytest.raises(OperationalError):
+    with time_limit(0.3), pytest.raises(OperationalError):
         scalar(connection, "SELECT pg_sleep(20)")
     give_up = time.monotonic() + 5
     while statements(postgresql.url, "%pg_sleep(20)%") and time.monotonic() < give_up:
@@ -135,7 +135,7 @@ def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection
     connect: Connect, server: deadline.Server
 ) -> None:
     connection = connect()
-    with patience(2.0, total=9.0):
+    with time_limit(2.0, total=9.0):
         pid = scalar(connection, "SELECT pg_backend_pid()")
         with pytest.raises(OperationalError, match="statement timeout"):
             scalar(connection, "SELECT pg_sleep(5)")
@@ -151,12 +151,12 @@ def test_outside_a_request_a_statement_may_take_long(connect: Connect) -> None:
 
 
 def test_a_migration_waits_as_long_as_it_takes(connect: Connect) -> None:
-    with patience(0.2), connect().schema_editor() as editor:
+    with time_limit(0.2), connect().schema_editor() as editor:
         editor.execute("SELECT pg_sleep(0.6)")
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(server: deadline.Server) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, patience(0.3):
+    with socket.create_server(("127.0.0.1", 0)) as listener, time_limit(0.3):
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="127.0.0.1", port=listener.getsockname()[1], dbname="x", connect_timeout=2)
@@ -169,7 +169,7 @@ def test_a_connection_that_comes_too_late_is_closed(postgresql: Server) -> None:
     assert target
     with forward(target) as gate, psycopg.connect(postgresql.url, autocommit=True) as observer:
         gate.is_black_hole = True
-        with patience(0.3), pytest.raises(psycopg.errors.ConnectionTimeout):
+        with time_limit(0.3), pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(
                 host="127.0.0.1", port=gate.port, user="postgres", dbname="postgres", application_name="late"
             )
@@ -185,7 +185,7 @@ def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPat
         raise socket.gaierror("Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    with patience(0.3):
+    with time_limit(0.3):
         started = time.monotonic()
         with pytest.raises(psycopg.errors.ConnectionTimeout):
             DeadlineConnection.connect(host="db.example", dbname="x")
@@ -216,7 +216,7 @@ def test_a_forked_process_leaves_the_connection_to_its_parent(connect: Connect) 
 
 def test_it_is_known_whether_a_commit_was_sent(connect: Connect) -> None:
     connection = connect()
-    with patience(1.0) as allowed:
+    with time_limit(1.0) as allowed:
         with transaction.atomic(using="faulty"):
             scalar(connection, "SELECT 1")
             transaction.set_rollback(True, using="faulty")

@@ -171,7 +171,7 @@ def test_a_write_with_an_idempotency_key_is_repeated_with_its_body(client: Clien
 def test_what_may_have_been_saved_is_not_repeated_and_not_called_unsaved(client: Client) -> None:
     connection.close()  # the request opens its own
     answer = client.post("/api/v1/saved", {}, content_type="application/json", headers={"Idempotency-Key": "k2"})
-    connection.close()  # which is too impatient for what pytest-django does next
+    connection.close()  # which is too short of time for what pytest-django does next
     assert answer.status_code == 503
     assert "Check what was saved" in answer.json()["error"]
     assert len(attempts) == 1

@@ -305,7 +305,7 @@ def test_history_that_is_left_stays_left_when_there_are_news(
     post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
     assert len(incidents_in(publish(page, seconds=0).written)) == 1
     assert "News" in published(page, "index.html")
-    assert len(incidents_in(publishing.go_on(page, patience=1, seconds=60))) == len(history)
+    assert len(incidents_in(publishing.go_on(page, timeout=1, seconds=60))) == len(history)
     assert differences(page) == []
 
 
@@ -368,9 +368,9 @@ def test_a_compressed_twin_with_another_content_is_named_and_healed(page: Page) 
 
 def test_host_names_are_read_and_linked_by_one_at_a_time(page: Page, publication_root: Path) -> None:
     publish(page)
-    with files.locked(publication_root, patience=0), pytest.raises(files.Busy):
-        publish(page, patience=0)
-    publish(page, patience=0)
+    with files.locked(publication_root, timeout=0), pytest.raises(files.Busy):
+        publish(page, timeout=0)
+    publish(page, timeout=0)
 
 
 def test_a_page_that_cannot_be_rendered_stops_no_other(page: Page, other_page: Page) -> None:

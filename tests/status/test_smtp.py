@@ -165,7 +165,7 @@ def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None
     sending = smtp.send(mails(20), connections=2)
     threading.Timer(0.3, sink.answers.clear).start()  # for all that come after the first two
     with contextlib.closing(sending), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smtp, "CONTENT_PATIENCE", 1.0)
+        patch.setattr(smtp, "CONTENT_TIMEOUT", 1.0)
         found = {mail.key: answer.is_accepted for answered in sending for mail, answer in answered}
     assert found == {number: number > 1 for number in range(20)}
 
@@ -185,7 +185,7 @@ def test_a_server_that_makes_no_sense_is_left_alone(sink: Sink, said: str) -> No
 def test_a_mail_whose_answer_never_comes_is_not_sent_again_by_another_connection(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp, "CONTENT_PATIENCE", 0.2)
+    monkeypatch.setattr(smtp, "CONTENT_TIMEOUT", 0.2)
     sink.answers["CONTENT"] = ""
     (answered,) = next(smtp.send(mails(1), connections=1))
     assert (answered[1].code, answered[1].stage) == (0, Stage.CONTENT)

@@ -44,8 +44,8 @@ def request(url: str) -> Request:
     return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}')
 
 
-def asked(receiver: Receiver, *, patience: float = 10.0) -> webhooks.Answer:
-    return send([request(receiver.url)], leading_to(OUTSIDE), patience=patience)
+def asked(receiver: Receiver, *, timeout: float = 10.0) -> webhooks.Answer:
+    return send([request(receiver.url)], leading_to(OUTSIDE), timeout=timeout)
 
 
 # --- In Statuspage's words --------------------------------------------------------------------------------------------
@@ -326,14 +326,14 @@ def test_silence_is_cut_off(receiver: Receiver) -> None:
 
     receiver.behave = wait
     with within(2):
-        answer = asked(receiver, patience=0.5)
+        answer = asked(receiver, timeout=0.5)
     assert (answer.is_accepted, answer.text) == (False, "There was no answer in time.")
 
 
 def test_silence_before_the_encryption_is_cut_off() -> None:
     with socket.create_server((OUTSIDE, 0)) as silent, within(2):
         url = f"https://{HOST}:{silent.getsockname()[1]}/"
-        assert send([request(url)], leading_to(OUTSIDE), patience=0.5).text == "There was no answer in time."
+        assert send([request(url)], leading_to(OUTSIDE), timeout=0.5).text == "There was no answer in time."
 
 
 def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -350,7 +350,7 @@ def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHT
 def test_a_head_that_trickles_is_cut_off(receiver: Receiver) -> None:
     receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\nX: ", piece=b"x")
     with within(2):
-        assert asked(receiver, patience=0.5).text == "There was no answer in time."
+        assert asked(receiver, timeout=0.5).text == "There was no answer in time."
 
 
 def test_promises_without_end_are_cut_off(receiver: Receiver) -> None:
@@ -364,10 +364,10 @@ def test_a_body_that_trickles_or_never_ends_is_not_waited_for(receiver: Receiver
     for piece in (b"x", b"x" * 10_000):
         receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\n\r\n", piece=piece)
         with within(2):
-            assert asked(receiver, patience=5).is_accepted
+            assert asked(receiver, timeout=5).is_accepted
         receiver.behave = trickle(receiver, b"HTTP/1.1 500 Oh\r\n\r\n", piece=piece)
         with within(2):
-            assert asked(receiver, patience=0.7).text.startswith("500 Oh")
+            assert asked(receiver, timeout=0.7).text.startswith("500 Oh")
 
 
 @pytest.mark.parametrize("noise", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200\xff\x00 x", b"HTTP/1.1 2000 OK\r\n\r\n", b""])
