@@ -170,7 +170,7 @@ def differences(page: Page) -> list[str]:
         with _reading(page, timeout=60.0) as reader:
             data = open_data.documents(reader.record(reader.month(month)))
             compare(_of_month(reader, month) | data)
-            if _known(root).get(month) != open_data.entry(data):
+            if _known(root).get(month) != open_data.index_entry(data):
                 wrong.add(open_data.INDEX)
     return sorted(wrong)
 
@@ -309,9 +309,9 @@ def _note(root: Path, reader: Reader, rest: Iterable[str]) -> None:
     files.replace(root / STATE, json.dumps(asdict(state)).encode())
 
 
-def _known(root: Path) -> dict[str, open_data.Entry]:
+def _known(root: Path) -> dict[str, open_data.IndexEntry]:
     """The months whose open data is published."""
-    return open_data.entries(files.read(root, open_data.INDEX))
+    return open_data.read_index(files.read(root, open_data.INDEX))
 
 
 # --- The documents ----------------------------------------------------------------------------------------------------
@@ -372,10 +372,10 @@ def _data(
     known = _known(root)
     for month in months:
         found = open_data.documents(reader.record((read or {}).get(month) or reader.month(month)))
-        known[month] = open_data.entry(found)
+        known[month] = open_data.index_entry(found)
         yield found
     yield _index(reader, known)
 
 
-def _index(reader: Reader, known: dict[str, open_data.Entry]) -> Documents:
+def _index(reader: Reader, known: dict[str, open_data.IndexEntry]) -> Documents:
     return {open_data.INDEX: open_data.index(reader.page, {m: known[m] for m in reader.span() if m in known})}
