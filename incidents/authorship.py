@@ -64,7 +64,7 @@ class Service:
 
 
 SERVICES: dict[str, Service] = {}
-"""By name, every service of the modules that have been imported (with the site's URLs, all of them)."""
+"""By name, every service of the modules that were imported so far."""
 
 
 def service(right: Verb, *, locks: type[models.Model] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
