@@ -208,10 +208,10 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
                     for name, options in fields
                 ]
                 context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # any form will do
-                return render(request, "admin/incidents/verb.html", context)
+                return render(request, "console/verb.html", context)
         except Forbidden as refusal:
             context |= {"title": _("Not allowed"), "sentence": str(refusal)}
-            return render(request, "admin/incidents/forbidden.html", context, status=403)
+            return render(request, "console/forbidden.html", context, status=403)
 
     def _repeated(self, request: HttpRequest, first: Submission, original: models.Model | None) -> HttpResponse:
         messages.info(request, TWICE)
@@ -238,7 +238,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
                 "subtitle": str(obj),
                 "entries": self.history_of(obj),
             }
-            return render(request, "admin/incidents/history.html", context)
+            return render(request, "console/history.html", context)
 
     def history_of(self, obj: Any) -> Sequence[changes.Entry]:
         return changes.of_row(obj)

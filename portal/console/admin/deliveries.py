@@ -102,7 +102,7 @@ class DeliveryAdmin(SubscribersAdmin):
             "rows": rows,
             "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
         }
-        return render(request, "admin/status/ledger.html", context)
+        return render(request, "console/ledger.html", context)
 
 
 def _span(took: timedelta) -> str:

@@ -94,7 +94,7 @@ class NudgeAdmin(SubscribersAdmin):
             "title": _("Staff channels"),
             "channels": [(channel, badge(channel), tests.get(channel.pk)) for channel in channels],
         }
-        return render(request, "admin/status/channels.html", context)
+        return render(request, "console/staff_channels.html", context)
 
     def channel_add_view(self, request: HttpRequest) -> HttpResponse:
         form = ChannelForm(acting(request), sent(request))

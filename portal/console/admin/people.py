@@ -222,7 +222,7 @@ class ApiKeyAdmin(RecordAdmin):
             "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
             "key": form.key,
         }
-        return render(request, "admin/incidents/key.html", context)
+        return render(request, "console/api_key.html", context)
 
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         key = get_object_or_404(ApiKey, pk=pk)

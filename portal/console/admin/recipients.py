@@ -139,7 +139,7 @@ class RecipientAdmin(SubscribersAdmin):
             "original": recipient,
             "title": _("The webhook's secret"),
         }
-        return render(request, "admin/status/secret.html", context)
+        return render(request, "console/webhook_secret.html", context)
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(acting(request), sent(request), request.FILES)
@@ -153,7 +153,7 @@ class RecipientAdmin(SubscribersAdmin):
                 "faults": faults,
                 "count": len(form.report) - len(faults),
             }
-            return render(request, "admin/status/imported.html", context)
+            return render(request, "console/subscribers_imported.html", context)
 
         return self.answer(request, form, done=done)
 
