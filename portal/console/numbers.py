@@ -22,6 +22,7 @@ from incidents import durations
 from incidents.durations import FORMULAS, Measure, Measured, Spread
 from incidents.lifecycle import ENDED, Severity
 from incidents.models import Incident, Page
+from incidents.permissions import may_read
 from portal.console.admin.base import acting
 
 WIDTH = 240  # of a bar, in its own units
@@ -55,7 +56,7 @@ class Chart:
 
 @admin.site.admin_view
 def numbers(request: HttpRequest) -> HttpResponse:
-    if not acting(request).has_perm("incidents.view_incident"):
+    if not may_read(acting(request)):
         raise PermissionDenied
     form = ChoiceForm({"period": "365", **request.GET.dict()})
     incidents = Incident.objects.live().realtime().filter(status__in=ENDED).order_by("-pk")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, Postmortem
+from incidents.permissions import may_read
 from portal.console.admin.base import acting
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ GROUPS: list[tuple[StrPromise, list[str]]] = [
 @admin.site.admin_view
 def overview(request: HttpRequest) -> HttpResponse:
     """Django's index with what happens now above it, for those who may read incidents."""
-    is_reader = acting(request).has_perm("incidents.view_incident")
+    is_reader = may_read(acting(request))
     return admin.site.index(request, {"now": now() if is_reader else None, "lists": lists(request)})
 
 
