@@ -206,7 +206,7 @@ def _tell(
         html = format_html("<p>{}</p>", told.text)
     else:
         body, html = told.body, to_html(told.body, top=3)
-        step, tone = str(labels.WORDS[told.status]), told.status
+        step, tone = str(labels.STATUSES[told.status]), told.status
         affected, due_at = told.affected_components, told.next_update_due_at
         if incident.is_cancelled and told.status == "completed":
             step = _("Cancelled")
@@ -232,8 +232,8 @@ def _tell(
         affected=[
             (
                 each.name,
-                labels.WORDS[each.old_status],
-                labels.WORDS[each.new_status],
+                labels.STATUSES[each.old_status],
+                labels.STATUSES[each.new_status],
                 each.old_status != each.new_status,
             )
             for each in affected
@@ -245,7 +245,7 @@ def _tell(
 
 def _moments(at: datetime, page: Page) -> list[str]:
     """In the page's zone and in UTC, once where they are the same."""
-    return list(dict.fromkeys([labels.moment(at, page.zone), labels.moment(at, UTC)]))
+    return list(dict.fromkeys([labels.instant(at, page.zone), labels.instant(at, UTC)]))
 
 
 def _render(template: str, page: Page, *, subject: str, **context: Any) -> Content:
