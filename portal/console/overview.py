@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import F, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, Postmortem
 from incidents.permissions import may_read
-from portal.console.admin.base import acting
+from portal.console.requests import acting
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -59,6 +58,3 @@ def now() -> dict[str, Any]:
         "reports": Postmortem.objects.unpublished().select_related("owner").order_by(*soonest)[:SHOWN],
         "measures": ActionItem.objects.unfinished().select_related("owner").order_by(*soonest)[:SHOWN],
     }
-
-
-urlpatterns = [path("", overview, name="overview")]
