@@ -154,9 +154,7 @@ def main() -> int:
     print(f"a plain INSERT of as many rows: {simple:.2f} s, ratio {taken[0] / simple:.2f}")
     print(f"an update is out after {median(alone) * 1000:.0f} ms, and while this goes on in {waiting:.2f} of that time")
     is_met = taken[0] <= SECONDS and waiting <= WAITING
-    print(
-        f"limits: {SECONDS} s where nobody was notified, {WAITING} of the time: {'met' if is_met else 'MISSED'}"
-    )
+    print(f"limits: {SECONDS} s where nobody was notified, {WAITING} of the time: {'met' if is_met else 'MISSED'}")
     return int(not is_met)
 
 
