@@ -52,7 +52,7 @@ def make_history(
         ),
         batch_size=500,
     )
-    told = [
+    posts = [
         (incident, at + timedelta(minutes=10 * step), status, components[n % len(components)])
         for n, (incident, at) in enumerate(zip(rows, starts, strict=True))
         for step, status in enumerate(list(IncidentStatus)[:4])
@@ -68,7 +68,7 @@ def make_history(
                 created_at=at,
                 published_at=at,
             )
-            for incident, at, status, _component in told
+            for incident, at, status, _component in posts
         ),
         batch_size=500,
     )
@@ -84,7 +84,7 @@ def make_history(
                 created_at=at,
                 author=author,
             )
-            for update, (_incident, at, status, component) in zip(updates, told, strict=True)
+            for update, (_incident, at, status, component) in zip(updates, posts, strict=True)
         ),
         batch_size=500,
     )
@@ -98,7 +98,7 @@ def make_history(
                 created_at=at,
                 published_at=at,
             )
-            for update, (incident, at, _status, _component) in zip(updates, told, strict=True)
+            for update, (incident, at, _status, _component) in zip(updates, posts, strict=True)
         ),
         batch_size=500,
     )

@@ -66,10 +66,10 @@ def publish(data: Path) -> None:
 def requests_per_second(url: str) -> float:
     headers = [f"--header=Host: {HOST}", "--header=Accept-Encoding: gzip"]
     command = ["wrk", "--threads=1", "--connections=32", "--duration=1s", *headers, url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in said, said
-    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    assert found, said
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in output, output
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert found, output
     return float(found[1])
 
 

@@ -76,17 +76,17 @@ def tick(page: Page, author: User, items: int) -> Tick:
         with patch.object(module, name, counted):
             yield
 
-    told: Any = {"body": "We look into it.", "author": author, "notify": False}
+    text: Any = {"body": "We look into it.", "author": author, "notify": False}
     with time_machine.travel(now, tick=False) as clock:
         for number in range(items // 4):
             incident = declare_incident(page, title=f"Planned {number}", author=author)
             facts: Any = {"due_at": soon, "components": (), "next_update": 0, "status": IncidentStatus.IDENTIFIED}
-            planned.plan_update(incident, **told, **facts)
+            planned.plan_update(incident, **text, **facts)
             window: Any = {"scheduled_for": soon, "scheduled_until": now + timedelta(hours=1), "reminders": ()}
-            schedule_maintenance(page, title=f"Disks {number}", starts_by_itself=True, **told, **window)
+            schedule_maintenance(page, title=f"Disks {number}", starts_by_itself=True, **text, **window)
         for number in range(items // 2):
             incident = declare_incident(page, title=f"Promised {number}", author=author)
-            post_update(incident, status=IncidentStatus.IDENTIFIED, next_update_due_at=later, **told)
+            post_update(incident, status=IncidentStatus.IDENTIFIED, next_update_due_at=later, **text)
         clock.move_to(soon)
         with (
             transition(planned, "post_planned"),

@@ -136,7 +136,9 @@ def of_subscription(recipient: Recipient) -> Message:
             link = f"{page.url}/subscriptions/{_TOKEN}"
         else:
             template, subject = "confirmation", _("Please confirm your subscription")
-            link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+            assert recipient.confirmation_sent_at is not None, "whoever owes this mail has set it"
+            token = tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
+            link = f"{page.url}/subscriptions/{token}/confirm"
         # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
         asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
         content = _render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
@@ -177,7 +179,7 @@ def of_nudge(nudge: Nudge) -> Message:
 def _still(nudge: Nudge) -> str:
     """Where one click says that there is nothing new."""
     incident = Incident.objects.get(public_id=nudge.subject)
-    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_still', args=[incident.pk])}"
+    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_no_change', args=[incident.pk])}"
 
 
 def sentence(nudge: Nudge) -> str:

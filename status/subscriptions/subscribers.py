@@ -124,12 +124,13 @@ def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetim
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def confirm(recipient: Recipient, *, author: User) -> None:
-    """The address belongs to who asked. Harmless when repeated."""
+def confirm(recipient: Recipient, *, asked_at: datetime | None, author: User) -> None:
+    """The address belongs to who asked then, and for nothing later. Harmless when repeated."""
     recipient.lock()
-    if recipient.state == State.ACTIVE:
+    is_the_same = recipient.confirmation_sent_at == asked_at
+    if is_the_same and recipient.state == State.ACTIVE:
         return
-    if recipient.state != State.UNCONFIRMED:
+    if not is_the_same or recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("This subscription has ended. Subscribe again on the status page."))
     _activate(recipient)
 
@@ -157,6 +158,7 @@ def unsubscribe(recipient: Recipient, *, author: User) -> None:
     if recipient.state != State.UNSUBSCRIBED:
         recipient.state = State.UNSUBSCRIBED
         recipient.reason = ""
+        recipient.confirmation_sent_at = None  # no link of before confirms what is asked for later
         recipient.save()
         _cancel(Q(recipient=recipient), "unsubscribed")
 
