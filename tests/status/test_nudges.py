@@ -93,7 +93,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
     text = first.get_body(("plain",))
     assert text is not None
     incident = Incident.objects.get()
-    assert f"/admin/incidents/incident/{incident.pk}/still/" in text.get_content()
+    assert f"/admin/incidents/incident/{incident.pk}/no-change/" in text.get_content()
     assert "Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC" in text.get_content()
 
 
