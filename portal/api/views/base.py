@@ -206,11 +206,13 @@ def documented(
 ) -> Callable[[type[V]], type[V]]:
     """The documentation of a view's GET, of its PATCH and of its PUT: a class decorator."""
     facts: Any = {"tags": tags, "request": request, "responses": {200: answer} | WRITE_REFUSALS}
-    return extend_schema_view(
-        get=extend_schema(summary=read, tags=tags, responses={200: answer} | REFUSALS),
-        patch=extend_schema(summary=change, description=description, **facts),
-        put=extend_schema(summary="The same as PATCH", **facts),
-    )
+    methods = {
+        "patch": extend_schema(summary=change, description=description, **facts),
+        "put": extend_schema(summary="The same as PATCH", **facts),
+    }
+    if read:
+        methods["get"] = extend_schema(summary=read, tags=tags, responses={200: answer} | REFUSALS)
+    return extend_schema_view(**methods)
 
 
 def etag(data: object) -> str:
