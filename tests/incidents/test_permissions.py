@@ -181,7 +181,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
         measures.remove_action_item: (edit, lambda by: measures.remove_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
-        reviewing.look: (edit, lambda by: reviewing.look(draft, author=by)),
+        reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
         reviewing.submit_postmortem: (edit, lambda by: reviewing.submit_postmortem(draft, author=by)),
         reviewing.return_postmortem: (edit, lambda by: reviewing.return_postmortem(returned, author=by)),
         reviewing.approve_postmortem: (

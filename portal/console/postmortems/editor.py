@@ -112,7 +112,7 @@ class PostmortemAdmin(RecordAdmin):
         user = acting(request)
         may_edit = allows(user, self.verb)
         if request.method == "POST":
-            reviewing.look(postmortem, author=user)
+            reviewing.record_reading(postmortem, author=user)
             messages.success(request, _("Marked as read: the next time you see what has changed since."))
             return redirect("admin:incidents_postmortem_review", pk)
         may_approve = ApproveForm.fits(postmortem) and allows(user, ApproveForm.verb)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Prefetch
 from django.utils.safestring import SafeString
 
-from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
+from incidents.models import Postmortem, PostmortemComment, PostmortemReading, PostmortemSection, User
 from portal.console.postmortems import changes
 from status.rendering.instants import Zones
 from status.rendering.markdown import to_html
@@ -40,7 +40,7 @@ class Review:
 
 
 def review_of(postmortem: Postmortem, reader: User) -> Review:
-    look = PostmortemLook.objects.filter(postmortem=postmortem, reader=reader).first()
+    look = PostmortemReading.objects.filter(postmortem=postmortem, reader=reader).first()
     since = look.at if look else None
     before = {}
     if since:
