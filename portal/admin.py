@@ -3,10 +3,21 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from portal.console.admin import cadence, catalogue, incident, outbox, people, subscribers, template
+from portal.console.admin import cadence, catalogue, deliveries, incident, nudges, outbox, people, recipients, template
 from portal.console.postmortems import editor
 
-__all__ = ["cadence", "catalogue", "editor", "incident", "outbox", "people", "subscribers", "template"]
+__all__ = [
+    "cadence",
+    "catalogue",
+    "deliveries",
+    "editor",
+    "incident",
+    "nudges",
+    "outbox",
+    "people",
+    "recipients",
+    "template",
+]
 
 admin.site.site_header = admin.site.site_title = _("Incident portal")
 admin.site.enable_nav_sidebar = False  # the overview lists it all, and lists and forms get the width

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.utils import dateformat
@@ -26,11 +26,9 @@ from incidents.models import (
     Postmortem,
     PostmortemRevision,
     TimelineEntry,
+    User,
 )
 from incidents.models.base import Tracked
-
-if TYPE_CHECKING:
-    from incidents.models import User
 
 # Which row it is, and what follows from the other facts
 UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host", "sequence", "occurrence"})

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked
 from incidents.models.people import User
-from incidents.models.postmortem import REASON_LENGTH, Postmortem
-
-if TYPE_CHECKING:
-    from incidents.models.postmortem import PostmortemQuerySet
+from incidents.models.postmortem import REASON_LENGTH, Postmortem, PostmortemQuerySet
 
 TEXT_LENGTH = 500
 

@@ -13,9 +13,6 @@ from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, Track
 from incidents.models.page import Page
 from incidents.models.people import User
 
-if TYPE_CHECKING:
-    from incidents.models.incident import IncidentUpdate
-
 
 class ComponentGroup(Tracked):
     page = models.ForeignKey(Page, models.PROTECT, related_name="groups", verbose_name=_("page"))
@@ -71,14 +68,13 @@ class ComponentQuerySet(TrackedQuerySet["Component"]):
 
     def with_maintenance(self) -> ComponentQuerySet:
         """Annotated with `is_under_maintenance`: a maintenance that shows it runs now. For `shown`."""
-        from incidents.models.incident import Incident, IncidentUpdate
-
-        # From the few that run inwards: from the components, SQLite would read all that was ever said of them.
-        running = Incident.objects.public().filter(
-            page__in=Page.objects.values("pk"), status__in=RUNNING, plan__shows_components=True
+        # By page and status, so that the few that run are found first, however much was said of all the others.
+        named = ComponentStatusChange.objects.standing().filter(
+            **_SHOWN,
+            update__incident__first_posted_at__isnull=False,
+            update__incident__page__in=Page.objects.values("pk"),
+            update__incident__status__in=RUNNING,
         )
-        said = IncidentUpdate.objects.published().filter(incident__in=running.values("pk"))
-        named = ComponentStatusChange.objects.filter(update__in=said.values("pk"))
         return self.annotate(  # type: ignore[no-redef]  # the name is declared on Component
             is_under_maintenance=models.Q(pk__in=named.values("component"))
         )
@@ -200,7 +196,7 @@ class ComponentStatusChange(AppendOnly):
     """
 
     component = models.ForeignKey(Component, models.PROTECT, related_name="status_changes")
-    update: models.ForeignKey[IncidentUpdate | None, IncidentUpdate | None] = models.ForeignKey(
+    update = models.ForeignKey(
         "incidents.IncidentUpdate", models.PROTECT, related_name="component_changes", null=True, blank=True
     )
     old_status = models.CharField(_("from"), max_length=20, choices=ComponentStatus.choices)

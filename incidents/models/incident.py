@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,10 +8,6 @@ from incidents.models.base import Tracked, TrackedQuerySet
 from incidents.models.component import Component, ComponentQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
-
-if TYPE_CHECKING:
-    from incidents.models.maintenance import MaintenancePlan
-    from incidents.models.postmortem import Postmortem
 
 TITLE_LENGTH = 255  # Statuspage's limits
 BODY_LENGTH = 25_000
@@ -84,7 +78,7 @@ class Incident(Tracked):
     caused_by = models.ForeignKey(
         "self", models.PROTECT, related_name="caused", verbose_name=_("caused by"), null=True, blank=True
     )
-    postmortem: models.ForeignKey[Postmortem | None, Postmortem | None] = models.ForeignKey(
+    postmortem = models.ForeignKey(
         "incidents.Postmortem",
         models.PROTECT,
         related_name="incidents",
@@ -98,9 +92,6 @@ class Incident(Tracked):
     )
 
     objects = IncidentQuerySet.as_manager()
-
-    if TYPE_CHECKING:
-        plan: MaintenancePlan
 
     class Meta:
         verbose_name = _("incident")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -22,9 +20,6 @@ class Metric(Tracked):
     y_max = models.FloatField(_("axis to"), null=True, blank=True)
     is_axis_hidden = models.BooleanField(_("hide the axis"), default=False)
     is_shown = models.BooleanField(_("show on the page"), default=True)
-
-    if TYPE_CHECKING:
-        feed: MetricFeed
 
     objects = TrackedQuerySet["Metric"].as_manager()
 

@@ -69,9 +69,6 @@ class ApiKey(Tracked):
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
 
-    if TYPE_CHECKING:
-        use: ApiKeyUse
-
     class Meta:
         verbose_name = _("API key")
         verbose_name_plural = _("API keys")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zoneinfo
+from collections.abc import Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -16,10 +17,6 @@ from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, Track
 from incidents.models.component import Component
 from incidents.models.page import Page, validate_time_zone
 from incidents.models.people import User
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 HEADING_LENGTH = 200
 SECTION_LENGTH = 100_000

@@ -23,8 +23,8 @@ HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(days=1)
 
 
-def once(key: ApiKey, request: Request, act: Callable[[], Response]) -> Response:
-    """What `act` answers, or answered when the same key sent this request first.
+def once(key: ApiKey, request: Request, handler: Callable[[], Response]) -> Response:
+    """What `handler` answers, or answered when the same key sent this request first.
 
     The effect and its answer are saved in one transaction, so a repetition finds both or neither; one that comes at the
     same time waits at the unique constraint. A refusal is not kept: nothing was written, and the next try may succeed.
@@ -38,7 +38,7 @@ def once(key: ApiKey, request: Request, act: Callable[[], Response]) -> Response
         mine.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
         kept, is_new = KeptAnswer.objects.get_or_create(key=key, idempotency_key=name, defaults={"digest": digest})
         if is_new:
-            response = act()
+            response = handler()
             kept.status = response.status_code
             kept.content = JSONRenderer().render(response.data).decode()
             kept.save()

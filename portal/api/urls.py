@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import Resolver404, path, re_path, resolve
+from django.urls import Resolver404, include, path, re_path, resolve
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -22,59 +22,62 @@ from portal.api.views import (
     postmortems,
     subscribers,
     templates,
+    updates,
     uptime,
 )
 
-INCIDENT = "incidents/<slug:incident_id>"
-BELOW_A_PAGE = {
-    "components": components.Components,
-    "components/<slug:component_id>": components.OneComponent,
-    "components/<slug:component_id>/uptime": uptime.ComponentUptime,
-    "components/<slug:component_id>/audit": ours.ComponentAudit,
-    "component-groups": components.Groups,
-    "component-groups/<slug:group_id>": components.OneGroup,
-    "component-groups/<slug:group_id>/uptime": uptime.GroupUptime,
-    "incident_templates": templates.Templates,
-    "incidents": incidents.Incidents,
-    "incidents/unresolved": incidents.Unresolved,
-    "incidents/scheduled": incidents.Scheduled,
-    "incidents/upcoming": incidents.Upcoming,
-    "incidents/active_maintenance": incidents.ActiveMaintenance,
-    INCIDENT: incidents.OneIncident,
-    f"{INCIDENT}/incident_updates/<slug:update_id>": incidents.OneIncidentUpdate,
-    f"{INCIDENT}/incident_updates/<slug:update_id>/deliveries": ours.Deliveries,
-    f"{INCIDENT}/postmortem": postmortems.OnePostmortem,
-    f"{INCIDENT}/postmortem/submit": postmortems.Submission,
-    f"{INCIDENT}/postmortem/approve": postmortems.Approval,
-    f"{INCIDENT}/postmortem/publish": postmortems.Publication,
-    f"{INCIDENT}/postmortem/revert": postmortems.Reversal,
-    f"{INCIDENT}/postmortem/action_items": postmortems.ActionItems,
-    f"{INCIDENT}/postmortem/action_items/<slug:item_id>": postmortems.OneActionItem,
-    f"{INCIDENT}/timeline": ours.Timeline,
-    f"{INCIDENT}/audit": ours.IncidentAudit,
-    f"{INCIDENT}/subscribers": subscribers.IncidentSubscribers,
-    f"{INCIDENT}/subscribers/<slug:subscriber_id>": subscribers.OneIncidentSubscriber,
-    f"{INCIDENT}/subscribers/<slug:subscriber_id>/resend_confirmation": subscribers.ResendOfIncident,
-    "metrics": metrics.Metrics,
-    "metrics/data": metrics.ManyPoints,
-    "metrics/<slug:metric_id>": metrics.OneMetric,
-    "metrics/<slug:metric_id>/data": metrics.Points,
-    "metrics_providers": metrics.Providers,
-    "metrics_providers/<slug:provider_id>": metrics.OneProvider,
-    "metrics_providers/<slug:provider_id>/metrics": metrics.ProviderMetrics,
-    "subscribers": subscribers.Subscribers,
-    "subscribers/count": subscribers.Counts,
-    "subscribers/histogram_by_state": subscribers.Histogram,
-    "subscribers/unsubscribed": subscribers.Unsubscribed,
-    "subscribers/resend_confirmation": subscribers.ResendMany,
-    "subscribers/unsubscribe": subscribers.UnsubscribeMany,
-    "subscribers/reactivate": subscribers.ReactivateMany,
-    "subscribers/<slug:subscriber_id>": subscribers.OneSubscriber,
-    "subscribers/<slug:subscriber_id>/resend_confirmation": subscribers.Resend,
-    "status_embed_config": templates.StatusEmbedConfig,
-}
+BELOW_A_PAGE = [
+    path("components", components.Components.as_view()),
+    path("components/<slug:component_id>", components.OneComponent.as_view()),
+    path("components/<slug:component_id>/uptime", uptime.ComponentUptime.as_view()),
+    path("components/<slug:component_id>/audit", ours.ComponentAudit.as_view()),
+    path("component-groups", components.Groups.as_view()),
+    path("component-groups/<slug:group_id>", components.OneGroup.as_view()),
+    path("component-groups/<slug:group_id>/uptime", uptime.GroupUptime.as_view()),
+    path("incident_templates", templates.Templates.as_view()),
+    path("incidents", incidents.Incidents.as_view()),
+    path("incidents/unresolved", incidents.Unresolved.as_view()),
+    path("incidents/scheduled", incidents.Scheduled.as_view()),
+    path("incidents/upcoming", incidents.Upcoming.as_view()),
+    path("incidents/active_maintenance", incidents.ActiveMaintenance.as_view()),
+    path("incidents/<slug:incident_id>", incidents.OneIncident.as_view()),
+    path("incidents/<slug:incident_id>/incident_updates/<slug:update_id>", updates.OneIncidentUpdate.as_view()),
+    path("incidents/<slug:incident_id>/incident_updates/<slug:update_id>/deliveries", ours.Deliveries.as_view()),
+    path("incidents/<slug:incident_id>/postmortem", postmortems.OnePostmortem.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/submit", postmortems.Submission.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/approve", postmortems.Approval.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/publish", postmortems.Publication.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/revert", postmortems.Reversal.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/action_items", postmortems.ActionItems.as_view()),
+    path("incidents/<slug:incident_id>/postmortem/action_items/<slug:item_id>", postmortems.OneActionItem.as_view()),
+    path("incidents/<slug:incident_id>/timeline", ours.Timeline.as_view()),
+    path("incidents/<slug:incident_id>/audit", ours.IncidentAudit.as_view()),
+    path("incidents/<slug:incident_id>/subscribers", subscribers.IncidentSubscribers.as_view()),
+    path("incidents/<slug:incident_id>/subscribers/<slug:subscriber_id>", subscribers.OneIncidentSubscriber.as_view()),
+    path(
+        "incidents/<slug:incident_id>/subscribers/<slug:subscriber_id>/resend_confirmation",
+        subscribers.ResendOfIncident.as_view(),
+    ),
+    path("metrics", metrics.Metrics.as_view()),
+    path("metrics/data", metrics.ManyPoints.as_view()),
+    path("metrics/<slug:metric_id>", metrics.OneMetric.as_view()),
+    path("metrics/<slug:metric_id>/data", metrics.Points.as_view()),
+    path("metrics_providers", metrics.Providers.as_view()),
+    path("metrics_providers/<slug:provider_id>", metrics.OneProvider.as_view()),
+    path("metrics_providers/<slug:provider_id>/metrics", metrics.ProviderMetrics.as_view()),
+    path("subscribers", subscribers.Subscribers.as_view()),
+    path("subscribers/count", subscribers.SubscriberCounts.as_view()),
+    path("subscribers/histogram_by_state", subscribers.SubscriberHistogram.as_view()),
+    path("subscribers/unsubscribed", subscribers.Unsubscribed.as_view()),
+    path("subscribers/resend_confirmation", subscribers.ResendMany.as_view()),
+    path("subscribers/unsubscribe", subscribers.UnsubscribeMany.as_view()),
+    path("subscribers/reactivate", subscribers.ReactivateMany.as_view()),
+    path("subscribers/<slug:subscriber_id>", subscribers.OneSubscriber.as_view()),
+    path("subscribers/<slug:subscriber_id>/resend_confirmation", subscribers.Resend.as_view()),
+    path("status_embed_config", templates.StatusEmbedConfig.as_view()),
+]
 
-# What Statuspage has below them is not told apart: the answer is the same.
+# Statuspage's whole tree below these: the answer is the same for all of it.
 AUDIENCES = r"(?:components/[\w-]+/)?page_access_(?:users|groups)(?:/[\w-]+)*"
 
 
@@ -94,7 +97,7 @@ def as_clients_write_it(request: HttpRequest, rest: str) -> HttpResponse:
 urlpatterns = [
     path("v1/pages", pages.Pages.as_view()),
     path("v1/pages/<slug:page_id>", pages.OnePage.as_view()),
-    *(path(f"v1/pages/<slug:page_id>/{route}", view.as_view()) for route, view in BELOW_A_PAGE.items()),
+    path("v1/pages/<slug:page_id>/", include(BELOW_A_PAGE)),
     re_path(rf"^v1/pages/(?P<page_id>[\w-]+)/{AUDIENCES}$", elsewhere.AudienceSpecific.as_view()),
     re_path(r"^v1/organizations/(?:[\w-]+/)+(?:permissions|users)(?:/[\w-]+)?$", elsewhere.NotHere.as_view()),
     path("schema", SpectacularAPIView.as_view(custom_settings=SETTINGS), name="schema"),

@@ -8,7 +8,7 @@ from django.utils.timezone import localtime
 
 from incidents.models import Component
 from portal.console.admin.incident import home
-from status.projection import BAR_DAYS, Reader, today
+from status.projection import BAR_DAYS, today, uptimes
 from status.rendering import bars
 
 
@@ -19,7 +19,7 @@ def of(component: Component) -> bars.Bars | None:
     """
     last = today(component.page)
     first = last - timedelta(days=BAR_DAYS - 1)
-    found = Reader(component.page, last).uptimes([component.public_id], first, last)
+    found = uptimes(component.page, [component.public_id], first, last)
     changes = component.status_changes.standing().exclude(update=None).filter(effective_at__date__gte=first)
     told = changes.order_by("effective_at", "pk").select_related("update__incident")
     rooms = {localtime(change.effective_at).date(): home(change.update.incident) for change in told if change.update}

@@ -7,7 +7,7 @@ Every function uses a fixed number of queries, whatever the number of rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
@@ -19,10 +19,12 @@ from django.utils import timezone, translation
 from incidents.lifecycle import Impact, IncidentStatus, page_status
 from incidents.metrics import newest_points
 from incidents.models import EmbedConfig, Incident, Metric, OutboxEvent, Page
-from status.projection.components import Components
+from status.projection.components import Components, components, group, groups, uptimes
 from status.projection.incidents import Incidents
 from status.rendering import snapshot
 from status.rendering.uptime import intervals
+
+__all__ = ["Reader", "components", "consistent", "group", "groups", "showing", "today", "touched_by", "uptimes"]
 
 BAR_DAYS = 90
 PAST_DAYS = 15
@@ -102,8 +104,8 @@ class Reader:
             today=self.today,
             indicator=indicator,
             description=description,
-            groups=self.groups(),
-            components=self.components(),
+            groups=self._components.groups(),
+            components=self._components.all(),
             uptimes=self._components.uptimes(self._components.logs(showing, *bars), *bars, self.page.updated_at),
             open_incidents=open_incidents,
             active_maintenances=tuple(each for each in maintenances if each not in upcoming),
@@ -122,13 +124,6 @@ class Reader:
         names = [field.name for field in fields(snapshot.Embed)]
         chosen = EmbedConfig.objects.filter(page=self._row, deleted_at=None).values(*names).first()
         return snapshot.Embed(**chosen or {})
-
-    def groups(self) -> tuple[snapshot.Group, ...]:
-        return self._components.groups()
-
-    def components(self) -> tuple[snapshot.Component, ...]:
-        """This page's, in its order, with their status now."""
-        return tuple(self._components.shown(row) for row in self._components.live)
 
     def metrics(self, span: timedelta | None = None) -> tuple[snapshot.Metric, ...]:
         """Those that the page shows, with the points of `span` before their newest one."""
@@ -220,11 +215,6 @@ class Reader:
 
     def midnight(self, day: date) -> datetime:
         return self._components.midnight(day)
-
-    def uptimes(self, public_ids: Collection[str], first: date, last: date) -> tuple[snapshot.Uptime, ...]:
-        """How these components of the page were from one day to another, up to this moment."""
-        rows = [row for row in self._components.live if row.public_id in public_ids]
-        return self._components.uptimes(self._components.logs(rows, first, last), first, last, timezone.now())
 
 
 def _days(month: str) -> tuple[date, date]:

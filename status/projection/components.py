@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
+from django.db.models import Q
+from django.utils import timezone
+
 from incidents.lifecycle import Visibility, worst_status
 from incidents.models import (
     Component,
@@ -21,10 +24,11 @@ from status.rendering.uptime import Change, Span, overlaid, uptime
 
 
 class Components:
-    """This page's public components, read once; also deleted ones, which history names."""
+    """This page's public components, or `only` some, read once; also deleted ones, which history names."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, only: Q | None = None) -> None:
         self._page = page
+        self._only = only or Q()
         self._zone = page.zone
         self._groups = {group.pk: group for group in ComponentGroup.objects.filter(page=page, deleted_at=None)}
         self.rows = self._read()  # by primary key, in page order
@@ -33,7 +37,8 @@ class Components:
     def _read(self) -> dict[int, Component]:
         listings = ComponentListing.objects.filter(page=self._page, deleted_at=None)
         positions = dict(listings.values_list("component", "position"))
-        rows = Component.objects.filter(visibility=Visibility.PUBLIC).on(self._page).with_status().with_maintenance()
+        public = Component.objects.filter(self._only, visibility=Visibility.PUBLIC).on(self._page)
+        rows = public.with_status().with_maintenance()
         for row in rows:
             if row.page_id != self._page.pk:
                 row.position = positions[row.pk]
@@ -70,6 +75,10 @@ class Components:
             created_at=row.created_at,
             updated_at=max(row.updated_at, changed_at) if changed_at else row.updated_at,
         )
+
+    def all(self) -> tuple[snapshot.Component, ...]:
+        """Those that were not deleted, in page order, with their status now."""
+        return tuple(self.shown(row) for row in self.live)
 
     def groups(self) -> tuple[snapshot.Group, ...]:
         return tuple(self._shown_group(group) for group in self._groups.values())
@@ -127,6 +136,27 @@ class Components:
             for row in self.live
             if row.pk in logs
         )
+
+
+def components(page: Page, public_ids: Collection[str] | None = None) -> tuple[snapshot.Component, ...]:
+    """A page's in its order, with their status now; no others are read than those of `public_ids`."""
+    return Components(page, None if public_ids is None else Q(public_id__in=public_ids)).all()
+
+
+def groups(page: Page) -> tuple[snapshot.Group, ...]:
+    return Components(page).groups()
+
+
+def group(page: Page, public_id: str) -> snapshot.Group | None:
+    """One, for which only its own components are read."""
+    found = Components(page, Q(group__public_id=public_id)).groups()
+    return next((each for each in found if each.id == public_id), None)
+
+
+def uptimes(page: Page, public_ids: Collection[str], first: date, last: date) -> tuple[snapshot.Uptime, ...]:
+    """How these components of the page were from one day to another, up to now."""
+    found = Components(page, Q(public_id__in=public_ids))
+    return found.uptimes(found.logs(found.live, first, last), first, last, timezone.now())
 
 
 def _spans(components: list[int], since: datetime) -> dict[int, list[Span]]:

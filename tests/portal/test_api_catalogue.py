@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db.models.signals import post_init
 
 from incidents.catalogue import save, set_component_status
 from incidents.lifecycle import ComponentStatus
@@ -34,6 +35,27 @@ def test_a_component_is_added_changed_and_taken_off(call: Call, page: Page) -> N
     assert call("GET", path).status_code == 404
     component.refresh_from_db()
     assert component.deleted_at is not None
+
+
+def test_reading_one_component_or_group_reads_no_other_component(
+    call: Call, page: Page, make_component: Callable[..., Component], admin: User
+) -> None:
+    group = ComponentGroup(page=page, name="Core")
+    save(group, author=admin)
+    api = make_component("API", group=group)
+    make_component("Web")
+    read = list[str]()
+
+    def note(instance: Component, **_signal: object) -> None:
+        read.append(instance.name)
+
+    post_init.connect(note, sender=Component)
+    try:
+        for path in (f"components/{api.public_id}", f"component-groups/{group.public_id}"):
+            assert call("GET", path).status_code == 200
+    finally:
+        post_init.disconnect(note, sender=Component)
+    assert set(read) == {"API"}
 
 
 def test_components_are_in_the_group_that_was_told_last(call: Call, make_component: Callable[..., Component]) -> None:

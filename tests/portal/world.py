@@ -130,7 +130,8 @@ class World:
             "item_id": self.item,
         }
         found = {}
-        routes: dict[str, Any] = {"": OnePage, **BELOW_A_PAGE}
+        views: dict[str, Any] = {str(each.pattern): each.callback for each in BELOW_A_PAGE}
+        routes = {"": OnePage} | {route: view.cls for route, view in views.items()}
         for route, view in routes.items():
             if not issubclass(view, NotHere):
                 path = route

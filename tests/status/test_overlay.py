@@ -21,7 +21,7 @@ from incidents.lifecycle import STATUS_ORDER, ComponentStatus, IncidentStatus, V
 from incidents.maintenance import clockwork
 from incidents.maintenance.plans import cancel_maintenance, extend_maintenance, plan_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from status.projection import Reader, today
+from status.projection import Reader, components, today
 from status.publication import publishing
 from status.rendering.uptime import Change, Span, overlaid
 
@@ -326,7 +326,7 @@ def test_no_component_is_left_in_a_wrong_status(
             except (DomainError, IndexError):
                 continue  # it was refused: nothing has changed
             rows = {row.public_id: row for row in Component.objects.with_status().with_maintenance()}
-            read = {row.id: row.status for row in Reader(page, today(page)).components()}
+            read = {row.id: row.status for row in components(page)}
             for each in world.components:
                 assert rows[each.public_id].shown == read[each.public_id] == world.expected(each), (verb, steps)
         clock.shift(timedelta(days=1))
@@ -335,7 +335,7 @@ def test_no_component_is_left_in_a_wrong_status(
             row.refresh_from_db()
             if row.status != IncidentStatus.COMPLETED and not row.deleted_at:
                 post_update(row, status=IncidentStatus.COMPLETED, body="Over.", author=author)
-        for seen in Reader(page, today(page)).components():
+        for seen in components(page):
             own = Component.objects.get(public_id=seen.id).status
             assert seen.status == own, "all maintenance is over, so each component has its own status again"
         transaction.set_rollback(True)

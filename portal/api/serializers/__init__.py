@@ -1,1 +1,1 @@
-"""The words of the manage API: what a request may say, and what an answer says, as Statuspage has them."""
+"""The fields of the manage API: what a request may carry and what a response has, as Statuspage has them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -17,11 +18,19 @@ from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, ComponentGroup
+from incidents.models.component import ComponentQuerySet
 from incidents.permissions import Scope
-from portal.api.serializers import components as words
 from portal.api.serializers.base import Slice
+from portal.api.serializers.components import (
+    ComponentAnswer,
+    ComponentRequest,
+    GroupAnswer,
+    GroupRequest,
+    NewComponentRequest,
+    NewGroupRequest,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
-from status.projection import Reader, today
+from status import projection
 
 MOST = 1_100  # components of a page, in Statuspage
 
@@ -29,9 +38,12 @@ MOST = 1_100  # components of a page, in Statuspage
 class ComponentView(PageView):
     writes = Scope.COMPONENTS
 
-    def components(self) -> list[Any]:
-        """As the page shows them: those that it lists from other pages, too."""
-        return list(Reader(self.page, today(self.page)).components())
+    def shown(self, public_id: str) -> Any:
+        """A component as the page shows it, which may list it from another page."""
+        found = projection.components(self.page, [public_id])
+        if not found:
+            raise Http404
+        return ComponentAnswer(found[0]).data
 
     def group(self, public_id: str) -> ComponentGroup:
         found = self.page.groups.filter(deleted_at=None, public_id=public_id).first()
@@ -70,25 +82,24 @@ class Components(ComponentView):
         summary="List components",
         tags=["components"],
         parameters=[Slice],
-        responses={200: words.ComponentAnswer(many=True)} | REFUSALS,
+        responses={200: ComponentAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
-        rows = self.slice(self.components(), most=MOST)
-        return Response(words.ComponentAnswer(rows, many=True).data)
+        rows = self.slice(projection.components(self.page), most=MOST)
+        return Response(ComponentAnswer(rows, many=True).data)
 
     @extend_schema(
         summary="Add a component",
         tags=["components"],
-        request=words.NewComponentRequest,
-        responses={201: words.ComponentAnswer} | WRITE_REFUSALS,
+        request=NewComponentRequest,
+        responses={201: ComponentAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, page_id: str) -> Response:
-        given = self.read(words.NewComponentRequest)["component"]
+        given = self.read(NewComponentRequest)["component"]
         last = Component.objects.live().filter(page=self.page).order_by("-position").first()
         component = Component(page=self.page, position=last.position + 1 if last else 1)
         self.save(component, given)
-        shown = next(row for row in self.components() if row.id == component.public_id)
-        return Response(words.ComponentAnswer(shown).data, status.HTTP_201_CREATED)
+        return Response(self.shown(component.public_id), status.HTTP_201_CREATED)
 
 
 class OneComponent(ComponentView, One):
@@ -97,13 +108,9 @@ class OneComponent(ComponentView, One):
         return get_object_or_404(rows, public_id=self.kwargs["component_id"])
 
     def show(self) -> Any:
-        public_id = self.kwargs["component_id"]
-        shown = next((row for row in self.components() if row.id == public_id), None)
-        if shown is None:
-            raise Http404
-        return words.ComponentAnswer(shown).data
+        return self.shown(self.kwargs["component_id"])
 
-    @extend_schema(summary="Read a component", tags=["components"], responses={200: words.ComponentAnswer} | REFUSALS)
+    @extend_schema(summary="Read a component", tags=["components"], responses={200: ComponentAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
@@ -111,18 +118,18 @@ class OneComponent(ComponentView, One):
         summary="Change a component, or set its status",
         description="A status without an incident: nobody is mailed, the page and its webhooks show it.",
         tags=["components"],
-        request=words.ComponentRequest,
-        responses={200: words.ComponentAnswer} | WRITE_REFUSALS,
+        request=ComponentRequest,
+        responses={200: ComponentAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        self.save(self.target(), self.read(words.ComponentRequest)["component"])
+        self.save(self.target(), self.read(ComponentRequest)["component"])
         return Response(self.show())
 
     @extend_schema(
         summary="The same as PATCH",
         tags=["components"],
-        request=words.ComponentRequest,
-        responses={200: words.ComponentAnswer} | WRITE_REFUSALS,
+        request=ComponentRequest,
+        responses={200: ComponentAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)
@@ -145,22 +152,22 @@ class Groups(ComponentView):
         summary="List component groups",
         tags=["component groups"],
         parameters=[Slice],
-        responses={200: words.GroupAnswer(many=True)} | REFUSALS,
+        responses={200: GroupAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
-        rows = self.slice(Reader(self.page, today(self.page)).groups())
-        return Response(words.GroupAnswer(rows, many=True).data)
+        rows = self.slice(projection.groups(self.page))
+        return Response(GroupAnswer(rows, many=True).data)
 
     @extend_schema(
         summary="Add a component group",
         tags=["component groups"],
-        request=words.NewGroupRequest,
-        responses={201: words.GroupAnswer} | WRITE_REFUSALS,
+        request=NewGroupRequest,
+        responses={201: GroupAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, page_id: str) -> Response:
         last = self.page.groups.filter(deleted_at=None).order_by("-position").first()
         group = ComponentGroup(page=self.page, position=last.position + 1 if last else 1)
-        save_group(self, group, self.read(words.NewGroupRequest))
+        save_group(self, group, self.read(NewGroupRequest))
         return Response(show_group(self, group.public_id), status.HTTP_201_CREATED)
 
 
@@ -171,27 +178,25 @@ class OneGroup(ComponentView, One):
     def show(self) -> Any:
         return show_group(self, self.kwargs["group_id"])
 
-    @extend_schema(
-        summary="Read a component group", tags=["component groups"], responses={200: words.GroupAnswer} | REFUSALS
-    )
+    @extend_schema(summary="Read a component group", tags=["component groups"], responses={200: GroupAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
     @extend_schema(
         summary="Change a component group",
         tags=["component groups"],
-        request=words.GroupRequest,
-        responses={200: words.GroupAnswer} | WRITE_REFUSALS,
+        request=GroupRequest,
+        responses={200: GroupAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        save_group(self, self.target(), self.read(words.GroupRequest))
+        save_group(self, self.target(), self.read(GroupRequest))
         return Response(self.show())
 
     @extend_schema(
         summary="The same as PATCH",
         tags=["component groups"],
-        request=words.GroupRequest,
-        responses={200: words.GroupAnswer} | WRITE_REFUSALS,
+        request=GroupRequest,
+        responses={200: GroupAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)
@@ -200,7 +205,7 @@ class OneGroup(ComponentView, One):
         summary="Remove a component group",
         description="Its components stay, without a group.",
         tags=["component groups"],
-        responses={200: words.GroupAnswer} | WRITE_REFUSALS,
+        responses={200: GroupAnswer} | WRITE_REFUSALS,
     )
     def delete(self, request: Request, **kwargs: Any) -> Response:
         group, shown = self.target(), self.show()
@@ -209,11 +214,10 @@ class OneGroup(ComponentView, One):
 
 
 def show_group(view: PageView, public_id: str) -> Any:
-    groups = Reader(view.page, today(view.page)).groups()
-    shown = next((row for row in groups if row.id == public_id), None)
+    shown = projection.group(view.page, public_id)
     if shown is None:
         raise Http404
-    return words.GroupAnswer(shown).data
+    return GroupAnswer(shown).data
 
 
 def save_group(view: PageView, group: ComponentGroup, sent: dict[str, Any]) -> None:
@@ -225,15 +229,19 @@ def save_group(view: PageView, group: ComponentGroup, sent: dict[str, Any]) -> N
     if "components" not in given:
         catalogue.save(group, author=view.author)
         return
-    known = {row.public_id: row for row in Component.objects.public().filter(page=view.page)}
-    if unknown := [public_id for public_id in given["components"] if public_id not in known]:
-        raise unknown_component(unknown[0])
-    members = [known[public_id] for public_id in dict.fromkeys(given["components"])]
+    members = named(Component.objects.public().filter(page=view.page), given["components"])
     catalogue.save_group(group, components=members, author=view.author)
 
 
-def unknown_component(public_id: str) -> InvalidInput:
-    return InvalidInput(
-        _("This page has no component “%(id)s”. Ask for its components to see their ids.") % {"id": public_id[:40]},
-        field="components",
-    )
+def named(components: ComponentQuerySet, public_ids: Iterable[str]) -> list[Component]:
+    """Those of `components` that a request names, each once; refuses an id that is none of theirs."""
+    wanted = list(dict.fromkeys(public_ids))
+    # PostgreSQL refuses to look for a NUL
+    rows = {row.public_id: row for row in components.filter(public_id__in=filter(str.isalnum, wanted))}
+    if unknown := [public_id for public_id in wanted if public_id not in rows]:
+        raise InvalidInput(
+            _("This page has no component “%(id)s”. Ask for its components to see their ids.")
+            % {"id": unknown[0][:40]},
+            field="components",
+        )
+    return [rows[public_id] for public_id in wanted]

@@ -6,7 +6,7 @@ could not tell that it has to keep it to itself.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -19,17 +19,31 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from incidents import incidents as services
 from incidents.errors import InvalidInput
+from incidents.incidents import (
+    Affected,
+    IncidentFacts,
+    backfill_incident,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+)
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.maintenance import plans
 from incidents.models import Component, Incident, IncidentUpdate, Page
 from incidents.models.incident import IncidentQuerySet
 from incidents.permissions import Scope
-from portal.api.serializers import incidents as words
 from portal.api.serializers.base import Slice
+from portal.api.serializers.incidents import (
+    PLAN,
+    IncidentAnswer,
+    IncidentQuery,
+    IncidentRequest,
+    NewIncidentRequest,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
-from portal.api.views.components import unknown_component
+from portal.api.views.components import named
 from status.projection import Reader, today
 
 
@@ -47,20 +61,18 @@ class IncidentView(PageView):
         reader = Reader(self.page, today(self.page))
         metadata = dict(Incident.objects.filter(pk__in=keys).values_list("public_id", "metadata"))
         context = {"page": reader.page, "metadata": metadata}
-        return words.IncidentAnswer(reader.incidents(keys), many=True, context=context).data
+        return IncidentAnswer(reader.incidents(keys), many=True, context=context).data
 
     def shown_incident(self, incident: Incident) -> Any:
         return self.shown([incident.pk])[0]
 
-    # --- Reading the words of a request ---
-    def affected(self, given: dict[str, Any]) -> services.Affected:
+    # --- What a request asks for ---
+    def affected(self, given: dict[str, Any]) -> Affected:
         """The components that a request names, each with its new status or None."""
         wanted: dict[str, str] = dict.fromkeys(given.get("component_ids", ()), "") | given.get("components", {})
-        components = Component.objects.public().on(self.page)
-        known = {component.public_id: component for component in components} if wanted else {}
-        if unknown := [public_id for public_id in wanted if public_id not in known]:
-            raise unknown_component(unknown[0])
-        return [(known[public_id], ComponentStatus(to) if to else None) for public_id, to in wanted.items()]
+        components = named(Component.objects.public().on(self.page), wanted)
+        statuses = (ComponentStatus(to) if to else None for to in wanted.values())
+        return list(zip(components, statuses, strict=True))
 
     def body(self, given: dict[str, Any], to: IncidentStatus) -> str:
         return given.get("body") or given.get("message") or plans.usual_sentence(self.page, to)
@@ -89,7 +101,7 @@ class IncidentList(IncidentView):
 LISTED: dict[str, Any] = {
     "tags": ["incidents"],
     "parameters": [Slice],
-    "responses": {200: words.IncidentAnswer(many=True)} | REFUSALS,
+    "responses": {200: IncidentAnswer(many=True)} | REFUSALS,
 }
 
 
@@ -121,18 +133,18 @@ class ActiveMaintenance(IncidentList):
 
 class Incidents(IncidentList):
     def chosen(self) -> IncidentQuerySet:
-        text = self.read(words.IncidentQuery, self.request.query_params).get("q")
+        text = self.read(IncidentQuery, self.request.query_params).get("q")
         if not text:
             return self.incidents()
-        told = IncidentUpdate.objects.published().filter(body__icontains=text)
-        return self.incidents().filter(Q(title__icontains=text) | Q(status=text) | Q(pk__in=told.values("incident")))
+        updates = IncidentUpdate.objects.published().filter(body__icontains=text)
+        return self.incidents().filter(Q(title__icontains=text) | Q(status=text) | Q(pk__in=updates.values("incident")))
 
     @extend_schema(
         summary="List incidents",
         description="Incidents and maintenances of this page, the newest first.",
         tags=["incidents"],
-        parameters=[words.IncidentQuery],
-        responses={200: words.IncidentAnswer(many=True)} | REFUSALS,
+        parameters=[IncidentQuery],
+        responses={200: IncidentAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         return super().get(request, **kwargs)
@@ -141,12 +153,12 @@ class Incidents(IncidentList):
         summary="Open an incident, or announce a maintenance",
         description="With `scheduled_for` and `scheduled_until` a maintenance, with `backfilled` a past incident.",
         tags=["incidents"],
-        request=words.NewIncidentRequest,
-        responses={201: words.IncidentAnswer} | WRITE_REFUSALS,
+        request=NewIncidentRequest,
+        responses={201: IncidentAnswer} | WRITE_REFUSALS,
     )
     @transaction.atomic
     def post(self, request: Request, page_id: str) -> Response:
-        given = self.read(words.NewIncidentRequest)["incident"]
+        given = self.read(NewIncidentRequest)["incident"]
         if given.get("backfilled"):
             incident = self.backfill(given)
         elif given.get("scheduled_for"):
@@ -154,19 +166,19 @@ class Incidents(IncidentList):
         else:
             incident = self.open(given)
         if metadata := given.get("metadata"):
-            services.edit_incident(incident, metadata=metadata, author=self.author)
+            edit_incident(incident, metadata=metadata, author=self.author)
         return Response(self.shown_incident(incident), status.HTTP_201_CREATED)
 
     def open(self, given: dict[str, Any]) -> Incident:
         refuse_reminders(given)
         to = IncidentStatus(given.get("status") or IncidentStatus.INVESTIGATING)
-        incident = services.declare_incident(
+        incident = declare_incident(
             self.page,
             title=given["name"],
             impact_override=override_of(given, Kind.REALTIME),
             author=self.author,
         )
-        services.post_update(
+        post_update(
             incident,
             status=to,
             body=self.body(given, to),
@@ -181,11 +193,11 @@ class Incidents(IncidentList):
             raise InvalidInput(_("A backfilled incident changes no component. Leave components out."))
         if (to := given.get("status") or IncidentStatus.RESOLVED) != IncidentStatus.RESOLVED:
             raise InvalidInput(_("A backfilled incident is resolved, not “%(status)s”.") % {"status": to})
-        return services.backfill_incident(
+        return backfill_incident(
             self.page,
             title=given["name"],
             body=self.body(given, IncidentStatus.RESOLVED),
-            at=moment(given.get("backfill_date", ""), self.page),
+            at=backfill_instant(given.get("backfill_date", ""), self.page),
             author=self.author,
         )
 
@@ -216,7 +228,7 @@ class Incidents(IncidentList):
 
 def plan_of(given: dict[str, Any]) -> plans.PlanFacts:
     """What a request says that a maintenance does by itself."""
-    facts: Any = {ours: given[theirs] for theirs, ours in words.PLAN.items() if theirs in given}
+    facts: Any = {ours: given[theirs] for theirs, ours in PLAN.items() if theirs in given}
     found: plans.PlanFacts = facts
     return found
 
@@ -237,8 +249,8 @@ def refuse_reminders(given: dict[str, Any]) -> None:
         )
 
 
-def moment(text: str, page: Page) -> datetime:
-    """An instant, or noon of a day in the page's zone."""
+def backfill_instant(text: str, page: Page) -> datetime:
+    """The instant that was sent, or noon of that day in the page's zone."""
     try:
         instant: datetime | None = parse_datetime(text) if len(text) > len("2023-01-17") else None
         day: date | None = parse_date(text) if instant is None else None
@@ -259,7 +271,7 @@ class OneIncident(IncidentView, One):
     def show(self) -> Any:
         return self.shown_incident(self.one())
 
-    @extend_schema(summary="Read an incident", tags=["incidents"], responses={200: words.IncidentAnswer} | REFUSALS)
+    @extend_schema(summary="Read an incident", tags=["incidents"], responses={200: IncidentAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
@@ -267,18 +279,18 @@ class OneIncident(IncidentView, One):
         summary="Post an update, or change the name or impact",
         description="A `body`, or a `status` other than the current one, posts an update; components change with it.",
         tags=["incidents"],
-        request=words.IncidentRequest,
-        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+        request=IncidentRequest,
+        responses={200: IncidentAnswer} | WRITE_REFUSALS,
     )
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
         incident = self.one()
-        given = self.read(words.IncidentRequest)["incident"]
+        given = self.read(IncidentRequest)["incident"]
         self.change_facts(incident, given)
         is_moved = self.change_plan(incident, given)
         to = IncidentStatus(given.get("status") or incident.status)
         if to != incident.status or (not is_moved and (given.get("body") or given.get("message"))):
-            services.post_update(
+            post_update(
                 incident,
                 status=to,
                 body=self.body(given, to),
@@ -293,8 +305,8 @@ class OneIncident(IncidentView, One):
     @extend_schema(
         summary="The same as PATCH",
         tags=["incidents"],
-        request=words.IncidentRequest,
-        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+        request=IncidentRequest,
+        responses={200: IncidentAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)
@@ -303,16 +315,16 @@ class OneIncident(IncidentView, One):
         summary="Take an incident off the page",
         description="It stays in the record.",
         tags=["incidents"],
-        responses={200: words.IncidentAnswer} | WRITE_REFUSALS,
+        responses={200: IncidentAnswer} | WRITE_REFUSALS,
     )
     def delete(self, request: Request, **kwargs: Any) -> Response:
         incident = self.one()
         shown = self.shown_incident(incident)
-        services.delete_incident(incident, author=self.author, reason=_("Deleted through the API"))
+        delete_incident(incident, author=self.author, reason=_("Deleted through the API"))
         return Response(shown)
 
     def change_facts(self, incident: Incident, given: dict[str, Any]) -> None:
-        facts: services.IncidentFacts = {}
+        facts: IncidentFacts = {}
         if (name := given.get("name")) and name != incident.title:
             facts["title"] = name
         if "impact_override" in given:
@@ -322,12 +334,12 @@ class OneIncident(IncidentView, One):
         if "metadata" in given and given["metadata"] != incident.metadata:
             facts["metadata"] = given["metadata"]
         if facts:
-            services.edit_incident(incident, author=self.author, **facts)
+            edit_incident(incident, author=self.author, **facts)
 
     def change_plan(self, incident: Incident, given: dict[str, Any]) -> bool:
         """Whether an update was posted with it: that the window of a maintenance is another one now."""
         plan = getattr(incident, "plan", None)
-        asked = [name for name in ("scheduled_for", "scheduled_until", *words.PLAN) if name in given]
+        asked = [name for name in ("scheduled_for", "scheduled_until", *PLAN) if name in given]
         if plan is None:
             if wanted := [name for name in asked if given[name]]:
                 raise InvalidInput(_("This is no maintenance: it has no window and no plan."), field=wanted[0])
@@ -344,58 +356,13 @@ class OneIncident(IncidentView, One):
         ends = given.get("scheduled_until", plan.ends_at)
         if (begins, ends) == (plan.scheduled_for, plan.ends_at):
             return False
-        said: dict[str, Any] = {
+        announcement: dict[str, Any] = {
             "body": self.body(given, IncidentStatus(incident.status)),
             "notify": given.get("deliver_notifications", True),
             "author": self.author,
         }
         if incident.status == IncidentStatus.SCHEDULED or begins != plan.scheduled_for:
-            plans.move_maintenance(incident, scheduled_for=begins, scheduled_until=ends, **said)
+            plans.move_maintenance(incident, scheduled_for=begins, scheduled_until=ends, **announcement)
         else:
-            plans.extend_maintenance(incident, expected_until=ends, **said)
+            plans.extend_maintenance(incident, expected_until=ends, **announcement)
         return True
-
-
-class OneIncidentUpdate(IncidentView, One):
-    http_method_names = ["patch", "put", "options"]
-
-    def target(self) -> IncidentUpdate:
-        published = IncidentUpdate.objects.published().filter(incident__in=self.incidents())
-        return get_object_or_404(
-            published, incident__public_id=self.kwargs["incident_id"], public_id=self.kwargs["update_id"]
-        )
-
-    def show(self) -> Any:
-        update = self.target()
-        shown = self.shown([update.incident_id])[0]
-        return next(row for row in shown["incident_updates"] if row["id"] == update.public_id)
-
-    @extend_schema(
-        summary="Correct an update",
-        tags=["incident updates"],
-        request=words.IncidentUpdateRequest,
-        responses={200: words.IncidentUpdateAnswer} | WRITE_REFUSALS,
-    )
-    def patch(self, request: Request, **kwargs: Any) -> Response:
-        update = self.target()
-        given = self.read(words.IncidentUpdateRequest)["incident_update"]
-        shown_at = given.get("display_at")
-        if shown_at and abs(shown_at - update.display_at) < timedelta(milliseconds=1):
-            shown_at = None  # as it was answered
-        services.correct_update(
-            update,
-            body=given.get("body"),
-            display_at=shown_at,
-            notify=given.get("deliver_notifications", False),
-            author=self.author,
-        )
-        return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["incident updates"],
-        request=words.IncidentUpdateRequest,
-        responses={200: words.IncidentUpdateAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)

@@ -18,8 +18,16 @@ from incidents.models import Metric
 from incidents.models.base import TrackedQuerySet
 from incidents.permissions import Scope
 from portal.api.errors import NotOffered
-from portal.api.serializers import metrics as words
 from portal.api.serializers.base import ErrorAnswer, Slice
+from portal.api.serializers.metrics import (
+    FIELDS,
+    MetricAnswer,
+    MetricRequest,
+    NewMetricRequest,
+    PointRequest,
+    PointsRequest,
+    ProviderAnswer,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 
 TAG = ["metrics"]
@@ -33,7 +41,7 @@ class MetricView(PageView):
 
     def save(self, metric: Metric, given: dict[str, Any]) -> None:
         for name, value in given.items():
-            setattr(metric, words.FIELDS.get(name, name), value)
+            setattr(metric, FIELDS.get(name, name), value)
         metrics.save_metric(metric, author=self.author)
 
 
@@ -42,10 +50,10 @@ class Metrics(MetricView):
         summary="List metrics",
         tags=TAG,
         parameters=[Slice],
-        responses={200: words.MetricAnswer(many=True)} | REFUSALS,
+        responses={200: MetricAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(words.MetricAnswer(self.slice(self.metrics()), many=True).data)
+        return Response(MetricAnswer(self.slice(self.metrics()), many=True).data)
 
 
 class OneMetric(MetricView, One):
@@ -53,32 +61,32 @@ class OneMetric(MetricView, One):
         return get_object_or_404(self.metrics(), public_id=self.kwargs["metric_id"])
 
     def show(self) -> Any:
-        return words.MetricAnswer(self.target()).data
+        return MetricAnswer(self.target()).data
 
-    @extend_schema(summary="Read a metric", tags=TAG, responses={200: words.MetricAnswer} | REFUSALS)
+    @extend_schema(summary="Read a metric", tags=TAG, responses={200: MetricAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
     @extend_schema(
         summary="Change a metric",
         tags=TAG,
-        request=words.MetricRequest,
-        responses={200: words.MetricAnswer} | WRITE_REFUSALS,
+        request=MetricRequest,
+        responses={200: MetricAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        self.save(self.target(), self.read(words.MetricRequest)["metric"])
+        self.save(self.target(), self.read(MetricRequest)["metric"])
         return Response(self.show())
 
     @extend_schema(
         summary="The same as PATCH",
         tags=TAG,
-        request=words.MetricRequest,
-        responses={200: words.MetricAnswer} | WRITE_REFUSALS,
+        request=MetricRequest,
+        responses={200: MetricAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)
 
-    @extend_schema(summary="Take a metric off the page", tags=TAG, responses={200: words.MetricAnswer} | WRITE_REFUSALS)
+    @extend_schema(summary="Take a metric off the page", tags=TAG, responses={200: MetricAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
         metric, shown = self.target(), self.show()
         metrics.delete_metric(metric, author=self.author)
@@ -92,17 +100,15 @@ class Points(OneMetric):
         summary="Push a data point",
         description="The last value of each minute is kept, for 31 days. The chart follows within a minute.",
         tags=TAG,
-        request=words.PointRequest,
-        responses={201: words.PointRequest} | WRITE_REFUSALS,
+        request=PointRequest,
+        responses={201: PointRequest} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        metric, point = self.target(), self.read(words.PointRequest)["data"]
-        metrics.add_points({metric: {_moment(point): point["value"]}}, author=self.author)
+        metric, point = self.target(), self.read(PointRequest)["data"]
+        metrics.add_points({metric: {_instant(point): point["value"]}}, author=self.author)
         return Response({"data": _as_sent(point)}, status.HTTP_201_CREATED)
 
-    @extend_schema(
-        summary="Drop all data points of a metric", tags=TAG, responses={200: words.MetricAnswer} | WRITE_REFUSALS
-    )
+    @extend_schema(summary="Drop all data points of a metric", tags=TAG, responses={200: MetricAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
         metrics.clear_points(self.target(), author=self.author)
         return Response(self.show())
@@ -113,15 +119,16 @@ class ManyPoints(MetricView):
         operation_id="v1_pages_metrics_data_create_many",
         summary="Push data points of several metrics",
         tags=TAG,
-        request=words.PointsRequest,
-        responses={202: words.PointsRequest} | WRITE_REFUSALS,
+        request=PointsRequest,
+        responses={202: PointsRequest} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        sent = self.read(words.PointsRequest)["data"]
-        known = {metric.public_id: metric for metric in self.metrics().filter(public_id__in=_words(sent))}
+        sent = self.read(PointsRequest)["data"]
+        # PostgreSQL refuses to look for a NUL
+        known = {metric.public_id: metric for metric in self.metrics().filter(public_id__in=filter(str.isalnum, sent))}
         if unknown := [public_id for public_id in sent if public_id not in known]:
             raise Http404(_("This page has no metric “%(id)s”.") % {"id": unknown[0][:40]})
-        points = {known[key]: {_moment(each): each["value"] for each in values} for key, values in sent.items()}
+        points = {known[key]: {_instant(each): each["value"] for each in values} for key, values in sent.items()}
         metrics.add_points(points, author=self.author)
         shown = {key: [_as_sent(each) for each in values] for key, values in sent.items()}
         return Response({"data": shown}, status.HTTP_202_ACCEPTED)
@@ -132,10 +139,10 @@ class Providers(PageView):
         summary="List metrics providers",
         description="The one that there is: programs that push.",
         tags=TAG,
-        responses={200: words.ProviderAnswer(many=True)} | REFUSALS,
+        responses={200: ProviderAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response([words.ProviderAnswer(self.page).data])
+        return Response([ProviderAnswer(self.page).data])
 
     @extend_schema(
         summary="Not offered: providers that are pulled", tags=TAG, request=None, responses={501: ErrorAnswer}
@@ -150,9 +157,9 @@ class OneProvider(PageView):
         if kwargs["provider_id"] not in (self.page.public_id, "self"):  # some clients say its type for its id
             raise Http404
 
-    @extend_schema(summary="Read a metrics provider", tags=TAG, responses={200: words.ProviderAnswer} | REFUSALS)
+    @extend_schema(summary="Read a metrics provider", tags=TAG, responses={200: ProviderAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(words.ProviderAnswer(self.page).data)
+        return Response(ProviderAnswer(self.page).data)
 
     @extend_schema(summary="Not offered", tags=TAG, request=None, responses={501: ErrorAnswer})
     def patch(self, request: Request, **kwargs: Any) -> Response:
@@ -174,27 +181,22 @@ class ProviderMetrics(Metrics, OneProvider):
     @extend_schema(
         summary="Add a metric",
         tags=TAG,
-        request=words.NewMetricRequest,
-        responses={201: words.MetricAnswer} | WRITE_REFUSALS,
+        request=NewMetricRequest,
+        responses={201: MetricAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
         metric = Metric(page=self.page)
-        self.save(metric, self.read(words.NewMetricRequest)["metric"])
-        return Response(words.MetricAnswer(metric).data, status.HTTP_201_CREATED)
+        self.save(metric, self.read(NewMetricRequest)["metric"])
+        return Response(MetricAnswer(metric).data, status.HTTP_201_CREATED)
 
 
 def pulling() -> NotOffered:
     return NotOffered(_("Metrics are pushed here, never pulled: there is the provider “Self” alone."))
 
 
-def _moment(point: dict[str, Any]) -> datetime:
+def _instant(point: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(point["timestamp"], UTC)
 
 
 def _as_sent(point: dict[str, Any]) -> dict[str, Any]:
     return {"timestamp": int(point["timestamp"]), "value": point["value"]}
-
-
-def _words(sent: dict[str, Any]) -> list[str]:
-    """The ids that may be somebody's: PostgreSQL refuses to look for a NUL."""
-    return [public_id for public_id in sent if public_id.isalnum()]

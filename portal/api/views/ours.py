@@ -1,10 +1,10 @@
-"""What Statuspage lacks, in its style: the timeline, who was told, and who did what. Lists go on by a cursor."""
+"""What Statuspage lacks, in its style: the timeline, the deliveries of an update, the audit log. Lists go by cursor."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
@@ -18,8 +18,8 @@ from incidents import timeline
 from incidents.history import changes
 from incidents.models import Component, IncidentUpdate, TimelineEntry
 from incidents.permissions import Scope
-from portal.api.serializers import postmortems as words
 from portal.api.serializers.base import CursorQuery
+from portal.api.serializers.postmortems import AuditEntryAnswer, DeliveryAnswer, NoteAnswer, NoteRequest
 from portal.api.views.base import MOST, REFUSALS, WRITE_REFUSALS, KeyView, PageView
 from portal.api.views.incidents import IncidentView
 from status.models import Delivery
@@ -78,22 +78,22 @@ class Timeline(Listed, IncidentView):
         summary="Read the internal timeline of an incident",
         tags=["timeline"],
         parameters=[CursorQuery],
-        responses={200: words.NoteAnswer(many=True)} | REFUSALS,
+        responses={200: NoteAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         rows = TimelineEntry.objects.filter(incident=self.one()).select_related("author")
-        return self.page_of(rows, words.NoteAnswer)
+        return self.page_of(rows, NoteAnswer)
 
     @extend_schema(
         summary="Write into the internal timeline",
         tags=["timeline"],
-        request=words.NoteRequest,
-        responses={201: words.NoteAnswer} | WRITE_REFUSALS,
+        request=NoteRequest,
+        responses={201: NoteAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.NoteRequest)["timeline_entry"]
+        given = self.read(NoteRequest)["timeline_entry"]
         entry = timeline.note(self.one(), author=self.author, **given)
-        return Response(words.NoteAnswer(entry).data, status.HTTP_201_CREATED)
+        return Response(NoteAnswer(entry).data, status.HTTP_201_CREATED)
 
 
 class Deliveries(Listed, IncidentView):
@@ -103,44 +103,40 @@ class Deliveries(Listed, IncidentView):
         summary="Who was told of an update, and what became of it",
         tags=["incident updates"],
         parameters=[CursorQuery],
-        responses={200: words.DeliveryAnswer(many=True)} | REFUSALS,
+        responses={200: DeliveryAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         updates = IncidentUpdate.objects.published().filter(incident=self.one())
         update = get_object_or_404(updates, public_id=kwargs["update_id"])
         rows = Delivery.objects.filter(event__update=update, event__page=self.page).select_related("recipient")
-        return self.page_of(rows, words.DeliveryAnswer)
+        return self.page_of(rows, DeliveryAnswer)
 
 
 class Audit(Listed, PageView):
     reads = Scope.ADMIN
-    tells: Any = staticmethod(changes.of_row)
 
-    def row(self) -> Model:
-        raise NotImplementedError  # each list has its own row; REST framework's views are no abstract classes
+    def history(self) -> list[changes.Entry]:
+        raise NotImplementedError  # REST framework's views are no abstract classes
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return self.page_of(self.tells(self.row()), words.AuditEntryAnswer)
+        return self.page_of(self.history(), AuditEntryAnswer)
 
 
 AUDIT: dict[str, Any] = {
     "tags": ["audit"],
     "parameters": [CursorQuery],
-    "responses": {200: words.AuditEntryAnswer(many=True)} | REFUSALS,
+    "responses": {200: AuditEntryAnswer(many=True)} | REFUSALS,
 }
 
 
 @extend_schema_view(get=extend_schema(summary="Who did what to an incident", **AUDIT))
 class IncidentAudit(Audit, IncidentView):
-    tells = staticmethod(changes.of_incident)
-
-    def row(self) -> Model:
-        return self.one()
+    def history(self) -> list[changes.Entry]:
+        return changes.of_incident(self.one())
 
 
 @extend_schema_view(get=extend_schema(summary="Who did what to a component", **AUDIT))
 class ComponentAudit(Audit):
-    tells = staticmethod(changes.of_component)
-
-    def row(self) -> Model:
-        return get_object_or_404(Component.objects.public().on(self.page), public_id=self.kwargs["component_id"])
+    def history(self) -> list[changes.Entry]:
+        components = Component.objects.public().on(self.page)
+        return changes.of_component(get_object_or_404(components, public_id=self.kwargs["component_id"]))

@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Page
-from portal.api.serializers import pages as words
 from portal.api.serializers.base import Slice
+from portal.api.serializers.pages import PageAnswer, PageInput, PageRequest
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, KeyView, One
 
 
@@ -24,11 +24,11 @@ class Pages(KeyView):
         summary="List the pages that the key opens",
         tags=["pages"],
         parameters=[Slice],
-        responses={200: words.PageAnswer(many=True)} | REFUSALS,
+        responses={200: PageAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request) -> Response:
         mine = models.Q(pk=self.key.page_id) if self.key.page_id else models.Q()
-        return Response(words.PageAnswer(self.slice(Page.objects.live().filter(mine)), many=True).data)
+        return Response(PageAnswer(self.slice(Page.objects.live().filter(mine)), many=True).data)
 
 
 class OnePage(One):
@@ -36,9 +36,9 @@ class OnePage(One):
         return self.page
 
     def show(self) -> Any:
-        return words.PageAnswer(self.page).data
+        return PageAnswer(self.page).data
 
-    @extend_schema(summary="Read a page", tags=["pages"], responses={200: words.PageAnswer} | REFUSALS)
+    @extend_schema(summary="Read a page", tags=["pages"], responses={200: PageAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
@@ -46,14 +46,14 @@ class OnePage(One):
         summary="Change a page",
         description="Its name, address, support address and time zone; what else Statuspage has is refused.",
         tags=["pages"],
-        request=words.PageRequest,
-        responses={200: words.PageAnswer} | WRITE_REFUSALS,
+        request=PageRequest,
+        responses={200: PageAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.PageRequest)["page"]
+        given = self.read(PageRequest)["page"]
         sent = request.data.get("page", {}) if isinstance(request.data, dict) else {}
         shown = self.show()
-        if refused := [name for name, value in sent.items() if name in shown and name not in words.PageInput().fields
+        if refused := [name for name, value in sent.items() if name in shown and name not in PageInput().fields
                        and value not in (None, "", shown[name])]:  # fmt: skip
             raise InvalidInput(
                 _("“%(name)s” cannot be set: pages have no such thing here. Leave it out.") % {"name": refused[0]},
@@ -71,8 +71,8 @@ class OnePage(One):
     @extend_schema(
         summary="The same as PATCH",
         tags=["pages"],
-        request=words.PageRequest,
-        responses={200: words.PageAnswer} | WRITE_REFUSALS,
+        request=PageRequest,
+        responses={200: PageAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)

@@ -16,14 +16,22 @@ from rest_framework.response import Response
 from incidents.models import ActionItem, Postmortem
 from incidents.permissions import Scope
 from incidents.postmortems import measures, publishing, reviewing, writing
-from portal.api.serializers import postmortems as words
 from portal.api.serializers.base import CursorQuery
+from portal.api.serializers.postmortems import (
+    ActionItemAnswer,
+    ActionItemRequest,
+    ApprovalRequest,
+    DraftRequest,
+    NewActionItemRequest,
+    PostmortemAnswer,
+    PublicationRequest,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One
 from portal.api.views.incidents import IncidentView
 from portal.api.views.ours import Listed
 
 TAG = ["postmortems"]
-ANSWERS: Any = {200: words.PostmortemAnswer} | WRITE_REFUSALS
+ANSWERS: Any = {200: PostmortemAnswer} | WRITE_REFUSALS
 
 
 class PostmortemView(IncidentView, One):
@@ -37,13 +45,13 @@ class PostmortemView(IncidentView, One):
         return postmortem
 
     def show(self) -> Any:
-        return words.PostmortemAnswer(self.target()).data
+        return PostmortemAnswer(self.target()).data
 
 
 class OnePostmortem(PostmortemView):
     http_method_names = ["get", "head", "put", "delete", "options"]
 
-    @extend_schema(summary="Read a postmortem", tags=TAG, responses={200: words.PostmortemAnswer} | REFUSALS)
+    @extend_schema(summary="Read a postmortem", tags=TAG, responses={200: PostmortemAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
@@ -51,12 +59,12 @@ class OnePostmortem(PostmortemView):
         summary="Write the draft of a postmortem",
         description="It takes an approval away. What was published stays as it is until it is published again.",
         tags=TAG,
-        request=words.DraftRequest,
+        request=DraftRequest,
         responses=ANSWERS,
     )
     @transaction.atomic
     def put(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.DraftRequest)["postmortem"]
+        given = self.read(DraftRequest)["postmortem"]
         incident = self.one()
         postmortem = incident.postmortem or writing.start_postmortem(incident, author=self.author)
         writing.write_report(postmortem, body=given["body_draft"], author=self.author)
@@ -83,10 +91,10 @@ class Submission(PostmortemView):
 
 class Approval(PostmortemView):
     @extend_schema(
-        summary="Approve a postmortem that is in review", tags=TAG, request=words.ApprovalRequest, responses=ANSWERS
+        summary="Approve a postmortem that is in review", tags=TAG, request=ApprovalRequest, responses=ANSWERS
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.ApprovalRequest)["postmortem"]
+        given = self.read(ApprovalRequest)["postmortem"]
         reviewing.approve_postmortem(self.target(), author=self.author, **given)
         return Response(self.show())
 
@@ -96,11 +104,11 @@ class Publication(PostmortemView):
         summary="Publish an approved postmortem",
         description="Unapproved it is refused, unless the page waives approval.",
         tags=TAG,
-        request=words.PublicationRequest,
+        request=PublicationRequest,
         responses=ANSWERS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.PublicationRequest).get("postmortem", {})
+        given = self.read(PublicationRequest).get("postmortem", {})
         publishing.publish_postmortem(
             self.target(),
             what_changed=given.get("what_changed", ""),
@@ -124,26 +132,26 @@ class ActionItems(Listed, PostmortemView):
         summary="List the action items of a postmortem",
         tags=TAG,
         parameters=[CursorQuery],
-        responses={200: words.ActionItemAnswer(many=True)} | REFUSALS,
+        responses={200: ActionItemAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         rows = ActionItem.objects.live().filter(postmortem=self.target()).select_related("owner")
-        return self.page_of(rows, words.ActionItemAnswer)
+        return self.page_of(rows, ActionItemAnswer)
 
     @extend_schema(
         summary="Note an action item",
         tags=TAG,
-        request=words.NewActionItemRequest,
-        responses={201: words.ActionItemAnswer} | WRITE_REFUSALS,
+        request=NewActionItemRequest,
+        responses={201: ActionItemAnswer} | WRITE_REFUSALS,
     )
     @transaction.atomic
     def post(self, request: Request, **kwargs: Any) -> Response:
-        given = self.read(words.NewActionItemRequest)["action_item"]
+        given = self.read(NewActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
         item = measures.add_action_item(self.target(), author=self.author, **given)
         if moved.get("state") not in (None, item.state):
             measures.move_action_item(item, author=self.author, **_move(moved))
-        return Response(words.ActionItemAnswer(item).data, status.HTTP_201_CREATED)
+        return Response(ActionItemAnswer(item).data, status.HTTP_201_CREATED)
 
 
 class OneActionItem(PostmortemView):
@@ -157,17 +165,17 @@ class OneActionItem(PostmortemView):
         return self.item()
 
     def show(self) -> Any:
-        return words.ActionItemAnswer(self.item()).data
+        return ActionItemAnswer(self.item()).data
 
     @extend_schema(
         summary="Change an action item, or say where it stands",
         tags=TAG,
-        request=words.ActionItemRequest,
-        responses={200: words.ActionItemAnswer} | WRITE_REFUSALS,
+        request=ActionItemRequest,
+        responses={200: ActionItemAnswer} | WRITE_REFUSALS,
     )
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        item, given = self.item(), self.read(words.ActionItemRequest)["action_item"]
+        item, given = self.item(), self.read(ActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
         if given:
             measures.edit_action_item(item, author=self.author, **given)

@@ -1,4 +1,4 @@
-"""Who is told: the subscribers of a page, and those of one incident."""
+"""The subscribers of a page, and those of one incident."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ from rest_framework.response import Response
 from incidents.errors import InvalidInput
 from incidents.models import Component, Incident
 from incidents.permissions import Scope
-from portal.api.serializers import subscribers as words
 from portal.api.serializers.base import Slice
+from portal.api.serializers.subscribers import (
+    TYPES,
+    CountQuery,
+    Counts,
+    Histogram,
+    SubscriberAnswer,
+    SubscriberChange,
+    SubscriberQuery,
+    SubscriberRequest,
+    SubscribersRequest,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
-from portal.api.views.components import unknown_component
+from portal.api.views.components import named
 from status import addresses
 from status.models import Recipient, RecipientQuerySet
 from status.subscriptions import enrolling
-from status.subscriptions import subscribers as subscriptions
+from status.subscriptions.subscribers import Choices, add_by_staff, add_webhook, choose, unsubscribe
 
 TAG = ["subscribers"]
 LISTED = ("active", "unconfirmed", "quarantined")
-Choices = subscriptions.Choices
 
 
 class SubscriberView(PageView):
@@ -37,10 +46,7 @@ class SubscriberView(PageView):
         return rows.prefetch_related("follows__component")
 
     def components(self, wanted: list[str]) -> list[Component]:
-        known = {row.public_id: row for row in Component.objects.public().on(self.page)} if wanted else {}
-        if unknown := [public_id for public_id in wanted if public_id not in known]:
-            raise unknown_component(unknown[0])
-        return [known[public_id] for public_id in dict.fromkeys(wanted)]
+        return named(Component.objects.public().on(self.page), wanted)
 
     def enrol(self, given: dict[str, Any], choices: Choices) -> Recipient:
         """The subscriber that a request asks for, who has yet to confirm unless it says otherwise."""
@@ -48,27 +54,27 @@ class SubscriberView(PageView):
             if not choices.everything and choices.incidents:
                 raise InvalidInput(_("A webhook is subscribed to the page, not to one incident."), field="endpoint")
             addresses.check(url)
-            recipient = subscriptions.add_webhook(self.page, url=url, contact=given["email"], author=self.author)
+            recipient = add_webhook(self.page, url=url, contact=given["email"], author=self.author)
             if not choices.everything:
-                subscriptions.choose(recipient, choices, author=self.author)
+                choose(recipient, choices, author=self.author)
             return recipient
         if given.get("skip_confirmation_notification"):
-            return subscriptions.add_by_staff(self.page, address=given["email"], choices=choices, author=self.author)
+            return add_by_staff(self.page, address=given["email"], choices=choices, author=self.author)
         return enrolling.invite(self.page, address=given["email"], choices=choices, author=self.author)
 
     def answer(self, recipient: Recipient, code: int = status.HTTP_200_OK) -> Response:
-        return Response(words.SubscriberAnswer(self.subscribers().get(pk=recipient.pk)).data, code)
+        return Response(SubscriberAnswer(self.subscribers().get(pk=recipient.pk)).data, code)
 
 
 class Subscribers(SubscriberView):
     @extend_schema(
         summary="List subscribers",
         tags=TAG,
-        parameters=[words.SubscriberQuery],
-        responses={200: words.SubscriberAnswer(many=True)} | REFUSALS,
+        parameters=[SubscriberQuery],
+        responses={200: SubscriberAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
-        query = self.read(words.SubscriberQuery, request.query_params)
+        query = self.read(SubscriberQuery, request.query_params)
         rows = self.subscribers().filter(state__in=LISTED if query["state"] == "all" else [query["state"]])
         if kind := query.get("type"):
             rows = rows.filter(channel=kind)
@@ -77,17 +83,17 @@ class Subscribers(SubscriberView):
         field = {"created_at": "created_at", "quarantined_at": "updated_at"}.get(query["sort_field"], "address")
         sign = "-" if query["sort_direction"] == "desc" else ""
         found = self.slice(rows.order_by(f"{sign}{field}", f"{sign}id"), first=0)
-        return Response(words.SubscriberAnswer(found, many=True).data)
+        return Response(SubscriberAnswer(found, many=True).data)
 
     @extend_schema(
         summary="Add a subscriber",
         description="By e-mail they are asked to confirm; a webhook hears at once.",
         tags=TAG,
-        request=words.SubscriberRequest,
-        responses={201: words.SubscriberAnswer} | WRITE_REFUSALS,
+        request=SubscriberRequest,
+        responses={201: SubscriberAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, page_id: str) -> Response:
-        given = self.read(words.SubscriberRequest)["subscriber"]
+        given = self.read(SubscriberRequest)["subscriber"]
         components = self.components(given.get("component_ids", []))
         choices = Choices(everything=not components, components=components)
         return self.answer(self.enrol(given, choices), status.HTTP_201_CREATED)
@@ -98,40 +104,40 @@ class Unsubscribed(SubscriberView):
         summary="List who was unsubscribed",
         tags=TAG,
         parameters=[Slice],
-        responses={200: words.SubscriberAnswer(many=True)} | REFUSALS,
+        responses={200: SubscriberAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
         rows = self.subscribers().filter(state=Recipient.State.UNSUBSCRIBED).order_by("id")
-        return Response(words.SubscriberAnswer(self.slice(rows), many=True).data)
+        return Response(SubscriberAnswer(self.slice(rows), many=True).data)
 
 
-class Counts(SubscriberView):
+class SubscriberCounts(SubscriberView):
     @extend_schema(
         summary="Count subscribers by type",
         tags=TAG,
-        parameters=[words.CountQuery],
-        responses={200: words.Counts} | REFUSALS,
+        parameters=[CountQuery],
+        responses={200: Counts} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
-        query = self.read(words.CountQuery, request.query_params)
+        query = self.read(CountQuery, request.query_params)
         counts = histogram(self)
-        kinds = [query["type"]] if "type" in query else words.TYPES
+        kinds = [query["type"]] if "type" in query else TYPES
         state = "total" if query["state"] == "all" else query["state"]
         return Response({kind: counts[kind][state] for kind in kinds})
 
 
-class Histogram(SubscriberView):
+class SubscriberHistogram(SubscriberView):
     @extend_schema(
         summary="Count subscribers by type and state",
         tags=TAG,
-        responses={200: words.Histogram} | REFUSALS,
+        responses={200: Histogram} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
         return Response(histogram(self))
 
 
 def histogram(view: SubscriberView) -> dict[str, dict[str, int]]:
-    counts = {kind: dict.fromkeys((*LISTED, "total"), 0) for kind in words.TYPES}
+    counts = {kind: dict.fromkeys((*LISTED, "total"), 0) for kind in TYPES}
     rows = Recipient.objects.filter(page=view.page, deleted_at=None, state__in=LISTED)
     for kind, state, count in rows.values_list("channel", "state").annotate(Count("pk")).order_by():
         if kind in counts:
@@ -144,7 +150,7 @@ class Bulk(SubscriberView):
     """Something that is done to many subscribers at once: all of them or none."""
 
     def chosen(self, states: tuple[str, ...]) -> list[Recipient]:
-        given = self.read(words.SubscribersRequest)
+        given = self.read(SubscribersRequest)
         rows = self.subscribers().filter(state__in=states)
         if kind := given.get("type"):
             rows = rows.filter(channel=kind)
@@ -163,7 +169,7 @@ class Bulk(SubscriberView):
         return list(found.values())
 
 
-BULK: dict[str, Any] = {"tags": TAG, "request": words.SubscribersRequest, "responses": {201: None} | WRITE_REFUSALS}
+BULK: dict[str, Any] = {"tags": TAG, "request": SubscribersRequest, "responses": {201: None} | WRITE_REFUSALS}
 
 
 class ResendMany(Bulk):
@@ -198,22 +204,22 @@ class OneSubscriber(SubscriberView, One):
         return get_object_or_404(self.subscribers(), public_id=self.kwargs["subscriber_id"])
 
     def show(self) -> Any:
-        return words.SubscriberAnswer(self.target()).data
+        return SubscriberAnswer(self.target()).data
 
-    @extend_schema(summary="Read a subscriber", tags=TAG, responses={200: words.SubscriberAnswer} | REFUSALS)
+    @extend_schema(summary="Read a subscriber", tags=TAG, responses={200: SubscriberAnswer} | REFUSALS)
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
 
     @extend_schema(
         summary="Change what a subscriber hears about",
         tags=TAG,
-        request=words.SubscriberChange,
-        responses={200: words.SubscriberAnswer} | WRITE_REFUSALS,
+        request=SubscriberChange,
+        responses={200: SubscriberAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         recipient = self.target()
         data = request.data if isinstance(request.data, dict) else {}
-        given = self.read(words.SubscriberChange, data.get("subscriber") or self.request.data or None)
+        given = self.read(SubscriberChange, data.get("subscriber") or self.request.data or None)
         if "component_ids" in given:
             components = self.components(given["component_ids"])
             now = enrolling.choices_of(recipient, [row.incident for row in recipient.follows.all() if row.incident])
@@ -224,15 +230,13 @@ class OneSubscriber(SubscriberView, One):
                 postmortems_only=now.postmortems_only,
                 minimum_impact=now.minimum_impact,
             )
-            subscriptions.choose(recipient, choices, author=self.author)
+            choose(recipient, choices, author=self.author)
         return Response(self.show())
 
-    @extend_schema(
-        summary="Unsubscribe a subscriber", tags=TAG, responses={200: words.SubscriberAnswer} | WRITE_REFUSALS
-    )
+    @extend_schema(summary="Unsubscribe a subscriber", tags=TAG, responses={200: SubscriberAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
         recipient = self.target()
-        subscriptions.unsubscribe(recipient, author=self.author)
+        unsubscribe(recipient, author=self.author)
         return self.answer(recipient)
 
 
@@ -264,21 +268,21 @@ class IncidentSubscribers(IncidentSubscriberView):
         summary="List who subscribed to an incident",
         tags=TAG,
         parameters=[Slice],
-        responses={200: words.SubscriberAnswer(many=True)} | REFUSALS,
+        responses={200: SubscriberAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         found = self.slice(self.subscribers().order_by("id"))
-        return Response(words.SubscriberAnswer(found, many=True).data)
+        return Response(SubscriberAnswer(found, many=True).data)
 
     @extend_schema(
         summary="Add a subscriber to an incident",
         description="Until it is over.",
         tags=TAG,
-        request=words.SubscriberRequest,
-        responses={201: words.SubscriberAnswer} | WRITE_REFUSALS,
+        request=SubscriberRequest,
+        responses={201: SubscriberAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        given, incident = self.read(words.SubscriberRequest)["subscriber"], self.incident()
+        given, incident = self.read(SubscriberRequest)["subscriber"], self.incident()
         if incident.is_ended:
             raise InvalidInput(_("This incident is over. Subscribe to the page to hear of the next one."))
         recipient = self.enrol(given, Choices(everything=False, incidents=[incident]))
@@ -289,9 +293,7 @@ class IncidentSubscribers(IncidentSubscriberView):
 class OneIncidentSubscriber(IncidentSubscriberView, OneSubscriber):
     http_method_names = ["get", "head", "delete", "options"]
 
-    @extend_schema(
-        summary="Unsubscribe from an incident", tags=TAG, responses={200: words.SubscriberAnswer} | WRITE_REFUSALS
-    )
+    @extend_schema(summary="Unsubscribe from an incident", tags=TAG, responses={200: SubscriberAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
         recipient, shown = self.target(), self.show()
         enrolling.unfollow(recipient, self.incident(), author=self.author)

@@ -14,29 +14,36 @@ from rest_framework.response import Response
 from incidents import catalogue, templates
 from incidents.errors import InvalidInput
 from incidents.models import Component, EmbedConfig, IncidentTemplate, TemplateComponent
-from portal.api.serializers import templates as words
 from portal.api.serializers.base import Slice
+from portal.api.serializers.templates import (
+    COLOURS,
+    EmbedConfigAnswer,
+    EmbedConfigRequest,
+    TemplateAnswer,
+    TemplateRequest,
+)
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
-from portal.api.views.components import unknown_component
-from status.projection import Reader, today
+from portal.api.views.components import named
+from status import projection
 
 
 class Templates(PageView):
     def shown(self, rows: list[IncidentTemplate]) -> Any:
-        components = {row.id: row for row in Reader(self.page, today(self.page)).components()}
-        named: dict[int, list[Any]] = defaultdict(list)
-        mentions = TemplateComponent.objects.filter(template__in=rows, deleted_at=None).order_by("pk")
-        for template, component in mentions.values_list("template", "component__public_id"):
-            if component in components:
-                named[template].append(components[component])
-        return words.TemplateAnswer(rows, many=True, context={"components": named}).data
+        kept = TemplateComponent.objects.filter(template__in=rows, deleted_at=None).order_by("pk")
+        pairs = list(kept.values_list("template", "component__public_id"))
+        shown = {row.id: row for row in projection.components(self.page, {public_id for _template, public_id in pairs})}
+        by_template: dict[int, list[Any]] = defaultdict(list)
+        for template, public_id in pairs:
+            if public_id in shown:
+                by_template[template].append(shown[public_id])
+        return TemplateAnswer(rows, many=True, context={"components": by_template}).data
 
     @extend_schema(
         summary="List incident templates",
         description="The page's own, and those for every page.",
         tags=["incident templates"],
         parameters=[Slice],
-        responses={200: words.TemplateAnswer(many=True)} | REFUSALS,
+        responses={200: TemplateAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
         return Response(self.shown(self.slice(IncidentTemplate.objects.live().for_page(self.page))))
@@ -44,16 +51,12 @@ class Templates(PageView):
     @extend_schema(
         summary="Add an incident template",
         tags=["incident templates"],
-        request=words.TemplateRequest,
-        responses={201: words.TemplateAnswer} | WRITE_REFUSALS,
+        request=TemplateRequest,
+        responses={201: TemplateAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, page_id: str) -> Response:
-        given = self.read(words.TemplateRequest)["template"]
-        wanted = given.get("component_ids", [])
-        components = Component.objects.public().on(self.page)
-        known = {row.public_id: row for row in components} if wanted else {}
-        if unknown := [public_id for public_id in wanted if public_id not in known]:
-            raise unknown_component(unknown[0])
+        given = self.read(TemplateRequest)["template"]
+        components = named(Component.objects.public().on(self.page), given.get("component_ids", []))
         template = IncidentTemplate(
             page=self.page,
             name=given["name"],
@@ -62,8 +65,7 @@ class Templates(PageView):
             update_status=given.get("update_status", ""),
             deliver_notifications=given.get("should_send_notifications", True),
         )
-        named = [known[public_id] for public_id in dict.fromkeys(wanted)]
-        templates.save_template(template, components=named, author=self.author)
+        templates.save_template(template, components=components, author=self.author)
         return Response(self.shown([template])[0], status.HTTP_201_CREATED)
 
 
@@ -73,10 +75,10 @@ class StatusEmbedConfig(One):
         return EmbedConfig.objects.filter(page=self.page).first() or EmbedConfig(page=self.page)
 
     def show(self) -> Any:
-        return words.EmbedConfigAnswer(self.target()).data
+        return EmbedConfigAnswer(self.target()).data
 
     @extend_schema(
-        summary="How the status embed looks", tags=["status embed"], responses={200: words.EmbedConfigAnswer} | REFUSALS
+        summary="How the status embed looks", tags=["status embed"], responses={200: EmbedConfigAnswer} | REFUSALS
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response(self.show())
@@ -84,17 +86,17 @@ class StatusEmbedConfig(One):
     @extend_schema(
         summary="Change how the status embed looks",
         tags=["status embed"],
-        request=words.EmbedConfigRequest,
-        responses={200: words.EmbedConfigAnswer} | WRITE_REFUSALS,
+        request=EmbedConfigRequest,
+        responses={200: EmbedConfigAnswer} | WRITE_REFUSALS,
     )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         config = self.target()
-        for name, value in self.read(words.EmbedConfigRequest)["status_embed_config"].items():
-            setattr(config, words.COLOURS.get(name, name), value)
+        for name, value in self.read(EmbedConfigRequest)["status_embed_config"].items():
+            setattr(config, COLOURS.get(name, name), value)
         try:
             catalogue.save(config, author=self.author)
         except InvalidInput as refusal:
-            sent = {ours: theirs for theirs, ours in words.COLOURS.items()}
+            sent = {ours: theirs for theirs, ours in COLOURS.items()}
             raise InvalidInput(
                 _("%(name)s: %(refusal)s") % {"name": sent.get(refusal.field or "", refusal.field), "refusal": refusal},
                 field=refusal.field,
@@ -104,8 +106,8 @@ class StatusEmbedConfig(One):
     @extend_schema(
         summary="The same as PATCH",
         tags=["status embed"],
-        request=words.EmbedConfigRequest,
-        responses={200: words.EmbedConfigAnswer} | WRITE_REFUSALS,
+        request=EmbedConfigRequest,
+        responses={200: EmbedConfigAnswer} | WRITE_REFUSALS,
     )
     def put(self, request: Request, **kwargs: Any) -> Response:
         return super().put(request, **kwargs)

@@ -15,17 +15,17 @@ from rest_framework.response import Response
 
 from incidents.errors import InvalidInput
 from incidents.models import Component, Incident, IncidentUpdate
-from portal.api.serializers import components as words
+from portal.api.serializers.components import UptimeAnswer, UptimeQuery
 from portal.api.views.base import REFUSALS
 from portal.api.views.components import OneComponent, OneGroup
-from status.projection import BAR_DAYS, Reader, today
+from status.projection import BAR_DAYS, today, uptimes
 from status.rendering.uptime import WEIGHTS
 
 LONGEST = timedelta(days=184)  # six months
 UPTIME: dict[str, Any] = {
     "tags": ["uptime"],
-    "parameters": [words.UptimeQuery],
-    "responses": {200: words.UptimeAnswer} | REFUSALS,
+    "parameters": [UptimeQuery],
+    "responses": {200: UptimeAnswer} | REFUSALS,
     "description": "Days are those of the page's time zone; six months at most. A year or a month will do as well.",
 }
 
@@ -50,7 +50,7 @@ class GroupUptime(OneGroup):
 
 
 def _uptime(view: OneComponent | OneGroup, public_id: str, name: str, components: list[Component]) -> Any:
-    query = view.read(words.UptimeQuery, view.request.query_params)
+    query = view.read(UptimeQuery, view.request.query_params)
     page, last, warnings = view.page, today(view.page), list[str]()
     counted = [row.start_date or row.created_at.astimezone(page.zone).date() for row in components]
     end = _day(query["end"], last=True) if "end" in query else last
@@ -64,14 +64,14 @@ def _uptime(view: OneComponent | OneGroup, public_id: str, name: str, components
     if start < end - LONGEST:
         start = end - LONGEST
         warnings.append(_("Start date was adjusted: a range has six months at most. See range_start for the one used."))
-    found = Reader(page, last).uptimes([row.public_id for row in components], start, end)
+    found = uptimes(page, [row.public_id for row in components], start, end)
     seconds = {status: sum(getattr(day, status) for each in found for day in each.days) for status in WEIGHTS}
     ratios = [each.ratio for each in found if each.ratio is not None]
     related = None
     if not query["skip_related_events"]:
         ids = _touching(view, components, start, end)
         related = {"id": ids[0] if ids else None, "ids": ids}
-    return words.UptimeAnswer(
+    return UptimeAnswer(
         {
             "range_start": _midnight(start, page.zone),
             "range_end": _midnight(end, page.zone),

@@ -1,4 +1,7 @@
-"""What staff do with subscribers, and with the channels in which they are nudged."""
+"""What staff do with subscribers, and with the channels in which they are nudged.
+
+What `done` says may be kept in the session: no address stands in it.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,19 @@ class SubscriberForm(VerbForm):
         super().__init__(author, data)
         self.recipient = recipient
 
+    @classmethod
+    def fits(cls, recipient: Recipient) -> bool:
+        """Whether it makes sense to offer this now."""
+        return True
+
 
 class ReleaseForm(SubscriberForm):
     heading = _("Release")
+    done = _("The subscriber is released.")
+
+    @classmethod
+    def fits(cls, recipient: Recipient) -> bool:
+        return recipient.state == Recipient.State.QUARANTINED
 
     def act(self) -> None:
         subscribers.release(self.recipient, author=self.author)
@@ -47,6 +60,7 @@ class ReleaseForm(SubscriberForm):
 
 class ForgetForm(SubscriberForm):
     heading = _("Forget")
+    done = _("The address is forgotten.")
 
     def act(self) -> None:
         subscribers.forget(self.recipient.address, author=self.author)
@@ -55,11 +69,15 @@ class ForgetForm(SubscriberForm):
 class RollForm(SubscriberForm):
     heading = _("Replace secret")
 
+    @classmethod
+    def fits(cls, recipient: Recipient) -> bool:
+        return recipient.channel == Recipient.Channel.WEBHOOK and recipient.state != Recipient.State.UNSUBSCRIBED
+
     def act(self) -> None:
         subscribers.roll_secret(self.recipient, author=self.author)
 
 
-class RosterForm(VerbForm):
+class SubscribersForm(VerbForm):
     """A verb on the subscribers of a page, which is chosen first."""
 
     verb = Verb.MANAGE_SUBSCRIBERS
@@ -73,8 +91,9 @@ class RosterForm(VerbForm):
         page.queryset = Page.objects.live()
 
 
-class AddForm(RosterForm):
+class AddForm(SubscribersForm):
     heading = _("Add subscriber")
+    done = _("The address is subscribed.")
 
     address = one_line(_("E-mail address"), help_text=_("Of somebody who asked for it: they need not confirm."))
 
@@ -82,7 +101,7 @@ class AddForm(RosterForm):
         subscribers.add_by_staff(author=self.author, **self.cleaned_data)
 
 
-class AddWebhookForm(RosterForm):
+class AddWebhookForm(SubscribersForm):
     """`recipient` is there once it was added."""
 
     heading = _("Add webhook")
@@ -114,7 +133,7 @@ def _accepted(read: Callable[[str], str], typed: str) -> str:
         raise ValidationError(str(refusal)) from refusal
 
 
-class ImportForm(RosterForm):
+class ImportForm(SubscribersForm):
     """`report` is there once a file was read."""
 
     heading = _("Import subscribers")
@@ -144,6 +163,7 @@ class ChannelForm(PageForm):
 
     verb = Verb.MANAGE_SUBSCRIBERS
     heading = _("Add staff channel")
+    done = _("The channel is added.")
 
     address = one_line(
         _("E-mail address, or a name for a chat"),
@@ -172,6 +192,7 @@ class ChannelForm(PageForm):
 
 class ChannelTestForm(SubscriberForm):
     heading = _("Send a test")
+    done = _("The test is on its way. Load this page again in some seconds to read the answer.")
 
     def act(self) -> None:
         staff_channels.send_test(self.recipient, author=self.author)
@@ -179,6 +200,7 @@ class ChannelTestForm(SubscriberForm):
 
 class ChannelRemovalForm(SubscriberForm):
     heading = _("Remove staff channel")
+    done = _("The channel is removed.")
 
     def act(self) -> None:
         staff_channels.remove_channel(self.recipient, author=self.author)

@@ -18,6 +18,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents import checking, outbox
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
@@ -39,7 +40,7 @@ UNTYPED = {TOKEN, "csrfmiddlewaretoken"}  # what the page put into the form by i
 
 
 class VerbForm(forms.Form):
-    """One verb. `heading` is what the page and its button say; times are entered in `zone`.
+    """One verb. `heading` is what the page and its button say, `done` what is said after it; times are in `zone`.
 
     Each form that is shown carries a new `token`. What is sent twice with one token is done once: `repeated` is then
     the first time. Sent with one token but with other words, it is refused, and a third time it is meant.
@@ -47,6 +48,7 @@ class VerbForm(forms.Form):
 
     verb: ClassVar[Verb]
     heading: ClassVar[StrPromise]
+    done: StrPromise = gettext_lazy("Saved.")
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
     components: ComponentChips | None = None
     repeated: Submission | None = None

@@ -1,0 +1,167 @@
+"""Subscribers, and what was sent to each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db import models
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from incidents.history.changes import moment
+from incidents.models import Page, User
+from portal.console.admin.base import acting, sent
+from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
+from portal.console.forms.subscribers import (
+    AddForm,
+    AddWebhookForm,
+    ForgetForm,
+    ImportForm,
+    ReleaseForm,
+    RollForm,
+    SubscriberForm,
+)
+from portal.console.forms.verb import VerbForm
+from status.models import Recipient
+from status.subscriptions import csv_files
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+SHOWN_DELIVERIES = 100
+# (address, form, URL name) of the verbs that have a page of their own; the buttons stand in this order.
+VERBS: list[tuple[str, type[SubscriberForm], str]] = [
+    ("release", ReleaseForm, "status_recipient_release"),
+    ("secret", RollForm, "status_recipient_secret"),
+    ("forget", ForgetForm, "status_recipient_forget"),
+]
+
+
+@admin.register(Recipient)
+class RecipientAdmin(SubscribersAdmin):
+    list_display = ("address", "standing", "reason", "channel", "page", "hears", "since")
+    list_filter = ("state", "channel", "page")
+    list_select_related = ("page",)
+    search_fields = ("address", "public_id")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Recipient]:
+        return Recipient.objects.subscribers().filter(deleted_at=None).annotate(followed=Count("follows"))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        verbs = [
+            path(f"<int:pk>/{address}/", wrap(self.verb_view), {"form_class": form}, name=name)
+            for address, form, name in VERBS
+        ]
+        return [
+            path("import/", wrap(self.import_view), name="status_recipient_import"),
+            path("webhook/", wrap(self.add_webhook_view), name="status_recipient_webhook"),
+            path("export/<int:page_pk>/", wrap(self.export_view), name="status_recipient_export"),
+            *verbs,
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def standing(self, recipient: Recipient) -> str:
+        return badge(recipient)
+
+    @admin.display(description=gettext_lazy("hears about"))
+    def hears(self, recipient: Any) -> str:
+        what = _("everything") if recipient.everything else _("%d chosen") % recipient.followed
+        parts = [what, _("postmortems only")] if recipient.postmortems_only else [what]
+        if recipient.minimum_impact != "none":
+            parts.append(_("from %(impact)s") % {"impact": recipient.get_minimum_impact_display().lower()})
+        return ", ".join(parts)
+
+    @admin.display(description=gettext_lazy("since"), ordering="created_at")
+    def since(self, recipient: Recipient) -> str:
+        return moment(recipient.created_at)
+
+    def tools(self, user: User, obj: Recipient) -> list[tuple[str, StrPromise]]:
+        if obj.deleted_at:
+            return []
+        return [
+            (reverse(f"admin:{name}", args=[obj.pk]), form.heading) for _address, form, name in VERBS if form.fits(obj)
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"pages": Page.objects.live(), **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        recipient = self.get_object(request, unquote(object_id))
+        context = extra_context or {}
+        if recipient:
+            newest = recipient.deliveries.select_related(*EVENT_ROWS).order_by("-id")
+            context |= {
+                "deliveries": [(row, event_label(row.event), badge(row)) for row in newest[:SHOWN_DELIVERIES]],
+                "follows": recipient.follows.select_related("component__group", "incident"),
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    # --- Verbs ------------------------------------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self._answer_and_list(request, AddForm(acting(request), sent(request)))
+
+    def add_webhook_view(self, request: HttpRequest) -> HttpResponse:
+        form = AddWebhookForm(acting(request), sent(request))
+        return self.answer(request, form, done=lambda: self._show_secret(request, form.recipient))
+
+    def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
+        recipient = get_object_or_404(Recipient.objects.subscribers().select_related("page"), pk=pk, deleted_at=None)
+        form = form_class(acting(request), recipient, sent(request))
+        if form_class is RollForm:
+            return self.answer(request, form, original=recipient, done=lambda: self._show_secret(request, recipient))
+        return self._answer_and_list(request, form, original=recipient)
+
+    def _answer_and_list(self, request: HttpRequest, form: VerbForm, original: Recipient | None = None) -> HttpResponse:
+        def done() -> HttpResponse:
+            messages.success(request, form.done)
+            return redirect("admin:status_recipient_changelist")
+
+        return self.answer(request, form, original=original, done=done)
+
+    def _show_secret(self, request: HttpRequest, recipient: Recipient) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": recipient,
+            "title": _("The webhook's secret"),
+        }
+        return render(request, "admin/status/secret.html", context)
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(acting(request), sent(request), request.FILES)
+
+        def done() -> HttpResponse:
+            faults = [line for line in form.report if line.fault]
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("Import subscribers"),
+                "faults": faults,
+                "count": len(form.report) - len(faults),
+            }
+            return render(request, "admin/status/imported.html", context)
+
+        return self.answer(request, form, done=done)
+
+    def export_view(self, request: HttpRequest, page_pk: int) -> HttpResponse:
+        self.check_right(request)
+        page = get_object_or_404(Page.objects.live(), pk=page_pk)
+        return HttpResponse(
+            csv_files.export_csv(page),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="subscribers.csv"'},
+        )
