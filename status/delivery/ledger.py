@@ -34,7 +34,7 @@ def totals(events: Iterable[OutboxEvent]) -> dict[int, dict[str, Any]]:
 
 
 def settle() -> int:
-    """Note how many people each update has reached by e-mail, for the pages that say so; returns how many notes changed.
+    """Note how many people each update has reached by e-mail, for pages that say so; returns how many notes changed.
 
     Each is noted once everybody was tried, and again when nothing is due any more: a change of an update's line is
     published twice at the most. For the clock, as often as it likes.

@@ -1,4 +1,4 @@
-"""Staff are reminded of what they must not forget, each thing once: found by queries, owed as deliveries like any other."""
+"""Staff are reminded of what they must not forget, each thing once: found by queries, owed like any other message."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def for_a_day(delivery: Claimed) -> timedelta | None:
 
 
 def in_threads(send_one: Callable[[Any, Network], Answer], at_once: int) -> Send:
-    """Sends so many messages side by side, so that one that hangs holds up no other. `send_one` may read no database."""
+    """Send so many messages side by side: one that hangs holds up no other. `send_one` must not use the database."""
 
     def send(take: Take, network: Network) -> Generator[Answered, None, None]:
         under_way: dict[Future[Answer], Claimed] = {}

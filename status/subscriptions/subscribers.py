@@ -37,7 +37,7 @@ def subscriber() -> User:
     return service_user("subscriber", role="subscriptions")
 
 
-# --- Added and confirmed ------------------------------------------------------------------------------------------------
+# --- Added and confirmed ----------------------------------------------------------------------------------------------
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -124,7 +124,7 @@ def activate(recipient: Recipient) -> None:
     recipient.save()
 
 
-# --- A webhook's secret -------------------------------------------------------------------------------------------------
+# --- A webhook's secret -----------------------------------------------------------------------------------------------
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -142,7 +142,7 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-# --- Unsubscribed and forgotten -----------------------------------------------------------------------------------------
+# --- Unsubscribed and forgotten ---------------------------------------------------------------------------------------
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -222,7 +222,7 @@ def drop_unconfirmed(*, author: User) -> int:
     return count
 
 
-# --- Many at once -------------------------------------------------------------------------------------------------------
+# --- Many at once -----------------------------------------------------------------------------------------------------
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)

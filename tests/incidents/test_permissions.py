@@ -61,9 +61,10 @@ from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from status.delivery import posting, staff_channels
+from status.delivery import owing, quarantine, staff_channels
 from status.models import Delivery, Recipient
-from status.subscriptions import csv_files, enrolling, signups, subscribers
+from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions.choices import Choices
 from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
 
@@ -199,14 +200,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    subscribers.subscribe(page, address="ann@example.com", author=admin)
+    signups.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
-    asked = enrolling.invite(page, address="dora@example.com", choices=subscribers.Choices(), author=admin)
+    asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
@@ -267,15 +268,15 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: remove_second_factor(author, reason="Lost.", author=by): Verb.MANAGE_STAFF,
         lambda by: signups.ask(page, address="eve@example.com", network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.subscribe(page, address="ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: signups.subscribe_webhook(page, **hook, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.roll_secret(program, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.confirm(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.choose(recipient, subscribers.Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: staff_channels.mailbox_of(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: choices.choose(recipient, Choices(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: quarantine.quarantine(recipient, reason="550", author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: quarantine.quarantine_address("ann@example.com", **sent_back, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: quarantine.release(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: staff_channels.mailbox_for(author, page, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: staff_channels.add_channel(
             page, channel=STAFF, address="c@acme.example", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
@@ -284,23 +285,23 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         lambda by: staff_channels.reseal_channels(author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.unsubscribe(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.add_by_staff(page, address="bob@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.invite(
-            page, address="carl@example.com", choices=subscribers.Choices(), author=by
+        lambda by: subscribers.invite(
+            page, address="carl@example.com", choices=Choices(), author=by
         ): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.ask_again(asked, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.ask_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.unsubscribe_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.release_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: enrolling.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.ask_to_confirm(asked, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.ask_many_to_confirm([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.unsubscribe_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.release_many([], author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: subscribers.unfollow(asked, incident, author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.forget("ann@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.drop_unconfirmed(author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: owing.retry(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: subscribers.add_webhook(
             page, url="https://eve.example.com", contact="eve@example.com", author=by
         ): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: posting.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: posting.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
-        lambda by: subscribers.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: quarantine.begin_failing(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: quarantine.recover(recipient, author=by): Verb.MANAGE_SUBSCRIBERS,
+        lambda by: owing.cancel(Delivery.objects.all(), author=by): Verb.MANAGE_SUBSCRIBERS,
         lambda by: csv_files.import_csv(page, content="eve@example.com", author=by): Verb.MANAGE_SUBSCRIBERS,
     }
 

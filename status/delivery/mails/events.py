@@ -10,7 +10,16 @@ from django.utils.translation import gettext as _
 
 from incidents.models import OutboxEvent, Page
 from status import projection
-from status.delivery.mails.message import TOKEN, Content, Message, both_times, compose, in_language_of, mail_host, render
+from status.delivery.mails.message import (
+    TOKEN,
+    Content,
+    Message,
+    both_times,
+    compose,
+    in_language_of,
+    mail_host,
+    render,
+)
 from status.rendering import calendars, labels, snapshot
 from status.rendering.markdown import to_html
 from status.rendering.stories import report_html, report_text
