@@ -163,10 +163,6 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self) -> DeliveryQuerySet:
         return self.filter(state=Delivery.State.DUE)
 
-    def cancel(self, reason: str) -> int:
-        """Do not send what is still due; returns how many."""
-        return self.due().update(state=Delivery.State.CANCELLED, reason=reason, finished_at=timezone.now())
-
 
 class Delivery(models.Model):
     """One message to one recipient. `due_at` is schedule, retry and lease in one."""

@@ -74,7 +74,7 @@ def owe(event: OutboxEvent) -> int:
             about = Q(event__component_change__component=event.component_change.component_id)
         if is_past:
             about &= Q(event__page=event.page, event__lt=event.pk)
-            Delivery.objects.filter(about).exclude(is_held).cancel("coalesced")
+            cancel_due(about & ~is_held, "coalesced")
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
@@ -85,7 +85,7 @@ def cancel_withdrawn() -> int:
     """Cancel what is still owed of updates that were taken back; returns how many."""
     withdrawn = Delivery.objects.due().exclude(event__update__withdrawn_at=None).exclude(event__update=None)
     keys = list(withdrawn.values_list("pk", flat=True)[:10_000])
-    return Delivery.objects.filter(pk__in=keys).cancel("undone")
+    return cancel_due(Q(pk__in=keys), "undone")
 
 
 def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetime) -> None:
@@ -109,7 +109,16 @@ def retry(deliveries: DeliveryQuerySet, *, author: User) -> int:
 @service(Verb.MANAGE_SUBSCRIBERS)
 def cancel(deliveries: DeliveryQuerySet, *, author: User) -> int:
     """Do not send what is still due; returns how many."""
-    return Delivery.objects.filter(pk__in=deliveries.order_by().values("pk")).cancel("staff")
+    return cancel_due(Q(pk__in=deliveries.order_by().values("pk")), "staff")
+
+
+def cancel_due(which: Q, reason: str) -> int:
+    """Cancel those of the deliveries that are still due; returns how many."""
+    return (
+        Delivery.objects.due()
+        .filter(which)
+        .update(state=Delivery.State.CANCELLED, reason=reason, finished_at=timezone.now())
+    )
 
 
 def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:

@@ -20,7 +20,7 @@ BLIP = timedelta(hours=1)  # a failure that is over by then is nothing to write 
 State, Purpose = Recipient.State, Delivery.Purpose
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def begin_failing(recipient: Recipient, *, author: User) -> None:
     """Note since when a recipient fails, and owe its owner a warning. Harmless when it is noted already."""
     recipient.lock()
@@ -31,16 +31,16 @@ def begin_failing(recipient: Recipient, *, author: User) -> None:
             owing.owe_mail(recipient, Purpose.WARNING, due_at=recipient.failing_since + BLIP)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def recover(recipient: Recipient, *, author: User) -> None:
     """A recipient works again; its owner need not be warned, if that has not happened yet."""
     recipient.lock()
     recipient.failing_since = None
     recipient.save()
-    recipient.deliveries.filter(purpose=Purpose.WARNING).cancel("recovered")
+    owing.cancel_due(Q(recipient=recipient, purpose=Purpose.WARNING), "recovered")
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
     """Send nothing until staff release it: mail came back, or a webhook failed for days.
 
@@ -52,10 +52,10 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
         recipient.reason = without_addresses(reason, recipient.address, recipient.contact)
         recipient.save()
         # A webhook's owner is still warned of it.
-        recipient.deliveries.exclude(purpose=Purpose.WARNING).cancel("quarantined")
+        owing.cancel_due(Q(recipient=recipient) & ~Q(purpose=Purpose.WARNING), "quarantined")
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def quarantine_address(address: str, *, reason: str, author: User) -> None:
     """The same for every subscription of a mailbox, of which a mail provider says that it takes no mail of ours."""
     found = Recipient.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
@@ -63,7 +63,7 @@ def quarantine_address(address: str, *, reason: str, author: User) -> None:
         quarantine(recipient, reason=reason, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def release(recipient: Recipient, *, author: User) -> None:
     """Send again: the address works, or its owner asks for it."""
     recipient.lock()

@@ -26,7 +26,7 @@ class Choices:
     minimum_impact: Impact = Impact.NONE
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def choose(recipient: Recipient, choices: Choices, *, author: User) -> None:
     """Notify of `choices` from now on."""
     recipient.lock()

@@ -90,7 +90,7 @@ def _take_up(sign_up: SignUp) -> None:
         subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def subscribe(page: Page, *, address: str, author: User, incident: Incident | None = None) -> None:
     """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
 
@@ -112,7 +112,7 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> None:
     """Note that somebody asked for messages to a program at `url`, and owe the mailbox `contact` one mail about it.
 

@@ -40,7 +40,7 @@ def subscriber() -> User:
 # --- Added and confirmed ----------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Recipient:
     """Subscribe somebody who asked for it elsewhere; they need not confirm."""
     address = addresses.mailbox(address)
@@ -54,7 +54,7 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
     """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
 
@@ -70,7 +70,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipien
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def invite(page: Page, *, address: str, choices: Choices, author: User) -> Recipient:
     """Owe an address one mail that asks it to confirm that it wants `choices`; nothing else before it does."""
     recipient, is_new = Recipient.objects.get_or_create(
@@ -96,7 +96,7 @@ def why_not_added(recipient: Recipient) -> str:
     return ""
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def confirm(recipient: Recipient, *, author: User) -> None:
     """The address belongs to whoever asked. Harmless when repeated."""
     recipient.lock()
@@ -107,7 +107,7 @@ def confirm(recipient: Recipient, *, author: User) -> None:
     activate(recipient)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def ask_to_confirm(recipient: Recipient, *, author: User) -> None:
     """Owe the mail that asks for a confirmation once more."""
     recipient.lock()
@@ -127,7 +127,7 @@ def activate(recipient: Recipient) -> None:
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def roll_secret(recipient: Recipient, *, author: User) -> None:
     """Give a webhook a new secret; the old one signs beside it for SECRET_OVERLAP, so that no message is missed."""
     recipient.lock()
@@ -145,7 +145,7 @@ def new_secret() -> str:
 # --- Unsubscribed and forgotten ---------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unsubscribe(recipient: Recipient, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
@@ -153,10 +153,10 @@ def unsubscribe(recipient: Recipient, *, author: User) -> None:
         recipient.state = State.UNSUBSCRIBED
         recipient.reason = ""
         recipient.save()
-        recipient.deliveries.all().cancel("unsubscribed")
+        owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unfollow(recipient: Recipient, incident: Incident, *, author: User) -> None:
     """Stop notifying of one incident; whoever follows nothing else is unsubscribed."""
     recipient.lock()
@@ -168,7 +168,7 @@ def unfollow(recipient: Recipient, incident: Incident, *, author: User) -> None:
     choose(recipient, choices_of(recipient, [row.incident for row in left if row.incident]), author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=SignUp)
 def forget(address: str, *, author: User) -> int:
     """Leave this address in no table: as a subscriber's, as a webhook's contact, or in what a mail server answered.
 
@@ -183,15 +183,14 @@ def forget(address: str, *, author: User) -> int:
         else:
             recipient.contact = ""
             recipient.save()
-            personal = recipient.deliveries.exclude(purpose=Delivery.Purpose.EVENT)
-            personal.cancel("forgotten")
-            personal.update(answer="")
+            owing.cancel_due(Q(recipient=recipient) & ~Q(purpose=Delivery.Purpose.EVENT), "forgotten")
+            Delivery.objects.filter(recipient=recipient).exclude(purpose=Delivery.Purpose.EVENT).update(answer="")
     return len(rows)
 
 
 def erase(recipient: Recipient) -> None:
-    recipient.deliveries.all().cancel("forgotten")
-    recipient.deliveries.exclude(answer="").update(answer="")
+    owing.cancel_due(Q(recipient=recipient), "forgotten")
+    Delivery.objects.filter(recipient=recipient).exclude(answer="").update(answer="")
     recipient.follows.all().delete()
     recipient.address = f"forgotten {recipient.public_id}"  # no address, and unique
     recipient.contact = recipient.secret = recipient.old_secret = recipient.reason = ""
@@ -206,7 +205,7 @@ def sweep() -> None:
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN
@@ -225,19 +224,19 @@ def drop_unconfirmed(*, author: User) -> int:
 # --- Many at once -----------------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def ask_many_to_confirm(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         ask_to_confirm(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unsubscribe_many(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         unsubscribe(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def release_many(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         quarantine.release(recipient, author=author)

@@ -21,6 +21,7 @@ from status import addresses, tokens
 from status.models import Recipient
 from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.rendering import assets
+from status.requests import HtmxRequest
 from status.subscriptions import choices, signups, subscribers
 from status.subscriptions.forms import ChoicesForm
 from status.subscriptions.signups import TooMany
@@ -36,7 +37,7 @@ reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
 # cookie; where the form was sent from is checked instead.
 @csrf_exempt
 @reading_and_sending
-def subscribe(request: HttpRequest) -> HttpResponse:
+def subscribe(request: HtmxRequest) -> HttpResponse:
     """The form of every published page, and its answer, which is the same whether or not an address is subscribed."""
 
     def ask(page: Page) -> None:
@@ -48,7 +49,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 @reading_and_sending
-def subscribe_webhook(request: HttpRequest) -> HttpResponse:
+def subscribe_webhook(request: HtmxRequest) -> HttpResponse:
     """The same for a program, whose owner confirms by mail."""
 
     def ask(page: Page) -> None:
@@ -60,7 +61,7 @@ def subscribe_webhook(request: HttpRequest) -> HttpResponse:
 
 
 def _sign_up(
-    request: HttpRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
+    request: HtmxRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
 ) -> HttpResponse:
     """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
     page = _page(request)
@@ -80,7 +81,7 @@ def _sign_up(
             status, error = 422, str(refusal)
         if error:
             logger.info("a sign-up from %s was refused: %s", _network(request), error)
-        if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+        if request.htmx:
             template = f"{template}_form" if error else "subscribe_sent"
         shown = {name: request.POST.get(field, "") for name, field in typed.items()} if error else {}
         response = _show(request, template, page, status=status, error=error, sent=not error, **shown)

@@ -83,7 +83,7 @@ def _content(
         html = format_html("<p>{}</p>", news.text)
     else:
         body, html = news.body, to_html(news.body, top=3)
-        step, tone = str(labels.WORDS[news.status]), news.status
+        step, tone = str(labels.STATUSES[news.status]), news.status
         affected, due_at = news.affected_components, news.next_update_due_at
         if incident.is_cancelled and news.status == "completed":
             step = _("Cancelled")
@@ -109,8 +109,8 @@ def _content(
         affected=[
             (
                 each.name,
-                labels.WORDS[each.old_status],
-                labels.WORDS[each.new_status],
+                labels.STATUSES[each.old_status],
+                labels.STATUSES[each.new_status],
                 each.old_status != each.new_status,
             )
             for each in affected

@@ -136,7 +136,7 @@ def mail_host(page: Page) -> str:
 
 def both_times(at: datetime, page: Page) -> list[str]:
     """In the page's zone and in UTC, once where they are the same."""
-    return list(dict.fromkeys([labels.moment(at, page.zone), labels.moment(at, UTC)]))
+    return list(dict.fromkeys([labels.instant(at, page.zone), labels.instant(at, UTC)]))
 
 
 @contextmanager
