@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -97,12 +97,13 @@ def why_not_added(recipient: Recipient) -> str:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def confirm(recipient: Recipient, *, author: User) -> None:
-    """The address belongs to whoever asked. Harmless when repeated."""
+def confirm(recipient: Recipient, *, asked_at: datetime | None, author: User) -> None:
+    """The address belongs to whoever asked then, and for nothing later. Harmless when repeated."""
     recipient.lock()
-    if recipient.state == State.ACTIVE:
+    is_the_same = recipient.confirmation_sent_at == asked_at
+    if is_the_same and recipient.state == State.ACTIVE:
         return
-    if recipient.state != State.UNCONFIRMED:
+    if not is_the_same or recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("This subscription has ended. Subscribe again on the status page."))
     activate(recipient)
 
@@ -152,6 +153,7 @@ def unsubscribe(recipient: Recipient, *, author: User) -> None:
     if recipient.state != State.UNSUBSCRIBED:
         recipient.state = State.UNSUBSCRIBED
         recipient.reason = ""
+        recipient.confirmation_sent_at = None  # no link of before confirms what is asked for later
         recipient.save()
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 

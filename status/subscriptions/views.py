@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, tokens
-from status.models import Recipient
+from status.models import Recipient, RecipientQuerySet
 from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.rendering import assets
 from status.requests import HtmxRequest
@@ -90,8 +90,24 @@ def _sign_up(
         return response
 
 
-def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
-    """A page of one subscription, named by the token in its address as `read` finds it there."""
+def _asked_for(token: str) -> Recipient:
+    public_id, asked_at = tokens.read_confirmation(token)
+    return _subscribers().get(public_id=public_id, confirmation_sent_at=asked_at)
+
+
+def _subscribed(token: str) -> Recipient:
+    return _subscribers().get(public_id=tokens.read_subscription(token))
+
+
+def _subscribers() -> RecipientQuerySet:
+    return Recipient.objects.subscribers().filter(deleted_at=None).select_related("page")
+
+
+def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
+    """A page of one subscription, which `find` finds by the token in its address.
+
+    It opens at its own page's address, and at one that is no page's (a page may move), never at another page's.
+    """
 
     def decorate(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
         # The token is the proof; a mail provider that unsubscribes in one click has no cookie, and so no CSRF token.
@@ -101,15 +117,16 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
         def answer(request: HttpRequest, token: str) -> HttpResponse:
             advice = _("Subscribe again on the status page.")
             try:
-                public_id = read(token)
-                recipients = Recipient.objects.subscribers().select_related("page")
-                recipient = recipients.get(public_id=public_id, deleted_at=None)
+                recipient = find(token)
             except SignatureExpired:
                 return _refusal(request, 410, _("This link is more than a week old.") + " " + advice)
             except BadSignature:
                 return _refusal(request, 404, _("This link is not whole. Open it from the mail once more."))
             except Recipient.DoesNotExist:
-                return _refusal(request, 410, _("This subscription does not exist any more.") + " " + advice)
+                ended = _("This subscription has ended, or there is a newer mail about it.")
+                return _refusal(request, 410, ended + " " + advice)
+            if _is_of_another(request, recipient.page):
+                return _refusal(request, 404, _("This link is of another page. Open it from the mail once more."))
             with translation.override(recipient.page.language):
                 return view(request, recipient)
 
@@ -118,19 +135,19 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
     return decorate
 
 
-@_by_token(tokens.read_confirmation)
+@_by_token(_asked_for)
 def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """A button: programs that open every link of a mail confirm nobody."""
     if request.method != "POST":
         return _show(request, "subscription_confirm", recipient.page, recipient=recipient)
     try:
-        subscribers.confirm(recipient, author=subscriber())
+        subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber())
     except InvalidTransition as refusal:
         return _refusal(request, 409, str(refusal))
     return redirect("subscription", token=tokens.subscription(recipient.public_id))
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """What a recipient is notified of, to be changed."""
     if recipient.state == State.UNSUBSCRIBED:
@@ -155,7 +172,7 @@ def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     )
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """A button for people; one click for their mail program, which sends `List-Unsubscribe=One-Click` (RFC 8058)."""
     if request.method == "POST":
@@ -164,7 +181,7 @@ def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=has_left)
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """Give a webhook another secret; the page of its subscription shows it."""
     if request.method == "POST":
@@ -189,6 +206,12 @@ def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
 def _page(request: HttpRequest) -> Page | None:
     """The page that is published at the host name of this request."""
     return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+
+
+def _is_of_another(request: HttpRequest, page: Page) -> bool:
+    """Whether the host name of this request is another page's."""
+    host = request.META[ASKED_HOST].rsplit(":", 1)[0].lower()
+    return host != page.host and Page.objects.live().filter(host=host).exists()
 
 
 def _is_from_elsewhere(request: HttpRequest) -> bool:

@@ -331,7 +331,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: signups.subscribe_webhook(page, url=program.address, contact=program.contact, author=by),
         ),
         subscribers.roll_secret: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.roll_secret(program, author=by)),
-        subscribers.confirm: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.confirm(recipient, author=by)),
+        subscribers.confirm: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=by),
+        ),
         choices.choose: (
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: choices.choose(recipient, Choices(), author=by),

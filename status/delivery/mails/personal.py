@@ -24,7 +24,9 @@ def confirmation(recipient: Recipient) -> Message:
             link = f"{page.url}/subscriptions/{TOKEN}"
         else:
             template, subject = "confirmation", _("Please confirm your subscription")
-            link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+            assert recipient.confirmation_sent_at is not None, "whoever owes this mail has set it"
+            token = tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
+            link = f"{page.url}/subscriptions/{token}/confirm"
         # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
         asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
         content = render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
