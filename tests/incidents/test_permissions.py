@@ -73,8 +73,8 @@ from status.models import Delivery, Recipient
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
-from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
+from tests.rows import everything
 
 Role = IncidentRole.Role
 STAFF = Recipient.Channel.STAFF

@@ -23,7 +23,7 @@ from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
-from tests.incidents.test_services import everything
+from tests.rows import everything
 
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/status/recipient/"

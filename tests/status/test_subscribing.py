@@ -30,7 +30,7 @@ from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
 from tests.front import ask as ask_front
 from tests.front import front
-from tests.incidents.test_services import everything
+from tests.rows import everything
 from tests.servers import free_port
 
 ANN = "ann@example.com"

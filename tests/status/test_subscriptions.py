@@ -25,7 +25,9 @@ from status.models import Delivery, Recipient, SignUp, SignUpCount
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
-from tests.incidents.test_services import everything
+from tests.rows import everything
+
+pytestmark = pytest.mark.both
 
 NETWORK = "192.0.2.0/24"
 ANN = "ann@example.com"

@@ -33,7 +33,7 @@ def nudge_mail(nudge: Nudge) -> Message:
 def _no_news_link(nudge: Nudge) -> str:
     """Where one click says that there is nothing new."""
     incident = Incident.objects.get(public_id=nudge.subject)
-    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_still', args=[incident.pk])}"
+    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_no_change', args=[incident.pk])}"
 
 
 CHANNEL = replace(email.CHANNEL, writes={Delivery.Purpose.NUDGE: nudge_mail})
