@@ -20,7 +20,6 @@ from statistics import median
 
 from playwright.sync_api import sync_playwright
 
-from bench.publish import make_history
 from tests.front import ask, front
 from tests.servers import free_port, program, temporary_folder
 
@@ -51,6 +50,7 @@ def publish(data: Path) -> None:
     from incidents.models import Component, Page
     from incidents.people import service_user
     from status.publication import publishing
+    from tests.old_incidents import make_history
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")

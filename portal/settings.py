@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.accounts.sign_in.StaffMiddleware",
+    "portal.accounts.middleware.StaffMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -150,8 +150,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
-ACCOUNT_ADAPTER = "portal.accounts.sign_in.AccountAdapter"
-ACCOUNT_FORMS = {"reset_password": "portal.accounts.sign_in.ResetForm"}
+ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "portal.accounts.adapters.ResetForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: the adapter says so
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -168,7 +168,7 @@ USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
 REQUIRE_SECOND_FACTOR = not DEMO and not environment.flag("WITHOUT_SECOND_FACTOR")
 
 # Sign-in through a company's identity provider; passwords go on working, for the day on which it is down.
-SOCIALACCOUNT_ADAPTER = "portal.accounts.sign_in.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.accounts.adapters.ProviderAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True

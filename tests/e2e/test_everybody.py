@@ -42,7 +42,7 @@ from status.models import Delivery, Nudge
 from status.subscriptions import subscribers
 from tests.e2e.conftest import NewContext
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 WIDE, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=375, height=667)
 # A colour that is just changing is neither of the two.

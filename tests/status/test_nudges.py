@@ -16,7 +16,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from bench.tick import tick
 from incidents import planned, promises
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Severity
@@ -25,9 +24,12 @@ from incidents.roles import take_role
 from status.delivery import engine, nudges, owing, staff_channels
 from status.models import Delivery, Nudge, Recipient
 from status.subscriptions import csv_files
+from tests.concurrency import together
 from tests.incidents.filled import filled
-from tests.incidents.test_concurrency import together
 from tests.sink import Sink, mail_server
+from tests.ticks import tick
+
+pytestmark = pytest.mark.both
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
