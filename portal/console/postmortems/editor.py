@@ -234,7 +234,7 @@ class PostmortemAdmin(RecordAdmin):
             is_saved = form.perform()
             if request.htmx and not offered:
                 context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
-                return render(request, "console/postmortem_told.html", context | {"now": timezone.now()})
+                return render(request, "console/postmortem_saved.html", context | {"now": timezone.now()})
         if not is_saved:
             return self.editor(request, section.postmortem, typed=form)
         messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})
