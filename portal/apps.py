@@ -10,12 +10,14 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from allauth.account.signals import password_reset
         from allauth.mfa.models import Authenticator
+        from allauth.socialaccount.models import SocialAccount
         from anymail.signals import tracking
         from django.contrib import admin
         from django.db.models.signals import post_delete, post_save
 
-        from portal.accounts import sign_in
+        from portal.accounts import adapters, sign_in
         from portal.console import bars, preview
         from portal.console.admin.base import RecordAdmin
         from portal.console.admin.catalogue import ComponentAdmin
@@ -25,5 +27,7 @@ class PortalConfig(AppConfig):
         ComponentAdmin.bars = staticmethod(bars.of)
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
         for signal in (post_save, post_delete):
-            signal.connect(sign_in.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts.sign_in")
+            for model in (Authenticator, SocialAccount):
+                signal.connect(sign_in.note_way_in, sender=model, dispatch_uid=f"portal.accounts.{model.__name__}")
+        password_reset.connect(adapters.open_again, dispatch_uid="portal.accounts.adapters")
         tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

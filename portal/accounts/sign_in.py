@@ -7,14 +7,13 @@ from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.decorators import secure_admin_login
-from allauth.account.forms import ResetPasswordForm
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import include, path, reverse
@@ -24,7 +23,6 @@ from requests import RequestException
 from incidents.models import User
 from incidents.permissions import PUBLISHING, allows
 from portal.accounts import signed_out
-from status.publication.serving import caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,31 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as its documentation says
-
-
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # carries no types
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
-
-    def get_client_ip(self, request: HttpRequest) -> str:
-        """Whom the limits on attempts count against."""
-        return caller(request) or "unknown"
-
-
-class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # carries no types
-    """Whom the identity provider names has to have an account here already, with the address that it has verified."""
-
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        return False
-
-
-class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
-    users: list[User]  # who has the address
-
-    def clean_email(self) -> str:
-        email: str = super().clean_email()
-        self.users = [user for user in self.users if not user.is_service]  # a program has no password
-        return email
 
 
 class StaffMiddleware:
@@ -85,13 +58,20 @@ class StaffMiddleware:
         return response
 
 
-def note_second_factor(instance: Authenticator, created: bool | None = None, **_signal: Any) -> None:
-    """Into the account's history, that what a sign-in asks for was set up or taken away; `created` is None for that."""
+def note_way_in(instance: Authenticator | SocialAccount, created: bool | None = None, **_signal: Any) -> None:
+    """Into the account's history, that a way to sign in was set up or taken away; `created` is None for that."""
     if created is not False:  # its use is no news
-        user = User.objects.get(pk=instance.user_id)
-        what = _("%(factor)s set up") if created else _("%(factor)s taken away")
-        user._change_reason = what % {"factor": instance.get_type_display()}
-        user.save()
+        with transaction.atomic():
+            user = User.objects.select_for_update(no_key=True).get(pk=instance.user_id)
+            name = instance.get_provider().name if isinstance(instance, SocialAccount) else instance.get_type_display()
+            what = _("%(factor)s set up") if created else _("%(factor)s taken away")
+            user._change_reason = what % {"factor": name}
+            user.save()
+
+
+def _by_administrator(request: HttpRequest) -> HttpResponse:
+    messages.info(request, _("An administrator sets your e-mail address. Ask one to change it."))
+    return redirect("mfa_index")
 
 
 def _is_staffs(request: HttpRequest) -> bool:
@@ -123,7 +103,14 @@ def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpR
 
 urlpatterns = [
     path("", lambda request: redirect("mfa_index"), name="account_base"),
-    # These come before allauth's own, which have no sentence for that day.
+    # These come before allauth's own: an address is an administrator's to set, a first password comes by mail, and
+    # who somebody is at the identity provider is seen when they sign in there.
+    path("email/", _by_administrator, name="account_email"),
+    path("confirm-email/", _by_administrator),
+    path("confirm-email/<str:key>/", _by_administrator),
+    path("password/set/", lambda request: redirect("account_reset_password")),
+    path("3rdparty/", lambda request: redirect("mfa_index")),
+    # allauth's own have no sentence for the day on which the provider is down.
     path("oidc/<str:provider_id>/login/", _unless_it_is_down(openid_connect.login)),
     path("oidc/<str:provider_id>/login/callback/", _unless_it_is_down(openid_connect.callback)),
     path("", include("allauth.urls")),
