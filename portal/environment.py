@@ -29,13 +29,13 @@ def number(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number.") from None
 
 
-def words(name: str) -> list[str]:
+def items(name: str) -> list[str]:
     """A comma-separated list; empty when the variable is."""
-    return [word.strip() for word in text(name).split(",") if word.strip()]
+    return [item.strip() for item in text(name).split(",") if item.strip()]
 
 
 def choice(name: str, among: list[str]) -> str:
-    """One of these words; "" when it is not set."""
+    """One of these values; "" when it is not set."""
     value = text(name).lower()
     if value and value not in among:
         raise ImproperlyConfigured(f"{name}={value!r} is none of: {', '.join(among)}.")
@@ -62,7 +62,7 @@ def secret(name: str, *, at_least: int) -> str:
 
 def fernet_keys(name: str) -> list[str]:
     """Keys as `cryptography.fernet.Fernet.generate_key()` makes them, separated by commas; none when it is not set."""
-    for key in (keys := words(name)):
+    for key in (keys := items(name)):
         try:
             Fernet(key)
         except ValueError:

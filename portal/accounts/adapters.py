@@ -25,6 +25,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -46,7 +47,7 @@ def owner_of(address: str) -> User | None:
     return next((user for user in found if user.email.lower() == address.lower()), None)
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # carries no types
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     error_messages = DefaultAccountAdapter.error_messages | {
         "too_many_login_attempts": gettext_lazy(
             "Too many failed login attempts from where you are. Try again in some minutes. If this is your account, "
@@ -143,7 +144,7 @@ def _known(name: str, request: HttpRequest) -> str:
     return "sign-in:" + sha256(f"{network} {name.lower()}".encode()).hexdigest()
 
 
-class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
+class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
     """Who asks learns nothing, and an address that is nobody's is sent nothing."""
 
     users: list[User]
@@ -155,7 +156,7 @@ class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # carries no types
         return email
 
 
-class SecondFactorForm(ActivateTOTPForm):  # type: ignore[misc]  # carries no types
+class SecondFactorForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth has no types
     def clean_code(self) -> str:
         """The code that sets a second factor up is used, as one that signs in is."""
         code: str = super().clean_code()
@@ -164,7 +165,7 @@ class SecondFactorForm(ActivateTOTPForm):  # type: ignore[misc]  # carries no ty
         return code
 
 
-class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # carries no types
+class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Whom the identity provider names has to have an account here already.
 
     It is found by the provider's name for them (the subject), and the first time by the address that the provider has
@@ -184,7 +185,10 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # car
         user = next((found for email in verified if (found := owner_of(email))), None)
         account = sociallogin.account
         if user and not SocialAccount.objects.filter(user=user, provider=account.provider).exists():
-            sociallogin.user = account.user = user
-            account.save()
+            with transaction.atomic():
+                sociallogin.user = account.user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+                account.save()
+                account.user._change_reason = _("%(factor)s set up") % {"factor": account.get_provider().name}
+                account.user.save()
             facts = {"account": account, "provider": account.get_provider()}
             self.send_notification_mail("socialaccount/email/account_connected", user, context=facts)

@@ -14,13 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
-from incidents.duties import Duty, To, due_at, duties
+from incidents.duties import Duty, To, Within, due_at, duties
 from incidents.models import IncidentRole, Page, User
 from status.delivery import staff_channels
 from status.models import Delivery, Nudge, Recipient
 
 AT_ONCE = 500  # of one duty, in a tick
 TESTED = timedelta(minutes=10)  # so long a test is tried
+# Where a duty is dealt with, by the name of the console's address
+PLACES = {Within.INCIDENT: "room", Within.POSTMORTEM: "admin:incidents_postmortem_change"}
 OLD = timedelta(days=14)  # what is past for so long was imported, or is nothing that a nudge would help
 
 Role = IncidentRole.Role
@@ -58,7 +60,7 @@ def _due(duty: Duty) -> list[dict[str, Any]]:
     now = timezone.now()
     made = Nudge.objects.filter(key=duty.key, subject=OuterRef("public_id"), due_at__gte=OuterRef("base_at"))
     rows = duty.rows.filter(~Exists(made), base_at__lte=now - duty.after, base_at__gt=now - duty.after - OLD)
-    wanted = ("pk", "public_id", "title", "on_page", "person", "shown_at", "base_at")
+    wanted = ("pk", "public_id", "title", "on_page", "person", "within", "base_at")
     return list(rows.order_by("base_at", "pk").values(*wanted)[:AT_ONCE])
 
 
@@ -72,7 +74,7 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
             key=duty.key,
             subject=row["public_id"],
             title=row["title"][:500],
-            path=reverse(duty.page, args=[row["shown_at"]]),
+            path=reverse(PLACES[duty.within], args=[row["within"]]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
             note=_why_not(duty, row, told[row["pk"]]),

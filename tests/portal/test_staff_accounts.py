@@ -193,6 +193,7 @@ def test_what_was_sent_goes_on_once_the_password_was_given(client: Client, admin
 # --- A lost second factor ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_lost_second_factor_is_taken_away_with_a_reason_that_the_history_keeps(console: Client, grace: User) -> None:
     own = Client()
     sign_in(own, grace)

@@ -22,8 +22,10 @@ from incidents.people import create_key, note_link, remove_second_factor, revoke
 from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
 from portal.accounts import notices
 from portal.accounts.notices import ask_again
-from portal.console.admin.base import RecordAdmin, RecordForm, acting, sent
-from portal.console.forms.verb import REASON_LENGTH, MomentField, VerbForm, one_line
+from portal.console.admin.base import RecordAdmin, RecordForm
+from portal.console.forms.fields import InstantField, one_line
+from portal.console.forms.verb import REASON_LENGTH, VerbForm
+from portal.console.requests import acting, sent
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -142,8 +144,13 @@ class StaffAdmin(RecordAdmin):
         return said % {"names": names} if names else _("none")
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        ask_again(request)
+        self._ask_again(request)
         return super().changeform_view(request, *args, **kwargs)
+
+    def _ask_again(self, request: HttpRequest) -> None:
+        """Whoever may do nothing here is told so instead."""
+        if allows(acting(request), self.verb):
+            ask_again(request)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """What its owner is told by mail waits until it is saved."""
@@ -200,7 +207,7 @@ class StaffAdmin(RecordAdmin):
         said: str,
         tell: Callable[[HttpRequest, User], None],
     ) -> HttpResponse:
-        ask_again(request)
+        self._ask_again(request)
         user = get_object_or_404(User, pk=pk)
         form = make(acting(request), user, sent(request))
 
@@ -229,7 +236,7 @@ class KeyForm(VerbForm):
     page = forms.ModelChoiceField(
         Page.objects.live(), label=gettext_lazy("Page"), required=False, empty_label=gettext_lazy("Every page")
     )
-    expires_at = MomentField(
+    expires_at = InstantField(
         label=gettext_lazy("Expires"), required=False, help_text=gettext_lazy("Empty: not until it is revoked.")
     )
 
@@ -304,7 +311,7 @@ class ApiKeyAdmin(RecordAdmin):
             "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
             "key": form.key,
         }
-        return render(request, "admin/incidents/key.html", context)
+        return render(request, "console/api_key.html", context)
 
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         key = get_object_or_404(ApiKey, pk=pk)
