@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from incidents.lifecycle import ENDED
-from incidents.linter import Facts, Moment, Person, Section, lint_report, lint_update
+from incidents.linter import Facts, Instant, Person, Section, lint_report, lint_update
 
 CORPUS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "linter_corpus.yaml").read_text())
 
 
 def facts() -> Facts:
     record = CORPUS["record"]
-    times = {Moment(name): (instant,) for name, instant in record["times"].items()}
+    times = {Instant(name): (instant,) for name, instant in record["times"].items()}
     return Facts(
         zone=ZoneInfo(record["zone"]),
         page_name=record["page"],
@@ -27,7 +27,7 @@ def facts() -> Facts:
         components={name: tuple(aliases) for name, aliases in record["components"].items()},
         internal_names=frozenset(record["internal_components"]),
         people=tuple(Person(username, name) for username, name in record["people"].items()),
-        times=times | {Moment.NEXT_UPDATE: (record["next_update_due"],)},
+        times=times | {Instant.NEXT_UPDATE: (record["next_update_due"],)},
         measures=tuple(record["measures"]),
     )
 

@@ -15,7 +15,8 @@ from pytest_django import Settings
 
 from incidents.maintenance.plans import cancel_maintenance, move_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from status.delivery import owing, webhooks
+from status.delivery import owing
+from status.delivery.webhooks import payloads
 from status.models import Delivery
 from status.subscriptions.subscribers import add_by_staff
 from tests.sink import Sink, mail_server
@@ -164,7 +165,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
     reminder = Delivery.objects.get(event__kind="maintenance_reminder", state="cancelled", reason="coalesced")
     assert reminder.event
     assert owing.matching(reminder.event).count() == 1
-    assert webhooks.messages_of(reminder.event) == []
+    assert payloads.event_payloads(reminder.event) == []
 
 
 def test_programs_are_reminded_with_the_maintenance_as_it_is(
@@ -174,6 +175,6 @@ def test_programs_are_reminded_with_the_maintenance_as_it_is(
         tick()
         event = Delivery.objects.filter(event__kind="maintenance_reminder").latest("pk").event
         assert event
-        (message,) = webhooks.messages_of(event)
+        (message,) = payloads.event_payloads(event)
     assert message.content["incident"]["status"] == "scheduled"
     assert message.content["incident"]["scheduled_for"] == "2026-03-12T12:00:00.000Z"

@@ -80,7 +80,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
         promised.move_to(NOON + minute * MINUTE)
         nudges.nudge()
         nudges.nudge()
-        engine.deliver_mail()
+        engine.deliver(Recipient.Channel.EMAIL)
         if minute == 24:
             assert told() == []
         if minute == 25:
@@ -105,7 +105,7 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     say(incident, author, 30)
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert sink.received == []
     row = Nudge.objects.get()
     assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
@@ -257,7 +257,7 @@ def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
     client: Client, on_call: Recipient, admin: User, sink: Sink
 ) -> None:
     staff_channels.send_test(on_call, author=admin)
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert [mail.message["Subject"] for mail in sink.received] == [
         "[Acme] This is a test of your channel, sent by ada."
     ]

@@ -208,7 +208,7 @@ def test_a_mail_that_asks_an_owner_names_no_more_of_the_address_than_its_host(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     ask(public, "https://hooks.example.com/click-here-to-win")
-    assert engine.deliver_mail() == 1
+    assert engine.deliver(Recipient.Channel.EMAIL) == 1
     (file,) = (tmp_path / "mail").iterdir()
     mail = file.read_text()
     assert f"To: {ANN}" in mail

@@ -17,9 +17,11 @@ from django.utils import timezone
 from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, OutboxEvent, Page, User
+from status.delivery import quarantine
 from status.models import Delivery, Recipient
-from status.subscriptions import subscribers
-from status.subscriptions.subscribers import Choices, State
+from status.subscriptions import choices, subscribers
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
 from tests.rows import everything
 
@@ -75,7 +77,7 @@ def test_they_are_found_by_address_and_domain_and_filtered_by_state(
     staff: Client, ann: Recipient, make: Callable[[str], Recipient], admin: User
 ) -> None:
     bob = make("bob@other.example")
-    subscribers.quarantine(bob, reason="550 no such user", author=admin)
+    quarantine.quarantine(bob, reason="550 no such user", author=admin)
     assert list(staff.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann]
     assert list(staff.get(LIST, {"q": "bob@"}).context["cl"].queryset) == [bob]
     quarantined = staff.get(LIST, {"state__exact": "quarantined"})
@@ -96,7 +98,7 @@ def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(staff: Clien
 
 def test_release_and_forget_are_a_page_with_a_button(staff: Client, ann: Recipient, admin: User) -> None:
     assert address(ann, "release") not in staff.get(address(ann, "change")).text
-    subscribers.quarantine(ann, reason="550", author=admin)
+    quarantine.quarantine(ann, reason="550", author=admin)
     assert address(ann, "release") in staff.get(address(ann, "change")).text
     assert staff.get(address(ann, "release")).status_code == 200
     assert staff.post(address(ann, "release")).status_code == 302
@@ -121,7 +123,7 @@ def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(staff: Cli
 def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
     staff: Client, told: Delivery, component: Component, admin: User
 ) -> None:
-    subscribers.choose(told.recipient, Choices(False, [component]), author=admin)
+    choices.choose(told.recipient, Choices(False, [component]), author=admin)
     page = staff.get(address(told.recipient, "change")).text
     for words in ("API", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in page

@@ -22,10 +22,12 @@ from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from status import tokens
+from status.delivery import quarantine
 from status.models import Delivery, Recipient, SignUpCount
 from status.publication.publishing import publish
-from status.subscriptions import signups, subscribers
-from status.subscriptions.subscribers import Choices, State
+from status.subscriptions import choices, signups, subscribers
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import State
 from tests.front import ask as ask_front
 from tests.front import front
 from tests.rows import everything
@@ -179,9 +181,9 @@ def test_the_answer_does_not_tell_whether_an_address_is_subscribed(
         name: subscribers.add_by_staff(page, address=f"{name}@example.com", author=admin)
         for name in ("active", "left", "returned")
     }
-    subscribers.choose(rows["active"], Choices(False, [component]), author=admin)
+    choices.choose(rows["active"], Choices(False, [component]), author=admin)
     subscribers.unsubscribe(rows["left"], author=admin)
-    subscribers.quarantine(rows["returned"], reason="550", author=admin)
+    quarantine.quarantine(rows["returned"], reason="550", author=admin)
     ask(public, "waiting@example.com")
     names = ("new", "active", "left", "returned", "waiting")
     answers = [ask(public, f"{name}@example.com") for name in names]
