@@ -11,10 +11,10 @@ from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.origin import Origin
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
-from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.people import ApiKey, ApiKeyUse, SignInMemory, User
 from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
-from incidents.models.review import PostmortemComment, PostmortemLook
+from incidents.models.review import PostmortemComment, PostmortemReading
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
 from incidents.models.submission import Submission
@@ -49,10 +49,11 @@ __all__ = [
     "PlannedUpdate",
     "Postmortem",
     "PostmortemComment",
-    "PostmortemLook",
+    "PostmortemReading",
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "SignInMemory",
     "Submission",
     "TemplateComponent",
     "TimelineEntry",

@@ -60,6 +60,6 @@ def _settle(event: OutboxEvent) -> bool:
     is_news: bool = found["people"] != (before.people if before else 0)
     if is_news:  # the relay publishes it
         OutboxEvent.objects.create(
-            page=event.page, kind=OutboxEvent.Kind.TOLD, incident=event.incident, update=event.update
+            page=event.page, kind=OutboxEvent.Kind.DELIVERIES_COUNTED, incident=event.incident, update=event.update
         )
     return is_news

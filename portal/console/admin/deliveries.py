@@ -28,7 +28,7 @@ SHOWN_EVENTS = 20
 
 @admin.register(Delivery)
 class DeliveryAdmin(SubscribersAdmin):
-    """Search for an address or a domain: every message, when it went, and what the other side said to it."""
+    """Search for an address or a domain: every message, when it was sent, and what the other side answered."""
 
     list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
     list_display_links = None

@@ -128,7 +128,7 @@ class AddWebhookForm(SubscribersForm):
 
 
 def _accepted(read: Callable[[str], str], typed: str) -> str:
-    """What `read` makes of it; its refusal is said at the field."""
+    """What `read` makes of it; a refusal becomes an error of the field."""
     try:
         return read(typed)
     except InvalidInput as refusal:
