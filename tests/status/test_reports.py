@@ -14,7 +14,7 @@ import time_machine
 from incidents.authorship import authored_by
 from incidents.errors import InvalidInput
 from incidents.incidents import declare_incident, delete_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
 from incidents.postmortems import measures, publishing, writing
 from status import relay
@@ -29,13 +29,6 @@ from tests.reports import approved, publish_report
 
 Read = Callable[[Page, str], str]
 BODY = "## Summary\n\nIt failed at {{t 2026-03-10T11:00Z}}.\n\n## Root Cause\n\nA *disk*."
-
-
-@pytest.fixture
-def resolved(page: Page, incident: Incident, component: Component, author: User) -> Incident:
-    affected = [(component, ComponentStatus.OPERATIONAL)]
-    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
-    return incident
 
 
 @pytest.fixture
