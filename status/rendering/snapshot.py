@@ -98,7 +98,7 @@ class IncidentUpdate:
     status: str  # investigating ... resolved, scheduled ... completed
     body: str  # Markdown, as staff wrote it
     display_at: datetime  # the time shown
-    published_at: datetime  # the server's clock when it became public
+    published_at: datetime  # the server's clock when it became public, here or where it was said first
     created_at: datetime
     updated_at: datetime
     edited_at: datetime | None  # the text was corrected then
@@ -226,6 +226,7 @@ class Incident:
     is_overrunning: bool = False
     is_cancelled: bool = False  # its status reads "completed", as in Statuspage's API
     sequence: int = 0  # iCalendar's: raised when its window was changed or called off
+    recorded_at: datetime | None = None  # it was told elsewhere first, and written down here then
 
     @property
     def ends_at(self) -> datetime | None:

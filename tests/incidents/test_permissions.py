@@ -28,6 +28,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.incidents import (
     backfill_incident,
@@ -73,6 +74,7 @@ from status.models import Delivery, Recipient
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
+from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 from tests.rows import everything
 
@@ -307,6 +309,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         backfill_incident: (
             Verb.POST_UPDATE,
             lambda by: backfill_incident(page, title="Old", body="Over.", at=now, author=by),
+        ),
+        record_elsewhere: (
+            Verb.CORRECT_UPDATE,
+            lambda by: record_elsewhere(page, RECORD, source="them", author=by),
         ),
         catalogue.save_group: (
             Verb.EDIT_CATALOGUE,
