@@ -1,4 +1,4 @@
-"""Service users and their keys."""
+"""Accounts of staff, service users, API keys, and the sweeping of what sign-in leaves behind."""
 
 from __future__ import annotations
 
