@@ -17,8 +17,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import http_date, parse_http_date_safe
 
-APPLICATION = re.compile(r"^/(?:admin|static|demo|mail|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
-SUBSCRIBING = re.compile(r"^/(?:subscribe|subscriptions)(?:/|$)")
+from status.publication import prefixes
+
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -55,10 +55,10 @@ class PublishedFilesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if SUBSCRIBING.match(request.path_info):
+        if prefixes.is_for_subscribers(request.path_info):
             _name_page(request)
             return self.get_response(request)
-        if request.method not in ("GET", "HEAD") or APPLICATION.match(request.path_info):
+        if request.method not in ("GET", "HEAD") or prefixes.is_for_staff_or_programs(request.path_info):
             return self.get_response(request)
         root = _root(request.META.get("HTTP_HOST", ""))
         if root is None:
