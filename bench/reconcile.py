@@ -1,4 +1,4 @@
-"""Is everybody told, and once, when everything dies while 20,000 mails go out?
+"""Is everybody notified, and how often, when everything dies while 20,000 mails go out?
 
 Four Celery workers over Redis and PostgreSQL send one update to a mail server that keeps what it takes. Workers are
 killed at random moments, Redis is flushed, the mail server refuses for ten seconds, PostgreSQL is restarted. Limits:

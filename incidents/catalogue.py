@@ -62,7 +62,7 @@ def delete(row: CatalogueRow, *, author: User) -> None:
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
 
 
-@service(Verb.SET_COMPONENT_STATUS)
+@service(Verb.SET_COMPONENT_STATUS, locks=Component)
 def set_component_status(
     component: Component,
     *,

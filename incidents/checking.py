@@ -64,7 +64,7 @@ def dismissed(postmortem: Postmortem) -> set[str]:
     return set(postmortem.dismissals.values_list("digest", flat=True))
 
 
-@service(Verb.APPROVE_POSTMORTEM)
+@service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
     postmortem.lock()

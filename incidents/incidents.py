@@ -82,7 +82,7 @@ def declare_incident(
     return incident
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def post_update(
     incident: Incident,
     *,
@@ -134,7 +134,7 @@ def post_update(
     return update
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def publish_incident(
     incident: Incident,
     *,
@@ -160,7 +160,7 @@ def publish_incident(
     )
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
     """Write down an incident that was over before it got here. Nobody is told, and no component changes."""
     incident = declare_incident(page, title=title, author=author)
@@ -168,7 +168,7 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
     return incident
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
@@ -196,7 +196,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.save(update_fields=STANDING)
 
 
-@service(Verb.CORRECT_UPDATE)
+@service(Verb.CORRECT_UPDATE, locks=Incident)
 def correct_update(
     update: IncidentUpdate,
     *,
@@ -235,7 +235,7 @@ def correct_update(
     return update
 
 
-@service(Verb.DECLARE_INCIDENT)
+@service(Verb.DECLARE_INCIDENT, locks=Incident)
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values."""
     lock_live(incident)
@@ -253,7 +253,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     return incident
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
     """Take an incident off every page. It stays in the record, with who did it and why."""
     lock_live(incident)

@@ -34,7 +34,7 @@ def save_metric(metric: Metric, *, author: User) -> Metric:
     return metric
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=Metric)
 def delete_metric(metric: Metric, *, author: User) -> None:
     """Take it off the page; it stays in the record, and its points are dropped when they are old."""
     metric.lock()
@@ -42,7 +42,7 @@ def delete_metric(metric: Metric, *, author: User) -> None:
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
 
 
-@service(Verb.SET_COMPONENT_STATUS)
+@service(Verb.SET_COMPONENT_STATUS, locks=MetricFeed)
 def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
     """Keep measurements, the last one of each minute; one that is there already is replaced.
 
@@ -73,7 +73,7 @@ def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
         feed.save()
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=Metric)
 def clear_points(metric: Metric, *, author: User) -> None:
     """Drop every measurement of a metric. Who did it is in the metric's history."""
     metric.lock()

@@ -32,7 +32,7 @@ def clock() -> User:
     return service_user("clock", role="clock")
 
 
-@service(Verb.MANAGE_STAFF)
+@service(Verb.MANAGE_STAFF, locks=User)
 def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
     """Create or change an account and the roles it has.
 
@@ -51,7 +51,7 @@ def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
     user.groups.set(roles)
 
 
-@service(Verb.MANAGE_STAFF)
+@service(Verb.MANAGE_STAFF, locks=User)
 def remove_second_factor(user: User, *, reason: str, author: User) -> None:
     """For somebody who has lost it, recovery codes and all: they set up a new one when they sign in next.
 

@@ -44,7 +44,7 @@ class PlannedFacts(TypedDict):
     notify: bool
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -53,7 +53,7 @@ def plan_update(
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def change_planned(
     planned: PlannedUpdate, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -62,7 +62,7 @@ def change_planned(
     return _write(planned, author, seen, facts)
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def cancel_planned(planned: PlannedUpdate, *, author: User) -> None:
     """Do not post it."""
     _lock_open(planned)
@@ -70,7 +70,7 @@ def cancel_planned(planned: PlannedUpdate, *, author: User) -> None:
     planned.save(update_fields=["state", "updated_at"])
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | None:
     """Post it in its own author's name if its time has come and nobody has; else None, also when it is held back."""
     incident = planned.incident

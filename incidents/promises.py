@@ -50,7 +50,7 @@ def kept(updates: IncidentUpdateQuerySet) -> Kept:
     return Kept(**counts)
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=UpdateCadence)
 def set_cadence(cadence: UpdateCadence, *, minutes: int | None, author: User) -> None:
     """Promise the next update after so many minutes from now on, or not at all."""
     cadence.lock()

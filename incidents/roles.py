@@ -13,14 +13,14 @@ from incidents.models.base import save_checked
 from incidents.permissions import Verb, allows
 
 
-@service(Verb.DECLARE_INCIDENT)
+@service(Verb.DECLARE_INCIDENT, locks=Incident)
 def take_role(incident: Incident, *, role: IncidentRole.Role, author: User, note: str = "") -> IncidentRole:
     """`author` has the role from now on, and whoever had it does not. Harmless for one who has it already."""
     lock_live(incident)
     return _give(incident, role, author, note)
 
 
-@service(Verb.DECLARE_INCIDENT)
+@service(Verb.DECLARE_INCIDENT, locks=Incident)
 def hand_over(
     incident: Incident, *, role: IncidentRole.Role, to: User | None, author: User, note: str = ""
 ) -> IncidentRole | None:

@@ -88,7 +88,7 @@ def save_template(
     return template
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
 def delete_template(template: IncidentTemplate, *, author: User) -> None:
     """Offer it no more; it stays in the record."""
     template.lock()

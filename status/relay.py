@@ -31,7 +31,7 @@ def relay() -> int:
                 count += 1
     for page in pages:
         with _apart(page):
-            publishing.go_on(page, timeout=1.0, seconds=RUN)
+            publishing.publish_months_left(page, timeout=1.0, seconds=RUN)
     return count
 
 
@@ -40,7 +40,7 @@ def draw() -> int:
     count = 0
     for page in Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id"):
         with _apart(page):
-            count += publishing.draw(page)
+            count += publishing.publish_charts(page)
     return count
 
 
@@ -56,7 +56,7 @@ def heartbeat() -> None:
     for page in Page.objects.published():
         with _apart(page):
             if not publishing.is_due(page):
-                publishing.beat(page)
+                publishing.write_heartbeat(page)
 
 
 @contextmanager

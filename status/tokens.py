@@ -5,11 +5,13 @@ A token names a recipient by its public id, so that no address stands in a link,
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.core.signing import Signer, TimestampSigner
 
 CONFIRM_WITHIN = timedelta(days=7)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 _subscriptions = Signer(sep=".", salt="status.subscription")
 _confirmations = TimestampSigner(sep=".", salt="status.confirmation")
@@ -20,9 +22,9 @@ def subscription(public_id: str) -> str:
     return _subscriptions.sign(public_id)
 
 
-def confirmation(public_id: str) -> str:
-    """For /subscriptions/<token>/confirm; good for CONFIRM_WITHIN."""
-    return _confirmations.sign(public_id)
+def confirmation(public_id: str, *, asked_at: datetime) -> str:
+    """For /subscriptions/<token>/confirm; good for CONFIRM_WITHIN, and for the subscription asked for then alone."""
+    return _confirmations.sign(f"{public_id}-{(asked_at - EPOCH) // MICROSECOND}")
 
 
 def read_subscription(token: str) -> str:
@@ -30,6 +32,7 @@ def read_subscription(token: str) -> str:
     return _subscriptions.unsign(token)
 
 
-def read_confirmation(token: str) -> str:
-    """The public id; raises `BadSignature`, or its subclass `SignatureExpired` when the link is too old."""
-    return _confirmations.unsign(token, max_age=CONFIRM_WITHIN)
+def read_confirmation(token: str) -> tuple[str, datetime]:
+    """The public id, and when it was asked for; raises `BadSignature`, or its subclass `SignatureExpired`."""
+    public_id, _dash, asked_at = _confirmations.unsign(token, max_age=CONFIRM_WITHIN).partition("-")
+    return public_id, EPOCH + int(asked_at) * MICROSECOND

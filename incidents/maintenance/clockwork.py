@@ -71,7 +71,7 @@ def _make_ahead(series: MaintenanceSeries, clock: User) -> bool:
     return make_ahead(series, author=clock) > 0
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def start(incident: Incident, *, author: User) -> bool:
     """Start a maintenance whose time has come, if nobody has; returns whether it did.
 
@@ -85,7 +85,7 @@ def start(incident: Incident, *, author: User) -> bool:
     return True
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def complete(incident: Incident, *, author: User) -> bool:
     """End a maintenance whose time is over, if nobody has; returns whether it did."""
     plan = lock_plan(incident)
@@ -96,7 +96,7 @@ def complete(incident: Incident, *, author: User) -> bool:
     return True
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def tell_overrun(incident: Incident, *, author: User) -> bool:
     """Say, once, that a maintenance takes longer than planned; returns whether it did."""
     plan = lock_plan(incident)
@@ -112,7 +112,7 @@ def tell_overrun(incident: Incident, *, author: User) -> bool:
     return True
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -> bool:
     """Remind of a maintenance that is ahead; one that has become pointless is dropped with a note."""
     plan = lock_plan(incident)

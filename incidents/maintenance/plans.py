@@ -36,7 +36,7 @@ class PlanFacts(TypedDict, total=False):
     tells_at_end: bool
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def schedule_maintenance(
     page: Page,
     *,
@@ -75,7 +75,7 @@ def schedule_maintenance(
     return incident
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def plan_maintenance(
     incident: Incident, *, author: User, reminders: Iterable[int] | None = None, **facts: Unpack[PlanFacts]
 ) -> MaintenancePlan:
@@ -93,7 +93,7 @@ def plan_maintenance(
     return plan
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def move_maintenance(
     incident: Incident,
     *,
@@ -119,7 +119,7 @@ def move_maintenance(
     )
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: bool = True) -> IncidentUpdate:
     """Call off a maintenance that has not begun. It stays on the page, as cancelled."""
     plan = lock_plan(incident)
@@ -132,7 +132,7 @@ def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: b
     )
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def extend_maintenance(
     incident: Incident, *, expected_until: datetime, body: str, author: User, notify: bool = True
 ) -> IncidentUpdate:

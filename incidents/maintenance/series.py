@@ -20,7 +20,7 @@ from incidents.permissions import Verb
 AHEAD = 3  # so many occurrences that have not begun are known to readers
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=Incident)
 def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> MaintenanceSeries:
     """Let a maintenance that is ahead be the first of a series. Subscribers are only reminded of the others."""
     plan = lock_plan(incident)
@@ -48,7 +48,7 @@ def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> Mainte
     return series
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=MaintenanceSeries)
 def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     """Make the next occurrences that are not there yet; returns how many. What is past without having been made is not.
 
@@ -71,7 +71,7 @@ def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     return len(missing)
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=MaintenanceSeries)
 def move_following(
     incident: Incident,
     *,
@@ -107,7 +107,7 @@ def move_following(
             )
 
 
-@service(Verb.POST_UPDATE)
+@service(Verb.POST_UPDATE, locks=MaintenanceSeries)
 def cancel_following(incident: Incident, *, body: str, author: User, notify: bool = True) -> None:
     """Call off this occurrence and all that follow: the series is over. Subscribers are told once."""
     series, plans = _following(incident)

@@ -32,7 +32,7 @@ class ActionFacts(TypedDict, total=False):
 PUBLIC_FACTS = {"is_commitment", "public_wording"}
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Note a measure. As a public commitment it is a part of the report, and published with it."""
     lock_postmortem(postmortem)
@@ -43,7 +43,7 @@ def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[Act
     return item
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Change facts of a measure; those not named keep their values. New public words need a new approval."""
     _lock(item)
@@ -56,7 +56,7 @@ def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFa
     return item
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def remove_action_item(item: ActionItem, *, author: User) -> None:
     """Take a measure off the list. One that was promised in public is dropped with a reason instead."""
     _lock(item)
@@ -67,7 +67,7 @@ def remove_action_item(item: ActionItem, *, author: User) -> None:
         mark_edited(item.postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
     """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
 

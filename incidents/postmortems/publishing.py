@@ -20,7 +20,7 @@ from incidents.postmortems.writing import approve, back_to_draft, lock_postmorte
 State = Postmortem.State
 
 
-@service(Verb.PUBLISH_POSTMORTEM)
+@service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem)
 def publish_postmortem(
     postmortem: Postmortem,
     *,
@@ -79,7 +79,7 @@ def publish_postmortem(
     return revision
 
 
-@service(Verb.PUBLISH_POSTMORTEM)
+@service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem)
 def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> None:
     """Take a published report back: the public reads that there was one. What was published stays in the record."""
     lock_postmortem(postmortem)

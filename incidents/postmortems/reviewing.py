@@ -18,7 +18,7 @@ from incidents.postmortems.writing import approve, back_to_draft, lock_postmorte
 State = Postmortem.State
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
     """Ask for a review. The text may still be edited."""
     lock_postmortem(postmortem)
@@ -32,7 +32,7 @@ def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
     postmortem.save(update_fields=["state", "updated_at"])
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
     """Back to draft, from review or after the approval."""
     lock_postmortem(postmortem)
@@ -45,7 +45,7 @@ def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "")
     postmortem.save()
 
 
-@service(Verb.APPROVE_POSTMORTEM)
+@service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
 def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User, break_glass: str = "") -> None:
     """Approve the text whose `fingerprint` the author has read, and no other.
 
@@ -80,7 +80,7 @@ def comment_section(section: PostmortemSection, *, text: str, author: User) -> P
     return comment
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=PostmortemComment)
 def settle_comment(comment: PostmortemComment, *, author: User) -> None:
     """It needs no more attention. Harmless when repeated."""
     comment.lock()
@@ -88,7 +88,7 @@ def settle_comment(comment: PostmortemComment, *, author: User) -> None:
     comment.save(update_fields=["settled_by", "updated_at"])
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=PostmortemLook)
 def look(postmortem: Postmortem, *, author: User) -> datetime | None:
     """Note that the author reads the whole of it now; returns when they did so before."""
     row, is_new = PostmortemLook.objects.select_for_update(no_key=True).get_or_create(

@@ -32,7 +32,7 @@ class PostmortemFacts(TypedDict, total=False):
     time_zone: str
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Incident)
 def start_postmortem(
     incident: Incident, *, author: User, template: Template = Template.PUBLIC_REPORT, owner: User | None = None
 ) -> Postmortem:
@@ -55,7 +55,7 @@ def start_postmortem(
     return postmortem
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[PostmortemFacts]) -> Postmortem:
     """Change facts of a report; those not named keep their values. A new owner or due date is no edit of the text."""
     lock_postmortem(postmortem)
@@ -70,7 +70,7 @@ def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[Pos
     return postmortem
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> None:
     """Give up a report of which nothing was ever published: its incidents may begin another one."""
     lock_postmortem(postmortem)
@@ -85,7 +85,7 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> N
 # --- Incidents --------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about this incident too."""
     lock_postmortem(postmortem)
@@ -99,7 +99,7 @@ def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) 
     mark_edited(postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def uncover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about its other incidents only."""
     lock_postmortem(postmortem)
@@ -115,7 +115,7 @@ def uncover_incident(postmortem: Postmortem, incident: Incident, *, author: User
 # --- Sections ---------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def edit_section(
     section: PostmortemSection,
     *,
@@ -153,7 +153,7 @@ def edit_section(
     return section
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def add_section(postmortem: Postmortem, *, heading: str, author: User) -> PostmortemSection:
     """A further section, the last one. What it is about is read from the heading, if it is a usual one."""
     lock_postmortem(postmortem)
@@ -168,7 +168,7 @@ def add_section(postmortem: Postmortem, *, heading: str, author: User) -> Postmo
     return section
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def remove_section(section: PostmortemSection, *, author: User) -> None:
     """The record keeps what was in it."""
     lock_postmortem(section.postmortem)
@@ -177,7 +177,7 @@ def remove_section(section: PostmortemSection, *, author: User) -> None:
     mark_edited(section.postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSection], *, author: User) -> None:
     """Put all sections into this order."""
     lock_postmortem(postmortem)
@@ -191,7 +191,7 @@ def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSectio
     mark_edited(postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
     """Replace the public text by a whole report in Markdown: each of its headings becomes, or stays, a section.
 

@@ -27,4 +27,4 @@ def of(component: Component) -> bars.Bars | None:
     def cause_on(day: date) -> str | None:
         return rooms.get(day)
 
-    return bars.of(component.name, found[0], cause_on) if found else None
+    return bars.uptime_bars(component.name, found[0], cause_on) if found else None

@@ -136,7 +136,9 @@ def of_subscription(recipient: Recipient) -> Message:
             link = f"{page.url}/subscriptions/{_TOKEN}"
         else:
             template, subject = "confirmation", _("Please confirm your subscription")
-            link = f"{page.url}/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+            assert recipient.confirmation_sent_at is not None, "whoever owes this mail has set it"
+            token = tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
+            link = f"{page.url}/subscriptions/{token}/confirm"
         # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
         asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
         content = _render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
@@ -206,7 +208,7 @@ def _tell(
         html = format_html("<p>{}</p>", told.text)
     else:
         body, html = told.body, to_html(told.body, top=3)
-        step, tone = str(labels.WORDS[told.status]), told.status
+        step, tone = str(labels.STATUSES[told.status]), told.status
         affected, due_at = told.affected_components, told.next_update_due_at
         if incident.is_cancelled and told.status == "completed":
             step = _("Cancelled")
@@ -232,8 +234,8 @@ def _tell(
         affected=[
             (
                 each.name,
-                labels.WORDS[each.old_status],
-                labels.WORDS[each.new_status],
+                labels.STATUSES[each.old_status],
+                labels.STATUSES[each.new_status],
                 each.old_status != each.new_status,
             )
             for each in affected
@@ -245,7 +247,7 @@ def _tell(
 
 def _moments(at: datetime, page: Page) -> list[str]:
     """In the page's zone and in UTC, once where they are the same."""
-    return list(dict.fromkeys([labels.moment(at, page.zone), labels.moment(at, UTC)]))
+    return list(dict.fromkeys([labels.instant(at, page.zone), labels.instant(at, UTC)]))
 
 
 def _render(template: str, page: Page, *, subject: str, **context: Any) -> Content:

@@ -96,7 +96,7 @@ def _answered(delivery: Delivery, answer: webhooks.Answer) -> bool:
     return False
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def begin_failing(recipient: Recipient, *, author: User) -> None:
     """Note since when a webhook fails, and owe its owner a warning. Harmless when it is noted already."""
     recipient.lock()
@@ -107,7 +107,7 @@ def begin_failing(recipient: Recipient, *, author: User) -> None:
             subscribers.owe_mail(recipient, Delivery.Purpose.WARNING, due_at=recipient.failing_since + BLIP)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def recover(recipient: Recipient, *, author: User) -> None:
     """A webhook works again; its owner need not be warned, if that has not happened yet."""
     recipient.lock()

@@ -42,7 +42,7 @@ def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author:
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def remove_channel(recipient: Recipient, *, author: User) -> None:
     """Nudge it no more; who was told what stays in the record."""
     recipient.lock()
@@ -52,7 +52,7 @@ def remove_channel(recipient: Recipient, *, author: User) -> None:
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def send_test(recipient: Recipient, *, author: User) -> Delivery:
     """Send a message that says that it is a test, one in a minute at the most; what is answered stands in the delivery.
 
@@ -88,7 +88,7 @@ def tests_of(recipients: Collection[Recipient]) -> dict[int, Delivery]:
     return {test.recipient_id: test for test in Delivery.objects.filter(pk__in=newest)}
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def reseal_channels(*, author: User) -> int:
     """Encrypt every chat's address under the first key; returns how many."""
     chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))

@@ -33,7 +33,7 @@ NEWEST = 50  # Statuspage's cap
 
 @contextmanager
 def consistent() -> Iterator[None]:
-    """Everything read inside is of one moment, and no writer waits for it."""
+    """Everything read inside is of one instant, and no writer waits for it."""
     if connection.in_atomic_block:  # the caller's transaction decides what is seen
         yield
     elif connection.vendor == "sqlite":

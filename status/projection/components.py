@@ -116,8 +116,8 @@ class Components:
             if change.status != log[-1].status:  # else it was only named, perhaps by an internal incident
                 log.append(Change(change.effective_at, change.status))
         spans = _spans(keys, since)
-        told = {key: overlaid(log, spans.get(key, [])) for key, log in logs.items()}
-        return {key: [change for change in log if change.at < end] for key, log in told.items()}
+        shown = {key: overlaid(log, spans.get(key, [])) for key, log in logs.items()}
+        return {key: [change for change in log if change.at < end] for key, log in shown.items()}
 
     def uptimes(
         self, logs: dict[int, list[Change]], first: date, last: date, as_of: datetime
@@ -162,8 +162,8 @@ def uptimes(page: Page, public_ids: Collection[str], first: date, last: date) ->
 def _spans(components: list[int], since: datetime) -> dict[int, list[Span]]:
     """When maintenances that show their components ran, by component, but for those over before `since`."""
     ran = {key: Span(*times) for key, times in MaintenancePlan.objects.shown().times(since).items()}
-    told = IncidentUpdate.objects.published().filter(incident__in=ran)
-    named = ComponentStatusChange.objects.filter(component__in=components, update__in=told)
+    updates = IncidentUpdate.objects.published().filter(incident__in=ran)
+    named = ComponentStatusChange.objects.filter(component__in=components, update__in=updates)
     spans: dict[int, list[Span]] = defaultdict(list)
     for component, incident in named.values_list("component", "update__incident").order_by().distinct():
         spans[component].append(ran[incident])

@@ -1,4 +1,4 @@
-"""Incidents and maintenances of a page with all that was said of them."""
+"""The public incidents and maintenances of a page, each with all of its updates."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Incidents:
         )
         # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
         events = OutboxEvent.objects.news().filter(incident__in=found).values_list("page", "incident")
-        told = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
+        last = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
         covered = self._covered(found)
         return {
             row.pk: self._incident(
                 row,
-                told.get((self._page.pk, row.pk)),
+                last.get((self._page.pk, row.pk)),
                 causes.get(row.caused_by_id or 0),
                 covered[row.postmortem_id or 0],
                 as_left,
@@ -57,7 +57,7 @@ class Incidents:
         wanted = {row.caused_by_id for row in rows if row.caused_by_id}
         if not wanted:
             return {}
-        # Deleted or not: what happens to an internal one is told to no page, so it must not change any.
+        # Deleted or not: what happens to an internal one shows on no page, so it must not change any.
         internal = Incident.objects.filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
         unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
         return unnamed | {
@@ -157,7 +157,7 @@ class Incidents:
                 for pk, component in self._components.rows.items()
                 if pk in changes
             ),
-            told=snapshot.Told(tally.people, tally.took) if tally else None,
+            reach=snapshot.Reach(tally.people, tally.took) if tally else None,
         )
 
 

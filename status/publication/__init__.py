@@ -1,4 +1,4 @@
-"""The published files of a page: which of them changed (`publishing`), how they are written, and how they are served.
+"""The published files of a page: what changed (`changes`), writing it (`publishing`, `files`), and serving it.
 
-The outbox and the clock call `publishing`; the web server's middleware and the health checks use the rest.
+The outbox and the clock call `publishing`, `state` is its memory; the web server's middleware is `serving`.
 """

@@ -12,25 +12,19 @@ import json
 import logging
 import math
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
-from hashlib import sha256
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils import timezone
 
-from incidents.lifecycle import Kind
-from incidents.models import Incident, IncidentUpdate, MetricFeed, OutboxEvent, Page
+from incidents.models import MetricFeed, OutboxEvent, Page
 from status import projection
 from status.projection import Reader
-from status.publication import files
+from status.publication import changes, files, state
 from status.rendering import charts, documents, open_data, snapshot
 from status.rendering.documents import Documents
 
@@ -38,18 +32,6 @@ logger = logging.getLogger(__name__)
 
 FAST_TIMEOUT = 1.0  # seconds that a staff member's request waits for another publication
 MONTHS_AT_ONCE = 2  # whose open data is written together with the news that touch it
-STATE = ".state.json"
-
-
-def _version() -> str:
-    """Changes with whatever makes documents, so that an upgrade makes all of them anew."""
-    status = settings.BASE_DIR / "status"
-    sources = [*status.rglob("*.py"), *status.glob("static/status/*")]
-    sources += (settings.BASE_DIR / "templates" / "status").iterdir()
-    return sha256(b"".join(path.read_bytes() for path in sorted(sources) if path.is_file())).hexdigest()[:16]
-
-
-VERSION = _version()  # of this process, whatever is put beside it while it runs
 
 
 @dataclass(slots=True)
@@ -58,17 +40,8 @@ class Report:
     removed: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Of the last publication: its day, its VERSION, and the months whose documents are still to be made anew."""
-
-    date: str
-    version: str
-    rest: tuple[str, ...] = ()  # oldest first
-
-
 def on_event(*, page_id: int, **_kwargs: Any) -> None:
-    """Right after a commit: publish if there is still something to publish; what touches all months is the clock's."""
+    """Right after a commit: publish what is not yet published; what touches all months is left to the clock."""
     page = Page.objects.get(pk=page_id)
     if OutboxEvent.objects.unpublished().filter(page=page).exists():
         try:
@@ -80,72 +53,74 @@ def on_event(*, page_id: int, **_kwargs: Any) -> None:
 def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, rebuild: bool = False) -> Report:
     """Publish what is not yet published of `page`. Raises `files.Busy`, or OSError when the disk refuses.
 
-    With `rebuild` everything is rendered, whatever is said to be published. See `go_on` for `seconds`.
+    With `rebuild` everything is rendered, whatever was published before. See `publish_months_left` for `seconds`.
     """
     root = files.folder(page.public_id)
     report = Report()
     with files.locked(root, timeout=timeout):
         page.refresh_from_db()
-        events = list(_unpublished(page))
+        rows = OutboxEvent.objects.unpublished().filter(page=page).order_by("id")
+        events = list(rows.select_related("update", "component_change", "incident"))
         if page.is_published:
             report = _publish_news(page, root, events, is_page_wide=rebuild or any(map(_is_page_wide, events)))
-            beat(page)
+            write_heartbeat(page)
         else:
             files.empty(root)
         with files.locked(files.root(), timeout=timeout):  # who is last to link was last to read
             files.link(_hosts())
         OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=timezone.now())
-    report.written += go_on(page, timeout=timeout, seconds=seconds)
+    report.written += publish_months_left(page, timeout=timeout, seconds=seconds)
     return report
 
 
-def go_on(page: Page, *, timeout: float, seconds: float) -> list[str]:
-    """Make the months anew that are left, the newest first, for about so long; returns what was written.
+def publish_months_left(page: Page, *, timeout: float, seconds: float) -> list[str]:
+    """Make the months anew that are left, the newest first, for about `seconds`; returns what was written.
 
     The lock is free between two of them, so that an urgent update waits for one month and not for years.
     """
     root = files.folder(page.public_id)
     ends_at = time.monotonic() + seconds
     written: list[str] = []
-    while time.monotonic() < ends_at and _rest(root):
+    while time.monotonic() < ends_at and state.months_left(root):
         with _reading(page, timeout=timeout) as reader:
-            if not (left := _rest(root)):  # another process has done it meanwhile
+            if not (left := state.months_left(root)):  # another process was faster
                 break
-            *rest, month = left
+            *older, month = left
             for part in (_of_month(reader, month), *_data(reader, root, [month])):
                 written += files.write(root, part)
-            _note(root, reader, rest)
-        if rest:
+            _write_state(root, reader, older)
+        if older:
             time.sleep(2 * files.POLL)
     return written
 
 
-def draw(page: Page) -> bool:
-    """Draw the charts of a page anew if measurements came; returns whether they had. Raises as `publish` does.
+def publish_charts(page: Page) -> bool:
+    """Publish the charts of a page if measurements came; returns whether they had. Raises as `publish` does.
 
     Nothing else of the page is read or written, so its cost does not depend on the page.
     """
     root = files.folder(page.public_id)
     is_new = Q(charted_at=None) | Q(changed_at__gt=F("charted_at"))
     feeds = MetricFeed.objects.filter(is_new, metric__page=page, metric__deleted_at=None, changed_at__isnull=False)
-    drawn = list(feeds.values_list("pk", "changed_at"))
-    if not drawn or not page.is_published or not _state(root):
+    changed = list(feeds.values_list("pk", "changed_at"))
+    if not changed or not page.is_published or not state.read(root):
         return False
     with _reading(page, timeout=1.0) as reader:
         files.write(root, _charts(reader))
-    for pk, changed_at in drawn:
+    for pk, changed_at in changed:
         MetricFeed.objects.filter(pk=pk).update(charted_at=changed_at)
     return True
 
 
 def is_due(page: Page) -> bool:
     """Whether something is unpublished or left over, or a new day has begun in the page's zone."""
-    is_current = _state(files.folder(page.public_id)) == State(projection.today(page).isoformat(), VERSION)
+    current = state.State(projection.today(page).isoformat(), state.VERSION)
+    is_current = state.read(files.folder(page.public_id)) == current
     return (page.is_published and not is_current) or OutboxEvent.objects.unpublished().filter(page=page).exists()
 
 
-def beat(page: Page) -> None:
-    """Tell readers that what they see is current. Call it only when it is."""
+def write_heartbeat(page: Page) -> None:
+    """Record that what readers see is current, by which their pages know. Call it only when it is."""
     content = json.dumps({"at": timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
     files.replace(files.folder(page.public_id) / "heartbeat.json", content)
 
@@ -163,14 +138,14 @@ def differences(page: Page) -> list[str]:
         if page.is_published:
             bounded = _of_site(reader, {}) | _charts(reader) | _index(reader, _known(root))
             compare(bounded)
-            wrong |= files.tracked(root) - bounded.keys() - _standing(page, reader)
+            wrong |= files.tracked(root) - bounded.keys() - changes.history_paths(page, reader)
     if not page.is_published:
         return sorted(files.tracked(root))
     for month in months:  # between two of them others may publish
         with _reading(page, timeout=60.0) as reader:
             data = open_data.documents(reader.record(reader.month(month)))
             compare(_of_month(reader, month) | data)
-            if _known(root).get(month) != open_data.entry(data):
+            if _known(root).get(month) != open_data.index_entry(data):
                 wrong.add(open_data.INDEX)
     return sorted(wrong)
 
@@ -180,16 +155,11 @@ def differences(page: Page) -> list[str]:
 
 @contextmanager
 def _reading(page: Page, *, timeout: float) -> Iterator[Reader]:
-    """Reads a page as it is at one moment, while nobody else writes its files."""
+    """Reads a page as it is at one instant, while nobody else writes its files."""
     with files.locked(files.folder(page.public_id), timeout=timeout):
         page.refresh_from_db()
         with projection.consistent():
             yield Reader(page, projection.today(page))
-
-
-def _unpublished(page: Page) -> QuerySet[OutboxEvent]:
-    rows = OutboxEvent.objects.unpublished().filter(page=page).order_by("id")
-    return rows.select_related("update", "component_change", "incident")
 
 
 def _is_page_wide(event: OutboxEvent) -> bool:
@@ -204,114 +174,35 @@ def _hosts() -> dict[str, str]:
 
 def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Report:
     """Write what `events` and the day touch, and note which months are left."""
-    before = _state(root)
-    is_page_wide = is_page_wide or before is None or before.version != VERSION
+    before = state.read(root)
+    is_page_wide = is_page_wide or before is None or before.version != state.VERSION
     report, kept = Report(), set[str]()
     with projection.consistent():
         # Events committed since are in this snapshot or publish themselves next.
         reader = Reader(page, projection.today(page))
-        touched = projection.touched_by(page, events)
-        shown = _times_shown(events)
-        months = _months(reader, touched, events, shown)
+        changed = changes.find(page, reader, events, before)
         span, known = set(reader.span()), _known(root).keys()
-        due = months.union(reader.span(_restless_since(before, reader, events, shown))) & span
+        due = changed.data_months & span
         at_once = sorted(due)[-MONTHS_AT_ONCE:]
-        gone = _paths(touched, months) | {path for month in known - span for path in open_data.paths_of(month)}
-        left = (due | span - known).difference(at_once).union(_rest(root)) & span
+        gone = changed.paths() | {path for month in known - span for path in open_data.paths_of(month)}
+        left = (due | span - known).difference(at_once).union(before.months_left if before else ()) & span
         if is_page_wide:
-            gone, left = files.tracked(root) - _standing(page, reader), span
-        for part in _news(reader, root, touched, months, at_once, is_page_wide=is_page_wide):
+            gone, left = files.tracked(root) - changes.history_paths(page, reader), span
+        for part in _news(reader, root, changed, at_once, is_page_wide=is_page_wide):
             report.written += files.write(root, part)
             kept |= part.keys()
     report.removed = [path for path in sorted(gone - kept) if files.remove(root, path)]
-    _note(root, reader, sorted(left))
+    _write_state(root, reader, sorted(left))
     return report
 
 
-def _times_shown(events: Iterable[OutboxEvent]) -> dict[int, list[datetime]]:
-    """Every time that an update which was corrected has shown, by its key: its incident may have been filed there."""
-    corrected = {event.update_id for event in events if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED}
-    shown: dict[int, list[datetime]] = defaultdict(list)
-    rows = IncidentUpdate.history.filter(id__in=corrected).order_by()
-    for key, instant in rows.values_list("id", "display_at").distinct():
-        shown[key].append(instant)
-    return shown
+def _write_state(root: Path, reader: Reader, months_left: Iterable[str]) -> None:
+    state.write(root, state.State(reader.today.isoformat(), state.VERSION, tuple(months_left)))
 
 
-def _months(
-    reader: Reader, touched: Iterable[Incident], events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
-) -> set[str]:
-    """The months in which these incidents are filed, or were."""
-    # An update that was taken back may have been the first: its incident is filed nowhere now.
-    told = [row.first_posted_at for row in touched] + [event.update.display_at for event in events if event.update]
-    return {reader.month_name(instant) for instant in chain(told, *shown.values()) if instant}
-
-
-def _restless_since(
-    before: State | None, reader: Reader, events: Iterable[OutboxEvent], shown: dict[int, list[datetime]]
-) -> datetime:
-    """From when on components may have had another status than the published data says."""
-    # What was not over on the day of the last publication went on.
-    day = date.fromisoformat(before.date) if before else reader.today
-    found = [reader.midnight(min(day, reader.today))]
-    for event in events:
-        if event.component_change:
-            found.append(event.component_change.effective_at)
-        if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED:
-            times = shown[event.update_id or 0]
-            found += times if len(times) > 1 else []  # else its words alone
-            continue
-        if event.update:
-            found.append(event.update.display_at)
-        if event.incident and event.incident.kind == Kind.MAINTENANCE and event.incident.first_posted_at:
-            found.append(event.incident.first_posted_at)  # it may lie over its components no more
-    return min(found)
-
-
-def _paths(touched: Iterable[Incident], months: Iterable[str]) -> set[str]:
-    """What goes, if it is not made anew."""
-    found = {documents.path_of_month(month) for month in months}
-    for row in touched:
-        found.update(documents.paths_of_incident(row.public_id))
-        if row.postmortem:
-            found.add(documents.path_of_report(row.postmortem.public_id))
-    return found
-
-
-def _standing(page: Page, reader: Reader) -> set[str]:
-    """All paths that history may have."""
-    found = {documents.path_of_month(month) for month in reader.months()}
-    found |= {path for month in reader.span() for path in open_data.paths_of(month)}
-    for incident, report in projection.showing(page).values_list("public_id", "postmortem__public_id"):
-        found.update([*documents.paths_of_incident(incident), documents.path_of_report(report or "")])
-    return found
-
-
-# --- What is known of the files ---------------------------------------------------------------------------------------
-
-
-def _state(root: Path) -> State | None:
-    """None when it cannot be read, so that everything is to be made anew."""
-    try:
-        known = json.loads((root / STATE).read_bytes())
-        return State(known["date"], known["version"], tuple(known["rest"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _rest(root: Path) -> tuple[str, ...]:
-    state = _state(root)
-    return state.rest if state else ()
-
-
-def _note(root: Path, reader: Reader, rest: Iterable[str]) -> None:
-    state = State(reader.today.isoformat(), VERSION, tuple(rest))
-    files.replace(root / STATE, json.dumps(asdict(state)).encode())
-
-
-def _known(root: Path) -> dict[str, open_data.Entry]:
+def _known(root: Path) -> dict[str, open_data.IndexEntry]:
     """The months whose open data is published."""
-    return open_data.entries(files.read(root, open_data.INDEX))
+    return open_data.read_index(files.read(root, open_data.INDEX))
 
 
 # --- The documents ----------------------------------------------------------------------------------------------------
@@ -320,14 +211,13 @@ def _known(root: Path) -> dict[str, open_data.Entry]:
 def _news(
     reader: Reader,
     root: Path,
-    touched: Iterable[Incident],
-    months: Iterable[str],
+    changed: changes.Changes,
     at_once: Iterable[str],
     *,
     is_page_wide: bool,
 ) -> Iterator[Documents]:
-    yield _of_incidents(reader, reader.incidents([row.pk for row in touched]))
-    read = {month: reader.month(month) for month in months}
+    yield _of_incidents(reader, reader.incidents([row.pk for row in changed.incidents]))
+    read = {month: reader.month(month) for month in changed.months}
     # A month that comes or goes changes the links of those beside it.
     moved = [
         month for month in read.values()
@@ -372,10 +262,10 @@ def _data(
     known = _known(root)
     for month in months:
         found = open_data.documents(reader.record((read or {}).get(month) or reader.month(month)))
-        known[month] = open_data.entry(found)
+        known[month] = open_data.index_entry(found)
         yield found
     yield _index(reader, known)
 
 
-def _index(reader: Reader, known: dict[str, open_data.Entry]) -> Documents:
+def _index(reader: Reader, known: dict[str, open_data.IndexEntry]) -> Documents:
     return {open_data.INDEX: open_data.index(reader.page, {m: known[m] for m in reader.span() if m in known})}

@@ -33,7 +33,7 @@ def documents(site: Site) -> dict[str, bytes]:
     with translation.override(site.page.language):
         found = {PAGE: _badge(site.page.name, _(site.description), site.indicator)}
         for each in site.components:
-            found[path_of(each.id)] = _badge(each.name, str(labels.WORDS[each.status]), labels.TONES[each.status])
+            found[path_of(each.id)] = _badge(each.name, str(labels.STATUSES[each.status]), labels.TONES[each.status])
     return found
 
 
@@ -41,18 +41,18 @@ def path_of(component_id: str) -> str:
     return f"badges/{component_id}.svg"
 
 
-def _badge(name: str, words: str, tone: str) -> bytes:
+def _badge(name: str, status: str, tone: str) -> bytes:
     name = Truncator(name).chars(LONGEST)
-    split, words_width = (_length(text) + 2 * PAD for text in (name, words))
+    split, status_width = (_length(text) + 2 * PAD for text in (name, status))
     ground, ink = COLOURS[tone]
     context = {
         "name": name,
-        "words": words,
+        "status": status,
         "name_length": _length(name),
-        "words_length": _length(words),
+        "status_length": _length(status),
         "split": split,
-        "words_width": words_width,
-        "width": split + words_width,
+        "status_width": status_width,
+        "width": split + status_width,
         "pad": PAD,
         "ground": ground,
         "ink": ink,

@@ -42,7 +42,7 @@ class Bars:
     sentence: str
 
 
-def of(name: str, uptime: Uptime, cause_on: Callable[[date], str | None]) -> Bars:
+def uptime_bars(name: str, uptime: Uptime, cause_on: Callable[[date], str | None]) -> Bars:
     """The bars of a component; `cause_on` a day names the address of what happened then."""
     runs, marks = [], []
     place = 0
@@ -53,7 +53,7 @@ def of(name: str, uptime: Uptime, cause_on: Callable[[date], str | None]) -> Bar
         else:
             for offset, day in enumerate(run):
                 x = (place + offset) * PITCH
-                marks.append(Mark(tone, x, _told(day), cause_on(day.date)))
+                marks.append(Mark(tone, x, _sentence(day), cause_on(day.date)))
         place += len(run)
     sentence = ngettext(
         "%(name)s, the last 90 days: %(count)d day with trouble",
@@ -81,9 +81,9 @@ def _troubles(day: Day) -> list[tuple[str, float]]:
     return [(status, lasted) for status, lasted in seconds if lasted]
 
 
-def _told(day: Day) -> str:
+def _sentence(day: Day) -> str:
     """ "Nov 3, 2026: Partial outage 14 min, 99.70% uptime"."""
-    parts = [f"{labels.WORDS[status]} {labels.duration(timedelta(seconds=s))}" for status, s in _troubles(day)]
+    parts = [f"{labels.STATUSES[status]} {labels.duration(timedelta(seconds=s))}" for status, s in _troubles(day)]
     uptime = _("%(percent)s%% uptime") % {"percent": percent_of(day.uptime)}
     return f"{format_date(day.date, 'M j, Y')}: {', '.join([*parts, uptime])}"
 

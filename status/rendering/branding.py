@@ -1,4 +1,4 @@
-"""A page's own look: the colour of its head and its logo, as published files beside the assets that all pages share."""
+"""A page's own colour and logo, as published files beside the assets that all pages share."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SPAN = timedelta(hours=24)
 GAP = timedelta(minutes=15)  # a longer silence is not bridged, but where points always come as seldom
 WIDTH, TOP, HEIGHT = 480, 42, 130  # of the plot, in the drawing's units
 LARGEST = 1e100  # what lies beyond is drawn there
-WORDS_TO = 1e15  # from here on numbers are written as 1.5e+15
+EXPONENT_FROM = 1e15  # from here on numbers are written as 1.5e+15
 
 
 def path_of(metric_id: str) -> str:
@@ -50,7 +50,7 @@ def chart(page: Page, metric: Metric) -> bytes:
             "metric": metric,
             "lines": ["M" + "L".join(place(*point) for point in stroke) for stroke in strokes if len(stroke) > 1],
             "dots": [f"M{place(*stroke[0])}h.01" for stroke in strokes if len(stroke) == 1],
-            "last": worded(metric, points[-1][1]) if points else "",
+            "last": formatted(metric, points[-1][1]) if points else "",
             "rows": [(height(tick), "" if metric.is_axis_hidden else _number(tick, places)) for tick in ticks],
             "first": newest - SPAN if newest else None,
             "middle": newest - SPAN / 2 if newest else None,
@@ -61,13 +61,13 @@ def chart(page: Page, metric: Metric) -> bytes:
         return render_to_string("status/chart.svg", context).encode()
 
 
-def worded(metric: Metric, value: float) -> str:
+def formatted(metric: Metric, value: float) -> str:
     """ "1,204 ms"."""
     return f"{_number(value, metric.decimal_places)} {metric.suffix}".rstrip()
 
 
 def _number(value: float, places: int) -> str:
-    if abs(value) >= WORDS_TO:
+    if abs(value) >= EXPONENT_FROM:
         return f"{value:.3g}"
     return number_format(value, places, use_l10n=True, force_grouping=True)
 

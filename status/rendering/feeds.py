@@ -87,12 +87,12 @@ def _newest(site: Site) -> list[Incident]:
 
 
 def _last_post(incident: Incident) -> datetime:
-    told = [incident.updates[0].display_at]
+    posted = [incident.updates[0].display_at]
     if report := incident.postmortem:
-        told += [report.display_at, *(amendment.at for amendment in report.amendments)]
+        posted += [report.display_at, *(amendment.at for amendment in report.amendments)]
     if incident.withdrawn:
-        told.append(incident.withdrawn.at)
-    return max(told)
+        posted.append(incident.withdrawn.at)
+    return max(posted)
 
 
 def _last_change(page: Page, incidents: list[Incident]) -> datetime:
@@ -112,19 +112,19 @@ def _story(page: Page, incident: Incident) -> str:
     zone = ZoneInfo(page.time_zone)
     parts: list[str] = []
     if incident.scheduled_for and incident.scheduled_until:
-        begin, end = (labels.moment(at, zone) for at in (incident.scheduled_for, incident.scheduled_until))
+        begin, end = (labels.instant(at, zone) for at in (incident.scheduled_for, incident.scheduled_until))
         parts.append(format_html("<p><strong>{}</strong> {} &ndash; {}</p>", _("Scheduled maintenance"), begin, end))
     if incident.postmortem:
         post = incident.postmortem
         with timezone.override(zone):
             body = report_html(post, 3)
         for each in reversed(post.amendments):
-            words = format_html("<p>{}</p>", each.text)
-            parts.append(_post(each.at.astimezone(zone), _("Postmortem updated"), "", words))
-        parts.append(_post(post.display_at.astimezone(zone), str(labels.WORDS["postmortem"]), "", body))
+            text = format_html("<p>{}</p>", each.text)
+            parts.append(_post(each.at.astimezone(zone), _("Postmortem updated"), "", text))
+        parts.append(_post(post.display_at.astimezone(zone), str(labels.STATUSES["postmortem"]), "", body))
     if incident.withdrawn:
-        words = format_html("<p>{}</p>", _("The postmortem was taken back."))
-        parts.append(_post(incident.withdrawn.at.astimezone(zone), _("Postmortem"), "", words))
+        text = format_html("<p>{}</p>", _("The postmortem was taken back."))
+        parts.append(_post(incident.withdrawn.at.astimezone(zone), _("Postmortem"), "", text))
     for update in incident.updates:
         edited = " " + _("(edited)") if update.edited_at else ""
         title = labels.title(incident, update)

@@ -15,13 +15,13 @@ from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-_MOMENT = r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))"
-_TOKEN = re.compile(rf"\{{\{{\s*t\s+{_MOMENT}(?:\s*\.\.\s*{_MOMENT})?\s*\}}\}}")
+_INSTANT = r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))"
+_TOKEN = re.compile(rf"\{{\{{\s*t\s+{_INSTANT}(?:\s*\.\.\s*{_INSTANT})?\s*\}}\}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """In which a report tells times, and the page's own, which stands beside it."""
+    """The one that a report is written in, and the page's own, which stands beside it."""
 
     report: ZoneInfo
     page: ZoneInfo
@@ -32,8 +32,8 @@ class Zones:
 
 
 @dataclass(slots=True)
-class Teller:
-    """Tells the instants of one text in their order."""
+class InstantFormatter:
+    """Formats the instants of one text, in their order."""
 
     zones: Zones
     _day: date | None = None  # the last one that was named
@@ -47,46 +47,47 @@ class Teller:
             yield part if isinstance(part, str) else self._marked(*part)
 
     def _plain(self, at: datetime, until: datetime | None) -> str:
-        begin, end = self._own(at, until)
-        return (f"{begin}–{end}" if end else begin) + self._beside(at, until)
+        begin, end = self._in_report_zone(at, until)
+        return (f"{begin}–{end}" if end else begin) + self._in_page_zone(at, until)
 
     def _marked(self, at: datetime, until: datetime | None) -> SafeString:
-        begin, end = self._own(at, until)
-        told = format_html('<time datetime="{}">{}</time>', _iso(at), begin)
+        begin, end = self._in_report_zone(at, until)
+        html = format_html('<time datetime="{}">{}</time>', _iso(at), begin)
         if until:
-            told += format_html('–<time datetime="{}">{}</time>', _iso(until), end)
-        return told + format_html("{}", self._beside(at, until))
+            html += format_html('–<time datetime="{}">{}</time>', _iso(until), end)
+        return html + format_html("{}", self._in_page_zone(at, until))
 
-    def _own(self, at: datetime, until: datetime | None) -> tuple[str, str]:
-        moments = [moment.astimezone(self.zones.report) for moment in (at, until) if moment]
-        words = []
-        for moment in moments:
-            words.append(format_date(moment, "H:i" if moment.date() == self._day else "M j, Y, H:i"))
-            self._day = moment.date()
-        words[-1] += f" {_abbreviation(moments[-1])}"
-        return words[0], words[1] if until else ""
+    def _in_report_zone(self, at: datetime, until: datetime | None) -> tuple[str, str]:
+        instants = [instant.astimezone(self.zones.report) for instant in (at, until) if instant]
+        texts = []
+        for instant in instants:
+            texts.append(format_date(instant, "H:i" if instant.date() == self._day else "M j, Y, H:i"))
+            self._day = instant.date()
+        texts[-1] += f" {_abbreviation(instants[-1])}"
+        return texts[0], texts[1] if until else ""
 
-    def _beside(self, at: datetime, until: datetime | None) -> str:
-        own = [moment.astimezone(self.zones.report) for moment in (at, until) if moment]
-        there = [moment.astimezone(self.zones.page) for moment in own]
+    def _in_page_zone(self, at: datetime, until: datetime | None) -> str:
+        """ " (17:02 CET)", or "" where both zones read the same."""
+        own = [instant.astimezone(self.zones.report) for instant in (at, until) if instant]
+        there = [instant.astimezone(self.zones.page) for instant in own]
         if all(a.utcoffset() == b.utcoffset() for a, b in zip(own, there, strict=True)):
             return ""
-        words = [
-            format_date(moment, "H:i" if moment.date() == same.date() else "M j, H:i")
-            for moment, same in zip(there, own, strict=True)
+        texts = [
+            format_date(instant, "H:i" if instant.date() == same.date() else "M j, H:i")
+            for instant, same in zip(there, own, strict=True)
         ]
-        return f" ({'–'.join(words)} {_abbreviation(there[-1])})"
+        return f" ({'–'.join(texts)} {_abbreviation(there[-1])})"
 
 
 def _parts(source: str) -> Iterator[str | tuple[datetime, datetime | None]]:
     end = 0
     for match in _TOKEN.finditer(source):
         try:
-            moments = [datetime.fromisoformat(each).astimezone(UTC) for each in match.groups() if each]
+            instants = [datetime.fromisoformat(each).astimezone(UTC) for each in match.groups() if each]
         except (ValueError, OverflowError):
             continue
         yield source[end : match.start()]
-        yield moments[0], moments[1] if moments[1:] else None
+        yield instants[0], instants[1] if instants[1:] else None
         end = match.end()
     yield source[end:]
 

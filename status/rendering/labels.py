@@ -1,4 +1,4 @@
-"""The words for what a snapshot says in codes, in the active language; shared by pages and feeds."""
+"""The words for a snapshot's statuses and impacts, in the active language; shared by pages and feeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from status.rendering.snapshot import Component, Incident, IncidentUpdate
 
-WORDS = {
+STATUSES = {
     # of components
     "operational": gettext_lazy("Operational"),
     "degraded_performance": gettext_lazy("Degraded performance"),
@@ -71,7 +71,7 @@ def title(incident: Incident, update: IncidentUpdate) -> str:
         return _("Cancelled")
     place = incident.updates.index(update)
     before = incident.updates[place + 1 : place + 2]
-    return _("Update") if before and before[0].status == update.status else str(WORDS[update.status])
+    return _("Update") if before and before[0].status == update.status else str(STATUSES[update.status])
 
 
 def names(components: Iterable[Component]) -> str:
@@ -79,7 +79,7 @@ def names(components: Iterable[Component]) -> str:
     return get_text_list([component.name for component in components], _("and"))
 
 
-def moment(at: datetime, zone: tzinfo) -> str:
+def instant(at: datetime, zone: tzinfo) -> str:
     """ "Jan 17, 2023 - 17:02 CET", with the zone's abbreviation on that date."""
     return dateformat.format(localtime(at, zone), "M j, Y - H:i T")
 

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from status.rendering.instants import Teller, Zones
+from status.rendering.instants import InstantFormatter, Zones
 
 # Images would be requests to other hosts; HTML in the source is shown as text.
 _MARKDOWN = (
@@ -25,7 +25,7 @@ _TAGS = {
 def to_html(source: str, top: int = 3, zones: Zones | None = None) -> SafeString:
     """HTML of allowed tags only, without images, scripts or styles; its highest heading becomes `h<top>`.
 
-    With `zones`, its instants are told in them.
+    With `zones`, its instants are written in them.
     """
     tokens = _MARKDOWN.parse(source)
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
@@ -33,7 +33,7 @@ def to_html(source: str, top: int = 3, zones: Zones | None = None) -> SafeString
     for token in headings:
         token.tag = f"h{min(top + levels.index(token.tag), 6)}"
     if zones:
-        _tell_instants(tokens, Teller(zones))
+        _format_instants(tokens, InstantFormatter(zones))
     html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
     clean = nh3.clean(
         html,
@@ -45,19 +45,19 @@ def to_html(source: str, top: int = 3, zones: Zones | None = None) -> SafeString
     return SafeString(clean)
 
 
-def _tell_instants(tokens: list[Token], teller: Teller) -> None:
+def _format_instants(tokens: list[Token], formatter: InstantFormatter) -> None:
     """In running text; what stands in code stays as it is."""
     for token in tokens:
-        told: list[Token] = []
+        pieces: list[Token] = []
         for child in token.children or ():
             if child.type != "text":
-                told.append(child)
+                pieces.append(child)
                 continue
-            for piece in teller.html(child.content):
+            for piece in formatter.html(child.content):
                 kind = "html_inline" if isinstance(piece, SafeString) else "text"
-                told.append(Token(kind, "", 0, content=str(piece)))
+                pieces.append(Token(kind, "", 0, content=str(piece)))
         if token.children:
-            token.children = told
+            token.children = pieces
 
 
 def to_v2(source: str) -> str:

@@ -1,7 +1,7 @@
 """The complete history as data: for each month one JSON document and the same as NDJSON, and an index with hashes.
 
 Instants are UTC. What stands here is what the pages show: of components that show their uptime, when they were not
-operational; of incidents, all that was said.
+operational; of incidents, all of their updates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INDEX = "data/index.json"
 FORMULA = "uptime = 1 - (1.0 * seconds.major_outage + 0.3 * seconds.partial_outage) / seconds of all days that count"
 STATUSES = ("major_outage", "partial_outage", "degraded_performance", "under_maintenance")
 
-Entry = dict[str, Any]  # of one month in the index
+IndexEntry = dict[str, Any]  # what the index has of one month
 
 
 def documents(record: MonthRecord) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def paths_of(month: str) -> tuple[str, str]:
     return f"data/{month}.json", f"data/{month}.ndjson"
 
 
-def entry(documents: Mapping[str, bytes]) -> Entry:
+def index_entry(documents: Mapping[str, bytes]) -> IndexEntry:
     """What the index says of a month with these documents."""
     files = [
         {"path": f"/{path}", "bytes": len(content), "sha256": sha256(content).hexdigest()}
@@ -62,13 +62,13 @@ def entry(documents: Mapping[str, bytes]) -> Entry:
     return {"files": files}
 
 
-def index(page: Page, entries: Mapping[str, Entry]) -> bytes:
+def index(page: Page, entries: Mapping[str, IndexEntry]) -> bytes:
     """`/data/index.json`: every month, oldest first."""
     months = [{"month": month, **entries[month]} for month in sorted(entries)]
     return _json({"page": _page(page), "months": months})
 
 
-def entries(index: bytes | None) -> dict[str, Entry]:
+def read_index(index: bytes | None) -> dict[str, IndexEntry]:
     """What a published index says of each month; nothing when it cannot be read."""
     try:
         return {row["month"]: {"files": row["files"]} for row in json.loads(index or b"")["months"]}

@@ -23,7 +23,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from status.rendering import assets, bars, branding, labels
-from status.rendering.stories import Story, anchors, if_late, report_html, tell
+from status.rendering.stories import Story, anchors, if_late, report_html, story_of
 from status.rendering.uptime import WEIGHTS
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def summary_fragment(site: Site) -> bytes:
 
 
 def incident(page: Page, incident: Incident) -> bytes:
-    """`/incidents/<id>`: one incident or maintenance with all that was said; polls itself while it is open."""
+    """`/incidents/<id>`: one incident or maintenance with all of its updates; polls itself while it is open."""
     path = f"/incidents/{incident.id}"
     with _reading(page):
-        story = tell(incident, top=3)
+        story = story_of(incident, top=3)
         content = _main(
             page,
             "incident",
@@ -124,7 +124,7 @@ def uptime_formula(page: Page) -> bytes:
     """`/uptime`: how the percentages beside the bars come about."""
     with _reading(page):
         rows = [
-            (tone, labels.WORDS[status], WEIGHTS.get(status, 0))
+            (tone, labels.STATUSES[status], WEIGHTS.get(status, 0))
             for status, tone in labels.TONES.items()
             if status != "operational"
         ]
@@ -177,7 +177,7 @@ def _document(main: dict[str, Any], path: str | None, *, kind: str = "website", 
         kind=kind,
         promises_of=promises_of,
         css=assets.url("status.css"),
-        look=branding.style_url(page),
+        brand_css=branding.style_url(page),
         logo=branding.logo_url(page),
         script=assets.url("status.js"),
         htmx=assets.url("htmx.js"),
@@ -191,7 +191,7 @@ def _history(page: Page, month: Month | None, path: str) -> bytes:
         return _document(_main(page, "month", title=_("Incident history")), path)
     first = date.fromisoformat(f"{month.month}-01")
     by_day = groupby(month.incidents, key=lambda each: localtime(each.posted_at).date())
-    days = [(day, [tell(each, top=5) for each in posted]) for day, posted in by_day]
+    days = [(day, [story_of(each, top=5) for each in posted]) for day, posted in by_day]
     title = _("History of %(month)s") % {"month": format_date(first, "F Y")}
     return _document(_main(page, "month", title=title, month=month, first=first, days=days), path)
 
@@ -238,9 +238,9 @@ def _summary(site: Site) -> dict[str, Any]:
         tone=site.indicator,
         poll="/fragments/summary.html",
         headline=headline,
-        open=[tell(each, top=4) for each in site.open_incidents],
-        active=[tell(each, top=4) for each in site.active_maintenances],
-        upcoming=[tell(each, top=4) for each in site.upcoming_maintenances],
+        open=[story_of(each, top=4) for each in site.open_incidents],
+        active=[story_of(each, top=4) for each in site.active_maintenances],
+        upcoming=[story_of(each, top=4) for each in site.upcoming_maintenances],
         blocks=_blocks(site),
         has_bars=bool(site.uptimes),
         metrics=site.metrics,
@@ -263,7 +263,7 @@ def _blocks(site: Site) -> list[_Block]:
         group = groups.get(key)
         status = group.status if group else rows[0].component.status
         is_open = status != "operational" or len(shown) <= FEW_COMPONENTS
-        blocks.append(_Block(group, rows, labels.TONES[status], str(labels.WORDS[status]), is_open))
+        blocks.append(_Block(group, rows, labels.TONES[status], str(labels.STATUSES[status]), is_open))
     return blocks
 
 
@@ -271,8 +271,8 @@ def _row(site: Site, component: Component, uptime: Uptime | None) -> _Row:
     return _Row(
         component=component,
         tone=labels.TONES[component.status],
-        word=str(labels.WORDS[component.status]),
-        bars=bars.of(component.name, uptime, partial(_incident_on, site, component)) if uptime else None,
+        word=str(labels.STATUSES[component.status]),
+        bars=bars.uptime_bars(component.name, uptime, partial(_incident_on, site, component)) if uptime else None,
     )
 
 
@@ -294,7 +294,7 @@ def _past(site: Site) -> list[_Past]:
         now = _Past(
             first=day.date,
             last=day.date,
-            stories=[tell(each, top=5) for each in day.incidents],
+            stories=[story_of(each, top=5) for each in day.incidents],
             is_today=day.date == site.today,
             has_open=day.date in still_open,
         )

@@ -1,8 +1,8 @@
 """Everything the public may see, and nothing else.
 
-Frozen values, made only by `projection` and read only by the renderers (`pages`, `api_v2`, `feeds`).
-Adding a field here is a privacy decision. Instants are aware UTC; ids are 12-character public ids;
-statuses and impacts are the plain words of Statuspage's API.
+Frozen values, made only by `projection`; whatever shows or sends something reads them: the renderers, messages,
+the manage API and the console's previews. Adding a field here is a privacy decision. Instants are aware UTC; ids are
+12-character public ids; statuses and impacts are the plain words of Statuspage's API.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class AffectedComponent:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How many people an update has reached by mail, and in what time; where the page's owner wants it said."""
+class Reach:
+    """How many people an update has reached by mail, and how soon, on a page that shows it."""
 
     people: int
     took: timedelta
@@ -104,7 +104,7 @@ class IncidentUpdate:
     next_update_due_at: datetime | None  # when the public was promised to hear more
     deliver_notifications: bool
     affected_components: tuple[AffectedComponent, ...]
-    told: Told | None = None
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class Incident:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When a maintenance is to end, by the newest that was said."""
+        """When a maintenance is to end, as last announced."""
         return self.expected_until or self.scheduled_until
 
     @property

@@ -1,4 +1,4 @@
-"""An incident or maintenance ready to be shown: what was said, newest first, and how honest its times are."""
+"""An incident or maintenance ready to be shown: its posts, newest first, and which were published late."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from status.rendering import labels
-from status.rendering.instants import Teller, Zones
+from status.rendering.instants import InstantFormatter, Zones
 from status.rendering.markdown import to_html
 
 if TYPE_CHECKING:
-    from status.rendering.snapshot import Incident, Postmortem, Told
+    from status.rendering.snapshot import Incident, Postmortem, Reach
 
 BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One text of an incident; the last two instants only where they must be told."""
+class Post:
+    """One text of an incident; `published_at` and `edited_at` only where readers are shown them."""
 
     title: str
     status: str
@@ -33,7 +33,7 @@ class Entry:
     at: datetime
     published_at: datetime | None
     edited_at: datetime | None
-    told: str = ""  # "1,204 people were told within 2 min."
+    reach: str = ""  # "1,204 people were told within 2 min."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +41,44 @@ class Story:
     incident: Incident
     tone: str
     impact: str
-    entries: tuple[Entry, ...]  # newest first, the postmortem before all
-    final: Entry  # the newest update
+    posts: tuple[Post, ...]  # newest first, the postmortem before all
+    final: Post  # the newest update
     affected: str  # "API and Dashboard"
     lasted: str  # "" while it lasts
-    entered_at: datetime | None  # all of it was published later than it shows: told once, and not at each entry
+    entered_at: datetime | None  # all of it was published later than it shows: said once, and not at each post
 
 
-def tell(incident: Incident, top: int) -> Story:
+def story_of(incident: Incident, top: int) -> Story:
     """An incident ready to be shown, its texts' headings beginning at `h<top>`."""
     updates = [
-        Entry(
+        Post(
             title=labels.title(incident, update),
             status=update.status,
             html=to_html(update.body, top),
             at=update.display_at,
             published_at=if_late(update.display_at, update.published_at),
             edited_at=update.edited_at,
-            told=_told(update.told) if update.told else "",
+            reach=_reach(update.reach) if update.reach else "",
         )
         for update in incident.updates
     ]
-    told = incident.postmortem
-    postmortem = told and Entry(
+    report = incident.postmortem
+    postmortem = report and Post(
         title=_("Postmortem"),
         status="postmortem",
-        html=report_html(told, top),
-        at=told.display_at,
-        published_at=if_late(told.display_at, told.published_at),
+        html=report_html(report, top),
+        at=report.display_at,
+        published_at=if_late(report.display_at, report.published_at),
         edited_at=None,
     )
-    entries = (postmortem, *updates) if postmortem else tuple(updates)
-    late = [entry.published_at for entry in entries if entry.published_at]
-    entered_at = max(late) if len(late) == len(entries) else None
+    posts = (postmortem, *updates) if postmortem else tuple(updates)
+    late = [post.published_at for post in posts if post.published_at]
+    entered_at = max(late) if len(late) == len(posts) else None
     return Story(
         incident=incident,
         tone="notice" if incident.impact == "none" else incident.impact,
         impact=str(labels.IMPACTS[incident.impact]),
-        entries=tuple(replace(entry, published_at=None) for entry in entries) if entered_at else entries,
+        posts=tuple(replace(post, published_at=None) for post in posts) if entered_at else posts,
         final=updates[0],
         affected=labels.names(incident.components),
         lasted=_lasted(incident),
@@ -99,7 +99,7 @@ def report_html(report: Postmortem, top: int) -> SafeString:
 def report_text(report: Postmortem, zone: str) -> str:
     """Its sections in Markdown, its instants also in `zone`."""
     zones = Zones.named(report.time_zone, zone)
-    return "\n\n".join(f"## {each.heading}\n\n{Teller(zones).text(each.text)}" for each in report.sections)
+    return "\n\n".join(f"## {each.heading}\n\n{InstantFormatter(zones).text(each.text)}" for each in report.sections)
 
 
 def anchors(report: Postmortem) -> list[str]:
@@ -116,12 +116,12 @@ def _lasted(incident: Incident) -> str:
     return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
 
 
-def _told(told: Told) -> str:
+def _reach(reach: Reach) -> str:
     sentence = ngettext(
-        "%(people)s person was told within %(time)s.", "%(people)s people were told within %(time)s.", told.people
+        "%(people)s person was told within %(time)s.", "%(people)s people were told within %(time)s.", reach.people
     )
-    people = number_format(told.people, use_l10n=True, force_grouping=True)
-    return sentence % {"people": people, "time": labels.duration(told.took)}
+    people = number_format(reach.people, use_l10n=True, force_grouping=True)
+    return sentence % {"people": people, "time": labels.duration(reach.took)}
 
 
 def if_late(shown: datetime, published: datetime) -> datetime | None:

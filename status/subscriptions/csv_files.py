@@ -33,7 +33,7 @@ class Line:
     fault: str  # "" when its address was added
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
 def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     """Subscribe the addresses of a file, as `add_by_staff` does; says of each line whether it was added, or why not.
 

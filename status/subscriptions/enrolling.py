@@ -27,7 +27,7 @@ from status.subscriptions.subscribers import (
 MOST = 100  # subscribers at once, as Statuspage has it
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def invite(page: Page, *, address: str, choices: Choices, author: User) -> Recipient:
     """Owe an address one mail that asks whether it wants to hear about `choices`; nothing else before it does."""
     recipient, is_new = Recipient.objects.get_or_create(
@@ -41,7 +41,7 @@ def invite(page: Page, *, address: str, choices: Choices, author: User) -> Recip
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def ask_again(recipient: Recipient, *, author: User) -> None:
     """Owe the mail that asks for a confirmation once more."""
     recipient.lock()
@@ -52,25 +52,25 @@ def ask_again(recipient: Recipient, *, author: User) -> None:
     owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=recipient.confirmation_sent_at)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def ask_many(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         ask_again(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unsubscribe_many(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         unsubscribe(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def release_many(recipients: Collection[Recipient], *, author: User) -> None:
     for recipient in _few(recipients):
         release(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unfollow(recipient: Recipient, incident: Incident, *, author: User) -> None:
     """Hear no more of one incident; who hears of nothing else is unsubscribed."""
     recipient.lock()

@@ -55,7 +55,7 @@ def subscriber() -> User:
 # --- What the public does ---------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def subscribe(page: Page, *, address: str, author: User, incident: Incident | None = None) -> None:
     """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
 
@@ -77,7 +77,7 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> None:
     """Note that somebody asked for messages to a program at `url`, and owe the mailbox `contact` one mail about it.
 
@@ -123,18 +123,19 @@ def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetim
     Delivery.objects.create(recipient=recipient, purpose=purpose, priority=Delivery.Priority.PERSONAL, due_at=due_at)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
-def confirm(recipient: Recipient, *, author: User) -> None:
-    """The address belongs to who asked. Harmless when repeated."""
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+def confirm(recipient: Recipient, *, asked_at: datetime | None, author: User) -> None:
+    """The address belongs to who asked then, and for nothing later. Harmless when repeated."""
     recipient.lock()
-    if recipient.state == State.ACTIVE:
+    is_the_same = recipient.confirmation_sent_at == asked_at
+    if is_the_same and recipient.state == State.ACTIVE:
         return
-    if recipient.state != State.UNCONFIRMED:
+    if not is_the_same or recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("This subscription has ended. Subscribe again on the status page."))
     _activate(recipient)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def choose(recipient: Recipient, choices: Choices, *, author: User) -> None:
     """Hear about `choices` from now on."""
     recipient.lock()
@@ -150,13 +151,14 @@ def choose(recipient: Recipient, choices: Choices, *, author: User) -> None:
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def unsubscribe(recipient: Recipient, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
     if recipient.state != State.UNSUBSCRIBED:
         recipient.state = State.UNSUBSCRIBED
         recipient.reason = ""
+        recipient.confirmation_sent_at = None  # no link of before confirms what is asked for later
         recipient.save()
         _cancel(Q(recipient=recipient), "unsubscribed")
 
@@ -164,7 +166,7 @@ def unsubscribe(recipient: Recipient, *, author: User) -> None:
 # --- What staff and coming mail do ------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
     """Send nothing until staff release it: mail came back, or a webhook failed for days.
 
@@ -179,7 +181,7 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
         _cancel(Q(recipient=recipient) & ~Q(purpose=Delivery.Purpose.WARNING), "quarantined")
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def quarantine_address(address: str, *, reason: str, author: User) -> None:
     """The same for every subscription of a mailbox, of which a mail provider tells that it takes no mail of ours."""
     told = Recipient.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
@@ -187,7 +189,7 @@ def quarantine_address(address: str, *, reason: str, author: User) -> None:
         quarantine(recipient, reason=reason, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def release(recipient: Recipient, *, author: User) -> None:
     """Send again: the address works, or its owner asks for it."""
     recipient.lock()
@@ -199,7 +201,7 @@ def release(recipient: Recipient, *, author: User) -> None:
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Recipient:
     """Subscribe somebody who asked for it elsewhere; they need not confirm."""
     address = normalised(address)
@@ -213,7 +215,7 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
     """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
 
@@ -229,7 +231,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipien
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def roll_secret(recipient: Recipient, *, author: User) -> None:
     """Give a webhook a new secret; the old one signs beside it for SECRET_OVERLAP, so that no message is missed."""
     recipient.lock()
@@ -256,7 +258,7 @@ def why_not_added(recipient: Recipient) -> str:
     return ""
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=SignUp)
 def forget(address: str, *, author: User) -> int:
     """Leave this address in no table: as a subscriber's, as a webhook's contact, or in what a mail server answered.
 
@@ -285,7 +287,7 @@ def sweep() -> None:
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN

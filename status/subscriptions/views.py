@@ -18,9 +18,10 @@ from django.views.decorators.http import require_http_methods
 from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, tokens
-from status.models import Recipient
+from status.models import Recipient, RecipientQuerySet
 from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.rendering import assets
+from status.requests import HtmxRequest
 from status.subscriptions import signups, subscribers
 from status.subscriptions.forms import ChoicesForm
 from status.subscriptions.signups import TooMany
@@ -36,7 +37,7 @@ reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
 # cookie; where the form was sent from is checked instead.
 @csrf_exempt
 @reading_and_sending
-def subscribe(request: HttpRequest) -> HttpResponse:
+def subscribe(request: HtmxRequest) -> HttpResponse:
     """The form of every published page, and its answer, which is the same whether or not an address is subscribed."""
 
     def ask(page: Page) -> None:
@@ -48,7 +49,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 @reading_and_sending
-def subscribe_webhook(request: HttpRequest) -> HttpResponse:
+def subscribe_webhook(request: HtmxRequest) -> HttpResponse:
     """The same for a program, whose owner confirms by mail."""
 
     def ask(page: Page) -> None:
@@ -60,7 +61,7 @@ def subscribe_webhook(request: HttpRequest) -> HttpResponse:
 
 
 def _door(
-    request: HttpRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
+    request: HtmxRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
 ) -> HttpResponse:
     """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
     page = _page(request)
@@ -80,7 +81,7 @@ def _door(
             status, error = 422, str(refusal)
         if error:
             logger.info("a sign-up from %s was refused: %s", _network(request), error)
-        if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+        if request.htmx:
             template = f"{template}_form" if error else "subscribe_sent"
         again = {name: request.POST.get(sent, "") for name, sent in typed.items()} if error else {}
         response = _show(request, template, page, status=status, error=error, sent=not error, **again)
@@ -89,8 +90,24 @@ def _door(
         return response
 
 
-def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
-    """A page of one subscription, named by the token in its address as `read` finds it there."""
+def _asked_for(token: str) -> Recipient:
+    public_id, asked_at = tokens.read_confirmation(token)
+    return _subscribers().get(public_id=public_id, confirmation_sent_at=asked_at)
+
+
+def _subscribed(token: str) -> Recipient:
+    return _subscribers().get(public_id=tokens.read_subscription(token))
+
+
+def _subscribers() -> RecipientQuerySet:
+    return Recipient.objects.subscribers().filter(deleted_at=None).select_related("page")
+
+
+def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
+    """A page of one subscription, which `find` finds by the token in its address.
+
+    It opens at its own page's address, and at one that is no page's (a page may move), never at another page's.
+    """
 
     def decorate(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
         # The token is the proof, and a mail provider that unsubscribes in one click has no cookie to send one with.
@@ -100,15 +117,16 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
         def answer(request: HttpRequest, token: str) -> HttpResponse:
             again = _("Subscribe again on the status page.")
             try:
-                public_id = read(token)
-                recipients = Recipient.objects.subscribers().select_related("page")
-                recipient = recipients.get(public_id=public_id, deleted_at=None)
+                recipient = find(token)
             except SignatureExpired:
                 return _refusal(request, 410, _("This link is more than a week old.") + " " + again)
             except BadSignature:
                 return _refusal(request, 404, _("This link is not whole. Open it from the mail once more."))
             except Recipient.DoesNotExist:
-                return _refusal(request, 410, _("This subscription does not exist any more.") + " " + again)
+                said = _("This subscription has ended, or there is a newer mail about it.")
+                return _refusal(request, 410, said + " " + again)
+            if _is_of_another(request, recipient.page):
+                return _refusal(request, 404, _("This link is of another page. Open it from the mail once more."))
             with translation.override(recipient.page.language):
                 return view(request, recipient)
 
@@ -117,19 +135,19 @@ def _by_token(read: Callable[[str], str]) -> Callable[[View], Callable[[HttpRequ
     return decorate
 
 
-@_by_token(tokens.read_confirmation)
+@_by_token(_asked_for)
 def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """A button: programs that open every link of a mail confirm nobody."""
     if request.method != "POST":
         return _show(request, "subscription_confirm", recipient.page, recipient=recipient)
     try:
-        subscribers.confirm(recipient, author=subscriber())
+        subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber())
     except InvalidTransition as refusal:
         return _refusal(request, 409, str(refusal))
     return redirect("subscription", token=tokens.subscription(recipient.public_id))
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """What a recipient hears about, to be changed."""
     if recipient.state == State.UNSUBSCRIBED:
@@ -154,7 +172,7 @@ def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     )
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """A button for people; one click for their mail program, which sends `List-Unsubscribe=One-Click` (RFC 8058)."""
     if request.method == "POST":
@@ -163,7 +181,7 @@ def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=has_left)
 
 
-@_by_token(tokens.read_subscription)
+@_by_token(_subscribed)
 def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
     """Give a webhook another secret; the page of its subscription shows it."""
     if request.method == "POST":
@@ -188,6 +206,12 @@ def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
 def _page(request: HttpRequest) -> Page | None:
     """The page that is published at the host name of this request."""
     return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+
+
+def _is_of_another(request: HttpRequest, page: Page) -> bool:
+    """Whether the host name of this request is another page's."""
+    host = request.META[ASKED_HOST].rsplit(":", 1)[0].lower()
+    return host != page.host and Page.objects.live().filter(host=host).exists()
 
 
 def _is_from_elsewhere(request: HttpRequest) -> bool:

@@ -1,46 +1,19 @@
-"""What was written before an upgrade is there after it."""
+"""What a new installation begins with."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
-from incidents.models import Incident
+from incidents.models import IncidentTemplate, UpdateCadence
 
-AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.timeout(300)  # it migrates back and forth, which is all that a busy machine does for minutes
-@pytest.mark.django_db(transaction=True)
-def test_a_postmortem_of_one_text_becomes_sections_with_a_revision() -> None:
-    graph = MigrationExecutor(connection).loader.graph
-    newest = graph.leaf_nodes()
-    (begun,) = [node for node in graph.nodes if node[1].endswith("_postmortem_workflow")]
-    earlier = [parent.key for parent in graph.node_map[begun].parents if parent.key[0] == "incidents"]
-    before = MigrationExecutor(connection)
-    before.migrate(earlier)
-    old: Any = before.loader.project_state(earlier).apps
-    try:
-        page = old.get_model("incidents", "Page").objects.create(name="Acme", url="https://a.example", host="a.example")
-        user = old.get_model("incidents", "User").objects.create(username="grace")
-        incident = old.get_model("incidents", "Incident").objects.create(page=page, title="Errors", status="resolved")
-        old.get_model("incidents", "Postmortem").objects.create(
-            incident=incident, body="It broke.\n\n## Root Cause\n\nA disk.", author=user, display_at=AT, published_at=AT
-        )
-    finally:
-        after = MigrationExecutor(connection)
-        after.migrate(newest)
-    postmortem = Incident.objects.get().postmortem
-    assert postmortem is not None
-    assert postmortem.state == "published"
-    assert [(s.key, s.heading, s.public) for s in postmortem.live_sections()] == [
-        ("summary", "Summary", "It broke."),
-        ("root_cause", "Root Cause", "A disk."),
-    ]
-    assert postmortem.revisions.get().content == postmortem.content()
-    assert postmortem.fingerprint() == postmortem.approved_hash
-    assert postmortem.history.latest().history_user.username == "grace"
+def test_a_new_installation_begins_with_words_and_times_that_have_an_author() -> None:
+    rows = [*IncidentTemplate.objects.all(), *UpdateCadence.objects.all()]
+    assert len(rows) == 9 + 16
+    for row in rows:
+        begun = row.history.get()
+        assert (begun.history_type, begun.history_user.username) == ("+", "setup")
+        assert not begun.history_user.has_usable_password()
+        assert all(getattr(begun, fact.attname) == getattr(row, fact.attname) for fact in row._meta.concrete_fields)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.postmortems import instants
-from status.rendering.instants import Teller, Zones
+from status.rendering.instants import InstantFormatter, Zones
 from status.rendering.markdown import to_html, to_v2
 
 ALLOWED = set(re.findall(r"\w+", "p br hr em strong s code pre blockquote ul ol li a table thead tbody tr th td"))
@@ -116,5 +116,5 @@ def test_programs_never_get_a_tag() -> None:
 ])  # fmt: skip
 def test_an_instant_that_is_not_refused_is_told(inside: str) -> None:
     text = f"It began at {{{{{inside}}}}}."
-    shown = Teller(Zones.named("Etc/UTC", "Europe/Rome")).text(text)
+    shown = InstantFormatter(Zones.named("Etc/UTC", "Europe/Rome")).text(text)
     assert bool(instants.wrong(text)) is ("{{" in shown)

@@ -242,12 +242,12 @@ def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent
 
 
 def test_who_asks_is_sent_a_link_to_confirm_with(page: Page, recipient: Recipient) -> None:
-    recipient.state = Recipient.State.UNCONFIRMED
+    recipient.state, recipient.confirmation_sent_at = Recipient.State.UNCONFIRMED, timezone.now()
     mail = mail_to(recipient, None)
     assert mail["Subject"] == "[Acme] Please confirm your subscription"
     found = re.search(r"https://status\.acme\.example/subscriptions/(\S+)/confirm\s", body(mail, "plain"))
     assert found
-    assert tokens.read_confirmation(found[1]) == recipient.public_id
+    assert tokens.read_confirmation(found[1]) == (recipient.public_id, recipient.confirmation_sent_at)
 
 
 def test_who_is_subscribed_already_is_sent_a_link_to_change_it(recipient: Recipient) -> None:

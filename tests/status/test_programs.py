@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from incidents.models import Page, User
 from status import addresses, tokens
@@ -68,7 +69,8 @@ def hook() -> Recipient:
 
 def path(recipient: Recipient, verb: str = "") -> str:
     if verb == "confirm":
-        return f"/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+        asked_at = recipient.confirmation_sent_at or timezone.now()
+        return f"/subscriptions/{tokens.confirmation(recipient.public_id, asked_at=asked_at)}/confirm"
     return f"/subscriptions/{tokens.subscription(recipient.public_id)}{verb and '/'}{verb}"
 
 

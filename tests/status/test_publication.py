@@ -19,7 +19,7 @@ from incidents.incidents import correct_update, declare_incident, delete_inciden
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
 from status import relay
-from status.publication import files, publishing
+from status.publication import files, publishing, state
 from status.publication.publishing import differences, publish
 
 Read = Callable[[Page, str], str]
@@ -305,7 +305,7 @@ def test_history_that_is_left_stays_left_when_there_are_news(
     post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
     assert len(incidents_in(publish(page, seconds=0).written)) == 1
     assert "News" in published(page, "index.html")
-    assert len(incidents_in(publishing.go_on(page, timeout=1, seconds=60))) == len(history)
+    assert len(incidents_in(publishing.publish_months_left(page, timeout=1, seconds=60))) == len(history)
     assert differences(page) == []
 
 
@@ -327,10 +327,10 @@ def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
 
 def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[Incident]) -> None:
     root = files.folder(page.public_id)
-    state = root / publishing.STATE
+    noted = root / state.NAME
     old = f"incidents/{history[0].public_id}.html"
-    for content in (json.loads(state.read_text()) | {"version": "an older one"}, {"date": "as it was once kept"}):
-        state.write_text(json.dumps(content))
+    for content in (json.loads(noted.read_text()) | {"version": "an older one"}, {"date": "as it was once kept"}):
+        noted.write_text(json.dumps(content))
         files.write(root, {old: b"as it was made then"})
         assert publishing.is_due(page)
         relay.relay()

@@ -64,7 +64,8 @@ def ask(client: Client, address: str = ANN, *, headers: dict[str, str] | None = 
 
 def path(recipient: Recipient, verb: str = "") -> str:
     if verb == "confirm":
-        return f"/subscriptions/{tokens.confirmation(recipient.public_id)}/confirm"
+        asked_at = recipient.confirmation_sent_at or timezone.now()
+        return f"/subscriptions/{tokens.confirmation(recipient.public_id, asked_at=asked_at)}/confirm"
     return f"/subscriptions/{tokens.subscription(recipient.public_id)}{verb and '/'}{verb}"
 
 
@@ -350,6 +351,38 @@ def test_a_forged_link_opens_nothing(ann: Recipient, public: Client) -> None:
     assert everything() == before
 
 
+def test_a_link_of_an_earlier_subscription_confirms_no_later_one(public: Client) -> None:
+    """Not even within the hour in which a stranger has us send no second mail: who left gets a new one."""
+    ask(public)
+    recipient = Recipient.objects.get()
+    first = path(recipient, "confirm")
+    public.post(first)
+    assert public.post(first).status_code == 302, "pressed twice it is done once"
+    public.post(path(recipient, "unsubscribe"))
+    ask(public)
+    for answer in (public.get(first), public.post(first)):
+        assert (answer.status_code, "there is a newer mail about it" in answer.text) == (410, True)
+    recipient.refresh_from_db()
+    assert recipient.state == State.UNCONFIRMED
+    assert public.post(path(recipient, "confirm")).status_code == 302
+    recipient.refresh_from_db()
+    assert recipient.state == State.ACTIVE
+
+
+def test_a_link_opens_nothing_at_another_page_s_address(public: Client, other_page: Page) -> None:
+    ask(public)
+    recipient = Recipient.objects.get()
+    before = everything()
+    for verb in ("", "confirm", "unsubscribe", "secret"):
+        answer = public.post(path(recipient, verb), headers={"host": "status.beta.example:8443"})
+        assert (answer.status_code, "of another page" in answer.text) == (404, True), verb
+        assert ANN not in answer.text
+    assert everything() == before
+    public.post(path(recipient, "unsubscribe"), headers={"host": "status-until-2025.acme.example"})
+    recipient.refresh_from_db()
+    assert recipient.state == State.UNSUBSCRIBED, "a page that has moved still lets everybody go"
+
+
 def test_an_old_confirmation_says_so_and_confirms_nobody(public: Client) -> None:
     ask(public)
     recipient = Recipient.objects.get()
@@ -374,7 +407,7 @@ def test_links_of_a_forgotten_address_say_that_it_is_gone(ann: Recipient, public
 def test_a_confirmation_after_leaving_subscribes_nobody(ann: Recipient, public: Client, admin: User) -> None:
     subscribers.unsubscribe(ann, author=admin)
     answer = public.post(path(ann, "confirm"))
-    assert answer.status_code == 409
+    assert answer.status_code == 410
     assert "Subscribe again" in answer.text
 
 

@@ -51,7 +51,7 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
 @pytest.fixture
 def ann(ask: Callable[..., Recipient], subscriber: User) -> Recipient:
     recipient = ask()
-    subscribers.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     return recipient
 
 
@@ -77,9 +77,9 @@ def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Calla
 
 def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Recipient], subscriber: User) -> None:
     recipient = ask()
-    subscribers.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     first = recipient.confirmed_at
-    subscribers.confirm(recipient, author=subscriber)
+    subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     assert (recipient.state, recipient.confirmed_at, recipient.everything) == (State.ACTIVE, first, True)
     assert [str(row.history_user) for row in recipient.history.all()] == ["subscriber"] * recipient.history.count()
 
@@ -116,7 +116,7 @@ def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: Us
         ask()
     assert mails(ann) == 1
     with pytest.raises(InvalidTransition):
-        subscribers.confirm(ann, author=subscriber)
+        subscribers.confirm(ann, asked_at=ann.confirmation_sent_at, author=subscriber)
 
 
 def test_who_left_can_come_back_and_begins_anew(
@@ -125,7 +125,7 @@ def test_who_left_can_come_back_and_begins_anew(
     subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     subscribers.unsubscribe(ann, author=subscriber)
     with pytest.raises(InvalidTransition, match="Subscribe again"):
-        subscribers.confirm(ann, author=subscriber)
+        subscribers.confirm(ann, asked_at=ann.confirmation_sent_at, author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         again = ask()
     assert (again.state, again.everything, again.follows.count()) == (State.UNCONFIRMED, True, 0)

@@ -47,6 +47,7 @@ from portal.console.forms.postmortem import (
 from portal.console.postmortems import review
 from status.rendering.instants import Zones
 from status.rendering.markdown import to_html
+from status.requests import HtmxRequest
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -234,7 +235,7 @@ class PostmortemAdmin(RecordAdmin):
 
     # --- Sections ---------------------------------------------------------------------------------------------------
 
-    def section_view(self, request: HttpRequest, pk: int, section_pk: int) -> HttpResponse:
+    def section_view(self, request: HtmxRequest, pk: int, section_pk: int) -> HttpResponse:
         section = section_or_404(pk, section_pk)
         if request.method != "POST":
             return redirect(address(section))
@@ -244,14 +245,14 @@ class PostmortemAdmin(RecordAdmin):
             return self.answer(request, form, original=section.postmortem, done=partial(self._done, request, form))
         with timezone.override(form.zone):
             is_saved = form.perform()
-            if request.htmx and not offered:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+            if request.htmx and not offered:
                 context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
                 return render(request, "console/postmortem_told.html", context | {"now": timezone.now()})
         if not is_saved:
             return self.editor(request, section.postmortem, typed=form)
         messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})
         response = redirect(address(section))
-        if request.htmx:  # type: ignore[attr-defined]  # as above
+        if request.htmx:
             return HttpResponse(headers={"HX-Refresh": "true"})
         return response
 

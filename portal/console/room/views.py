@@ -28,6 +28,7 @@ from portal.console.forms.planned import ComposeForm
 from portal.console.forms.template import is_chosen
 from portal.console.forms.timeline import OutcomeForm, QuickNoteForm
 from portal.console.room.contents import Room
+from status.requests import HtmxRequest
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -87,7 +88,7 @@ def live(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @staff_view
 @require_POST
-def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
+def act(request: HtmxRequest, public_id: str, name: str) -> HttpResponse:
     incident = found(public_id)
     form = FORMS[name](acting(request), incident, request.POST)
     try:
@@ -98,7 +99,7 @@ def act(request: HttpRequest, public_id: str, name: str) -> HttpResponse:
                 return show(request, incident, {name: form})  # type: ignore[dict-item]  # it is still an IncidentForm
             if form.tells and "preview" in request.POST:
                 shown = {"form": form, "is_previewed": True, "preview": preview.of(form)}
-                if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                if request.htmx:
                     return render(request, "console/preview.html", shown)
                 return show(request, incident, {name: form}, **shown)
             if not form.perform():

@@ -1,0 +1,57 @@
+"""What the last publication of a page noted beside its files: of which day and version they are, and what is left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from django.conf import settings
+
+from status.publication import files
+
+NAME = ".state.json"
+PACKAGES = ("django", "django-htmx", "icalendar", "markdown-it-py", "nh3")  # which rendering imports, or publishes
+
+
+def _version() -> str:
+    """Changes with whatever makes documents, so that an upgrade makes all of them anew.
+
+    That is our own source up to publication, and the versions of PACKAGES; but not the machine's time zone data.
+    """
+    base = settings.BASE_DIR
+    sources = [*(base / "incidents").rglob("*.py"), *(base / "status").rglob("*.py")]
+    sources += [*(base / "status").glob("static/status/*"), *(base / "templates" / "status").iterdir()]
+    found = sha256(b"".join(path.read_bytes() for path in sorted(sources) if path.is_file()))
+    found.update(" ".join(version(package) for package in PACKAGES).encode())
+    return found.hexdigest()[:16]
+
+
+VERSION = _version()  # of this process, whatever is put beside it while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    date: str  # in the page's zone
+    version: str
+    months_left: tuple[str, ...] = ()  # whose documents are still to be made anew, oldest first
+
+
+def read(root: Path) -> State | None:
+    """None when it cannot be read, so that everything is made anew."""
+    try:
+        known = json.loads((root / NAME).read_bytes())
+        return State(known["date"], known["version"], tuple(known["months_left"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def months_left(root: Path) -> tuple[str, ...]:
+    state = read(root)
+    return state.months_left if state else ()
+
+
+def write(root: Path, state: State) -> None:
+    files.replace(root / NAME, json.dumps(asdict(state)).encode())
