@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from cryptography.fernet import Fernet
+
 from tests.servers import start_postgresql, temporary_folder
 
 if TYPE_CHECKING:
@@ -169,6 +171,8 @@ def measure(urls: dict[int, str]) -> dict[int, float]:
             environment = os.environ | {
                 "DJANGO_SETTINGS_MODULE": "portal.settings",
                 "SECRET_KEY": secrets.token_urlsafe(50),
+                "AUDIT_KEY": secrets.token_urlsafe(50),
+                "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
                 "DATA_DIR": str(folder),
                 "PUBLICATION_ROOT": str(folder / "public"),
                 "DATABASE_URL": url,

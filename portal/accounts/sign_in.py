@@ -15,6 +15,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import include, path, reverse
@@ -23,7 +24,7 @@ from requests import RequestException
 
 from incidents.models import User
 from incidents.permissions import PUBLISHING, allows
-from portal.accounts import signed_out
+from portal.accounts import attempts, signed_out
 from status.publication.serving import caller
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # carries no types
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            attempts.note_limit(credentials, request)
+            raise
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Whom the limits on attempts count against."""

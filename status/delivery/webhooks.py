@@ -213,7 +213,7 @@ def requests(messages: Sequence[Message], delivery: Delivery) -> list[Request]:
     return [
         Request(
             url=recipient.address,
-            secrets=recipient.secrets,
+            secrets=recipient.signing_secrets,
             id=f"msg_{delivery.pk}_{recipient.public_id}{message.key}",
             body=payload(message, delivery),
         )

@@ -26,6 +26,7 @@ from incidents.models import Component, Incident, Page, User
 from incidents.people import clock, service_user
 from incidents.permissions import Verb
 from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, SignUp, SignUpCount
+from status.secrets import seal
 from status.tokens import CONFIRM_WITHIN
 
 PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
@@ -96,7 +97,7 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state == State.UNSUBSCRIBED:
         _follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state, recipient.secret = State.UNCONFIRMED, new_secret()
+        recipient.state, recipient.secret = State.UNCONFIRMED, seal(new_secret())
     recipient.save()
     owe_confirmation(recipient)
     recipient.save()
@@ -217,7 +218,7 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
-    """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
+    """Subscribe a program to everything on `page`; its secret is for its owner, `contact` for warnings to them.
 
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
@@ -226,7 +227,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipien
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, new_secret()
+    recipient.contact, recipient.secret = contact, seal(new_secret())
     _activate(recipient)
     return recipient
 
@@ -237,7 +238,8 @@ def roll_secret(recipient: Recipient, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Recipient.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.old_secret, recipient.secret, recipient.rolled_at = recipient.secret, new_secret(), timezone.now()
+    recipient.old_secret, recipient.secret = recipient.secret, seal(new_secret())
+    recipient.rolled_at = timezone.now()
     recipient.save()
 
 

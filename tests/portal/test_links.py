@@ -86,8 +86,13 @@ def everything(transactional_db: None, make_user: Callable[[str, str], User]) ->
 
 @pytest.fixture
 def recipients(everything: Page, admin: User) -> list[Recipient]:
-    mailbox = subscribers.add_by_staff(everything, address="reader@example.com", author=admin)
-    hook = subscribers.add_webhook(everything, url="https://hooks.example.com/", contact=mailbox.address, author=admin)
+    """A mailbox that is still to be confirmed, and a webhook that is."""
+    contact = "reader@example.com"
+    subscribers.subscribe(everything, address="ann@example.com", author=admin)
+    subscribers.subscribe_webhook(everything, url="https://hooks.example.com/", contact=contact, author=admin)
+    mailbox, hook = Recipient.objects.order_by("pk")
+    assert hook.confirmation_sent_at
+    subscribers.confirm(hook, asked_at=hook.confirmation_sent_at, author=admin)
     return [mailbox, hook]
 
 
@@ -117,11 +122,17 @@ def of_subscribers(recipients: list[Recipient]) -> list[str]:
     """Every address that a subscriber can open, from the URL configuration."""
     found = []
     for each in urls.urlpatterns:
+        name = str(each.name)
         is_by_token = "token" in each.pattern.converters
-        sign = tokens.confirmation if each.name == "subscription-confirm" else tokens.subscription
-        name = each.name or ""
-        found += [reverse(name, args=[sign(one.public_id)]) for one in recipients] if is_by_token else [reverse(name)]
+        found += [reverse(name, args=[token_of(one, name)]) for one in recipients] if is_by_token else [reverse(name)]
     return found
+
+
+def token_of(recipient: Recipient, name: str) -> str:
+    if name == "subscription-confirm":
+        assert recipient.confirmation_sent_at
+        return tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
+    return tokens.subscription(recipient.public_id)
 
 
 def led_to(address: str, text: str, *, is_html: bool) -> set[str]:

@@ -28,6 +28,7 @@ from status.addresses import INTERNET, Network
 from status.delivery import webhooks
 from status.delivery.webhooks import Request, next_attempt, send, signature
 from status.models import Delivery, Recipient
+from status.secrets import seal
 from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OUTSIDE, Receiver, answering, leading_to, receiving, trusting
 
@@ -58,7 +59,7 @@ def reader(page: Page) -> Recipient:
             page=page,
             channel=Recipient.Channel.WEBHOOK,
             address=f"https://{HOST}/",
-            secret=SECRET,
+            secret=seal(SECRET),
             state=Recipient.State.ACTIVE,
         )
 
