@@ -5,13 +5,15 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of a run compiles everything again
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types sources contracts checks format lock bench clean
+.PHONY: help demo check test slow lint types sources contracts checks format lock bench clean
 .SILENT:
 
 help:
 	echo "make demo [PORT=8000]   try the product: one command, nothing to install beside Python 3.11"
-	echo "make test               linters, types, import contracts; the tests on PostgreSQL and Redis, then on SQLite"
-	echo "make lint               the first half of that"
+	echo "make check              linters, types, import contracts, migrations, and the quick tests: about a minute"
+	echo "make test               that, and the tests on PostgreSQL and Redis with browser and front server: minutes"
+	echo "make slow               storms, long faults, and programs made for Statuspage"
+	echo "                        each with ONLY=tests/status or ONLY=tests/status/test_feeds.py::test_..."
 	echo "make format             let ruff put the source in order"
 	echo "make bench [NAME=...]   list the benchmarks, or run one"
 	echo "make lock               resolve pyproject.toml anew into requirements/ (needs uv)"
@@ -22,12 +24,25 @@ demo: .venv/run.stamp
 
 # One more than there are processors: many tests wait for a server, a browser or a clock.
 PROCESSES := -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+TESTS = $(BIN)/python -m pytest $(PROCESSES) $(ONLY)
+NONE := || [ $$? = 5 ]  # ONLY may name a place with no tests of a kind
 
-test: lint .venv/clients.stamp
+check: $(if $(ONLY),.venv/dev.stamp,lint)
+	echo "== quick tests, on SQLite"
+	$(TESTS) --sqlite -m "not ($(LONG) or slow)" $(NONE)
+
+test: $(if $(ONLY),.venv/dev.stamp,lint)
 	echo "== tests on PostgreSQL and Redis"
-	$(BIN)/python -m pytest $(PROCESSES)
-	echo "== tests on SQLite: those that use the tests' database, but for a browser's and other programs'"
-	$(BIN)/python -m pytest $(PROCESSES) --sqlite -m "database and not browser and not clients and not nginx"
+	$(TESTS) -m "not slow" $(NONE)
+	echo "== tests on SQLite, of what differs there"
+	$(TESTS) --sqlite -m "both and not slow" $(NONE)
+
+slow: .venv/clients.stamp
+	echo "== slow tests, on PostgreSQL and Redis"
+	$(TESTS) -m slow $(NONE)
+
+# What takes long: other programs, and processes that must first start
+LONG := long or browser or clients or nginx or processes
 
 # Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
 CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint

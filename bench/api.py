@@ -16,7 +16,6 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from bench.publish import make_history
 from tests.servers import temporary_folder
 
 ROUNDS, SECONDS = 5, 0.4
@@ -57,6 +56,7 @@ def main() -> int:
     from incidents.models import Component, Incident, Metric, Page
     from incidents.permissions import Scope
     from portal import urls
+    from tests.old_incidents import make_history
 
     class Trivial(APIView):
         authentication_classes = ()

@@ -85,9 +85,9 @@ def ours(port: int, sessions: int) -> tuple[float, float, float]:
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate()[0].split() for process in processes]
+    outputs = [process.communicate()[0].split() for process in processes]
     seconds = time.monotonic() - began_at
-    counts, cpu, memory = zip(*([float(word) for word in words] for words in said), strict=True)
+    counts, cpu, memory = zip(*([float(number) for number in output] for output in outputs), strict=True)
     assert sum(counts) == MAILS, "some are missing"
     return MAILS / seconds, sum(cpu) / MAILS * 1000, max(memory)
 
@@ -127,8 +127,8 @@ def prepare() -> int:
     page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
     catalogue.save(page, author=ada)
     incident = declare_incident(page, title="Errors", author=ada)
-    words = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 56
-    post_update(incident, status=IncidentStatus.IDENTIFIED, body=words, author=ada)
+    body = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 56
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body=body, author=ada)
     Recipient.objects.bulk_create(
         (Recipient(page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE) for n in range(MAILS)),
         batch_size=1000,

@@ -4,8 +4,8 @@ On PostgreSQL, beside a plain INSERT of as many rows into a table of the same sh
 posted to the same incident and published. Limits: two seconds; an update is out within three times the time that it
 takes while nothing is owed.
 
-A third of the recipients chose components. In the second round all were told before and the first round's messages are
-still due, so that they are cancelled in the same transaction.
+A third of the recipients chose components. In the second round all were notified before and the first round's messages
+are still due, so that they are cancelled in the same transaction.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def main() -> int:
 
     django.setup()
     incident, component, author = prepare()
-    alone, meanwhile, taken = [], [], []
-    for name in ("nobody was told before", "all were, and are owed that still"):
+    alone, beside, taken = [], [], []
+    for name in ("nobody was notified before", "all were, and are owed that still"):
         alone += [post(incident, component, author, notify=number == 0) for number in range(20)]
         clock = subprocess.Popen(
             [sys.executable, "-m", "bench.owe", "owe"],
@@ -150,15 +150,15 @@ def main() -> int:
         clock.stdin.write("go\n")
         clock.stdin.flush()
         while clock.poll() is None:
-            meanwhile.append(post(incident, component, author, notify=False))
+            beside.append(post(incident, component, author, notify=False))
         count, seconds, used = clock.stdout.read().split()
         taken.append(float(seconds))
         print(f"{name}: {int(count):,} owed in {taken[-1]:.2f} s, {float(used):.2f} s of PostgreSQL's CPU")
-    simple, waiting = plain(), median(meanwhile) / median(alone)
+    simple, waiting = plain(), median(beside) / median(alone)
     print(f"a plain INSERT of as many rows: {simple:.2f} s, ratio {taken[0] / simple:.2f}")
     print(f"an update is out after {median(alone) * 1000:.0f} ms, and while this goes on in {waiting:.2f} of that time")
     is_met = taken[0] <= SECONDS and waiting <= WAITING
-    print(f"limits: {SECONDS} s where nobody was told before, {WAITING} of the time: {'met' if is_met else 'MISSED'}")
+    print(f"limits: {SECONDS} s where nobody was notified, {WAITING} of the time: {'met' if is_met else 'MISSED'}")
     return int(not is_met)
 
 

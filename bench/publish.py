@@ -12,98 +12,19 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
 
 from tests.servers import start_postgresql, temporary_folder
 
-if TYPE_CHECKING:
-    from incidents.models import Component, Page, User
-
 SIZES = (100, 1_000, 10_000)
 ROUNDS = 30
 LIMIT = 1.2
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def make_history(
-    page: Page, components: Sequence[Component], author: User, *, count: int, before: datetime, apart: timedelta
-) -> None:
-    """Write `count` ended incidents, each with four updates, past the services and so in bulk; all are published."""
-    from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
-    from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent
-
-    starts = [before - apart * (count - n) for n in range(count)]
-    rows = Incident.objects.bulk_create(
-        (
-            Incident(
-                page=page,
-                title=f"Errors of {at:%Y-%m-%d %H:%M}",
-                status=IncidentStatus.RESOLVED,
-                impact=Impact.MAJOR,
-                first_posted_at=at,
-                created_at=at,
-            )
-            for at in starts
-        ),
-        batch_size=500,
-    )
-    told = [
-        (incident, at + timedelta(minutes=10 * step), status, components[n % len(components)])
-        for n, (incident, at) in enumerate(zip(rows, starts, strict=True))
-        for step, status in enumerate(list(IncidentStatus)[:4])
-    ]
-    updates = IncidentUpdate.objects.bulk_create(
-        (
-            IncidentUpdate(
-                incident=incident,
-                status=status,
-                body=f"We are **{status.label.lower()}**: some calls to the API fail, others are slow.",
-                author=author,
-                display_at=at,
-                created_at=at,
-                published_at=at,
-            )
-            for incident, at, status, _component in told
-        ),
-        batch_size=500,
-    )
-    down, up = ComponentStatus.PARTIAL_OUTAGE, ComponentStatus.OPERATIONAL
-    ComponentStatusChange.objects.bulk_create(
-        (
-            ComponentStatusChange(
-                component=component,
-                update=update,
-                old_status=up if status is IncidentStatus.INVESTIGATING else down,
-                status=up if status is IncidentStatus.RESOLVED else down,
-                effective_at=at,
-                created_at=at,
-                author=author,
-            )
-            for update, (_incident, at, status, component) in zip(updates, told, strict=True)
-        ),
-        batch_size=500,
-    )
-    OutboxEvent.objects.bulk_create(
-        (
-            OutboxEvent(
-                page=page,
-                kind=OutboxEvent.Kind.UPDATE_POSTED,
-                incident=incident,
-                update=update,
-                created_at=at,
-                published_at=at,
-            )
-            for update, (incident, at, _status, _component) in zip(updates, told, strict=True)
-        ),
-        batch_size=500,
-    )
 
 
 def serve(size: int) -> None:
@@ -121,6 +42,7 @@ def serve(size: int) -> None:
     from incidents.models import Component, Page
     from incidents.people import service_user
     from status.publication import files, publishing
+    from tests.old_incidents import make_history
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")

@@ -20,7 +20,6 @@ from statistics import median
 
 from playwright.sync_api import sync_playwright
 
-from bench.publish import make_history
 from tests.front import ask, front
 from tests.servers import free_port, program, temporary_folder
 
@@ -51,6 +50,7 @@ def publish(data: Path) -> None:
     from incidents.models import Component, Page
     from incidents.people import service_user
     from status.publication import publishing
+    from tests.old_incidents import make_history
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
@@ -66,10 +66,10 @@ def publish(data: Path) -> None:
 def requests_per_second(url: str) -> float:
     headers = [f"--header=Host: {HOST}", "--header=Accept-Encoding: gzip"]
     command = ["wrk", "--threads=1", "--connections=32", "--duration=1s", *headers, url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in said, said
-    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    assert found, said
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in output, output
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert found, output
     return float(found[1])
 
 

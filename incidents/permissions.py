@@ -84,6 +84,11 @@ def allows(actor: User | None, verb: Verb) -> bool:
     return actor is not None and actor.is_active and actor.has_perm(f"incidents.{verb}")
 
 
+def may_read(actor: User | None) -> bool:
+    """Whether `actor` may read incidents, internal ones too."""
+    return actor is not None and actor.is_active and actor.has_perm("incidents.view_incident")
+
+
 def require(actor: User | None, verb: Verb) -> None:
     """Raises `MissingAuthor` without an actor, `Forbidden` when the actor has no right to `verb`."""
     if actor is None or actor.pk is None:

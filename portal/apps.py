@@ -10,23 +10,17 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from allauth.mfa.models import Authenticator
+        from allauth.mfa import signals as second_factor
         from anymail.signals import tracking
         from django.contrib import admin
         from django.contrib.auth.signals import user_logged_in, user_login_failed
-        from django.db.models.signals import post_delete, post_save
 
         from portal.accounts import attempts, sign_in
-        from portal.console import bars, preview
-        from portal.console.admin.base import RecordAdmin
-        from portal.console.admin.catalogue import ComponentAdmin
         from portal.intake import bounces
 
-        RecordAdmin.preview = staticmethod(preview.of)
-        ComponentAdmin.bars = staticmethod(bars.of)
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
-        for signal in (post_save, post_delete):
-            signal.connect(sign_in.note_second_factor, sender=Authenticator, dispatch_uid="portal.accounts.sign_in")
-        user_logged_in.connect(attempts.note_success, dispatch_uid="portal.accounts.attempts")
-        user_login_failed.connect(attempts.note_failure, dispatch_uid="portal.accounts.attempts")
+        second_factor.authenticator_added.connect(sign_in.note_second_factor_added)
+        second_factor.authenticator_removed.connect(sign_in.note_second_factor_removed)
+        user_logged_in.connect(attempts.note_success)
+        user_login_failed.connect(attempts.note_failure)
         tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

@@ -35,13 +35,13 @@ def number(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number.") from None
 
 
-def words(name: str) -> list[str]:
+def items(name: str) -> list[str]:
     """A comma-separated list; empty when the variable is."""
-    return [word.strip() for word in text(name).split(",") if word.strip()]
+    return [item.strip() for item in text(name).split(",") if item.strip()]
 
 
 def choice(name: str, among: list[str]) -> str:
-    """One of these words; "" when it is not set."""
+    """One of these values; "" when it is not set."""
     value = text(name).lower()
     if value and value not in among:
         raise ImproperlyConfigured(f"{name}={value!r} is none of: {', '.join(among)}.")
@@ -68,7 +68,7 @@ def secret(name: str, *, at_least: int, kept_in: Path | None = None) -> str:
 
 def secrets_of(name: str, *, at_least: int) -> list[str]:
     """Secrets separated by commas, each as `secret` wants it; none when it is not set."""
-    for value in (values := words(name)):
+    for value in (values := items(name)):
         _check_secret(name, value, at_least)
     return values
 
@@ -88,7 +88,7 @@ def fernet_keys(name: str, *, kept_in: Path | None = None) -> list[str]:
 
     With `kept_in`, a file, one is made there once when none is set.
     """
-    keys = words(name) or ([kept(kept_in, lambda: Fernet.generate_key().decode())] if kept_in else [])
+    keys = items(name) or ([kept(kept_in, lambda: Fernet.generate_key().decode())] if kept_in else [])
     if not keys:
         raise ImproperlyConfigured(f"{name} is not set. Put a key into the environment. Make it with: {MAKE_A_KEY}")
     for key in keys:
@@ -126,12 +126,12 @@ def private_folder(folder: Path) -> None:
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     """Addresses and networks separated by commas, like `10.1.2.3, 172.28.13.0/24`; none when it is not set."""
     found = []
-    for word in words(name):
+    for item in items(name):
         try:
-            found.append(ip_network(word))
+            found.append(ip_network(item))
         except ValueError:
             raise ImproperlyConfigured(
-                f"{name} names {word!r}, which is no IP address and no network. Write 10.1.2.3 or 10.1.2.0/24."
+                f"{name} names {item!r}, which is no IP address and no network. Write 10.1.2.3 or 10.1.2.0/24."
             ) from None
     return found
 

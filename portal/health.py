@@ -66,13 +66,13 @@ def heartbeat_ages() -> list[float]:
 def oldest_due() -> float | None:
     """How many seconds the latest message is late."""
     due = Delivery.objects.due().order_by("due_at").values_list("due_at", flat=True)
-    # One look into the index for each priority, by which it begins, however many are due
+    # One look-up in the index for each priority, by which it begins, however many are due
     found = [due_at for priority in Delivery.Priority if (due_at := due.filter(priority=priority).first())]
     return age(min(found)) if found and min(found) <= timezone.now() else None
 
 
 def _redis() -> str:
-    """Asked once and for a moment: a Redis that is frozen must not freeze this answer."""
+    """Asked once and briefly: a Redis that is frozen must not freeze this answer."""
     timeouts = {"socket_connect_timeout": REDIS_TIMEOUT, "socket_timeout": REDIS_TIMEOUT}
     try:
         with redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **timeouts) as client:

@@ -191,17 +191,17 @@ def _database_failure(exception: BaseException | None) -> Exception | None:
 
 def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:
     if _is_read(request):
-        said = _("The database did not answer in time. Try again in a moment.")
+        sentence = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")
     else:
-        said = (
+        sentence = (
             _("The database stopped answering in between. Check what was saved before you send this again.")
             if allowed.commit_sent
             else _("The database did not answer in time. Nothing was saved. Try again in a moment.")
         )
         # The browser's way back would ask for the form anew, and lose what was typed.
         advice = _resend(request) if not request.path_info.startswith(API) else ""
-    response = _sentence(request, 503, said, advice)
+    response = _respond(request, 503, sentence, advice)
     response["Retry-After"] = "2"
     if _is_read(request):
         response["Refresh"] = "5"
@@ -221,15 +221,15 @@ def _resend(request: HttpRequest) -> str:
 
 def _too_large(request: HttpRequest) -> HttpResponse:
     most = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    said = _("The request is larger than the %(most)s that are allowed. Nothing was saved.") % {"most": most}
-    return _sentence(request, 413, said, _("Shorten it, and send it again."))
+    sentence = _("The request is larger than the %(most)s that are allowed. Nothing was saved.") % {"most": most}
+    return _respond(request, 413, sentence, _("Shorten it, and send it again."))
 
 
-def _sentence(request: HttpRequest, status: int, said: str, advice: str) -> HttpResponse:
+def _respond(request: HttpRequest, status: int, sentence: str, advice: str) -> HttpResponse:
     """One sentence for a program; for a person a page that needs nothing else from here."""
     if request.path_info.startswith(API):
-        return JsonResponse({"error": said}, status=status)
-    title, _space, rest = said.partition(". ")
+        return JsonResponse({"error": sentence}, status=status)
+    title, _space, rest = sentence.partition(". ")
     page = format_html(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         "<title>{}</title><style>{}</style><h1>{}.</h1><p>{}</p><div>{}</div>",

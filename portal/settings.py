@@ -41,7 +41,7 @@ IS_HTTPS = SITE_URL.startswith("https://")
 if not DEMO and not IS_HTTPS and not SITE_URL.startswith(("http://127.0.0.1", "http://localhost")):
     raise ImproperlyConfigured("SITE_URL must begin with https:// (only a loopback address may do without).")
 # Any name may ask for published files (a page has its own host name), so Django's check covers what staff use.
-ALLOWED_HOSTS = [SITE_URL.split("://")[1].split(":")[0].split("/")[0], *environment.words("ALLOWED_HOSTS")]
+ALLOWED_HOSTS = [SITE_URL.split("://")[1].split(":")[0].split("/")[0], *environment.items("ALLOWED_HOSTS")]
 if DEMO:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -212,7 +212,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # a text that is too long comes back with a sentence
 
-# --- Words, times, files ----------------------------------------------------------------------------------------------
+# --- Language, times, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -238,7 +238,7 @@ if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 
-# What the provider of the mail tells of it: its name, and what it authenticates with ("name:password")
+# The mail provider that reports bounces and complaints, and what it authenticates with ("name:password")
 MAIL_EVENTS = environment.choice("MAIL_EVENTS", ["brevo", "mailgun", "mailjet", "postmark", "sendgrid", "sparkpost"])
 if MAIL_EVENTS:
     ANYMAIL = {

@@ -9,9 +9,6 @@ from portal.intake import bounces
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/account/", include("portal.accounts.sign_in")),
-    path("admin/", include("portal.console.audit.views")),
-    path("admin/", include("portal.console.overview")),
-    path("admin/", include("portal.console.page_preview")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from incidents.models import User
 from tests.services import CHROMIUM
+from tests.waiting import stretched
 
 ARGUMENTS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -29,6 +30,14 @@ def chromium() -> Iterator[Browser]:
         yield browser
         browser.close()
         connections.close_all()  # those that were opened beside the loop
+
+
+def new_context(chromium: Browser, **options: Any) -> BrowserContext:
+    """A window of its own, which waits as long as this machine needs."""
+    context = chromium.new_context(**options)
+    context.set_default_timeout(1000 * stretched(10))
+    expect.set_options(timeout=1000 * stretched(10))
+    return context
 
 
 def sign_in(context: BrowserContext, user: User, site: str) -> None:

@@ -15,6 +15,7 @@ from incidents.incidents import declare_incident
 from incidents.models import Component, Incident, Page, UpdateCadence, User
 from portal import middleware
 from status.publication import files
+from tests.waiting import stretched
 
 pytest_plugins = ["tests.migrated"]
 
@@ -30,8 +31,8 @@ def publication_root(tmp_path: Path, settings: Settings) -> Path:
 def slow_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy test machine is no outage, but for the tests that are about outages."""
     if "faults" not in request.path.parts and request.path.name not in ("test_middleware.py", "test_health.py"):
-        monkeypatch.setattr(middleware, "ANSWER", 20.0)
-        monkeypatch.setattr(middleware, "REQUEST", 60.0)
+        monkeypatch.setattr(middleware, "ANSWER", stretched(20))
+        monkeypatch.setattr(middleware, "REQUEST", stretched(60))
 
 
 @pytest.fixture

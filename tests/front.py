@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.servers import Server, free_port, program
+from tests.waiting import stretched
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "nginx.conf"
 
@@ -48,7 +49,7 @@ def front(folder: Path, publication_root: Path, *, web_port: int, changes: Mappi
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> Answer:
     """What a client gets that follows nothing and unpacks nothing. `accept_encoding` is the header Accept-Encoding."""
-    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=stretched(10))
     try:
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()

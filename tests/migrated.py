@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -24,6 +23,7 @@ from django.db.backends.utils import CursorWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.servers import temporary_folder
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".pytest_cache" / "migrated"
@@ -118,8 +118,5 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         name = connection.settings_dict["NAME"]
         connections.close_all()
         with connection._nodb_cursor() as cursor:
-            for _wait in range(200):
-                cursor.execute("SELECT FROM pg_stat_activity WHERE datname = %s", [name])
-                if not cursor.rowcount:
-                    break
-                time.sleep(0.05)
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+            until(lambda: cursor.execute(query, [name]) or cursor.fetchone() == (0,), 10)

@@ -18,14 +18,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis
+
+from tests.waiting import Expired, stretched, until
 
 SEARCH_PATH = os.pathsep.join([*os.get_exec_path(), "/usr/local/bin", "/usr/sbin"])
 
@@ -93,11 +94,11 @@ class Server:
                 preexec_fn=_die_with_parent,
                 **_as(self._account),
             )
-        give_up = time.monotonic() + 30
-        while self._process.poll() is None and time.monotonic() < give_up:
-            if self._version(self.url):
+        process = self._process
+        with suppress(Expired):
+            until(lambda: process.poll() is not None or self._version(self.url), 30)
+            if process.poll() is None:
                 return
-            time.sleep(0.03)
         self.stop()
         raise Unavailable(f"{self.program}: {(self._folder / 'log').read_text()[-400:]}")
 
@@ -105,7 +106,7 @@ class Server:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
             try:
-                self._process.wait(10)
+                self._process.wait(stretched(10))
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -124,7 +125,7 @@ def _in_wheel(package: str, pattern: str) -> list[Path]:
 def postgresql_version(url: str) -> str | None:
     """The version of the server at `url`, if it answers and lets us create databases."""
     try:
-        with psycopg.connect(url, connect_timeout=3, autocommit=True) as connection:
+        with psycopg.connect(url, connect_timeout=int(stretched(3)), autocommit=True) as connection:
             row = connection.execute(
                 "SELECT current_setting('server_version') FROM pg_roles"
                 " WHERE rolname = current_user AND (rolcreatedb OR rolsuper)"
@@ -207,7 +208,7 @@ def start_postgresql() -> Server:
 def redis_version(url: str) -> str | None:
     """The name and version of the server at `url`, if it answers."""
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=5) as client:
+        with redis.Redis.from_url(url, socket_connect_timeout=stretched(1), socket_timeout=stretched(5)) as client:
             facts = client.info("server")
     except redis.RedisError:
         return None

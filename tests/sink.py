@@ -13,6 +13,8 @@ from email.message import EmailMessage
 from email.policy import default
 from ssl import SSLContext
 
+from tests.waiting import stretched
+
 
 @dataclass(slots=True)
 class Received:
@@ -154,12 +156,12 @@ def mail_server(tls: SSLContext | None = None) -> Iterator[Sink]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     starting = asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20, backlog=1024)
-    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(stretched(10))
     sink.port = server.sockets[0].getsockname()[1]
     try:
         yield sink
     finally:
-        asyncio.run_coroutine_threadsafe(_close(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result(stretched(10))
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

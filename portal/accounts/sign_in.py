@@ -93,13 +93,18 @@ class StaffMiddleware:
         return response
 
 
-def note_second_factor(instance: Authenticator, created: bool | None = None, **_signal: Any) -> None:
-    """Into the account's history, that what a sign-in asks for was set up or taken away; `created` is None for that."""
-    if created is not False:  # its use is no news
-        user = User.objects.get(pk=instance.user_id)
-        what = _("%(factor)s set up") if created else _("%(factor)s taken away")
-        user._change_reason = what % {"factor": instance.get_type_display()}
-        user.save()
+def note_second_factor_added(authenticator: Authenticator, **_signal: Any) -> None:
+    _note_in_history(authenticator, _("%(factor)s set up"))
+
+
+def note_second_factor_removed(authenticator: Authenticator, **_signal: Any) -> None:
+    _note_in_history(authenticator, _("%(factor)s taken away"))
+
+
+def _note_in_history(authenticator: Authenticator, change: str) -> None:
+    user = User.objects.get(pk=authenticator.user_id)
+    user._change_reason = change % {"factor": authenticator.get_type_display()}
+    user.save()
 
 
 def _is_staffs(request: HttpRequest) -> bool:

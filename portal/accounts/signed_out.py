@@ -36,4 +36,4 @@ def _show(request: HttpRequest, said: str) -> HttpResponse:
         for value in values
         if name != "csrfmiddlewaretoken" and "password" not in name
     ]
-    return render(request, "portal/again.html", {"said": said, "fields": fields}, status=403)
+    return render(request, "portal/signed_out.html", {"said": said, "fields": fields}, status=403)

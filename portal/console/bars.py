@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from django.urls import reverse
 from django.utils.timezone import localtime
 
 from incidents.models import Component
-from portal.console.admin.incident import home
 from status.projection import BAR_DAYS, today, uptimes
 from status.rendering import bars
 
 
-def of(component: Component) -> bars.Bars | None:
+def uptime_bars(component: Component) -> bars.Bars | None:
     """The bars, each leading to the room of what began on that day; None of what the public does not see.
 
     Whoever renders them has set the zone of the component's page.
@@ -21,8 +21,12 @@ def of(component: Component) -> bars.Bars | None:
     first = last - timedelta(days=BAR_DAYS - 1)
     found = uptimes(component.page, [component.public_id], first, last)
     changes = component.status_changes.standing().exclude(update=None).filter(effective_at__date__gte=first)
-    told = changes.order_by("effective_at", "pk").select_related("update__incident")
-    rooms = {localtime(change.effective_at).date(): home(change.update.incident) for change in told if change.update}
+    caused = changes.order_by("effective_at", "pk").select_related("update__incident")
+    rooms = {
+        localtime(change.effective_at).date(): reverse("room", args=[change.update.incident.public_id])
+        for change in caused
+        if change.update
+    }
 
     def cause_on(day: date) -> str | None:
         return rooms.get(day)

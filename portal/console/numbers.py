@@ -8,11 +8,9 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import path
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -22,7 +20,7 @@ from incidents import durations
 from incidents.durations import FORMULAS, Measure, Measured, Spread
 from incidents.lifecycle import ENDED, Severity
 from incidents.models import Incident, Page
-from portal.console.admin.base import acting
+from portal.console.requests import staff_view
 
 WIDTH = 240  # of a bar, in its own units
 PERIODS = [("90", gettext_lazy("90 days")), ("365", gettext_lazy("A year")), ("all", gettext_lazy("All time"))]
@@ -53,10 +51,8 @@ class Chart:
     groups: list[tuple[str, list[Bar]]]  # (what is grouped by, the bars)
 
 
-@admin.site.admin_view
+@staff_view
 def numbers(request: HttpRequest) -> HttpResponse:
-    if not acting(request).has_perm("incidents.view_incident"):
-        raise PermissionDenied
     form = ChoiceForm({"period": "365", **request.GET.dict()})
     incidents = Incident.objects.live().realtime().filter(status__in=ENDED).order_by("-pk")
     if form.is_valid():
@@ -78,9 +74,6 @@ def numbers(request: HttpRequest) -> HttpResponse:
         "width": WIDTH,
     }
     return render(request, "console/numbers.html", context)
-
-
-urlpatterns = [path("numbers/", numbers, name="numbers")]
 
 
 def _chart(measure: Measure, found: list[Measured]) -> Chart:

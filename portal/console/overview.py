@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import F, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, Postmortem
-from portal.console.admin.base import acting
+from incidents.permissions import may_read
+from portal.console.requests import acting
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -31,7 +31,7 @@ GROUPS: list[tuple[StrPromise, list[str]]] = [
 @admin.site.admin_view
 def overview(request: HttpRequest) -> HttpResponse:
     """Django's index with what happens now above it, for those who may read incidents."""
-    is_reader = acting(request).has_perm("incidents.view_incident")
+    is_reader = may_read(acting(request))
     return admin.site.index(request, {"now": now() if is_reader else None, "lists": lists(request)})
 
 
@@ -58,6 +58,3 @@ def now() -> dict[str, Any]:
         "reports": Postmortem.objects.unpublished().select_related("owner").order_by(*soonest)[:SHOWN],
         "measures": ActionItem.objects.unfinished().select_related("owner").order_by(*soonest)[:SHOWN],
     }
-
-
-urlpatterns = [path("", overview, name="overview")]

@@ -8,11 +8,11 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import re_path, reverse
+from django.urls import reverse
 
 from incidents.models import Page
 from incidents.permissions import Verb, allows
-from portal.console.admin.base import acting
+from portal.console.requests import acting
 from status import projection
 from status.publication.serving import HEADERS
 from status.rendering import documents
@@ -21,7 +21,7 @@ NAMES = {"": "index.html", "history": "history.html", "uptime": "uptime.html"}
 
 
 @admin.site.admin_view
-def preview(request: HttpRequest, public_id: str, path: str) -> HttpResponse:
+def page_preview(request: HttpRequest, public_id: str, path: str) -> HttpResponse:
     """One document of those that the page would have at this moment, its links leading on within the preview."""
     if not allows(acting(request), Verb.EDIT_CATALOGUE):
         raise PermissionDenied
@@ -36,6 +36,3 @@ def preview(request: HttpRequest, public_id: str, path: str) -> HttpResponse:
     if name.endswith(".html"):
         content = content.replace(b'="/', b'="' + root)
     return HttpResponse(content, content_type=guess_type(name)[0], headers=HEADERS)
-
-
-urlpatterns = [re_path(r"^page/(?P<public_id>\w{12})/preview/(?P<path>.*)$", preview, name="page_preview")]

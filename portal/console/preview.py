@@ -1,6 +1,6 @@
 """What would be published and sent if staff sent a form: the very same form is performed, and then undone.
 
-Nothing of it stays: its transaction is always rolled back, so that nothing is published and nobody is told.
+Nothing of it stays: its transaction is always rolled back, so that nothing is published and nobody is notified.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ Kind = OutboxEvent.Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class PagePreview:
     """What a page would show of an incident, and what its recipients would be sent."""
 
     page: Page
-    entry: str  # the incident's own page, a whole document
-    mail: messages.Content | None  # None when nobody is to be told
+    document: str  # the incident's own page, a whole document
+    mail: messages.Content | None  # None when nobody is notified
     recipients: list[tuple[str, int]]  # (channel, how many) where there are any
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    tellings: list[Telling]  # none when nothing of it is public
+    pages: list[PagePreview]  # none when nothing of it is public
     findings: list[Finding]  # what the linter says of the text
     hold: int  # seconds in which it can be taken back
 
     @property
     def notifies(self) -> bool:
-        return any(telling.mail for telling in self.tellings)
+        return any(each.mail for each in self.pages)
 
 
-def of(form: VerbForm) -> Preview | None:
+def dry_run(form: VerbForm) -> Preview | None:
     """What sending `form` would do; None when it is refused, and then the form says why. Writes nothing.
 
     It holds the locks of the form's service while it renders, some hundredths of a second.
@@ -54,14 +54,14 @@ def of(form: VerbForm) -> Preview | None:
             is_done = form.perform()
         # The last fact about an incident on a page says all.
         newest = {(event.page_id, event.incident_id): event for event in events if event.incident_id}
-        tellings = [_tell(event) for event in newest.values()]
+        found = [_page_preview(event) for event in newest.values()]
         posted = {event.update for event in events if event.kind in (Kind.UPDATE_POSTED, Kind.UPDATE_CORRECTED)}
         findings = [finding for update in posted if update for finding in checking.check_update(update)]
         transaction.set_rollback(True)
-    return Preview([each for each in tellings if each], findings, settings.NOTIFY_HOLD) if is_done else None
+    return Preview([each for each in found if each], findings, settings.NOTIFY_HOLD) if is_done else None
 
 
-def _tell(event: OutboxEvent) -> Telling | None:
+def _page_preview(event: OutboxEvent) -> PagePreview | None:
     assert event.incident_id
     reader = projection.Reader(event.page, projection.today(event.page))
     incident = next(iter(reader.incidents([event.incident_id])), None)
@@ -69,9 +69,9 @@ def _tell(event: OutboxEvent) -> Telling | None:
         return None
     message = messages.of_event(event) if event.notify else None
     channels = owing.matching(event).order_by("channel").values_list("channel") if message else None
-    return Telling(
+    return PagePreview(
         page=event.page,
-        entry=pages.incident(reader.page, incident).decode(),
+        document=pages.incident(reader.page, incident).decode(),
         mail=message.shown if message else None,
         recipients=[
             (str(Recipient.Channel(channel).label), count)

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from incidents.models import Component, Incident, IncidentUpdate, PostmortemSection, TimelineEntry
-from portal.console.admin.incident import home
+from portal.console.requests import staff_view
 
 SHOWN = 10  # of each kind
 LONGEST = 200  # characters of a question
@@ -39,7 +42,14 @@ class Found:
     has_more: bool
 
 
-def search(asked: str) -> list[Found]:
+@staff_view
+def search(request: HttpRequest) -> HttpResponse:
+    asked = request.GET.get("q", "").replace("\x00", "").strip()
+    context = {**admin.site.each_context(request), "title": _("Search"), "asked": asked, "found": find(asked)}
+    return render(request, "console/search.html", context)
+
+
+def find(asked: str) -> list[Found]:
     """What contains every word of `asked`, by kind; kinds without a hit are left out."""
     words = asked[:LONGEST].split()
     if not words:
@@ -84,8 +94,12 @@ def _around(text: str, word: str) -> str:
     return f"{'…' if start else ''}{part}{'…' if end < len(text) else ''}"
 
 
+def _room(incident: Incident) -> str:
+    return reverse("room", args=[incident.public_id])
+
+
 def _incident(incident: Incident, _word: str) -> Hit:
-    return Hit(home(incident), incident.title, badge=incident.get_status_display(), status=incident.status)
+    return Hit(_room(incident), incident.title, badge=incident.get_status_display(), status=incident.status)
 
 
 def _component(component: Component, _word: str) -> Hit:
@@ -95,11 +109,11 @@ def _component(component: Component, _word: str) -> Hit:
 
 def _update(update: IncidentUpdate, word: str) -> Hit:
     text, badge = _around(update.body, word), update.get_status_display()
-    return Hit(home(update.incident), update.incident.title, text, badge, update.status)
+    return Hit(_room(update.incident), update.incident.title, text, badge, update.status)
 
 
 def _note(entry: TimelineEntry, word: str) -> Hit:
-    return Hit(home(entry.incident), entry.incident.title, _around(entry.text, word), entry.get_kind_display())
+    return Hit(_room(entry.incident), entry.incident.title, _around(entry.text, word), entry.get_kind_display())
 
 
 def _section(section: PostmortemSection, word: str) -> Hit:

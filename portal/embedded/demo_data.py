@@ -32,7 +32,7 @@ class Story:
     days_ago: int
     title: str
     component: str
-    told: list[tuple[int, IncidentStatus, ComponentStatus, str]]  # minutes after the first, and what was said
+    updates: list[tuple[int, IncidentStatus, ComponentStatus, str]]  # each so many minutes after the first
 
 
 STORIES = [
@@ -122,7 +122,7 @@ def load_demo(page: Page) -> None:
     components = {component.name: component for component in page.components.all()}
     for story in STORIES:
         begun = (now - timedelta(days=story.days_ago)).replace(hour=9, minute=story.days_ago % 60, second=0)
-        _tell(page, story, components[story.component], begun, author)
+        _post(page, story, components[story.component], begun, author)
     start = (now + timedelta(days=3)).replace(hour=22, minute=0, second=0, microsecond=0)
     schedule_maintenance(
         page,
@@ -138,9 +138,9 @@ def load_demo(page: Page) -> None:
     )
 
 
-def _tell(page: Page, story: Story, component: Component, begun: datetime, author: User) -> None:
+def _post(page: Page, story: Story, component: Component, begun: datetime, author: User) -> None:
     incident = declare_incident(page, title=story.title, author=author)
-    for minutes, status, component_status, body in story.told:
+    for minutes, status, component_status, body in story.updates:
         post_update(
             incident,
             status=status,

@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> str | int | None:
     port: int = parser.parse_args(arguments).port
     site = f"http://127.0.0.1:{port}"
     data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
-    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"):
+    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS", "ENCRYPTION_KEYS", "AUDIT_KEY"):
         os.environ.pop(name, None)
     environment.private_folder(data)
     key = environment.kept(data / "secret-key", lambda: secrets.token_urlsafe(50))

@@ -99,7 +99,7 @@ def serve(port: int, greeting: str) -> None:
 
     require_free(port)
     relay.relay()
-    relay.heartbeat()  # the first reader after a long pause is not told that nobody confirms the page
+    relay.heartbeat()  # else the first reader after a long pause reads that nobody confirms the page
     children = [
         Child("web server", [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB]),
         Child("worker", [sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER]),

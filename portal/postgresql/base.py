@@ -68,7 +68,7 @@ def _options() -> dict[str, Any]:
     now = current_time_limit()
     session = {
         "client_connection_check_interval": 1000,  # ms; a statement whose client gave up is given up too
-        "jit": "off",  # measured: compiling who is told of an update took longer than finding out
+        "jit": "off",  # measured: compiling the query for an update's recipients took longer than running it
         "idle_in_transaction_session_timeout": 60_000,
     }
     if now.left < math.inf:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TimeLimit:
-    """How long the running code may wait for the database; what it computes meanwhile does not count."""
+    """How long the running code may wait for the database; what it computes in between does not count."""
 
     wait: float = 15.0  # seconds for one answer
     left: float = math.inf  # seconds for all that are still to come

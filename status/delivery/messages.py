@@ -179,7 +179,7 @@ def of_nudge(nudge: Nudge) -> Message:
 def _still(nudge: Nudge) -> str:
     """Where one click says that there is nothing new."""
     incident = Incident.objects.get(public_id=nudge.subject)
-    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_still', args=[incident.pk])}"
+    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_no_change', args=[incident.pk])}"
 
 
 def sentence(nudge: Nudge) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-POLL = 0.01  # seconds between two looks at a lock that somebody has
+POLL = 0.01  # seconds between two tries at a lock that somebody has
 UNTRACKED = ("assets/", "heartbeat.json")  # old assets stay for pages that browsers still hold
 
 

@@ -28,8 +28,7 @@ def new_context(chromium: Browser) -> Iterator[NewContext]:
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
-        contexts.append(chromium.new_context(**options))
-        contexts[-1].set_default_timeout(10_000)
+        contexts.append(browser.new_context(chromium, **options))
         return contexts[-1]
 
     yield make

@@ -105,7 +105,7 @@ def test_a_double_click_on_any_primary_button_does_it_once(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
 
-    def wait(milliseconds: int) -> None:
+    def delay(milliseconds: int) -> None:
         """From now on each answer comes so late."""
         speed = {"offline": False, "latency": milliseconds, "downloadThroughput": -1, "uploadThroughput": -1}
         network.send("Network.emulateNetworkConditions", speed)
@@ -117,10 +117,10 @@ def test_a_double_click_on_any_primary_button_does_it_once(
         for choice in page.locator("select[name=page]").all():
             choice.select_option("Acme")
         asked.clear()
-        wait(500)
+        delay(500)
         with page.expect_navigation(wait_until="commit"):
             page.get_by_role("button", name=button, exact=True).dblclick()
-        wait(0)
+        delay(0)
         expect(page.locator(".messagelist")).to_be_visible()
         assert len(asked) == 1, asked
 

@@ -42,7 +42,7 @@ from status.models import Delivery, Nudge
 from status.subscriptions import subscribers
 from tests.e2e.conftest import NewContext
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
 WIDE, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=375, height=667)
 # A colour that is just changing is neither of the two.
@@ -56,7 +56,8 @@ OF_MAINTENANCE = {"start", "complete", "extend", "move", "cancel", "automation"}
 # Addresses of staff that answer with no page of their own, and why.
 NO_PAGE = {
     # A form of another page is sent there, or a button.
-    *("room_act", "incidents_postmortem_section", "incidents_postmortem_add_section", "incidents_postmortem_arrange"),
+    *("room_update", "room_publish", "room_withdraw", "room_note", "room_outcome"),
+    *("incidents_postmortem_section", "incidents_postmortem_add_section", "incidents_postmortem_arrange"),
     *("incidents_postmortem_comment", "incidents_postmortem_settle", "incidents_postmortem_move_measure"),
     *("incidents_postmortem_remove_measure", "incidents_postmortem_uncover", "incidents_postmortem_fix"),
     *(

@@ -22,6 +22,7 @@ from status.publication.publishing import publish
 from status.subscriptions import signups
 from tests.e2e.conftest import NewContext
 from tests.sink import Received, Sink, mail_server
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ANN = "ann@example.com"
@@ -121,8 +122,7 @@ def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
     tab.on("console", lambda message: complaints.append(message.text))
     tab.goto(site)
     tab.get_by_label("E-mail address").focus()
-    while not tab.evaluate("'htmx' in window"):  # wait_for_function would break the policy
-        tab.wait_for_timeout(50)
+    until(lambda: tab.evaluate("'htmx' in window"), 10)  # wait_for_function would break the policy
     tab.get_by_label("E-mail address").fill("ann@example")
     tab.get_by_role("button", name="Subscribe").click()
     expect(tab.get_by_role("alert").filter(has_text="name@example.com")).to_be_visible()

@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import NewContext
+from tests.embedded import children, running
 from tests.front import ask
-from tests.portal.test_demo import children, running, until
 from tests.servers import free_port
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,9 +12,18 @@ class Forwarder:
     """Forwards 127.0.0.1:`port` to another port; while `is_black_hole`, nothing passes and nothing is refused."""
 
     def __init__(self, listener: socket.socket, target: int) -> None:
-        self.is_black_hole = False
+        self._open = threading.Event()
+        self._open.set()
         self.port: int = listener.getsockname()[1]
         self._listener, self._target = listener, target
+
+    @property
+    def is_black_hole(self) -> bool:
+        return not self._open.is_set()
+
+    @is_black_hole.setter
+    def is_black_hole(self, is_so: bool) -> None:
+        (self._open.clear if is_so else self._open.set)()
 
     def run(self) -> None:
         with suppress(OSError):  # the listener is closed when the test is over
@@ -42,8 +50,7 @@ class Forwarder:
             sink.shutdown(socket.SHUT_RDWR)
 
     def _hold(self) -> None:
-        while self.is_black_hole:
-            time.sleep(0.01)
+        self._open.wait()
 
 
 @contextmanager

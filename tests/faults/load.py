@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from tests.faults.site import Site
+from tests.waiting import stretched
 
 PACE = 0.2  # seconds between two requests of one client
 CSRF_TOKEN = "t" * 32
@@ -89,7 +90,7 @@ def steady_load(site: Site) -> Iterator[Load]:
 
 def request(site: Site, kind: str, *, connection: HTTPConnection | None = None, count: int = 0) -> Outcome:
     """Send one request; a `write` posts an update, every second one with an Idempotency-Key."""
-    client = connection or HTTPConnection("127.0.0.1", site.port, timeout=10)
+    client = connection or HTTPConnection("127.0.0.1", site.port, timeout=stretched(10))
     marker = str(uuid4())
     began_at = time.monotonic()
     try:
@@ -106,7 +107,7 @@ def request(site: Site, kind: str, *, connection: HTTPConnection | None = None, 
 
 
 def _client(site: Site, load: Load, kind: str, stop: threading.Event) -> None:
-    connection = HTTPConnection("127.0.0.1", site.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=stretched(10))
     for count in itertools.count():
         if stop.wait(PACE):
             break

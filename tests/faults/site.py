@@ -6,17 +6,18 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 
 from portal.embedded.supervisor import WEB
 from tests import migrated
+from tests.front import ask
 from tests.servers import free_port
 from tests.services import ROOT
+from tests.waiting import stretched, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
     facts = json.loads(prepared.stdout)
     with (folder / "web.log").open("wb") as log:
         web = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB],
+            [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB[:-1], "tests.faults.wsgi"],
             cwd=ROOT,
             env=environment | {"DATABASE_URL": through or database},
             stdin=subprocess.DEVNULL,
@@ -67,27 +68,18 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
             stderr=log,
         )
         try:
-            _wait_until_it_answers(port)
+            until(lambda: web.poll() is not None or _is_well(port), 30)
+            assert web.poll() is None, (folder / "web.log").read_text()
             yield Site(port=port, folder=folder, environment=environment, **facts)
         finally:
             web.terminate()
-            web.wait(10)
+            web.wait(stretched(10))
 
 
-def _wait_until_it_answers(port: int) -> None:
-    give_up_at = time.monotonic() + 30
-    while True:
-        try:
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
-        except (OSError, HTTPException):
-            if time.monotonic() > give_up_at:
-                raise
-        finally:
-            connection.close()
-        time.sleep(0.1)
+def _is_well(port: int) -> bool:
+    with suppress(OSError, HTTPException):
+        return ask(f"http://127.0.0.1:{port}", "/healthz").status == 200
+    return False
 
 
 def _prepare() -> dict[str, object]:

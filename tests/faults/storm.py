@@ -12,9 +12,8 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +25,7 @@ import redis as redis_client
 
 from tests.servers import Server, temporary_folder
 from tests.sink import Sink
+from tests.waiting import let_pass, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = 10  # addresses that do not exist
@@ -154,7 +154,7 @@ def rage(site: Site) -> None:
     site.run("post", scale.updates[0])
     until(lambda: len(sink.received) > scale.recipients / 20, 60)
     for number in range(scale.kills):
-        time.sleep(random.uniform(0.2, 2 * scale.calm - 0.2))
+        let_pass(random.uniform(0.2, 2 * scale.calm - 0.2))
         site.kill(workers.pop(random.randrange(scale.workers)))
         workers.append(site.start("work"))
         if number == 1:
@@ -162,7 +162,7 @@ def rage(site: Site) -> None:
                 client.flushall()
         if number == 2:
             sink.is_refusing = True
-            time.sleep(scale.refusal)
+            let_pass(scale.refusal)
             sink.is_refusing = False
         if number == 3:
             site.postgresql.stop()
@@ -170,13 +170,6 @@ def rage(site: Site) -> None:
     for update in scale.updates[1:]:
         site.run("post", update)
     until(site.is_done, 300)
-
-
-def until(condition: Callable[[], object], seconds: float) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.1)
 
 
 # --- What the processes do --------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_staff_and_programs_are_told_by_the_front_server(survivor: Server) -> No
 @pytest.mark.browser
 def test_the_page_says_since_when_it_has_not_been_updated(survivor: Server) -> None:
     with browser.chromium() as chromium:
-        tab = chromium.new_context().new_page()
+        tab = browser.new_context(chromium).new_page()
         tab.goto(survivor.url)
         expect(tab.get_by_text("Errors in the API").first).to_be_visible()
         stale = tab.locator("#stale")

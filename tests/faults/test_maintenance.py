@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.faults.storm import until
 from tests.servers import Server, start_redis
 from tests.services import ROOT
 from tests.sink import Sink, mail_server
+from tests.waiting import let_pass, until
 
 MAINTENANCES = 3
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.postgresql]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.postgresql]
 
 
 class Site:
@@ -105,7 +104,7 @@ def test_each_step_and_each_mail_is_done_once(postgresql: Server, sink: Sink, si
                 site.worker()
             until(lambda: waiting() > 1, 60)  # two at the same step at once
         until(lambda: count(started) == MAINTENANCES and len(sink.received) >= MAINTENANCES, 60)
-        time.sleep(5)  # two more ticks, at least
+        let_pass(5)  # two more ticks, at least
         assert count(started) == MAINTENANCES
         assert count(f"{started} AND display_at < now() - interval '50 min'") == MAINTENANCES  # the planned time
         assert count("SELECT count(*) FROM incidents_outboxevent WHERE notify") == MAINTENANCES

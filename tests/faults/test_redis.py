@@ -12,13 +12,13 @@ import pytest
 
 from tests.faults.load import request
 from tests.faults.site import Site, serve
-from tests.faults.storm import until
 from tests.front import ask
 from tests.servers import Server, start_redis
 from tests.services import ROOT
 from tests.sink import Sink, mail_server
+from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.faults.storm import BAD, Scale, Site
 from tests.servers import Server, start_redis
 from tests.sink import mail_server
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.postgresql]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.postgresql]
 
 SCALE = Scale(
     recipients=1000,

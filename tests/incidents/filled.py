@@ -77,7 +77,7 @@ def counts() -> dict[str, int]:
 
 def room(incident: Incident, verb: str = "") -> str:
     """The address of an incident's room, or of a verb there."""
-    return reverse("room_act", args=[incident.public_id, verb]) if verb else reverse("room", args=[incident.public_id])
+    return reverse(f"room_{verb}" if verb else "room", args=[incident.public_id])
 
 
 def address(incident: Incident, name: str) -> str:

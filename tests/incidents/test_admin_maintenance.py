@@ -140,13 +140,13 @@ def test_the_buttons_are_those_that_make_sense(
 ) -> None:
     def buttons(incident: Incident) -> set[str]:
         text = staff.get(room(incident)).text
-        names = ("extend", "move", "cancel", "automation", "role", "still")
+        names = ("extend", "move", "cancel", "automation", "role", "no_change")
         return {name for name in names if f'href="{address(incident, name)}"' in text}
 
-    assert buttons(told) == {"role", "still"}
+    assert buttons(told) == {"role", "no_change"}
     assert buttons(maintenance) == {"move", "cancel", "automation", "role"}
     post_update(maintenance, status=IncidentStatus.IN_PROGRESS, body="It starts.", author=author)
-    assert buttons(maintenance) == {"extend", "automation", "role", "still"}
+    assert buttons(maintenance) == {"extend", "automation", "role", "no_change"}
     post_update(maintenance, status=IncidentStatus.COMPLETED, body="Over.", author=author)
     assert buttons(maintenance) == set()
 

@@ -39,8 +39,8 @@ from incidents.planned import plan_update
 from incidents.postmortems import checks, measures, reviewing, writing
 from incidents.roles import take_role
 from status.subscriptions import csv_files, subscribers
-from tests.incidents.test_services import everything
 from tests.reports import publish_report
+from tests.rows import everything
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,6 +18,8 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, OutboxEvent, Page, User
 
+pytestmark = pytest.mark.both
+
 MakeComponent = Callable[..., Component]
 UP, SLOW, MAJOR = ComponentStatus.OPERATIONAL, ComponentStatus.DEGRADED_PERFORMANCE, ComponentStatus.MAJOR_OUTAGE
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

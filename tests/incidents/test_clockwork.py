@@ -23,7 +23,7 @@ from incidents.maintenance.plans import (
     schedule_maintenance,
 )
 from incidents.models import Component, Incident, MaintenanceReminder, OutboxEvent, Page, User
-from tests.incidents.test_services import refused
+from tests.rows import refused
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -30,33 +28,16 @@ from incidents.models import (
 from incidents.postmortems import publishing, writing
 from incidents.roles import take_role
 from portal.console.forms.incident import DeclareForm
+from tests.concurrency import assert_told_in_one_chain, together
 from tests.reports import approved
 
 MakeComponent = Callable[..., Component]
 OPEN = [IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING]
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
 
 
 # --- People at once ---------------------------------------------------------------------------------------------------
-
-
-def together(*acts: Callable[[], Any]) -> list[Any]:
-    """Run `acts` at the same moment, each in a thread with its own connection; what each returned or raised."""
-    barrier = Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        connection.ensure_connection()
-        barrier.wait()
-        try:
-            return act()
-        except Conflict as refusal:
-            return refusal
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 @pytest.mark.postgresql
@@ -154,16 +135,6 @@ def test_of_two_who_take_a_role_at_once_one_has_it_and_the_other_had_it(
         together(take(author), take(admin))
         assert incident.roles.active().count() == 1
         assert {row.user for row in incident.roles.all()} == {author, admin}
-
-
-def assert_told_in_one_chain(component: Component) -> None:
-    """Each change began where the one before it had ended."""
-    changes = list(component.status_changes.order_by("effective_at", "id"))
-    assert changes[0].old_status == ComponentStatus.OPERATIONAL
-    for before, after in pairwise(changes):
-        assert after.old_status == before.status
-    assert component.status == changes[-1].status
-    assert [change.pk for change in changes] == sorted(change.pk for change in changes)
 
 
 @pytest.mark.postgresql

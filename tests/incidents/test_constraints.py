@@ -36,6 +36,8 @@ from incidents.postmortems import checks, measures, publishing, reviewing, writi
 from incidents.roles import take_role
 from tests.reports import approved, publish_report
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 # Each constraint, and the statements that it must refuse; every table below has at least one row.

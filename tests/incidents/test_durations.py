@@ -20,6 +20,8 @@ from portal.embedded import replay
 from portal.templatetags.lengths import length_words
 from tests.reports import publish_report
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 

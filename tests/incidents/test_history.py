@@ -19,6 +19,8 @@ from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, TimelineEntry, User
 from tests.reports import publish_report
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Story = tuple[Incident, Component]
 

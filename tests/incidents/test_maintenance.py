@@ -12,7 +12,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from tests.incidents.test_services import everything, refused
+from tests.rows import everything, refused
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)

@@ -18,6 +18,8 @@ from status import relay
 from status.publication import files, publishing
 from tests.incidents.filled import filled
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 

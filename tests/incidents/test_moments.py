@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incidents.errors import InvalidInput
-from portal.console.forms.moments import Moment, parse
+from portal.console.forms.typed_times import TypedTime, parse
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = datetime(2023, 1, 17, 16, 45, 30, tzinfo=UTC)  # 17:45:30 in Rome
@@ -24,61 +24,61 @@ def at(hour: int, minute: int, second: int = 0, day: int = 17) -> datetime:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("", Moment(NOW)),
-        ("now", Moment(NOW)),
-        ("17:05", Moment(at(16, 5))),
-        (" 17.05 ", Moment(at(16, 5))),
-        ("17h05", Moment(at(16, 5))),
-        ("9:05", Moment(at(8, 5))),
-        ("5:05pm", Moment(at(16, 5))),
-        ("5:05 p.m.", Moment(at(16, 5))),
-        ("5 PM", Moment(at(16, 0))),
-        ("12:05am", Moment(at(23, 5, day=16))),
-        ("12pm", Moment(at(11, 0))),
-        ("16:05 UTC", Moment(at(16, 5))),
-        ("16:05Z", Moment(at(16, 5))),
-        ("17:48", Moment(at(16, 48))),  # a clock that is a little fast
-        ("18:30", Moment(at(17, 30, day=16))),  # not yet today, so yesterday
-        ("5 min ago", Moment(at(16, 40, 30))),
-        ("5m ago", Moment(at(16, 40, 30))),
-        ("90 sec ago", Moment(at(16, 44))),
-        ("an hour ago", Moment(at(15, 45, 30))),
-        ("1h 30m ago", Moment(at(15, 15, 30))),
-        ("1 hour and 5 minutes ago", Moment(at(15, 40, 30))),
-        ("2 days ago", Moment(at(16, 45, 30, day=15))),
-        ("about 17:05", Moment(at(16, 5), is_approximate=True)),
-        ("~17:05", Moment(at(16, 5), is_approximate=True)),
-        ("around 10 min ago", Moment(at(16, 35, 30), is_approximate=True)),
-        ("17:05-17:20", Moment(at(16, 5), at(16, 20))),
-        ("17:05 – 17:20", Moment(at(16, 5), at(16, 20))),
-        ("17:05 to 17:20", Moment(at(16, 5), at(16, 20))),
-        ("16:05..16:20 UTC", Moment(at(16, 5), at(16, 20))),
-        ("5pm-5:20pm", Moment(at(16, 0), at(16, 20))),
-        ("20 min ago to now", Moment(at(16, 25, 30), NOW)),
-        ("20 min ago - 5 min ago", Moment(at(16, 25, 30), at(16, 40, 30))),
-        ("23:50-00:10", Moment(at(22, 50, day=16), at(23, 10, day=16))),
-        ("yesterday 17:05", Moment(at(16, 5, day=16))),
-        ("today 17:05", Moment(at(16, 5))),
-        ("2023-01-10 17:05", Moment(at(16, 5, day=10))),
-        ("2023-01-10T17:05", Moment(at(16, 5, day=10))),
-        ("2023-01-10 23:50-00:10", Moment(at(22, 50, day=10), at(23, 10, day=10))),
-        ("2022-07-10 17:05", Moment(datetime(2022, 7, 10, 15, 5, tzinfo=UTC))),  # CEST
+        ("", TypedTime(NOW)),
+        ("now", TypedTime(NOW)),
+        ("17:05", TypedTime(at(16, 5))),
+        (" 17.05 ", TypedTime(at(16, 5))),
+        ("17h05", TypedTime(at(16, 5))),
+        ("9:05", TypedTime(at(8, 5))),
+        ("5:05pm", TypedTime(at(16, 5))),
+        ("5:05 p.m.", TypedTime(at(16, 5))),
+        ("5 PM", TypedTime(at(16, 0))),
+        ("12:05am", TypedTime(at(23, 5, day=16))),
+        ("12pm", TypedTime(at(11, 0))),
+        ("16:05 UTC", TypedTime(at(16, 5))),
+        ("16:05Z", TypedTime(at(16, 5))),
+        ("17:48", TypedTime(at(16, 48))),  # a clock that is a little fast
+        ("18:30", TypedTime(at(17, 30, day=16))),  # not yet today, so yesterday
+        ("5 min ago", TypedTime(at(16, 40, 30))),
+        ("5m ago", TypedTime(at(16, 40, 30))),
+        ("90 sec ago", TypedTime(at(16, 44))),
+        ("an hour ago", TypedTime(at(15, 45, 30))),
+        ("1h 30m ago", TypedTime(at(15, 15, 30))),
+        ("1 hour and 5 minutes ago", TypedTime(at(15, 40, 30))),
+        ("2 days ago", TypedTime(at(16, 45, 30, day=15))),
+        ("about 17:05", TypedTime(at(16, 5), is_approximate=True)),
+        ("~17:05", TypedTime(at(16, 5), is_approximate=True)),
+        ("around 10 min ago", TypedTime(at(16, 35, 30), is_approximate=True)),
+        ("17:05-17:20", TypedTime(at(16, 5), at(16, 20))),
+        ("17:05 – 17:20", TypedTime(at(16, 5), at(16, 20))),
+        ("17:05 to 17:20", TypedTime(at(16, 5), at(16, 20))),
+        ("16:05..16:20 UTC", TypedTime(at(16, 5), at(16, 20))),
+        ("5pm-5:20pm", TypedTime(at(16, 0), at(16, 20))),
+        ("20 min ago to now", TypedTime(at(16, 25, 30), NOW)),
+        ("20 min ago - 5 min ago", TypedTime(at(16, 25, 30), at(16, 40, 30))),
+        ("23:50-00:10", TypedTime(at(22, 50, day=16), at(23, 10, day=16))),
+        ("yesterday 17:05", TypedTime(at(16, 5, day=16))),
+        ("today 17:05", TypedTime(at(16, 5))),
+        ("2023-01-10 17:05", TypedTime(at(16, 5, day=10))),
+        ("2023-01-10T17:05", TypedTime(at(16, 5, day=10))),
+        ("2023-01-10 23:50-00:10", TypedTime(at(22, 50, day=10), at(23, 10, day=10))),
+        ("2022-07-10 17:05", TypedTime(datetime(2022, 7, 10, 15, 5, tzinfo=UTC))),  # CEST
     ],
 )
-def test_a_time_means_what_the_person_typing_means(typed: str, meant: Moment) -> None:
+def test_a_time_means_what_the_person_typing_means(typed: str, meant: TypedTime) -> None:
     assert parse(typed, NOW, ROME) == meant
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("23:50", Moment(at(22, 50, day=16))),
-        ("23:50-00:05", Moment(at(22, 50, day=16), at(23, 5, day=16))),
-        ("00:05", Moment(at(23, 5, day=16))),
-        ("yesterday 23:50", Moment(at(22, 50, day=16))),
+        ("23:50", TypedTime(at(22, 50, day=16))),
+        ("23:50-00:05", TypedTime(at(22, 50, day=16), at(23, 5, day=16))),
+        ("00:05", TypedTime(at(23, 5, day=16))),
+        ("yesterday 23:50", TypedTime(at(22, 50, day=16))),
     ],
 )
-def test_after_midnight_the_evening_was_yesterday(typed: str, meant: Moment) -> None:
+def test_after_midnight_the_evening_was_yesterday(typed: str, meant: TypedTime) -> None:
     assert parse(typed, EARLY, ROME) == meant
 
 

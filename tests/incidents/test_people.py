@@ -16,7 +16,7 @@ from incidents.models import (
 )
 from incidents.people import create_key, revoke_key, service_user
 from incidents.permissions import Scope, Verb, allows, install_roles
-from tests.incidents.test_services import everything
+from tests.rows import everything
 
 
 def test_a_service_user_is_made_once_and_cannot_sign_in(admin: User) -> None:

@@ -70,8 +70,8 @@ from status.delivery import posting, resealing, staff_channels
 from status.models import Delivery, Recipient
 from status.subscriptions import csv_files, enrolling, signups, subscribers
 from status.tokens import CONFIRM_WITHIN
-from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report
+from tests.rows import everything
 
 Role = IncidentRole.Role
 STAFF = Recipient.Channel.STAFF

@@ -17,8 +17,8 @@ from incidents.errors import Conflict, DomainError
 from incidents.incidents import delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, PlannedUpdate, User
+from tests.concurrency import together
 from tests.incidents.filled import filled, room
-from tests.incidents.test_concurrency import together
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -172,7 +172,7 @@ def test_still_working_on_it_takes_one_click(client: Client, incident: Incident,
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", author=author)
     clock.shift(timedelta(minutes=29))
     client.force_login(author)
-    address = reverse("admin:incidents_incident_still", args=[incident.pk])
+    address = reverse("admin:incidents_incident_no_change", args=[incident.pk])
     client.post(address, filled(client.get(address)))
     incident.refresh_from_db()
     assert said(incident)[1][0] == "We are still working on this. There is no change since 13:00 CET."

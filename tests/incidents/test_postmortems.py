@@ -22,8 +22,8 @@ from portal.embedded.replay import POSTMORTEM, replay_seed
 from status import relay
 from status.publication import files
 from tests.incidents.filled import room
-from tests.incidents.test_services import everything
 from tests.reports import approved, publish_report, reader
+from tests.rows import everything
 
 State = Postmortem.State
 HEADINGS = [

@@ -13,7 +13,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,13 +27,14 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, Page, User
 from status import relay
 from status.publication import files, publishing
-from tests.incidents.test_concurrency import assert_told_in_one_chain, together
+from tests.concurrency import assert_told_in_one_chain, together
+from tests.waiting import let_pass
 
 ROOT = Path(__file__).resolve().parents[2]
 MakeComponent = Callable[..., Component]
 OPEN = [IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING]
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.both, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
@@ -86,9 +86,10 @@ def post_many(seed: int, count: int) -> None:
 def relay_for_ever() -> None:
     while True:
         relay.relay()
-        time.sleep(0.05)
+        let_pass(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_four_processes_posted_while_the_relay_ran_is_published_whole(
     page: Page, make_component: MakeComponent, author: User, start_child: StartChild
@@ -220,7 +221,7 @@ def test_a_reader_never_sees_half_a_file(page: Page, incident: Incident, author:
             for file in watched:
                 assert_whole(file)
                 reads += 1
-                time.sleep(0.002)  # leaves the interpreter to the publisher
+                let_pass(0.002)  # leaves the interpreter to the publisher
         return reads
 
     with ThreadPoolExecutor(2) as pool:

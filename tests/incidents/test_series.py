@@ -26,7 +26,7 @@ from incidents.maintenance.series import (
     upcoming,
 )
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, OutboxEvent, Page, User
-from tests.incidents.test_services import refused
+from tests.rows import refused
 
 ROME = ZoneInfo("Europe/Rome")
 Repeat = Callable[..., MaintenanceSeries]

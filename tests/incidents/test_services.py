@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.utils import timezone
 
 from incidents import timeline
-from incidents.errors import Conflict, DomainError, InvalidInput, InvalidTransition
+from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.incidents import (
     correct_update,
     declare_incident,
@@ -25,6 +23,7 @@ from incidents.incidents import (
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
 from tests.incidents.conftest import NOON
+from tests.rows import everything, refused
 
 MakeComponent = Callable[..., Component]
 INVESTIGATING, IDENTIFIED, MONITORING, RESOLVED = (
@@ -39,11 +38,6 @@ UP, SLOW, PARTIAL, MAJOR = (
     ComponentStatus.PARTIAL_OUTAGE,
     ComponentStatus.MAJOR_OUTAGE,
 )
-
-
-def everything() -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables."""
-    return {model._meta.db_table: list(model._base_manager.order_by("pk").values()) for model in apps.get_models()}
 
 
 def test_an_update_moves_the_incident_and_its_components(
@@ -160,15 +154,6 @@ def test_the_impact_of_a_back_dated_update_is_that_of_its_time(
 
 
 # --- What is refused leaves no trace ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def refused(error: type[DomainError], sentence: str) -> Iterator[None]:
-    """What is done inside is refused with a sentence, and no table changes."""
-    before = everything()
-    with pytest.raises(error, match=sentence):
-        yield
-    assert everything() == before
 
 
 def test_a_refused_update_says_why_and_leaves_no_trace(

@@ -17,7 +17,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from incidents.errors import Forbidden, InvalidInput
 from incidents.history import changes
@@ -285,11 +285,12 @@ def test_who_manages_no_staff_sees_no_accounts(client: Client, author: User) -> 
 
 
 def test_a_lost_second_factor_is_taken_away_with_a_reason_that_the_history_keeps(
-    client: Client, admin: User, author: User
+    client: Client, admin: User, author: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     own = Client()
     sign_in(own, author)
-    set_up_second_factor(own)
+    with django_capture_on_commit_callbacks(execute=True):
+        set_up_second_factor(own)
     reasons = author.history.values_list("history_user__username", "history_change_reason")
     assert ("grace", "TOTP Authenticator set up") in reasons
 

@@ -13,24 +13,26 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, MaintenancePlan, Page, User
 from status.publication import publishing
-from tests.services import CHROMIUM, CLIENTS
+from tests import browser
+from tests.services import CLIENTS
+from tests.waiting import stretched
 
 SCRIPTS = Path(__file__).parents[1] / "clients"
-pytestmark = [pytest.mark.clients, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.clients, pytest.mark.django_db(transaction=True)]
 
 
 def run(*command: str, folder: Path, **environment: str) -> str:
     python = CLIENTS / "bin" / "python"
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
     done = subprocess.run(
-        [python, *command], capture_output=True, check=False, text=True, env=clean, cwd=folder, timeout=90
+        [python, *command], capture_output=True, check=False, text=True, env=clean, cwd=folder, timeout=stretched(90)
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -125,10 +127,8 @@ def elsewhere() -> Iterator[str]:
 def test_atlassian_s_status_widget_shows_the_page_on_another_site(
     live_server: LiveServer, trouble: Incident, elsewhere: str
 ) -> None:
-    arguments = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        window = browser.new_page()
+    with browser.chromium() as chromium:
+        window = browser.new_context(chromium).new_page()
         window.goto(f"{elsewhere}/shop")
         window.add_script_tag(url=f"{elsewhere}/index.js")
         window.evaluate(
@@ -136,5 +136,4 @@ def test_atlassian_s_status_widget_shows_the_page_on_another_site(
             " document.body.append(shown) }",
             live_server.url,
         )
-        expect(window.locator("statuspage-widget")).to_contain_text("Partial System Outage", timeout=10_000)
-        browser.close()
+        expect(window.locator("statuspage-widget")).to_contain_text("Partial System Outage")

@@ -91,7 +91,7 @@ def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server
     asked: list[str] = []
     complaints: list[str] = []
     with browser.chromium() as chromium:
-        window = chromium.new_page()
+        window = browser.new_context(chromium).new_page()
         window.on("request", lambda request: asked.append(request.url))
         window.on("console", lambda message: complaints.append(message.text))
         window.goto(f"{live_server.url}/api/docs")

@@ -12,6 +12,8 @@ import time_machine
 from incidents import templates
 from incidents.models import Component, IncidentTemplate, Metric, MetricPoint, Page, User
 
+pytestmark = pytest.mark.both
+
 Call = Callable[..., Any]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -16,6 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Component, Incident, IncidentUpdate, Page
 from portal.models import KeptAnswer
+from tests.waiting import stretched
+
+pytestmark = pytest.mark.both
 
 Call = Callable[..., Any]
 SLOW = {"incident": {"name": "Slow"}}
@@ -30,7 +33,7 @@ def test_a_hundred_repetitions_at_once_have_one_effect_and_one_answer(
             f"{live_server.url}/api/v1/pages/{page.public_id}/incidents",
             json=SLOW,
             headers={"Authorization": f"OAuth {key}", "Idempotency-Key": "deploy 17"},
-            timeout=60,
+            timeout=stretched(60),
         )
         return response.status_code, response.text
 
@@ -101,11 +104,11 @@ def test_of_two_that_change_an_incident_at_the_same_time_one_is_told(
     opened = call("POST", "incidents", SLOW).json()["id"]
     url = f"{live_server.url}/api/v1/pages/{page.public_id}/incidents/{opened}"
     headers = {"Authorization": f"OAuth {key}"}
-    read = requests.get(url, headers=headers, timeout=60).headers["ETag"]
+    read = requests.get(url, headers=headers, timeout=stretched(60)).headers["ETag"]
 
     def say(body: str) -> requests.Response:
         sent = {"incident": {"body": body}}
-        return requests.patch(url, json=sent, headers=headers | {"If-Match": read}, timeout=60)
+        return requests.patch(url, json=sent, headers=headers | {"If-Match": read}, timeout=stretched(60))
 
     with ThreadPoolExecutor(2) as threads:
         answers = sorted(threads.map(say, ["One.", "Two."]), key=lambda answer: answer.status_code)

@@ -71,7 +71,10 @@ NOT_OFFERED = {
     f"POST {PROVIDERS}",
     *(f"{method} {PROVIDERS}/{{metrics_provider_id}}" for method in ("PATCH", "PUT", "DELETE")),
 }
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis", "ignore::ResourceWarning"),
+]
 
 
 @pytest.fixture

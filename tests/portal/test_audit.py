@@ -69,9 +69,9 @@ def test_it_can_be_narrowed_by_author_kind_and_time(client: Client, told: Incide
 def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, told: Incident, admin: User) -> None:
     for number in range(60):
         edit_incident(told, author=admin, title=f"Errors {number}")
-    everything = [entry.place for entry in log.every(log.Wanted())]
-    first = log.page(log.Wanted())
-    second = log.page(log.Wanted(), first[-1].place)
+    everything = [entry.place for entry in log.every(log.Filter())]
+    first = log.page(log.Filter())
+    second = log.page(log.Filter(), first[-1].place)
     assert [entry.place for entry in [*first, *second]] == everything
     client.force_login(admin)
     page = client.get(reverse("audit")).text
@@ -107,7 +107,7 @@ def test_its_cost_does_not_grow_with_the_history(
 ) -> None:
     def cost() -> int:
         with django_assert_max_num_queries(200) as queries:
-            log.page(log.Wanted())
+            log.page(log.Filter())
         return len(queries)
 
     few = cost()

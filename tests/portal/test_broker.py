@@ -12,6 +12,9 @@ import pytest
 from kombu import Connection
 
 from portal.celery import app
+from tests.waiting import stretched
+
+pytestmark = pytest.mark.processes
 
 SENDERS, READERS, MESSAGES = 2, 2, 40
 TEXT = "x" * 2_000_000  # takes long enough to write that somebody would read a half-written one
@@ -31,7 +34,7 @@ def read(folder: Path, seen: Path) -> None:
     """Write down the numbers read until none came for a second."""
     numbers, last = [], time.monotonic()
     with connection(folder).SimpleQueue("celery", no_ack=True) as queue:
-        while time.monotonic() < last + 1:
+        while time.monotonic() < last + stretched(1):
             try:
                 message = queue.get(block=False)
             except Empty:

@@ -7,10 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.client import HTTPException
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +16,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests import migrated
+from tests.embedded import below, children, environment, running, status
 from tests.front import ask
 from tests.servers import free_port
+from tests.waiting import stretched, until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "k5wZ0fQ9-" * 6
@@ -28,69 +27,10 @@ KEY = "k5wZ0fQ9-" * 6
 pytestmark = pytest.mark.timeout(180)
 
 
-def environment(data: Path, **more: str) -> dict[str, str]:
-    """A newcomer's: nothing of the portal is in it, but for where the data goes."""
-    return {"PATH": os.environ["PATH"], "HOME": str(data), "DATA_DIR": str(data), **more}
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.1)
-
-
-@contextmanager
-def running(data: Path, command: str, port: int, **more: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, once it says that it serves. What it printed is in the file `said`."""
-    with (data / "said").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", command, f"--port={port}"],
-            cwd=ROOT,
-            env=environment(data, **more),
-            stdout=said,
-            stderr=said,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        until(lambda: process.poll() is not None or f"http://127.0.0.1:{port}" in (data / "said").read_text())
-        assert process.poll() is None, (data / "said").read_text()
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(30)
-        for pid in below(data):
-            os.kill(pid, signal.SIGKILL)
-
-
-def below(data: Path) -> list[int]:
-    """The live processes that were given this folder, in the order they were made."""
-    mark = f"\0DATA_DIR={data}"
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in "\0" + (folder / "environ").read_text(errors="replace"):
-                found.append(int(folder.name))
-    return sorted(set(found) - {os.getpid()})
-
-
-def children(process: subprocess.Popen[str], word: str) -> list[int]:
-    """The children of the supervisor with this word in their command."""
-    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids if word in Path(f"/proc/{pid}/cmdline").read_text()]
-
-
-def status(port: int, path: str) -> int:
-    with suppress(OSError, HTTPException):
-        return ask(f"http://127.0.0.1:{port}", path).status
-    return 0
-
-
 # --- The demonstration ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.processes
 def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_done(tmp_path: Path) -> None:
     port, other_port = free_port(), free_port()
     # A real installation's environment must not lead it there: nothing listens at these.
@@ -111,7 +51,7 @@ def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_
         ):
             assert status(port, path) == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(stretched(30)) == 0
         until(lambda: below(tmp_path) == [], 5)
     key = tmp_path / "demo" / "secret-key"
     assert key.stat().st_mode & 0o077 == 0
@@ -128,6 +68,7 @@ def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_
         ).body.replace(b": ", b":")
 
 
+@pytest.mark.processes
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -149,6 +90,7 @@ def embedded(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.processes
 def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path) -> None:
     with running(embedded, "up", port := free_port(), SECRET_KEY=KEY) as process:
         until(lambda: len(below(embedded)) == 5)  # the supervisor, gunicorn and its worker, Celery and its clock
@@ -161,6 +103,7 @@ def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path)
         assert "is started again" in (embedded / "said").read_text()
 
 
+@pytest.mark.processes
 def test_nothing_outlives_a_killed_supervisor(embedded: Path) -> None:
     with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:
         until(lambda: len(below(embedded)) == 5)
@@ -169,15 +112,18 @@ def test_nothing_outlives_a_killed_supervisor(embedded: Path) -> None:
         until(lambda: below(embedded) == [], 15)
 
 
+@pytest.mark.processes
 def test_a_process_that_keeps_ending_ends_the_site_with_a_sentence(embedded: Path) -> None:
     with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:
-        give_up = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < give_up:
+
+        def has_given_up() -> bool:
             with suppress(OSError):  # it may be between two lives
                 for pid in children(process, "gunicorn"):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.1)
-        assert process.wait(10) == 1
+            return process.poll() is not None
+
+        until(has_given_up, 60)
+        assert process.returncode == 1
         assert "The web server ended 5 times within a minute" in (embedded / "said").read_text()
         until(lambda: below(embedded) == [], 5)
 

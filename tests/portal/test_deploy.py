@@ -18,6 +18,7 @@ from pytest_django import Settings
 from status.publication import files, prefixes
 from tests.front import ask, front
 from tests.servers import Server, free_port
+from tests.waiting import stretched
 
 FIRST, SECOND = "b1c2d3f4g5h6", "q1r2s3t4v5w6"
 DOCUMENTS = {
@@ -82,7 +83,7 @@ class WebHandler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append(Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
         if self.path == "/admin/silent":
-            self.server.closing.wait(20)
+            self.server.closing.wait()
         self.send_response(503 if self.path == "/api/v1/away" else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Security-Policy", "default-src 'self'")
@@ -234,7 +235,7 @@ def test_a_host_name_chooses_its_page_and_any_other_name_the_oldest(url: str) ->
         assert b"The second page" in ask(url, "/", host=host).body
     for host in ("first.example.com", "unknown.example.com", "127.0.0.1", "_default", "pages"):
         assert ask(url, "/", host=host).body == DOCUMENTS["index.html"]
-    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5) as nameless:
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=stretched(5)) as nameless:
         nameless.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert nameless.makefile("rb").read().endswith(DOCUMENTS["index.html"])
     for host in ("../pages/" + SECOND, "..", "a/b"):

@@ -43,7 +43,7 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
     record = "admin:incidents"
 
     def room(name: str) -> str:
-        return reverse("room_act", args=[incident.public_id, name])
+        return reverse(f"room_{name}", args=[incident.public_id])
 
     told = [incident.pk, update.pk]
     return {

@@ -16,7 +16,7 @@ from incidents.models import Page
 from portal import environment
 from status.publication.publishing import publish
 from tests.front import SHIPPED, ask, front
-from tests.servers import free_port
+from tests.servers import Server, free_port
 
 HOST = "status.acme.example"
 YEAR = "max-age=31536000"
@@ -38,7 +38,7 @@ def https(settings: Settings) -> Settings:
 @pytest.fixture
 def nginx(tmp_path: Path, publication_root: Path) -> Iterator[Front]:
     """Starts nginx the way the compose file does: what the owner decided is written down before."""
-    started = []
+    started: list[Server] = []
 
     def start(web_port: int, hsts: str = "") -> str:
         folder = tmp_path / f"nginx-{len(started)}"

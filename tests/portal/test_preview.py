@@ -22,7 +22,7 @@ from incidents.models import Component, Incident, Page, User
 from incidents.models.base import new_public_id
 from status.models import Follow, Recipient
 from tests.incidents.filled import address, filled
-from tests.incidents.test_services import everything
+from tests.rows import everything
 
 DECLARE = "/admin/incidents/incident/add/"
 SCHEDULE = "/admin/incidents/incident/schedule/"

@@ -160,10 +160,10 @@ def test_what_happens_to_the_same_components_meanwhile_is_named(
         incident, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author,
         components=[(component, ComponentStatus.PARTIAL_OUTAGE)],
     )  # fmt: skip
-    assert staff.get(room(maintenance)).context["room"].meanwhile == [incident, near]
-    assert staff.get(room(incident)).context["room"].meanwhile == []
+    assert staff.get(room(maintenance)).context["room"].concurrent == [incident, near]
+    assert staff.get(room(incident)).context["room"].concurrent == []
     clock.shift(2.6 * HOUR)
-    assert staff.get(room(incident)).context["room"].meanwhile == [maintenance, near], "which may be its cause"
+    assert staff.get(room(incident)).context["room"].concurrent == [maintenance, near], "which may be its cause"
 
 
 def test_moving_it_stands_in_its_timeline(staff: Client, plan: Callable[..., Incident], author: User) -> None:

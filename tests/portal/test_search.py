@@ -16,6 +16,8 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, Page, TimelineEntry, User
 from tests.reports import publish_report
 
+pytestmark = pytest.mark.both
+
 RESOLVED = IncidentStatus.RESOLVED
 
 

@@ -35,8 +35,10 @@ from incidents.planned import plan_update
 from incidents.postmortems.measures import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import save_template
+from tests.concurrency import together
 from tests.incidents.filled import address, counts, filled
-from tests.incidents.test_concurrency import together
+
+pytestmark = pytest.mark.both
 
 PASSWORD = "correct horse battery"
 TWICE = "This was sent twice. It was done once."

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from status.addresses import Network, Refused, check, is_public, parse
+from tests.waiting import stretched
 
 
 @pytest.mark.parametrize(
@@ -102,12 +103,12 @@ def test_the_way_out_looks_a_name_up_once_and_dials_what_it_checked() -> None:
 
         network = Network(look_up=changing, is_open=lambda address: address == "127.0.0.1")
         target = parse(f"https://example.com:{outside.getsockname()[1]}/")
-        with network.dial(target, deadline=time.monotonic() + 5) as line:
+        with network.dial(target, deadline=time.monotonic() + stretched(5)) as line:
             assert line.getpeername() == outside.getsockname()
         assert asked == ["example.com"]
         target = parse(f"https://example.com:{inside.getsockname()[1]}/")
         with pytest.raises(Refused):
-            network.dial(target, deadline=time.monotonic() + 5)
+            network.dial(target, deadline=time.monotonic() + stretched(5))
         inside.setblocking(False)
         with pytest.raises(BlockingIOError):
             inside.accept()
@@ -117,5 +118,5 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         network = Network(look_up=lambda host, port: ["127.0.0.3", "127.0.0.1"], is_open=lambda address: True)
         target = parse(f"https://example.com:{server.getsockname()[1]}/")
-        with network.dial(target, deadline=time.monotonic() + 5) as line:
+        with network.dial(target, deadline=time.monotonic() + stretched(5)) as line:
             assert line.getpeername() == server.getsockname()

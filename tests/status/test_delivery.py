@@ -24,6 +24,9 @@ from status.models import Delivery, Recipient
 from status.subscriptions.subscribers import add_by_staff, subscribe, subscriber, unsubscribe
 from tests.servers import free_port
 from tests.sink import Sink, mail_server
+from tests.waiting import stretched
+
+pytestmark = pytest.mark.both
 
 
 @pytest.fixture
@@ -348,7 +351,7 @@ def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(readers: li
     barrier = threading.Barrier(5)
 
     def work() -> None:
-        barrier.wait(10)
+        barrier.wait(stretched(10))
         found.append([row.pk for row in engine.claim(BY_MAIL, 1)])
         connection.close()
 

@@ -81,7 +81,7 @@ def show(site: snapshot.Site) -> None:
 
 @pytest.mark.browser
 def test_it_shows_what_is_open_until_it_is_closed_or_over(status_page: str, shop: str, chromium: Browser) -> None:
-    context = chromium.new_context(viewport={"width": 375, "height": 600})
+    context = browser.new_context(chromium, viewport={"width": 375, "height": 600})
     tab = context.new_page()
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))

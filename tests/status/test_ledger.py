@@ -22,6 +22,8 @@ from status.models import Delivery, Recipient, Tally
 from status.publication.publishing import differences, publish
 from status.subscriptions import subscribers
 
+pytestmark = pytest.mark.both
+
 Published = Callable[[Page, str], str]
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
 

@@ -16,7 +16,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from bench.tick import tick
 from incidents import planned, promises
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Severity
@@ -25,9 +24,12 @@ from incidents.roles import take_role
 from status.delivery import engine, nudges, owing, staff_channels
 from status.models import Delivery, Nudge, Recipient
 from status.subscriptions import csv_files
+from tests.concurrency import together
 from tests.incidents.filled import filled
-from tests.incidents.test_concurrency import together
 from tests.sink import Sink, mail_server
+from tests.ticks import tick
+
+pytestmark = pytest.mark.both
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -93,7 +95,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
     text = first.get_body(("plain",))
     assert text is not None
     incident = Incident.objects.get()
-    assert f"/admin/incidents/incident/{incident.pk}/still/" in text.get_content()
+    assert f"/admin/incidents/incident/{incident.pk}/no-change/" in text.get_content()
     assert "Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC" in text.get_content()
 
 

@@ -25,6 +25,8 @@ from status.projection import Reader, components, today
 from status.publication import publishing
 from status.rendering.uptime import Change, Span, overlaid
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2036, 3, 10, 12, tzinfo=UTC)  # the component was made before
 HOUR = timedelta(hours=1)
 OPERATIONAL, UNDER = ComponentStatus.OPERATIONAL, ComponentStatus.UNDER_MAINTENANCE

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from status.rendering import assets, pages
 from tests import browser
 from tests.status import factory
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +81,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Page]:
     """A browser tab at `NOW`, whose clock the test moves; it must not complain about anything."""
-    context = chromium.new_context(timezone_id="America/New_York")
+    context = browser.new_context(chromium, timezone_id="America/New_York")
     tab = context.new_page()
     tab.clock.install(time=factory.NOW)
     complaints: list[str] = []
@@ -93,10 +93,11 @@ def tab(chromium: Browser) -> Iterator[Page]:
 
 
 def wait_for_htmx(tab: Page) -> None:
-    deadline = time.monotonic() + 10
-    while not tab.evaluate("'htmx' in window"):  # wait_for_function would break the policy
-        assert time.monotonic() < deadline
+    def is_there() -> bool:
         tab.clock.run_for(20_000)
+        return bool(tab.evaluate("'htmx' in window"))  # wait_for_function would break the policy
+
+    until(is_there, 10)
 
 
 def poll(tab: Page) -> None:
@@ -120,7 +121,7 @@ def test_pages_are_accessible_and_fit_a_small_phone(host: Host, chromium: Browse
     )
     host.documents["/wide"] = pages.index(factory.site([long], open_incidents=(wide,)))
     host.documents["/wide-incident"] = pages.incident(factory.page(name="W" * 120), wide)
-    context = chromium.new_context(color_scheme=scheme)
+    context = browser.new_context(chromium, color_scheme=scheme)
     tab = context.new_page()
     for path in (
         "/",
@@ -275,7 +276,7 @@ def test_a_bad_day_tells_itself_to_pointer_and_keyboard(host: Host, tab: Page) -
 def test_everything_reads_and_leads_on_without_javascript(host: Host, chromium: Browser) -> None:
     host.documents["/history/2026-11"] = pages.month(factory.month("2026-11", previous="2026-10"))
     host.documents["/history/2026-10"] = pages.month(factory.month("2026-10"))
-    context = chromium.new_context(java_script_enabled=False)
+    context = browser.new_context(chromium, java_script_enabled=False)
     tab = context.new_page()
     tab.goto(host.address)
     expect(tab.get_by_role("heading", level=1)).to_have_text("Minor Service Outage")

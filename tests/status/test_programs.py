@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +20,8 @@ from status.publication.publishing import publish
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
-from tests.incidents.test_services import everything
+from tests.rows import everything
+from tests.waiting import let_pass
 
 ANN, HOOK = "ann@example.com", "https://hooks.example.com/in?key=1"
 LIST = "/admin/status/recipient/"
@@ -37,7 +37,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         if host not in known:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if known[host] == "hangs":
-            time.sleep(0.5)
+            let_pass(0.5)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (known[host], port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)

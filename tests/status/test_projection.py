@@ -11,7 +11,6 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from bench.publish import make_history
 from incidents import catalogue, timeline
 from incidents.incidents import (
     correct_update,
@@ -36,7 +35,10 @@ from status import relay
 from status.projection import Reader, showing, today, touched_by
 from status.publication import publishing
 from status.rendering import snapshot
+from tests.old_incidents import make_history
 from tests.reports import publish_report
+
+pytestmark = pytest.mark.both
 
 MakeComponent = Callable[..., Component]
 UP, SLOW, PARTIAL, MAJOR = (

@@ -21,6 +21,9 @@ from incidents.models import Component, ComponentListing, Incident, OutboxEvent,
 from status import relay
 from status.publication import files, publishing, state
 from status.publication.publishing import differences, publish
+from tests.waiting import stretched
+
+pytestmark = pytest.mark.both
 
 Read = Callable[[Page, str], str]
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
@@ -305,7 +308,9 @@ def test_history_that_is_left_stays_left_when_there_are_news(
     post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
     assert len(incidents_in(publish(page, seconds=0).written)) == 1
     assert "News" in published(page, "index.html")
-    assert len(incidents_in(publishing.publish_months_left(page, timeout=1, seconds=60))) == len(history)
+    assert len(incidents_in(publishing.publish_months_left(page, timeout=stretched(1), seconds=stretched(60)))) == len(
+        history
+    )
     assert differences(page) == []
 
 

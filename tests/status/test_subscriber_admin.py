@@ -21,7 +21,7 @@ from status.models import Delivery, Recipient
 from status.subscriptions import subscribers
 from status.subscriptions.subscribers import Choices, State
 from tests.incidents.filled import filled
-from tests.incidents.test_services import everything
+from tests.rows import everything
 
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/status/recipient/"

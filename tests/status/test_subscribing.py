@@ -28,7 +28,7 @@ from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import Choices, State
 from tests.front import ask as ask_front
 from tests.front import front
-from tests.incidents.test_services import everything
+from tests.rows import everything
 from tests.servers import free_port
 
 ANN = "ann@example.com"

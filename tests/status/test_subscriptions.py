@@ -22,7 +22,9 @@ from incidents.people import service_user
 from status.models import Delivery, Recipient, SignUp, SignUpCount
 from status.subscriptions import csv_files, signups, subscribers
 from status.subscriptions.subscribers import Choices, State
-from tests.incidents.test_services import everything
+from tests.rows import everything
+
+pytestmark = pytest.mark.both
 
 NETWORK = "192.0.2.0/24"
 ANN = "ann@example.com"

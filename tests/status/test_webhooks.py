@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -31,6 +31,7 @@ from status.models import Delivery, Recipient
 from status.secrets import seal
 from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OUTSIDE, Receiver, answering, leading_to, receiving, trusting
+from tests.waiting import stretched, within
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -45,7 +46,10 @@ def request(url: str) -> Request:
     return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}')
 
 
-def asked(receiver: Receiver, *, timeout: float = 10.0) -> webhooks.Answer:
+LONG, BRIEF = stretched(10), 0.5  # seconds
+
+
+def asked(receiver: Receiver, *, timeout: float = LONG) -> webhooks.Answer:
     return send([request(receiver.url)], leading_to(OUTSIDE), timeout=timeout)
 
 
@@ -218,7 +222,7 @@ def test_a_message_is_posted_with_its_id_its_time_and_its_signature(receiver: Re
     assert found.headers["host"] == f"{HOST}:{receiver.server_address[1]}"
     assert found.headers["webhook-id"] == "msg_7_b1c2d3f4g5h6"
     timestamp = int(found.headers["webhook-timestamp"])
-    assert abs(timestamp - time.time()) < 5
+    assert abs(timestamp - time.time()) < stretched(5)
     assert found.headers["webhook-signature"] == signature(SECRET, "msg_7_b1c2d3f4g5h6", timestamp, found.body)
 
 
@@ -314,27 +318,20 @@ def test_a_proxy_in_the_environment_is_not_used(receiver: Receiver, monkeypatch:
             proxy.accept()
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds
-
-
 def test_silence_is_cut_off(receiver: Receiver) -> None:
     def wait(handler: BaseHTTPRequestHandler) -> None:
-        receiver.closing.wait(20)
+        receiver.closing.wait()
 
     receiver.behave = wait
     with within(2):
-        answer = asked(receiver, timeout=0.5)
+        answer = asked(receiver, timeout=BRIEF)
     assert (answer.is_accepted, answer.text) == (False, "There was no answer in time.")
 
 
 def test_silence_before_the_encryption_is_cut_off() -> None:
     with socket.create_server((OUTSIDE, 0)) as silent, within(2):
         url = f"https://{HOST}:{silent.getsockname()[1]}/"
-        assert send([request(url)], leading_to(OUTSIDE), timeout=0.5).text == "There was no answer in time."
+        assert send([request(url)], leading_to(OUTSIDE), timeout=BRIEF).text == "There was no answer in time."
 
 
 def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -351,7 +348,7 @@ def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHT
 def test_a_head_that_trickles_is_cut_off(receiver: Receiver) -> None:
     receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\nX: ", piece=b"x")
     with within(2):
-        assert asked(receiver, timeout=0.5).text == "There was no answer in time."
+        assert asked(receiver, timeout=BRIEF).text == "There was no answer in time."
 
 
 def test_promises_without_end_are_cut_off(receiver: Receiver) -> None:
@@ -365,10 +362,10 @@ def test_a_body_that_trickles_or_never_ends_is_not_waited_for(receiver: Receiver
     for piece in (b"x", b"x" * 10_000):
         receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\n\r\n", piece=piece)
         with within(2):
-            assert asked(receiver, timeout=5).is_accepted
+            assert asked(receiver, timeout=stretched(5)).is_accepted
         receiver.behave = trickle(receiver, b"HTTP/1.1 500 Oh\r\n\r\n", piece=piece)
         with within(2):
-            assert asked(receiver, timeout=0.7).text.startswith("500 Oh")
+            assert asked(receiver, timeout=BRIEF).text.startswith("500 Oh")
 
 
 @pytest.mark.parametrize("noise", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200\xff\x00 x", b"HTTP/1.1 2000 OK\r\n\r\n", b""])

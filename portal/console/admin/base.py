@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import AdminForm
+from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import DomainError, Forbidden
@@ -27,33 +28,19 @@ from incidents.history import changes
 from incidents.models import Page, Submission, User
 from incidents.models.base import Tracked
 from incidents.permissions import Verb, allows, require
-from portal.console.forms.edit_conflict import MeanwhileForm
-from portal.console.forms.template import is_chosen
-from portal.console.forms.verb import (
-    TOKEN,
-    MomentField,
-    MomentInput,
-    VerbForm,
-    first_time,
-    new_token,
-    show_refusal,
-)
+from portal.console.admin.generic import AnyModelAdmin, AnyModelForm
+from portal.console.forms.edit_conflict import EditConflictForm
+from portal.console.forms.fields import InstantField, InstantInput
+from portal.console.forms.message import MessageFields
+from portal.console.forms.verb import TOKEN, VerbForm, first_time, new_token, show_refusal
+from portal.console.preview import dry_run
+from portal.console.requests import acting
+from status.requests import HtmxRequest
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 TWICE = _("This was sent twice. It was done once.")
-REFUSAL = "incidents.refusal"  # in request.META: what the service said to this form
-
-
-def acting(request: HttpRequest) -> User:
-    assert isinstance(request.user, User), "the admin lets nobody else in"
-    return request.user
-
-
-def sent(request: HttpRequest) -> QueryDict | None:
-    """What a form is bound to."""
-    return request.POST if request.method == "POST" else None
 
 
 def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
@@ -62,14 +49,8 @@ def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
     return response
 
 
-class RecordForm(MeanwhileForm, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    refusal: DomainError | None = None
-
-    def clean(self) -> dict[str, Any] | None:
-        facts = super().clean()
-        if self.refusal:
-            show_refusal(self, self.refusal)
-        return facts
+class RecordForm(EditConflictForm, AnyModelForm):
+    pass
 
 
 class Deleted(admin.SimpleListFilter):
@@ -90,20 +71,17 @@ class Deleted(admin.SimpleListFilter):
         return queryset.filter(deleted_at__isnull=self.value() != "yes")
 
 
-class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class RecordAdmin(AnyModelAdmin):
     """Rows that services change. `verb` is the right to do so; without it a page is read-only."""
 
     verb: ClassVar[Verb]
     form = RecordForm
     formfield_overrides = {
-        models.DateTimeField: {"form_class": MomentField, "widget": MomentInput},
+        models.DateTimeField: {"form_class": InstantField, "widget": InstantInput},
         models.DateField: {"widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d")},
         models.URLField: {"assume_scheme": "https"},
     }
     actions = None
-    # What a form that tells customers something would publish and send, for the template; None when it is refused. It
-    # needs what the public is made of, of which the record knows nothing: the portal puts it here when it starts.
-    preview: ClassVar[Callable[[VerbForm], object]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return allows(acting(request), self.verb)
@@ -117,11 +95,6 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
     def tools(self, user: User, obj: Any) -> list[tuple[str, StrPromise]]:
         """(address, words) of the buttons on a row's page, the most important one first."""
         return []
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.refusal = request.META.get(REFUSAL)
-        return form
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Without Django's icons beside a choice, one of which deletes it."""
@@ -155,8 +128,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
             try:
                 response = self._done_once(request, obj, show) if request.method == "POST" else show()
             except DomainError as refusal:  # its transaction is rolled back
-                request.META[REFUSAL] = refusal
-                response = show()
+                response = self._refused(request, object_id, refusal, context)
             return rendered(response)
 
     @transaction.atomic
@@ -173,6 +145,32 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         if not isinstance(response, HttpResponseRedirect):  # it was refused, and may be sent again
             transaction.set_rollback(True)
         return response
+
+    def _refused(
+        self, request: HttpRequest, object_id: str | None, refusal: DomainError, context: dict[str, Any]
+    ) -> HttpResponse:
+        """The row's form as it was sent, with what the service said to it."""
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        form = self.get_form(request, obj, change=obj is not None)(request.POST, request.FILES, instance=obj)
+        show_refusal(form, refusal)
+        fieldsets: Any = self.get_fieldsets(request, obj)
+        prepopulated, read_only = self.get_prepopulated_fields(request, obj), self.get_readonly_fields(request, obj)
+        admin_form = AdminForm(form, fieldsets, prepopulated, read_only, model_admin=self)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": (gettext("Change %s") if obj else gettext("Add %s")) % self.opts.verbose_name,
+            "subtitle": obj and str(obj),
+            "adminform": admin_form,
+            "object_id": object_id,
+            "original": obj,
+            "is_popup": False,
+            "media": self.media + admin_form.media,
+            "inline_admin_formsets": [],
+            "errors": AdminErrorList(form, []),
+            "preserved_filters": self.get_preserved_filters(request),
+            **context,
+        }
+        return self.render_change_form(request, context, add=obj is None, change=obj is not None, obj=obj)
 
     def answer(
         self,
@@ -193,11 +191,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         try:
             require(form.author, form.verb)
             with timezone.override(form.zone):
-                if is_chosen(form, request.POST):
-                    form.use(request.POST)
-                elif form.tells and "preview" in request.POST:
-                    context |= {"is_previewed": True, "preview": RecordAdmin.preview(form)}
-                    if request.htmx:  # type: ignore[attr-defined]  # django-htmx's middleware sets it
+                if isinstance(form, MessageFields) and "template" in request.POST:
+                    form.use_template(request.POST)
+                elif form.has_preview and "preview" in request.POST:
+                    context |= {"is_previewed": True, "preview": dry_run(form)}
+                    if cast(HtmxRequest, request).htmx:
                         return render(request, "console/preview.html", context)
                 elif request.method == "POST" and form.perform():
                     answer = self._repeated(request, form.repeated, original) if form.repeated else done()
@@ -207,11 +205,11 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
                     (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})
                     for name, options in fields
                 ]
-                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # any form will do
-                return render(request, "admin/incidents/verb.html", context)
+                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # typed for a ModelForm, made for any form
+                return render(request, "console/verb.html", context)
         except Forbidden as refusal:
             context |= {"title": _("Not allowed"), "sentence": str(refusal)}
-            return render(request, "admin/incidents/forbidden.html", context, status=403)
+            return render(request, "console/forbidden.html", context, status=403)
 
     def _repeated(self, request: HttpRequest, first: Submission, original: models.Model | None) -> HttpResponse:
         messages.info(request, TWICE)
@@ -238,7 +236,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
                 "subtitle": str(obj),
                 "entries": self.history_of(obj),
             }
-            return render(request, "admin/incidents/history.html", context)
+            return render(request, "console/history.html", context)
 
     def history_of(self, obj: Any) -> Sequence[changes.Entry]:
         return changes.of_row(obj)

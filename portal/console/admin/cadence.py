@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from incidents import promises
 from incidents.models import IncidentUpdate, UpdateCadence
 from incidents.permissions import Verb
-from portal.console.admin.base import RecordAdmin, acting
+from portal.console.admin.base import RecordAdmin
+from portal.console.requests import acting
 
 DAYS = 90
 

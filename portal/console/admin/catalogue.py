@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -23,8 +23,10 @@ from incidents.history import changes as history
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
 from incidents.models.page import LOGO_SIZE, validate_logo
 from incidents.permissions import Verb, allows
-from portal.console.admin.base import Deleted, RecordAdmin, RecordForm, acting, sent
+from portal.console.admin.base import Deleted, RecordAdmin, RecordForm
+from portal.console.bars import uptime_bars
 from portal.console.forms.components import StatusForm
+from portal.console.requests import acting, sent
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -134,8 +136,6 @@ class ComponentAdmin(CatalogueAdmin):
     list_display = ("name", "group", "page", "status", "owner", "visibility", "position", "setting")
     list_filter = ("page", "visibility", Deleted)
     list_select_related = ("page", "group")
-    # Its uptime as the public page draws it, which the portal knows how to; None of what the public does not see.
-    bars: ClassVar[Callable[[Component], object]]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Component]:
         return Component.objects.with_status().with_maintenance()
@@ -167,7 +167,7 @@ class ComponentAdmin(CatalogueAdmin):
             changes = component.status_changes.standing().exclude(status=models.F("old_status")).newest_first()
             with timezone.override(component.page.zone):
                 context |= {
-                    "bars": ComponentAdmin.bars(component),
+                    "bars": uptime_bars(component),
                     "changes": changes.select_related("author", "update__incident")[:SHOWN_CHANGES],
                 }
         return super().change_view(request, object_id, form_url, context)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from incidents.history.changes import moment
 from incidents.models import OutboxEvent
-from portal.console.admin.base import acting
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
+from portal.console.requests import acting
 from status.delivery import ledger
 from status.models import Delivery, DeliveryQuerySet, Recipient
 from status.rendering import labels
@@ -102,7 +102,7 @@ class DeliveryAdmin(SubscribersAdmin):
             "rows": rows,
             "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
         }
-        return render(request, "admin/status/ledger.html", context)
+        return render(request, "console/ledger.html", context)
 
 
 def _span(took: timedelta) -> str:

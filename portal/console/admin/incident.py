@@ -22,58 +22,34 @@ from incidents.incidents import IncidentFacts, edit_incident
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
-from portal.console.admin.base import Deleted, RecordAdmin, acting, sent
-from portal.console.forms.incident import (
-    CorrectionForm,
-    DeclareForm,
-    DeletionForm,
-    IncidentForm,
-    PublishForm,
-    UpdateForm,
-    WithdrawalForm,
-)
+from portal.console.admin.base import Deleted, RecordAdmin
+from portal.console.forms.incident import DeclareForm, DeletionForm, IncidentForm
 from portal.console.forms.maintenance import AutomationForm, CancelForm, ExtendForm, MaintenanceForm, MoveForm
 from portal.console.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
 from portal.console.forms.postmortem import StartPostmortemForm
 from portal.console.forms.role import RoleForm
 from portal.console.forms.timeline import NoteForm
-from portal.console.forms.unchanged import StillForm
+from portal.console.forms.update import CorrectionForm, NoChangeForm, PublishForm, UpdateForm, WithdrawalForm
+from portal.console.requests import acting, sent
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-# The verbs on an incident that have a page of their own, by its address; the buttons stand in this order.
-VERBS: dict[str, type[IncidentForm]] = {
-    "update": UpdateForm,
-    "extend": ExtendForm,
-    "move": MoveForm,
-    "cancel": CancelForm,
-    "automation": AutomationForm,
-    "still": StillForm,
-    "plan": PlanForm,
-    "withdraw": WithdrawalForm,
-    "publish": PublishForm,
-    "note": NoteForm,
-    "role": RoleForm,
-    "postmortem": StartPostmortemForm,
-}
-DONE = {
-    UpdateForm: gettext_lazy("The update is posted."),
-    ExtendForm: gettext_lazy("The new expected end is on the page."),
-    MoveForm: gettext_lazy("The maintenance is moved."),
-    CancelForm: gettext_lazy("The maintenance is cancelled."),
-    AutomationForm: gettext_lazy("The plan is changed."),
-    StillForm: gettext_lazy("The update is posted."),
-    PlanForm: gettext_lazy("The update is planned."),
-    PlannedForm: gettext_lazy("The planned update is changed."),
-    PlanCancellationForm: gettext_lazy("The planned update is cancelled."),
-    WithdrawalForm: gettext_lazy("The update is taken back."),
-    PublishForm: gettext_lazy("The incident is public."),
-    NoteForm: gettext_lazy("Noted."),
-    RoleForm: gettext_lazy("The roles are as you said."),
-    StartPostmortemForm: gettext_lazy("The postmortem is begun."),
-    CorrectionForm: gettext_lazy("The update is corrected."),
-}
+# (address, form, URL name) of the verbs that have a page of their own; the buttons stand in this order.
+VERBS: list[tuple[str, type[IncidentForm], str]] = [
+    ("update", UpdateForm, "incidents_incident_update"),
+    ("extend", ExtendForm, "incidents_incident_extend"),
+    ("move", MoveForm, "incidents_incident_move"),
+    ("cancel", CancelForm, "incidents_incident_cancel"),
+    ("automation", AutomationForm, "incidents_incident_automation"),
+    ("no-change", NoChangeForm, "incidents_incident_no_change"),
+    ("plan", PlanForm, "incidents_incident_plan"),
+    ("withdraw", WithdrawalForm, "incidents_incident_withdraw"),
+    ("publish", PublishForm, "incidents_incident_publish"),
+    ("note", NoteForm, "incidents_incident_note"),
+    ("role", RoleForm, "incidents_incident_role"),
+    ("postmortem", StartPostmortemForm, "incidents_incident_postmortem"),
+]
 
 
 @admin.register(Incident)
@@ -96,8 +72,8 @@ class IncidentAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         verbs = [
-            path(f"<int:pk>/{name}/", wrap(self.verb_view), {"form_class": form}, name=f"incidents_incident_{name}")
-            for name, form in VERBS.items()
+            path(f"<int:pk>/{address}/", wrap(self.verb_view), {"form_class": form}, name=name)
+            for address, form, name in VERBS
         ]
         correct, planned = wrap(self.correct_view), wrap(self.planned_view)
         change, cancel = {"form_class": PlannedForm}, {"form_class": PlanCancellationForm}
@@ -163,7 +139,7 @@ class IncidentAdmin(RecordAdmin):
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 
     def tools(self, user: User, obj: Incident) -> list[tuple[str, StrPromise]]:
-        return [(home(obj), gettext_lazy("Room")), *((address, words) for _name, address, words in verbs(obj, user))]
+        return [(home(obj), gettext_lazy("Room")), *((address, form.heading) for address, form in verbs(obj, user))]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -201,7 +177,7 @@ class IncidentAdmin(RecordAdmin):
 
     def _done(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         incident = form.incident
-        messages.success(request, DONE[type(form)])
+        messages.success(request, form.done)
         if isinstance(form, UpdateForm) and incident.is_ended:
             self._warn_of_components(request, incident)
         if isinstance(form, StartPostmortemForm):
@@ -256,11 +232,11 @@ def home(incident: Incident) -> str:
     return reverse("room", args=[incident.public_id])
 
 
-def verbs(incident: Incident, user: User) -> list[tuple[str, str, StrPromise]]:
-    """(name, address, words) of what `user` may do now on a page of its own."""
+def verbs(incident: Incident, user: User) -> list[tuple[str, type[IncidentForm]]]:
+    """(address, form) of what `user` may do now on a page of its own."""
     return [
-        (name, reverse(f"admin:incidents_incident_{name}", args=[incident.pk]), form.heading)
-        for name, form in VERBS.items()
+        (reverse(f"admin:{name}", args=[incident.pk]), form)
+        for _address, form, name in VERBS
         if form.fits(incident) and allows(user, form.verb)
     ]
 

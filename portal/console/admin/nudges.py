@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from incidents.duties import Key
 from incidents.history.changes import moment
-from portal.console.admin.base import acting, sent
 from portal.console.admin.sending import SubscribersAdmin, badge
 from portal.console.forms.subscribers import (
     ChannelForm,
@@ -26,6 +25,7 @@ from portal.console.forms.subscribers import (
     SubscriberForm,
 )
 from portal.console.forms.verb import VerbForm
+from portal.console.requests import acting, sent
 from status.delivery import staff_channels
 from status.delivery.messages import sentence
 from status.models import Nudge, Recipient
@@ -94,7 +94,7 @@ class NudgeAdmin(SubscribersAdmin):
             "title": _("Staff channels"),
             "channels": [(channel, badge(channel), tests.get(channel.pk)) for channel in channels],
         }
-        return render(request, "admin/status/channels.html", context)
+        return render(request, "console/staff_channels.html", context)
 
     def channel_add_view(self, request: HttpRequest) -> HttpResponse:
         form = ChannelForm(acting(request), sent(request))

@@ -6,10 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.history.changes import moment
 from incidents.models import OutboxEvent
+from portal.console.admin.generic import AnyModelAdmin
 
 
 @admin.register(OutboxEvent)
-class OutboxEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class OutboxEventAdmin(AnyModelAdmin):
     """What must be told, and whether it is published yet. Nobody changes it by hand."""
 
     list_display = ("__str__", "page", "incident", "created", "published")

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,8 +17,11 @@ from incidents.history.changes import moment
 from incidents.models import ApiKey, Page, User
 from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
 from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
-from portal.console.admin.base import RecordAdmin, RecordForm, acting, sent
-from portal.console.forms.verb import REASON_LENGTH, MomentField, VerbForm, one_line
+from portal.console.admin.base import RecordAdmin, RecordForm
+from portal.console.admin.generic import AccountAdmin, AccountChangeForm, AccountCreationForm
+from portal.console.forms.fields import InstantField, one_line
+from portal.console.forms.verb import REASON_LENGTH, VerbForm
+from portal.console.requests import acting, sent
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from portal.console.forms.verb import Data
 
 
-class AccountForm(RecordForm, UserChangeForm):  # type: ignore[type-arg]  # not generic at run time
+class AccountForm(RecordForm, AccountChangeForm):
     pass
 
 
-class NewAccountForm(RecordForm, AdminUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+class NewAccountForm(RecordForm, AccountCreationForm):
     pass
 
 
@@ -57,7 +58,7 @@ class SecondFactorForm(VerbForm):
 
 
 @admin.register(User)
-class StaffAdmin(RecordAdmin, UserAdmin):  # type: ignore[type-arg]  # not generic at run time
+class StaffAdmin(RecordAdmin, AccountAdmin):
     """Accounts of staff. Their second factor and sessions are theirs; an administrator may take the factor away."""
 
     verb = Verb.MANAGE_STAFF
@@ -147,7 +148,7 @@ class KeyForm(VerbForm):
     page = forms.ModelChoiceField(
         Page.objects.live(), label=gettext_lazy("Page"), required=False, empty_label=gettext_lazy("Every page")
     )
-    expires_at = MomentField(
+    expires_at = InstantField(
         label=gettext_lazy("Expires"), required=False, help_text=gettext_lazy("Empty: not until it is revoked.")
     )
 
@@ -222,7 +223,7 @@ class ApiKeyAdmin(RecordAdmin):
             "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
             "key": form.key,
         }
-        return render(request, "admin/incidents/key.html", context)
+        return render(request, "console/api_key.html", context)
 
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         key = get_object_or_404(ApiKey, pk=pk)

@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from incidents.history.changes import moment
 from incidents.models import Page, User
-from portal.console.admin.base import acting, sent
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.forms.subscribers import (
     AddForm,
@@ -28,6 +27,7 @@ from portal.console.forms.subscribers import (
     SubscriberForm,
 )
 from portal.console.forms.verb import VerbForm
+from portal.console.requests import acting, sent
 from status.models import Recipient
 from status.subscriptions import csv_files
 
@@ -139,7 +139,7 @@ class RecipientAdmin(SubscribersAdmin):
             "original": recipient,
             "title": _("The webhook's secret"),
         }
-        return render(request, "admin/status/secret.html", context)
+        return render(request, "console/webhook_secret.html", context)
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(acting(request), sent(request), request.FILES)
@@ -153,7 +153,7 @@ class RecipientAdmin(SubscribersAdmin):
                 "faults": faults,
                 "count": len(form.report) - len(faults),
             }
-            return render(request, "admin/status/imported.html", context)
+            return render(request, "console/subscribers_imported.html", context)
 
         return self.answer(request, form, done=done)
 

@@ -10,7 +10,8 @@ from django.utils.html import format_html
 
 from incidents.models import OutboxEvent
 from incidents.permissions import Verb, allows
-from portal.console.admin.base import RecordAdmin, acting
+from portal.console.admin.base import RecordAdmin
+from portal.console.requests import acting
 from status.models import Delivery, Recipient
 
 EVENT_ROWS = ("event__incident", "event__update", "event__component_change__component__group")  # for `event_label`

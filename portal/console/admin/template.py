@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from incidents.models import Component, IncidentTemplate
 from incidents.permissions import Verb
 from incidents.templates import delete_template, save_template
-from portal.console.admin.base import Deleted, RecordAdmin, RecordForm, acting
+from portal.console.admin.base import Deleted, RecordAdmin, RecordForm
+from portal.console.requests import acting
 
 
 class TemplateForm(RecordForm):

@@ -7,11 +7,11 @@ from typing import Any
 from django.db.models import Model
 
 from incidents.models import Incident
-from portal.console.audit.log import Wanted
+from portal.console.audit.log import Filter
 from status.models import Delivery
 
 
-def of(incident: Incident) -> dict[str, Any]:
+def incident_file_of(incident: Incident) -> dict[str, Any]:
     """Values that JSON can hold, dates excepted; tables by their name, rows oldest first, authors by their user name.
 
     Recipients are named by their ids alone: who they are is theirs, and can be forgotten.
@@ -19,8 +19,8 @@ def of(incident: Incident) -> dict[str, Any]:
     return {
         "incident": {"id": incident.public_id, "title": incident.title, "page": incident.page.name},
         "history": {
-            table.name: [_values(row, table.author) for row in table.rows(Wanted(incident=incident)).order_by("pk")]
-            for table in Wanted(incident=incident).tables()
+            table.name: [_values(row, table.author) for row in table.rows(Filter(incident=incident)).order_by("pk")]
+            for table in Filter(incident=incident).tables()
         },
         "deliveries": list(
             Delivery.objects.filter(event__incident=incident)

@@ -1,4 +1,4 @@
-"""The audit trail: every change to everything, from all tables of the history, newest first.
+"""The audit log: every change to everything, from all tables of the history, newest first.
 
 Its cost does not grow with the history: each table is asked for one page of rows, and for the versions before them.
 """
@@ -51,7 +51,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     place: Place
     author: User | None
     noun: str  # "Incident update"
@@ -65,7 +65,7 @@ Names = dict[tuple[type[Model], Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filter:
     """Which entries: all where nothing is set."""
 
     author: User | None = None
@@ -81,7 +81,7 @@ class Wanted:
                 yield table
 
 
-def page(wanted: Wanted, before: Place | None = None, limit: int = SHOWN) -> list[Entry]:
+def page(wanted: Filter, before: Place | None = None, limit: int = SHOWN) -> list[AuditEntry]:
     """The newest `limit` entries, or those right before a place."""
     found = heapq.nlargest(
         limit,
@@ -94,7 +94,7 @@ def page(wanted: Wanted, before: Place | None = None, limit: int = SHOWN) -> lis
     return sorted(entries, key=lambda entry: entry.place, reverse=True)
 
 
-def every(wanted: Wanted) -> Iterator[Entry]:
+def every(wanted: Filter) -> Iterator[AuditEntry]:
     """All of them, newest first, read in parts."""
     before = None
     while found := page(wanted, before, AT_ONCE):
@@ -120,7 +120,7 @@ class Table:
         self.noun = capfirst(str(self._subject._meta.verbose_name))
         self.paths = list(paths_to_incident(self._subject))
 
-    def newest(self, wanted: Wanted, before: Place | None, limit: int) -> list[tuple[Place, Any]]:
+    def newest(self, wanted: Filter, before: Place | None, limit: int) -> list[tuple[Place, Any]]:
         rows = self.rows(wanted)
         if before:
             earlier = Q(**{f"{self._written_at}__lt": before.at})
@@ -133,7 +133,7 @@ class Table:
         ordered = rows.order_by(f"-{self._written_at}", "-pk")[:limit]
         return [(Place(getattr(row, self._written_at), self.name, row.pk), row) for row in ordered]
 
-    def rows(self, wanted: Wanted) -> QuerySet[Any]:
+    def rows(self, wanted: Filter) -> QuerySet[Any]:
         facts = {
             self.author: wanted.author,
             f"{self._written_at}__gte": wanted.since,
@@ -150,7 +150,7 @@ class Table:
     def _key(self, incident: Incident) -> int | None:
         return incident.postmortem_id if self._subject is Postmortem else incident.pk
 
-    def entries(self, rows: list[tuple[Place, Any]]) -> list[Entry]:
+    def entries(self, rows: list[tuple[Place, Any]]) -> list[AuditEntry]:
         if not rows:
             return []
         if not self.is_history:
@@ -165,12 +165,12 @@ class Table:
         names = self._names([row for _place, row in rows] + list(versions.values()))
         return [self._entry(place, row, versions.get(previous[row.pk]), names) for place, row in rows]
 
-    def _entry(self, place: Place, row: Any, old: Any, names: Names) -> Entry:
+    def _entry(self, place: Place, row: Any, old: Any, names: Names) -> AuditEntry:
         is_deleted = bool(getattr(row, "deleted_at", None) and not (old and old.deleted_at))
         verb = _("deleted") if is_deleted else _("changed") if old else _("created")
         changes = history.changes(old, row, {"author"}, lambda field, record: _related(names, field, record))
         reason = row.history_change_reason if self.is_history else getattr(row, "reason", "")
-        return Entry(place, getattr(row, self.author), self.noun, name_of(row), verb, changes, reason or "")
+        return AuditEntry(place, getattr(row, self.author), self.noun, name_of(row), verb, changes, reason or "")
 
     def _names(self, records: list[Any]) -> Names:
         """What the rows are called that these records name; one query for each model."""

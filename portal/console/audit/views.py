@@ -14,7 +14,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import path, re_path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,13 +21,13 @@ from django.utils.translation import gettext_lazy
 from incidents.history import seals
 from incidents.models import Incident, User
 from incidents.permissions import Verb, allows
-from portal.console.admin.base import acting
-from portal.console.audit import incident_file as dossier
 from portal.console.audit import log
-from portal.console.forms.verb import MomentField
+from portal.console.audit.incident_file import incident_file_of
+from portal.console.forms.fields import InstantField
+from portal.console.requests import acting
 
 if TYPE_CHECKING:
-    from portal.console.audit.log import Entry
+    from portal.console.audit.log import AuditEntry
 
 COLUMNS = ("at", "author", "table", "row", "what", "change", "changes", "reason")
 
@@ -41,8 +40,8 @@ class FilterForm(forms.Form):
         empty_label=gettext_lazy("Everybody"),
     )
     table = forms.ChoiceField(label=gettext_lazy("What"), required=False)
-    since = MomentField(label=gettext_lazy("From"), required=False)
-    until = MomentField(label=gettext_lazy("Until"), required=False)
+    since = InstantField(label=gettext_lazy("From"), required=False)
+    until = InstantField(label=gettext_lazy("Until"), required=False)
     before = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any) -> None:
@@ -59,14 +58,14 @@ class FilterForm(forms.Form):
             raise forms.ValidationError(_("This link is not whole. Begin at the newest change.")) from error
 
     @property
-    def wanted(self) -> log.Wanted:
+    def wanted(self) -> log.Filter:
         facts = self.cleaned_data
-        return log.Wanted(facts["author"], facts["table"], facts["since"], facts["until"])
+        return log.Filter(facts["author"], facts["table"], facts["since"], facts["until"])
 
 
 @admin.site.admin_view
 def audit(request: HttpRequest, file: str = "") -> HttpResponse | StreamingHttpResponse:
-    """The trail as a page, or all that the filter lets through as `csv` or `json`."""
+    """The audit log as a page, or all that the filter lets through as `csv` or `json`."""
     if not allows(acting(request), Verb.READ_AUDIT):
         raise PermissionDenied
     form = FilterForm(request.GET)
@@ -93,23 +92,16 @@ def audit(request: HttpRequest, file: str = "") -> HttpResponse | StreamingHttpR
 
 @admin.site.admin_view
 def incident_file(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Everything that is recorded about an incident, and how it was told, as one JSON document."""
+    """Everything that is recorded about an incident, and what was sent of it, as one JSON document."""
     if not allows(acting(request), Verb.READ_AUDIT):
         raise PermissionDenied
     incident = get_object_or_404(Incident, public_id=public_id)
-    text = json.dumps(dossier.of(incident), cls=DjangoJSONEncoder, ensure_ascii=False, indent=1)
+    text = json.dumps(incident_file_of(incident), cls=DjangoJSONEncoder, ensure_ascii=False, indent=1)
     name = content_disposition_header(True, f"incident-{public_id}.json") or ""
     return HttpResponse(text, content_type="application/json", headers={"Content-Disposition": name})
 
 
-urlpatterns = [
-    path("audit/", audit, name="audit"),
-    re_path(r"^audit/audit\.(?P<file>csv|json)$", audit, name="audit_file"),
-    path("audit/incident/<slug:public_id>/", incident_file, name="incident_file"),
-]
-
-
-def as_csv(entries: Iterator[Entry]) -> Iterator[str]:
+def as_csv(entries: Iterator[AuditEntry]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
@@ -125,7 +117,7 @@ def as_csv(entries: Iterator[Entry]) -> Iterator[str]:
         yield buffer.getvalue()
 
 
-def as_json(entries: Iterator[Entry]) -> Iterator[str]:
+def as_json(entries: Iterator[AuditEntry]) -> Iterator[str]:
     """One array, an entry on each line."""
     before = "[\n"
     for entry in entries:
@@ -134,7 +126,7 @@ def as_json(entries: Iterator[Entry]) -> Iterator[str]:
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
-def row_of(entry: Entry) -> dict[str, Any]:
+def row_of(entry: AuditEntry) -> dict[str, Any]:
     return {
         "at": entry.place.at.isoformat(),
         "author": entry.author.get_username() if entry.author else "",

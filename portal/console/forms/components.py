@@ -16,8 +16,9 @@ from incidents.catalogue import set_component_status
 from incidents.lifecycle import ComponentStatus
 from incidents.models import Component, Page, User
 from incidents.permissions import Verb
-from portal.console.forms.edit_conflict import MeanwhileForm
-from portal.console.forms.verb import MomentField, VerbForm, one_line
+from portal.console.forms.edit_conflict import EditConflictForm
+from portal.console.forms.fields import InstantField, one_line
+from portal.console.forms.verb import VerbForm
 
 if TYPE_CHECKING:
     from portal.console.forms.verb import Data
@@ -131,7 +132,7 @@ def grouped(components: Iterable[Component]) -> list[tuple[Any, Any]]:
     return [*groups.pop(""), *groups.items()]
 
 
-class StatusForm(MeanwhileForm, VerbForm):
+class StatusForm(EditConflictForm, VerbForm):
     """A component's status by hand."""
 
     verb = Verb.SET_COMPONENT_STATUS
@@ -141,12 +142,12 @@ class StatusForm(MeanwhileForm, VerbForm):
         label=gettext_lazy("Status"), choices=ComponentStatus.choices, coerce=ComponentStatus
     )
     reason = one_line(gettext_lazy("Reason"), most=200, help_text=gettext_lazy("Internal."))
-    effective_at = MomentField(
+    effective_at = InstantField(
         label=gettext_lazy("Since"),
         required=False,
         help_text=gettext_lazy("Empty for now. An earlier time corrects the uptime."),
     )
-    ended_at = MomentField(
+    ended_at = InstantField(
         label=gettext_lazy("Until"),
         required=False,
         help_text=gettext_lazy("Only to correct the past: from then on it is again what was recorded."),

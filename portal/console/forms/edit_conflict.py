@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
 
-class MeanwhileForm(forms.BaseForm):
+class EditConflictForm(forms.BaseForm):
     """Sends along what each field held when the form was shown, and so knows what was changed on either side.
 
     What only somebody else changed meanwhile stays theirs. What both did is said at the field, with their value: nobody

@@ -8,16 +8,11 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.incidents import (
-    correct_update,
     declare_incident,
     delete_incident,
     edit_incident,
-    is_held,
     post_update,
-    publish_incident,
-    withdraw_update,
 )
 from incidents.lifecycle import (
     STATUSES,
@@ -25,24 +20,14 @@ from incidents.lifecycle import (
     Kind,
     Severity,
     Visibility,
-    allowed_statuses,
     proposed_severity,
 )
-from incidents.maintenance.plans import usual_sentence
-from incidents.models import Incident, IncidentTemplate, IncidentUpdate, Page, User
+from incidents.models import Incident, Page, User
 from incidents.permissions import Verb, allows
 from portal.console.forms.components import ComponentChips, choosable
-from portal.console.forms.edit_conflict import MeanwhileForm
-from portal.console.forms.promise import PromiseForm
-from portal.console.forms.template import TemplateForm
-from portal.console.forms.verb import (
-    REASON_LENGTH,
-    MomentField,
-    VerbForm,
-    column,
-    many_lines,
-    one_line,
-)
+from portal.console.forms.fields import InstantField, column, many_lines, one_line
+from portal.console.forms.message import MessageFields
+from portal.console.forms.verb import REASON_LENGTH, VerbForm
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -65,182 +50,6 @@ class IncidentForm(VerbForm):
     def fits(cls, incident: Incident) -> bool:
         """Whether it makes sense to offer this now."""
         return incident.deleted_at is None
-
-
-class MessageForm(IncidentForm, PromiseForm, TemplateForm):
-    """What is said about an incident: where it stands, in words, and its components."""
-
-    verb = Verb.POST_UPDATE
-    field_order = ("status", "body", "next_update", "next_update_due_at")
-    tells = True
-
-    # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
-    status = forms.TypedChoiceField(label=_("Status"), choices=IncidentStatus.choices, coerce=IncidentStatus)
-    body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
-
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        components = choosable([incident.page])
-        named = set(incident.components().values_list("pk", flat=True))
-        self.components: ComponentChips = ComponentChips(data, components, named)
-        self.offer_statuses()
-        if self.promises():
-            self.offer_promises(Severity(incident.severity), Kind(incident.kind))
-        else:
-            del self.fields["next_update"], self.fields["next_update_due_at"]
-
-    def template_page(self) -> Page:
-        return self.incident.page
-
-    def template_incident(self) -> Incident:
-        return self.incident
-
-    def templates(self) -> list[IncidentTemplate]:
-        statuses = {"", *STATUSES[Kind(self.incident.kind)]}
-        return [template for template in super().templates() if template.update_status in statuses]
-
-    def promises(self) -> bool:
-        """Whether what is said here is public, and so may promise more."""
-        return self.incident.visibility == Visibility.PUBLIC
-
-    def propose(self, status: IncidentStatus) -> None:
-        """Begin with this status; of a maintenance with its usual sentence, too."""
-        self.fields["status"].initial = status
-        if self.incident.kind == Kind.MAINTENANCE:
-            self.fields["body"].initial = usual_sentence(self.incident.page, status)
-
-    def offer_statuses(self) -> None:
-        """Only what is allowed now, with the next one chosen; a maintenance moves on only when that is asked for."""
-        kind, current = Kind(self.incident.kind), IncidentStatus(self.incident.status)
-        latest = self.incident.latest_update()
-        allowed = allowed_statuses(kind, current if latest else None)
-        order = STATUSES[kind]
-        is_moving = latest is not None and kind is Kind.REALTIME
-        later = [status for status in allowed if is_moving and order.index(status) > order.index(current)]
-        field = self.fields["status"]
-        field.widget = forms.Select(choices=[(status.value, status.label) for status in allowed])
-        field.initial = next(iter([*later, *allowed]), None)
-
-
-class UpdateForm(MessageForm):
-    heading = _("Post update")
-
-    display_at = MomentField(
-        label=_("Time shown"), required=False, help_text=_("Empty for now. An earlier time back-dates what is shown.")
-    )
-    notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    theirs: IncidentUpdate | None = None  # what somebody posted while this was typed
-
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        latest = incident.latest_update()
-        self.fields["seen"].initial = latest.public_id if latest else ""
-
-    @classmethod
-    def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.status != IncidentStatus.COMPLETED
-
-    def act(self) -> None:
-        facts = self.cleaned_data
-        post_update(
-            self.incident,
-            status=facts["status"],
-            body=facts["body"],
-            author=self.author,
-            components=self.components.affected(),
-            display_at=facts.get("display_at"),
-            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
-            seen=facts["seen"],
-            notify=facts["notify"],
-        )
-
-    def refuse(self, refusal: DomainError) -> None:
-        if isinstance(refusal, Conflict) and isinstance(refusal.theirs, IncidentUpdate):
-            self.theirs = refusal.theirs
-            self.data = {**dict(self.data.items()), "seen": self.theirs.public_id}
-            self.offer_statuses()
-        else:
-            super().refuse(refusal)
-
-
-class WithdrawalForm(IncidentForm):
-    """Takes back the newest update; `seen` keeps a newer one, posted meanwhile, from being taken instead."""
-
-    verb = Verb.POST_UPDATE
-    heading = _("Take back update")
-
-    seen = forms.CharField(widget=forms.HiddenInput)
-
-    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
-        super().__init__(author, incident, data)
-        latest = incident.latest_update()
-        self.fields["seen"].initial = latest.public_id if latest else ""
-
-    @classmethod
-    def fits(cls, incident: Incident) -> bool:
-        latest = incident.latest_update()
-        return super().fits(incident) and latest is not None and is_held(latest)
-
-    def act(self) -> None:
-        update = self.incident.updates.filter(public_id=self.cleaned_data["seen"]).first()
-        if update is None:
-            raise InvalidTransition(str(_("There is no such update.")))
-        withdraw_update(update, author=self.author)
-
-
-class PublishForm(MessageForm):
-    heading = _("Publish incident")
-
-    @classmethod
-    def fits(cls, incident: Incident) -> bool:
-        return super().fits(incident) and incident.visibility == Visibility.INTERNAL
-
-    def act(self) -> None:
-        if not self.fits(self.incident):
-            raise InvalidTransition(_("This incident is public already. Post an update to say more."))
-        facts = self.cleaned_data
-        publish_incident(
-            self.incident,
-            status=facts["status"],
-            body=facts["body"],
-            author=self.author,
-            components=self.components.affected(),
-            next_update_due_at=self.promised(Severity(self.incident.severity), facts["status"]),
-        )
-
-    def promises(self) -> bool:
-        return True
-
-
-class CorrectionForm(MeanwhileForm, IncidentForm):
-    verb = Verb.CORRECT_UPDATE
-    heading = _("Correct update")
-    tells = True
-
-    body = many_lines(
-        _("Message"), help_text=_("The public reads that it was edited; the old text stays in the history.")
-    )
-    display_at = MomentField(
-        label=_("Time shown"), required=False, help_text=_("Updates keep their order; components keep their times.")
-    )
-    reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
-    notify = forms.BooleanField(
-        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
-    )
-
-    def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:
-        super().__init__(author, update.incident, data)
-        self.update = update
-        self.fields["body"].initial = update.body
-        self.fields["display_at"].initial = self.shown_at = update.display_at.replace(second=0, microsecond=0)
-
-    def act(self) -> None:
-        facts = dict(self.cleaned_data)
-        if facts["display_at"] == self.shown_at:  # nobody types its seconds
-            del facts["display_at"]
-        correct_update(self.update, author=self.author, **facts)
 
 
 class DeletionForm(IncidentForm):
@@ -287,12 +96,12 @@ class PageForm(VerbForm):
         return next((page.zone for page in self.pages if str(page.pk) == chosen), None)
 
 
-class DeclareForm(PageForm, PromiseForm, TemplateForm):
+class DeclareForm(PageForm, MessageFields):
     """An incident with its first update; without a message it is not public yet."""
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Declare incident")
-    tells = True
+    has_preview = True
     fieldsets = (
         (None, {"fields": ["page", "title", "body", "status", "next_update", "next_update_due_at", "notify"]}),
         (_("How bad is it?"), {"fields": ["is_core_down", "is_core_degraded", "is_unnoticed", "severity"]}),
@@ -336,11 +145,11 @@ class DeclareForm(PageForm, PromiseForm, TemplateForm):
     )
     impact_override = column(Incident, "impact_override", help_text=_("Empty: computed from the components."))
     notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
-    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("On the first update; empty for now."))
-    impact_began_at = MomentField(label=_("Impact began"), required=False)
-    impact_ended_at = MomentField(label=_("Impact ended"), required=False)
-    detected_at = MomentField(label=_("Detected"), required=False)
-    acknowledged_at = MomentField(label=_("Acknowledged"), required=False)
+    display_at = InstantField(label=_("Time shown"), required=False, help_text=_("On the first update; empty for now."))
+    impact_began_at = InstantField(label=_("Impact began"), required=False)
+    impact_ended_at = InstantField(label=_("Impact ended"), required=False)
+    detected_at = InstantField(label=_("Detected"), required=False)
+    acknowledged_at = InstantField(label=_("Acknowledged"), required=False)
 
     def __init__(self, author: User, data: Data = None) -> None:
         super().__init__(author, data)
@@ -388,6 +197,6 @@ class DeclareForm(PageForm, PromiseForm, TemplateForm):
                 author=self.author,
                 components=self.components.affected(),
                 display_at=facts["display_at"],
-                next_update_due_at=self.promised(severity, facts["status"]) if is_public else None,
+                next_update_due_at=self.next_update_due(severity, facts["status"]) if is_public else None,
                 notify=facts["notify"],
             )

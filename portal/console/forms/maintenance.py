@@ -26,9 +26,9 @@ from incidents.maintenance.series import cancel_following, move_following, repea
 from incidents.models import Incident, MaintenancePlan, User
 from incidents.permissions import Verb
 from portal.console.forms.components import choosable, grouped
-from portal.console.forms.edit_conflict import MeanwhileForm
+from portal.console.forms.edit_conflict import EditConflictForm
+from portal.console.forms.fields import InstantField, column, many_lines, one_line
 from portal.console.forms.incident import IncidentForm, PageForm
-from portal.console.forms.verb import MomentField, column, many_lines, one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,7 +104,7 @@ class PlanFields(forms.Form):
 class MaintenanceForm(PageForm, PlanFields):
     verb = Verb.POST_UPDATE
     heading = _("Schedule maintenance")
-    tells = True
+    has_preview = True
     fieldsets = (
         (None, {"fields": ["page", "title", "body", "affects"]}),
         (_("Window"), {"fields": ["scheduled_for", "scheduled_until", "repeats", "rule"]}),
@@ -116,8 +116,8 @@ class MaintenanceForm(PageForm, PlanFields):
     title = one_line(_("Title"))
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
     affects = forms.MultipleChoiceField(label=_("Components"), required=False, widget=forms.CheckboxSelectMultiple)
-    scheduled_for = MomentField(label=_("Starts"))
-    scheduled_until = MomentField(label=_("Ends"))
+    scheduled_for = InstantField(label=_("Starts"))
+    scheduled_until = InstantField(label=_("Ends"))
     repeats = forms.ChoiceField(label=_("Repeats"), choices=REPEATS, required=False)
     rule = one_line(
         _("By another rule"),
@@ -177,10 +177,10 @@ class MaintenanceVerbForm(IncidentForm):
         return super().fits(incident) and is_standing and hasattr(incident, "plan")
 
 
-class TellingForm(MaintenanceVerbForm):
+class AnnouncedForm(MaintenanceVerbForm):
     """A verb with a message, which begins as the usual sentence in the page's language."""
 
-    tells = True
+    has_preview = True
     sentence: StrPromise
 
     body = many_lines(_("Message"), help_text=_("Customers read it. Markdown."))
@@ -197,7 +197,7 @@ class Which(TextChoices):
     FOLLOWING = "following", _("This one and all that follow")
 
 
-class OccurrenceForm(TellingForm):
+class OccurrenceForm(AnnouncedForm):
     """A verb on one occurrence of a series, or on all from it on."""
 
     which = forms.ChoiceField(label=_("Which"), choices=Which.choices, widget=forms.RadioSelect, initial=Which.ONE)
@@ -215,13 +215,14 @@ class OccurrenceForm(TellingForm):
         raise NotImplementedError  # each verb on a plan has its own, as in VerbForm
 
 
-class MoveForm(MeanwhileForm, OccurrenceForm):
+class MoveForm(EditConflictForm, OccurrenceForm):
     heading = _("Move maintenance")
+    done = _("The maintenance is moved.")
     sentence = _("This maintenance has been moved to another time.")
     field_order = ("scheduled_for", "scheduled_until", "which", "body", "notify")
 
-    scheduled_for = MomentField(label=_("Starts"))
-    scheduled_until = MomentField(label=_("Ends"))
+    scheduled_for = InstantField(label=_("Starts"))
+    scheduled_until = InstantField(label=_("Ends"))
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)
@@ -235,6 +236,7 @@ class MoveForm(MeanwhileForm, OccurrenceForm):
 
 class CancelForm(OccurrenceForm):
     heading = _("Cancel maintenance")
+    done = _("The maintenance is cancelled.")
     sentence = _("This maintenance has been cancelled.")
     field_order = ("which", "body", "notify")
 
@@ -242,20 +244,22 @@ class CancelForm(OccurrenceForm):
         (cancel_following if following else cancel_maintenance)(self.incident, author=self.author, **facts)
 
 
-class ExtendForm(TellingForm):
+class ExtendForm(AnnouncedForm):
     heading = _("New expected end")
+    done = _("The new expected end is on the page.")
     sentence = _("The maintenance is taking longer than planned.")
     standing = RUNNING
     field_order = ("expected_until", "body", "notify")
 
-    expected_until = MomentField(label=_("Expected to end"))
+    expected_until = InstantField(label=_("Expected to end"))
 
     def act(self) -> None:
         extend_maintenance(self.incident, author=self.author, **self.cleaned_data)
 
 
-class AutomationForm(MeanwhileForm, MaintenanceVerbForm, PlanFields):
+class AutomationForm(EditConflictForm, MaintenanceVerbForm, PlanFields):
     heading = _("Automation and reminders")
+    done = _("The plan is changed.")
     standing = (IncidentStatus.SCHEDULED, *RUNNING)
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:

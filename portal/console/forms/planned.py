@@ -11,9 +11,10 @@ from incidents.models import Incident, PlannedUpdate, User
 from incidents.permissions import Verb
 from incidents.planned import PlannedFacts, cancel_planned, change_planned, plan_update
 from portal.console.forms.components import UNCHANGED
-from portal.console.forms.edit_conflict import MeanwhileForm
-from portal.console.forms.incident import IncidentForm, UpdateForm
-from portal.console.forms.verb import MomentField
+from portal.console.forms.edit_conflict import EditConflictForm
+from portal.console.forms.fields import InstantField
+from portal.console.forms.incident import IncidentForm
+from portal.console.forms.update import UpdateForm
 
 if TYPE_CHECKING:
     from portal.console.forms.verb import Data
@@ -22,33 +23,38 @@ if TYPE_CHECKING:
 class ComposeForm(UpdateForm):
     """An update, now or at a time to come."""
 
-    due_at = MomentField(
+    due_at = InstantField(
         label=_("Post it at"),
         required=False,
         help_text=_("By itself, in your name, unless somebody posts before: then it is held back, and you are told."),
     )
 
-    def facts(self) -> PlannedFacts:
-        said = self.cleaned_data
+    def planned_facts(self) -> PlannedFacts:
+        facts = self.cleaned_data
         return {
-            "due_at": said["due_at"],
-            "status": said["status"],
-            "body": said["body"],
+            "due_at": facts["due_at"],
+            "status": facts["status"],
+            "body": facts["body"],
             "components": self.components.affected(),
-            "next_update": said.get("next_update"),
-            "notify": said["notify"],
+            "next_update": facts.get("next_update"),
+            "notify": facts["notify"],
         }
+
+    def plan(self) -> None:
+        plan_update(self.incident, author=self.author, seen=self.cleaned_data["seen"], **self.planned_facts())
 
     def act(self) -> None:
         if self.cleaned_data["due_at"]:
-            plan_update(self.incident, author=self.author, seen=self.cleaned_data["seen"], **self.facts())
+            self.plan()
+            self.done = _("The update is planned. It stands beside the timeline until its time.")
         else:
-            super().act()
+            self.post()
 
 
 class PlanForm(ComposeForm):
     heading = _("Plan update")
-    tells = False  # nothing is told before its time
+    done = _("The update is planned.")
+    has_preview = False  # customers read nothing of it before its time
     field_order = ("status", "body", "due_at", "next_update")
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
@@ -57,11 +63,15 @@ class PlanForm(ComposeForm):
         for name in ("display_at", "next_update_due_at"):
             self.fields.pop(name, None)
 
+    def act(self) -> None:
+        self.plan()
 
-class PlannedForm(MeanwhileForm, PlanForm):
+
+class PlannedForm(EditConflictForm, PlanForm):
     """A planned update, to be changed."""
 
     heading = _("Change planned update")
+    done = _("The planned update is changed.")
 
     def __init__(self, author: User, planned: PlannedUpdate, data: Data = None) -> None:
         super().__init__(author, planned.incident, data)
@@ -70,21 +80,21 @@ class PlannedForm(MeanwhileForm, PlanForm):
             self.fields[name].initial = getattr(planned, name)
         if planned.next_update is not None and "next_update" in self.fields:
             self.fields["next_update"].initial = planned.next_update
-        said = {str(row.component_id): row.status for row in planned.mentions.filter(deleted_at=None)}
+        mentioned = {str(row.component_id): row.status for row in planned.mentions.filter(deleted_at=None)}
         for key, field in self.components.fields.items():
             assert isinstance(field, forms.ChoiceField)
-            wanted = said.get(key, "") or (UNCHANGED if key in said else "")
-            field.initial = (
-                wanted if not wanted or field.valid_value(wanted) else UNCHANGED
-            )  # it has this status by now
+            wanted = mentioned.get(key, "") or (UNCHANGED if key in mentioned else "")
+            has_it_by_now = wanted and not field.valid_value(wanted)
+            field.initial = UNCHANGED if has_it_by_now else wanted
 
     def act(self) -> None:
-        change_planned(self.planned, author=self.author, seen=self.cleaned_data["seen"], **self.facts())
+        change_planned(self.planned, author=self.author, seen=self.cleaned_data["seen"], **self.planned_facts())
 
 
 class PlanCancellationForm(IncidentForm):
     verb = Verb.POST_UPDATE
     heading = _("Cancel planned update")
+    done = _("The planned update is cancelled.")
 
     def __init__(self, author: User, planned: PlannedUpdate, data: Data = None) -> None:
         super().__init__(author, planned.incident, data)

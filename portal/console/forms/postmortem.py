@@ -9,21 +9,14 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from incidents import checking
-from incidents.errors import Conflict, DomainError, InvalidInput
-from incidents.models import ActionItem, Incident, Postmortem, PostmortemSection, User
+from incidents.models import Incident, Postmortem, User
 from incidents.permissions import Verb
-from incidents.postmortems import instants, measures, publishing, reviewing, writing
+from incidents.postmortems import publishing, reviewing, writing
 from incidents.postmortems.headings import Template
-from portal.console.forms.edit_conflict import MeanwhileForm
+from portal.console.forms.edit_conflict import EditConflictForm
+from portal.console.forms.fields import InstantField, column, one_line
 from portal.console.forms.incident import IncidentForm
-from portal.console.forms.verb import (
-    REASON_LENGTH,
-    MomentField,
-    VerbForm,
-    column,
-    many_lines,
-    one_line,
-)
+from portal.console.forms.verb import REASON_LENGTH, VerbForm
 
 if TYPE_CHECKING:
     from portal.console.forms.verb import Data
@@ -34,6 +27,7 @@ State = Postmortem.State
 class StartPostmortemForm(IncidentForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Start postmortem")
+    done = _("The postmortem is begun.")
 
     template = forms.TypedChoiceField(label=_("Headings"), choices=Template.choices, coerce=Template)
 
@@ -64,7 +58,7 @@ class PostmortemForm(VerbForm):
         return postmortem.deleted_at is None
 
 
-class FactsForm(MeanwhileForm, PostmortemForm):
+class FactsForm(EditConflictForm, PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Change title, owner and dates")
 
@@ -87,6 +81,7 @@ class FactsForm(MeanwhileForm, PostmortemForm):
 class SubmitForm(PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Submit for review")
+    done = _("It is submitted for review.")
 
     @classmethod
     def fits(cls, postmortem: Postmortem) -> bool:
@@ -99,6 +94,7 @@ class SubmitForm(PostmortemForm):
 class ReturnForm(PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Return to draft")
+    done = _("It is a draft again.")
 
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
 
@@ -115,6 +111,7 @@ class ApproveForm(PostmortemForm):
 
     verb = Verb.APPROVE_POSTMORTEM
     heading = _("Approve")
+    done = _("It is approved.")
 
     fingerprint = forms.CharField(widget=forms.HiddenInput)
     break_glass = one_line(
@@ -159,12 +156,13 @@ class DismissForm(PostmortemForm):
 class PublishForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
-    tells = True
+    done = _("It is published.")
+    has_preview = True
 
     what_changed = one_line(
         _("What changed"), most=REASON_LENGTH, help_text=_("Customers read it beside “Updated on”.")
     )
-    display_at = MomentField(label=_("Time shown"), required=False, help_text=_("Empty for now."))
+    display_at = InstantField(label=_("Time shown"), required=False, help_text=_("Empty for now."))
     notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
 
     def __init__(self, author: User, postmortem: Postmortem, data: Data = None) -> None:
@@ -186,7 +184,8 @@ class PublishForm(PostmortemForm):
 class UnpublishForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Take back")
-    tells = True
+    done = _("It is taken back.")
+    has_preview = True
 
     reason = one_line(
         _("Reason"),
@@ -205,6 +204,7 @@ class UnpublishForm(PostmortemForm):
 class GiveUpForm(PostmortemForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Give up postmortem")
+    done = _("The postmortem is given up.")
 
     reason = one_line(
         _("Reason"), most=REASON_LENGTH, help_text=_("Nothing was published. The record keeps the draft.")
@@ -237,140 +237,3 @@ class CoverForm(PostmortemForm):
 
     def act(self) -> None:
         writing.cover_incident(self.postmortem, self.cleaned_data["incident"], author=self.author)
-
-
-class AddSectionForm(PostmortemForm):
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Add section")
-
-    title = one_line(_("Heading"), most=200)
-
-    def act(self) -> None:
-        writing.add_section(self.postmortem, heading=self.cleaned_data["title"], author=self.author)
-
-
-class SectionForm(PostmortemForm):
-    """The texts of a section; `seen` is the version that they began with, `over` the one they may replace.
-
-    `use` adds what the record offers to one of them.
-    """
-
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Save")
-
-    title = one_line(_("Heading"))
-    internal = many_lines(_("Internal"), rows=10, required=False, help_text=_("Only staff read it. Markdown."))
-    public = many_lines(_("Public"), rows=10, required=False, help_text=_("Customers read it. Markdown."))
-    withheld = one_line(_("Withheld because"), required=False, help_text=_("Why there is no public text. Internal."))
-    seen = forms.CharField(widget=forms.HiddenInput)
-    over = forms.CharField(widget=forms.HiddenInput, required=False)
-    use = forms.ChoiceField(choices=[("internal", "internal"), ("public", "public")], required=False)
-
-    theirs: PostmortemSection | None = None  # what somebody wrote while this was typed
-
-    def __init__(self, author: User, section: PostmortemSection, data: Data = None, *, offered: str = "") -> None:
-        super().__init__(author, section.postmortem, data)
-        self.section, self.offered = section, offered
-        self.auto_id = f"id_{section.pk}_%s"
-        self.initial = {
-            "title": section.heading,
-            "internal": section.internal,
-            "public": section.public,
-            "withheld": section.withheld,
-            "seen": section.version,
-        }
-
-    def act(self) -> None:
-        facts = self.cleaned_data
-        if facts["use"]:
-            facts[facts["use"]] = f"{facts[facts['use']]}\n\n{self.offered}".strip()
-        writing.edit_section(
-            self.section,
-            heading=facts["title"],
-            internal=facts["internal"],
-            public=facts["public"],
-            withheld=facts["withheld"],
-            author=self.author,
-            seen=facts["over"] or facts["seen"],
-        )
-        self.data = {**dict(self.data.items()), "seen": self.section.version}
-
-    @property
-    def doubts(self) -> list[str]:
-        """What is wrong with the public text as it was typed, although it is saved."""
-        return instants.wrong(self["public"].value() or "")
-
-    def refuse(self, refusal: DomainError) -> None:
-        if isinstance(refusal, Conflict) and isinstance(refusal.theirs, PostmortemSection):
-            self.theirs = refusal.theirs
-        elif isinstance(refusal, InvalidInput) and refusal.field == "heading":
-            self.add_error("title", str(refusal))
-        else:
-            super().refuse(refusal)
-
-
-class ActionItemForm(MeanwhileForm, PostmortemForm):
-    """A measure: a new one, or the one given."""
-
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Add or change measure")
-
-    text = column(ActionItem, "text", widget=forms.TextInput({"class": "vTextField"}))
-    kind = column(ActionItem, "kind")
-    owner = forms.ModelChoiceField(
-        label=_("Owner"), queryset=User.objects.filter(is_active=True, is_service=False), required=False
-    )
-    due_on = column(ActionItem, "due_on", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
-    tracker_url = column(ActionItem, "tracker_url", assume_scheme="https")
-    is_commitment = column(ActionItem, "is_commitment")
-    public_wording = column(ActionItem, "public_wording", widget=forms.TextInput({"class": "vTextField"}))
-
-    def __init__(
-        self, author: User, postmortem: Postmortem, data: Data = None, *, item: ActionItem | None = None
-    ) -> None:
-        super().__init__(author, postmortem, data)
-        self.item = item
-        if item:
-            self.initial = {name: getattr(item, name) for name in self.fields}
-
-    def act(self) -> None:
-        if self.item:
-            measures.edit_action_item(self.item, author=self.author, **self.cleaned_data)
-        else:
-            measures.add_action_item(self.postmortem, author=self.author, **self.cleaned_data)
-
-
-class MoveActionItemForm(MeanwhileForm, PostmortemForm):
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Change state")
-
-    state = forms.TypedChoiceField(label=_("State"), choices=ActionItem.State.choices, coerce=ActionItem.State)
-    evidence = one_line(
-        _("Evidence, or reason"),
-        required=False,
-        most=500,
-        help_text=_("What shows that it is done: a link or a sentence; or why it is dropped. Internal."),
-    )
-
-    def __init__(self, author: User, item: ActionItem, data: Data = None) -> None:
-        super().__init__(author, item.postmortem, data)
-        self.item = item
-        self.initial = {"state": item.state, "evidence": item.dropped_because or item.evidence}
-
-    def act(self) -> None:
-        measures.move_action_item(self.item, author=self.author, **self.cleaned_data)
-
-
-class CommentForm(PostmortemForm):
-    verb = Verb.EDIT_POSTMORTEM
-    heading = _("Comment")
-
-    text = many_lines(_("Comment"), rows=3)
-
-    def __init__(self, author: User, section: PostmortemSection, data: Data = None) -> None:
-        super().__init__(author, section.postmortem, data)
-        self.section = section
-        self.auto_id = f"id_comment_{section.pk}_%s"
-
-    def act(self) -> None:
-        reviewing.comment_section(self.section, text=self.cleaned_data["text"], author=self.author)

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from incidents.models import Incident, IncidentRole, User
 from incidents.permissions import Verb
 from incidents.roles import hand_over, take_role
+from portal.console.forms.fields import many_lines
 from portal.console.forms.incident import IncidentForm
-from portal.console.forms.verb import many_lines
 
 if TYPE_CHECKING:
     from portal.console.forms.verb import Data
@@ -24,6 +24,7 @@ class RoleForm(IncidentForm):
 
     verb = Verb.DECLARE_INCIDENT
     heading = _("Take or hand over a role")
+    done = _("The roles are as you said.")
 
     role = forms.TypedChoiceField(label=_("Role"), choices=Role.choices, coerce=Role)
     to = forms.ModelChoiceField(

@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from incidents.errors import InvalidInput
 from incidents.models import Page, User
 from incidents.permissions import Verb
+from portal.console.forms.fields import one_line
 from portal.console.forms.incident import PageForm
-from portal.console.forms.verb import VerbForm, one_line
+from portal.console.forms.verb import VerbForm
 from status import addresses
 from status.delivery import chat, staff_channels
 from status.models import Recipient

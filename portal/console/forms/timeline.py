@@ -13,9 +13,9 @@ from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
 from incidents.permissions import Verb
 from incidents.timeline import conclude_attempt, note
-from portal.console.forms import moments
+from portal.console.forms import typed_times
+from portal.console.forms.fields import InstantField, column, many_lines, one_line
 from portal.console.forms.incident import IncidentForm
-from portal.console.forms.verb import MomentField, column, many_lines, one_line
 
 if TYPE_CHECKING:
     from portal.console.forms.verb import Data
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class NoteForm(IncidentForm):
     verb = Verb.NOTE_TIMELINE
     heading = _("Note on timeline")
+    done = _("Noted.")
     fieldsets = (
         (None, {"fields": ["text", "occurred_at", "kind"]}),
         (_("More"), {"fields": ["outcome", "precision", "ended_at", "is_public"], "classes": ["collapse"]}),
@@ -32,11 +33,11 @@ class NoteForm(IncidentForm):
     text = many_lines(
         _("What happened"), rows=3, help_text=_("Internal. It cannot be changed, only followed by another.")
     )
-    occurred_at = MomentField(label=_("When"))
+    occurred_at = InstantField(label=_("When"))
     kind = column(TimelineEntry, "kind")
     outcome = column(TimelineEntry, "outcome", help_text=_("Of a mitigation attempt."))
     precision = column(TimelineEntry, "precision")
-    ended_at = MomentField(label=_("Until"), required=False, help_text=_("The end of a range."))
+    ended_at = InstantField(label=_("Until"), required=False, help_text=_("The end of a range."))
     is_public = column(TimelineEntry, "is_public")
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
@@ -52,6 +53,7 @@ class QuickNoteForm(IncidentForm):
 
     verb = Verb.NOTE_TIMELINE
     heading = _("Add to timeline")
+    done = _("Noted.")
 
     when = one_line(_("When"), required=False, most=60)
     text = many_lines(_("What happened"), rows=2)
@@ -69,17 +71,17 @@ class QuickNoteForm(IncidentForm):
         facts = self.cleaned_data
         typed_in = facts["typed_in"]
         is_zone = typed_in in zoneinfo.available_timezones()
-        moment = moments.parse(facts["when"], timezone.now(), zoneinfo.ZoneInfo(typed_in) if is_zone else self.zone)
+        time = typed_times.parse(facts["when"], timezone.now(), zoneinfo.ZoneInfo(typed_in) if is_zone else self.zone)
         precision = TimelineEntry.Precision.EXACT
-        if moment.end:
+        if time.end:
             precision = TimelineEntry.Precision.RANGE
-        elif moment.is_approximate:
+        elif time.is_approximate:
             precision = TimelineEntry.Precision.APPROXIMATE
         note(
             self.incident,
             text=facts["text"],
-            occurred_at=moment.start,
-            ended_at=moment.end,
+            occurred_at=time.start,
+            ended_at=time.end,
             precision=precision,
             kind=facts["kind"],
             outcome=facts["outcome"],
@@ -93,6 +95,7 @@ class OutcomeForm(IncidentForm):
 
     verb = Verb.NOTE_TIMELINE
     heading = _("Outcome")
+    done = _("Noted.")
 
     attempt = forms.IntegerField(widget=forms.HiddenInput)
     outcome = forms.TypedChoiceField(choices=TimelineEntry.Outcome.choices, coerce=TimelineEntry.Outcome)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -19,32 +18,29 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import checking
 from incidents.errors import DomainError
 from incidents.history import changes
-from incidents.linter import Finding, Level, blocking
-from incidents.models import ActionItem, FindingDismissal, Postmortem, PostmortemComment, PostmortemSection, User
+from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems import checks, drafts, measures, reviewing, writing
-from portal.console.admin.base import Deleted, RecordAdmin, acting, sent
+from portal.console.admin.base import Deleted, RecordAdmin
+from portal.console.forms.action_item import ActionItemForm, MoveActionItemForm
 from portal.console.forms.postmortem import (
-    ActionItemForm,
-    AddSectionForm,
     ApproveForm,
-    CommentForm,
     CoverForm,
     DismissForm,
     FactsForm,
     GiveUpForm,
-    MoveActionItemForm,
     PostmortemForm,
     PublishForm,
     ReturnForm,
-    SectionForm,
     SubmitForm,
     UnpublishForm,
 )
-from portal.console.postmortems import review
+from portal.console.forms.section import AddSectionForm, CommentForm, SectionForm
+from portal.console.postmortems.findings import findings_of
+from portal.console.postmortems.review import review_of
+from portal.console.requests import acting, sent
 from status.rendering.instants import Zones
 from status.rendering.markdown import to_html
 from status.requests import HtmxRequest
@@ -52,24 +48,17 @@ from status.requests import HtmxRequest
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-# The verbs that have a page of their own, by its address; the buttons stand in this order.
-VERBS: dict[str, type[PostmortemForm]] = {
-    "submit": SubmitForm,
-    "approve": ApproveForm,
-    "publish": PublishForm,
-    "return": ReturnForm,
-    "unpublish": UnpublishForm,
-    "facts": FactsForm,
-    "cover": CoverForm,
-    "measure": ActionItemForm,
-}
-DONE = {
-    SubmitForm: gettext_lazy("It is submitted for review."),
-    ApproveForm: gettext_lazy("It is approved."),
-    PublishForm: gettext_lazy("It is published."),
-    ReturnForm: gettext_lazy("It is a draft again."),
-    UnpublishForm: gettext_lazy("It is taken back."),
-}
+# (address, form, URL name) of the verbs that have a page of their own; the buttons stand in this order.
+VERBS: list[tuple[str, type[PostmortemForm], str]] = [
+    ("submit", SubmitForm, "incidents_postmortem_submit"),
+    ("approve", ApproveForm, "incidents_postmortem_approve"),
+    ("publish", PublishForm, "incidents_postmortem_publish"),
+    ("return", ReturnForm, "incidents_postmortem_return"),
+    ("unpublish", UnpublishForm, "incidents_postmortem_unpublish"),
+    ("facts", FactsForm, "incidents_postmortem_facts"),
+    ("cover", CoverForm, "incidents_postmortem_cover"),
+    ("measure", ActionItemForm, "incidents_postmortem_measure"),
+]
 
 
 @admin.register(Postmortem)
@@ -86,28 +75,26 @@ class PostmortemAdmin(RecordAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
 
-        def named(route: str, view: Any, name: str, **extra: Any) -> Any:
-            return path(route, wrap(told(view)), extra, name=f"incidents_postmortem_{name}")
+        def route(address: str, view: Any, name: str, **extra: Any) -> URLPattern:
+            return path(f"<int:pk>/{address}/", wrap(show_refusals(view)), extra, name=name)
 
+        section, measure = "sections/<int:section_pk>", "measures/<int:item_pk>"
+        finding = "findings/<slug:digest>"
+        edit, move = {"form_class": ActionItemForm}, {"form_class": MoveActionItemForm}
         return [
-            *(named(f"<int:pk>/{name}/", self.verb_view, name, form_class=form) for name, form in VERBS.items()),
-            named("<int:pk>/review/", self.review_view, "review"),
-            named("<int:pk>/sections/", self.add_section_view, "add_section"),
-            named("<int:pk>/sections/<int:section_pk>/", self.section_view, "section"),
-            named("<int:pk>/sections/<int:section_pk>/<str:verb>/", self.arrange_view, "arrange"),
-            named("<int:pk>/sections/<int:section_pk>/comments", self.comment_view, "comment"),
-            named("<int:pk>/comments/<int:comment_pk>/settle/", self.settle_view, "settle"),
-            named("<int:pk>/measures/<int:item_pk>/", self.measure_view, "edit_measure", form_class=ActionItemForm),
-            named(
-                "<int:pk>/measures/<int:item_pk>/state/",
-                self.measure_view,
-                "move_measure",
-                form_class=MoveActionItemForm,
-            ),
-            named("<int:pk>/measures/<int:item_pk>/remove/", self.remove_measure_view, "remove_measure"),
-            named("<int:pk>/incidents/<int:incident_pk>/uncover/", self.uncover_view, "uncover"),
-            named("<int:pk>/findings/<slug:digest>/dismiss/", self.dismiss_view, "dismiss"),
-            named("<int:pk>/findings/<slug:digest>/fix/", self.fix_view, "fix"),
+            *(route(address, self.verb_view, name, form_class=form) for address, form, name in VERBS),
+            route("review", self.review_view, "incidents_postmortem_review"),
+            route("sections", self.add_section_view, "incidents_postmortem_add_section"),
+            route(section, self.section_view, "incidents_postmortem_section"),
+            route(f"{section}/comments", self.comment_view, "incidents_postmortem_comment"),
+            route(f"{section}/<str:verb>", self.arrange_view, "incidents_postmortem_arrange"),
+            route("comments/<int:comment_pk>/settle", self.settle_view, "incidents_postmortem_settle"),
+            route(measure, self.measure_view, "incidents_postmortem_edit_measure", **edit),
+            route(f"{measure}/state", self.measure_view, "incidents_postmortem_move_measure", **move),
+            route(f"{measure}/remove", self.remove_measure_view, "incidents_postmortem_remove_measure"),
+            route("incidents/<int:incident_pk>/uncover", self.uncover_view, "incidents_postmortem_uncover"),
+            route(f"{finding}/dismiss", self.dismiss_view, "incidents_postmortem_dismiss"),
+            route(f"{finding}/fix", self.fix_view, "incidents_postmortem_fix"),
             *super().get_urls(),
         ]
 
@@ -131,7 +118,7 @@ class PostmortemAdmin(RecordAdmin):
         may_approve = ApproveForm.fits(postmortem) and allows(user, ApproveForm.verb)
         context = self.context(request, postmortem) | {
             "title": _("Review: %(title)s") % {"title": postmortem},
-            "review": review.of(postmortem, user),
+            "review": review_of(postmortem, user),
             "may_edit": may_edit,
             "approve": ApproveForm(user, postmortem) if may_approve else None,
             "is_own": postmortem.edited_by_id == user.pk,
@@ -161,8 +148,8 @@ class PostmortemAdmin(RecordAdmin):
 
     def tools(self, user: User, obj: Postmortem) -> list[tuple[str, StrPromise]]:
         verbs = [
-            (reverse(f"admin:incidents_postmortem_{name}", args=[obj.pk]), form.heading)
-            for name, form in VERBS.items()
+            (reverse(f"admin:{name}", args=[obj.pk]), form.heading)
+            for _address, form, name in VERBS
             if form.fits(obj) and allows(user, form.verb) and form is not ApproveForm  # it stands below what is read
         ]
         return [(reverse("admin:incidents_postmortem_review", args=[obj.pk]), gettext_lazy("Read and review")), *verbs]
@@ -224,13 +211,13 @@ class PostmortemAdmin(RecordAdmin):
         form = GiveUpForm(acting(request), postmortem, sent(request))
 
         def done() -> HttpResponse:
-            messages.success(request, _("The postmortem is given up."))
+            messages.success(request, form.done)
             return redirect("admin:incidents_postmortem_changelist")
 
         return self.answer(request, form, original=postmortem, done=done)
 
     def _done(self, request: HttpRequest, form: PostmortemForm) -> HttpResponse:
-        messages.success(request, DONE.get(type(form), _("Saved.")))
+        messages.success(request, form.done)
         return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
 
     # --- Sections ---------------------------------------------------------------------------------------------------
@@ -330,35 +317,7 @@ class PostmortemAdmin(RecordAdmin):
         return redirect(address(comment.section))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the linter found, where it stands, and why it may."""
-
-    finding: Finding
-    section: PostmortemSection
-    dismissal: FindingDismissal | None
-
-    @property
-    def stops(self) -> bool:
-        return bool(blocking([self.finding], {self.dismissal.digest} if self.dismissal else ()))
-
-    @property
-    def is_dismissible(self) -> bool:
-        return self.dismissal is None and self.finding.level is not Level.BLOCK
-
-
-def findings_of(postmortem: Postmortem) -> list[Found]:
-    """What stops the publication first, each in the order of the text."""
-    sections = {section.public_id: section for section in postmortem.live_sections()}
-    dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
-    found = [
-        Found(finding, sections[finding.section], dismissals.get(finding.digest))
-        for finding in checking.check_report(postmortem)
-    ]
-    return sorted(found, key=lambda one: not one.stops)
-
-
-def told(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def show_refusals(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """The view, which shows what a service refuses above the report."""
 
     @wraps(view)

@@ -39,7 +39,7 @@ class Review:
         return bool(self.removed) or any(each.is_new or each.public or each.internal for each in self.readings)
 
 
-def of(postmortem: Postmortem, reader: User) -> Review:
+def review_of(postmortem: Postmortem, reader: User) -> Review:
     look = PostmortemLook.objects.filter(postmortem=postmortem, reader=reader).first()
     since = look.at if look else None
     before = {}

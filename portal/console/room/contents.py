@@ -38,7 +38,7 @@ from status.models import Delivery
 SHOWN = 100  # entries of each kind; the history has them all
 COUNTED = 3  # newest updates of which the deliveries are counted
 SIMILAR = 5
-Told = list[tuple[str, str, int]]  # (channel, state, how many)
+DeliveryCounts = list[tuple[str, str, int]]  # (channel, state, how many)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,38 +126,39 @@ class Room:
 
     @cached_property
     def items(self) -> list[Item]:
-        """Newest first: what was said, noted and changed, each at the time when it was so."""
+        """Newest first: updates, notes and changes, each at the time when it was so."""
         newest = [update.pk for update in self.updates if update.published_at][:COUNTED]
-        told = self._told("event__update", event__update__in=newest)
-        items = [Item(row.display_at, "update", row, told.get(row.pk, ())) for row in self.updates]
+        counts = self._delivery_counts("event__update", event__update__in=newest)
+        items = [Item(row.display_at, "update", row, counts.get(row.pk, ())) for row in self.updates]
         items += [Item(row.occurred_at, "note", row) for row in self.notes]
         items += [Item(row.at, "fact", row) for row in changes.facts_of(self.incident)[:SHOWN]]
         return sorted(items, key=lambda item: item.at, reverse=True)
 
-    def _told(self, by: str, **of: Any) -> dict[Any, Told]:
-        """How many were told of each event, by this column."""
+    def _delivery_counts(self, by: str, **which: Any) -> dict[Any, DeliveryCounts]:
+        """Of the deliveries of these events, how many are in each state, by this column."""
         found = (
-            Delivery.objects.filter(event__incident=self.incident, **of)
+            Delivery.objects.filter(event__incident=self.incident, **which)
             .values_list(by, "recipient__channel", "state")
             .annotate(count=Count("pk"))
             .order_by(by, "recipient__channel", "state")
         )
         states = dict(Delivery._meta.get_field("state").flatchoices)
-        told: dict[Any, Told] = {}
+        counts: dict[Any, DeliveryCounts] = {}
         for key, channel, state, count in found:
-            told.setdefault(key, []).append((channel, str(states[state]).lower(), count))
-        return told
+            counts.setdefault(key, []).append((channel, str(states[state]).lower(), count))
+        return counts
 
     @cached_property
-    def reminders(self) -> list[tuple[MaintenanceReminder, Told]]:
-        """Those of a maintenance, and how many were told by each."""
+    def reminders(self) -> list[tuple[MaintenanceReminder, DeliveryCounts]]:
+        """Those of a maintenance, and what became of the deliveries of each."""
         rows = list(MaintenanceReminder.objects.filter(plan=self.plan, deleted_at=None)) if self.plan else []
-        told = self._told("event__created_at", event__kind=OutboxEvent.Kind.MAINTENANCE_REMINDER) if rows else {}
-        found: dict[int, Told] = {row.pk: [] for row in rows}
-        for at, counts in told.items():  # it was sent when it was settled, in one transaction
+        reminding = OutboxEvent.Kind.MAINTENANCE_REMINDER
+        counts = self._delivery_counts("event__created_at", event__kind=reminding) if rows else {}
+        found: dict[int, DeliveryCounts] = {row.pk: [] for row in rows}
+        for at, of_event in counts.items():  # it was sent when it was settled, in one transaction
             sent = [row for row in rows if row.settled_at and row.settled_at <= at and not row.note]
             if sent:
-                found[max(sent, key=lambda row: row.settled_at or at).pk] += counts
+                found[max(sent, key=lambda row: row.settled_at or at).pk] += of_event
         return [(row, found[row.pk]) for row in rows]
 
     @cached_property
@@ -209,7 +210,7 @@ class Room:
         )
 
     @cached_property
-    def meanwhile(self) -> list[Incident]:
+    def concurrent(self) -> list[Incident]:
         """What happens to the same components at the same time: open incidents, and maintenances whose windows meet."""
         incident, plan = self.incident, self.plan
         start = plan.scheduled_for if plan else incident.impact_began_at or incident.created_at

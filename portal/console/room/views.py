@@ -1,81 +1,39 @@
-"""The staff's pages that need the whole: they read the input, call one service by its form, and show the answer."""
+"""The room's pages: they read the input, call one service by its form, and show the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from incidents.errors import Forbidden
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
-from portal.console import preview
-from portal.console import search as searching
-from portal.console.admin.base import TWICE, accepted, acting
+from portal.console.admin.base import TWICE, accepted
 from portal.console.admin.incident import verbs
-from portal.console.forms.incident import CorrectionForm, IncidentForm, MessageForm, PublishForm, WithdrawalForm
-from portal.console.forms.planned import ComposeForm
-from portal.console.forms.template import is_chosen
-from portal.console.forms.timeline import OutcomeForm, QuickNoteForm
+from portal.console.forms.incident import IncidentForm
+from portal.console.forms.message import MessageFields
+from portal.console.forms.planned import ComposeForm, PlanForm
+from portal.console.forms.timeline import NoteForm, OutcomeForm, QuickNoteForm
+from portal.console.forms.update import CorrectionForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
+from portal.console.preview import dry_run
+from portal.console.requests import acting, staff_view
 from portal.console.room.contents import Room
 from status.requests import HtmxRequest
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
-View = Callable[..., HttpResponse]
-
-# The verbs that the room has forms for, by their address.
-FORMS: dict[str, type[IncidentForm]] = {
-    "update": ComposeForm,
-    "publish": PublishForm,
-    "withdraw": WithdrawalForm,
-    "note": QuickNoteForm,
-    "outcome": OutcomeForm,
-}
-BESIDE = {*FORMS, "plan"}  # what the composer does needs no link
-DONE: dict[type[IncidentForm], StrPromise] = {
-    ComposeForm: gettext_lazy("The update is posted."),
-    PublishForm: gettext_lazy("The incident is public."),
-    WithdrawalForm: gettext_lazy("The update is taken back. Nobody was told of it."),
-    QuickNoteForm: gettext_lazy("Noted."),
-    OutcomeForm: gettext_lazy("Noted."),
-}
-
-
-def staff_view(view: View) -> View:
-    """For members of staff who may read incidents, as the admin decides it."""
-
-    @wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not acting(request).has_perm("incidents.view_incident"):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return admin.site.admin_view(checked)
+ON_THE_ROOM = (UpdateForm, PublishForm, WithdrawalForm, NoteForm, PlanForm)  # what needs no page of its own beside it
 
 
 @staff_view
 def room(request: HttpRequest, public_id: str) -> HttpResponse:
     return show(request, found(public_id))
-
-
-@staff_view
-def search(request: HttpRequest) -> HttpResponse:
-    asked = request.GET.get("q", "").replace("\x00", "").strip()
-    found = searching.search(asked)
-    context = {**admin.site.each_context(request), "title": _("Search"), "asked": asked, "found": found}
-    return render(request, "console/search.html", context)
 
 
 @staff_view
@@ -88,38 +46,36 @@ def live(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @staff_view
 @require_POST
-def act(request: HtmxRequest, public_id: str, name: str) -> HttpResponse:
+def act(request: HtmxRequest, public_id: str, form_class: type[IncidentForm]) -> HttpResponse:
     incident = found(public_id)
-    form = FORMS[name](acting(request), incident, request.POST)
+    form = form_class(acting(request), incident, request.POST)
     try:
         require(form.author, form.verb)
         with timezone.override(form.zone):
-            if is_chosen(form, request.POST):
-                form.use(request.POST)
-                return show(request, incident, {name: form})  # type: ignore[dict-item]  # it is still an IncidentForm
-            if form.tells and "preview" in request.POST:
-                shown = {"form": form, "is_previewed": True, "preview": preview.of(form)}
+            if isinstance(form, MessageFields) and "template" in request.POST:
+                form.use_template(request.POST)
+                return show(request, incident, form)
+            if form.has_preview and "preview" in request.POST:
+                shown = {"form": form, "is_previewed": True, "preview": dry_run(form)}
                 if request.htmx:
                     return render(request, "console/preview.html", shown)
-                return show(request, incident, {name: form}, **shown)
+                return show(request, incident, form, **shown)
             if not form.perform():
-                return refused(request, form, name)
+                return refused(request, form)
     except Forbidden as refusal:
         context = {**admin.site.each_context(request), "title": _("Not allowed"), "sentence": str(refusal)}
         return render(request, "console/refused.html", context, status=403)
     if form.repeated:
         messages.info(request, TWICE)
-    elif form.cleaned_data.get("due_at"):
-        messages.success(request, _("The update is planned. It stands beside the timeline until its time."))
     else:
-        messages.success(request, DONE[type(form)])
+        messages.success(request, form.done)
     return accepted(redirect("room", public_id), form)
 
 
-def refused(request: HttpRequest, form: IncidentForm, name: str) -> HttpResponse:
+def refused(request: HttpRequest, form: IncidentForm) -> HttpResponse:
     """The room with what was typed and why it was not taken; a button has typed nothing, and gets a sentence."""
     if isinstance(form, MessageForm | QuickNoteForm):
-        return show(request, form.incident, {name: form})
+        return show(request, form.incident, form)
     for sentences in form.errors.values():
         messages.error(request, " ".join(map(str, sentences)))
     return redirect("room", form.incident.public_id)
@@ -130,16 +86,14 @@ def found(public_id: str) -> Incident:
     return get_object_or_404(rows, public_id=public_id)
 
 
-def show(
-    request: HttpRequest, incident: Incident, sent: dict[str, IncidentForm] | None = None, **more: Any
-) -> HttpResponse:
-    """The room; `sent` is a form that came back with what was refused, by its name."""
+def show(request: HttpRequest, incident: Incident, sent: IncidentForm | None = None, **more: Any) -> HttpResponse:
+    """The room; `sent` is a form that is shown again as it was sent."""
     with timezone.override(incident.page.zone):
         context = {
             **admin.site.each_context(request),
             "title": incident.title,
             **parts(request, incident),
-            **forms_of(request, incident, sent or {}),
+            **forms_of(request, incident, sent),
             **more,
         }
         return render(request, "console/room.html", context)
@@ -157,30 +111,31 @@ def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     }
 
 
-def forms_of(request: HttpRequest, incident: Incident, sent: dict[str, IncidentForm]) -> dict[str, Any]:
+def forms_of(request: HttpRequest, incident: Incident, sent: IncidentForm | None) -> dict[str, Any]:
     """The forms that fit, for those who may use them."""
     author = acting(request)
 
-    def form_of(name: str) -> IncidentForm | None:
-        form = sent.get(name)
-        if form is None:
-            form_class = FORMS[name]
-            if not (form_class.fits(incident) and allows(author, form_class.verb)):
-                return None
+    def form_of(form_class: type[IncidentForm], auto_id: str) -> IncidentForm | None:
+        form = sent if isinstance(sent, form_class) else None
+        if form is None and form_class.fits(incident) and allows(author, form_class.verb):
             form = form_class(author, incident)
-        form.auto_id = f"{name}_%s"
+        if form:
+            form.auto_id = auto_id
         return form
 
-    is_publishing = "publish" in sent or ("publish" in request.GET and incident.visibility == Visibility.INTERNAL)
-    compose_name = "publish" if is_publishing else "update"
-    compose = form_of(compose_name)
+    is_publishing = "publish" in request.GET and incident.visibility == Visibility.INTERNAL
+    if is_publishing or isinstance(sent, PublishForm):
+        compose, address = form_of(PublishForm, "publish_%s"), reverse("room_publish", args=[incident.public_id])
+    else:
+        compose, address = form_of(ComposeForm, "update_%s"), reverse("room_update", args=[incident.public_id])
     wanted = request.GET.get("status")
     if isinstance(compose, MessageForm) and not compose.is_bound and wanted in IncidentStatus.values:
         compose.propose(IncidentStatus(wanted))
     return {
         "compose": compose,
-        "compose_name": compose_name,
-        "note": form_of("note"),
-        "withdrawal": form_of("withdraw"),
-        "verbs": [(address, words) for name, address, words in verbs(incident, author) if name not in BESIDE],
+        "compose_address": address,
+        "is_publishing": isinstance(compose, PublishForm),
+        "note": form_of(QuickNoteForm, "note_%s"),
+        "withdrawal": form_of(WithdrawalForm, "withdraw_%s"),
+        "verbs": [(address, form.heading) for address, form in verbs(incident, author) if form not in ON_THE_ROOM],
     }

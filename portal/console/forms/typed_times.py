@@ -22,7 +22,7 @@ _UTC = re.compile(r"\s*(?:\butc|\bgmt|(?<=\d)z)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TypedTime:
     """An instant, or a range when it has an end; in UTC."""
 
     start: datetime
@@ -30,7 +30,7 @@ class Moment:
     is_approximate: bool = False
 
 
-def parse(typed: str, now: datetime, zone: tzinfo) -> Moment:
+def parse(typed: str, now: datetime, zone: tzinfo) -> TypedTime:
     """What `typed` means to somebody in `zone` at `now`; nothing typed is now. Raises `InvalidInput`.
 
     A clock time without a date is the last one that was: shortly after midnight, 23:50 is yesterday's.
@@ -40,7 +40,7 @@ def parse(typed: str, now: datetime, zone: tzinfo) -> Moment:
     if about:
         text = text[about.end() :]
     if text in ("", "now", "just now"):
-        return Moment(now.astimezone(UTC), is_approximate=bool(about))
+        return TypedTime(now.astimezone(UTC), is_approximate=bool(about))
     if _UTC.search(text):
         text, zone = _UTC.sub("", text), UTC
     day, text = _day(text, now.astimezone(zone).date())
@@ -51,15 +51,15 @@ def parse(typed: str, now: datetime, zone: tzinfo) -> Moment:
         return _range(typed, ends, now, zone)
     start = _instant(ends[0], typed, day, now, zone)
     if len(ends) == 1:
-        return Moment(start, is_approximate=bool(about))
-    return Moment(start, _after(start, _instant(ends[1], typed, day, now, zone)))
+        return TypedTime(start, is_approximate=bool(about))
+    return TypedTime(start, _after(start, _instant(ends[1], typed, day, now, zone)))
 
 
-def _range(typed: str, ends: list[str], now: datetime, zone: tzinfo) -> Moment:
+def _range(typed: str, ends: list[str], now: datetime, zone: tzinfo) -> TypedTime:
     """The end is the last that was, and the start the last one before it."""
     end = _instant(ends[1], typed, None, now, zone)
     start = _instant(ends[0], typed, None, now, zone)
-    return Moment(start if start < end else start - timedelta(days=1), end)
+    return TypedTime(start if start < end else start - timedelta(days=1), end)
 
 
 def _after(start: datetime, end: datetime) -> datetime:

@@ -1,26 +1,65 @@
-"""Beginning a message with words that staff keep."""
+"""What every message to customers has: components, words that a template can begin, and when they hear more."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django import forms
 from django.forms.utils import ErrorDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import promises, templates
-from incidents.lifecycle import IncidentStatus, Severity
+from incidents.lifecycle import IncidentStatus, Kind, Severity
 from incidents.models import Incident, IncidentTemplate, Page
 from portal.console.forms.components import UNCHANGED, ComponentChips
+from portal.console.forms.fields import InstantField
 
 if TYPE_CHECKING:
     from django.http import QueryDict
 
+MINUTES = [5, 10, 15, 20, 30, 60, 120]  # an update every two hours is the least that a long incident owes
 
-class TemplateForm(forms.Form):
-    """A form with a message, which a template can begin. What is typed already stays below the template's words."""
+
+class MessageFields(forms.Form):
+    """The part of a form that is a message. What is typed already stays below a template's words.
+
+    The usual time of the next update depends on the status that is chosen.
+    """
+
+    next_update = forms.TypedChoiceField(
+        label=gettext_lazy("Next update"), coerce=int, empty_value=None, required=False, choices=[]
+    )
+    next_update_due_at = InstantField(
+        label=gettext_lazy("Next update by"), required=False, help_text=gettext_lazy("Instead, at an exact time.")
+    )
 
     components: ComponentChips | None = None
+
+    def is_valid(self) -> bool:
+        components_are_valid = self.components is None or self.components.is_valid()
+        return super().is_valid() and components_are_valid
+
+    def offer_promises(self, severity: Severity | None = None, kind: Kind = Kind.REALTIME) -> None:
+        """Say in the form what is usual; without a severity, that it depends on it. Of a maintenance nothing is."""
+        usual = promises.usual(severity) if severity else {}
+        words = [f"{IncidentStatus(status).label} {minutes} min" for status, minutes in usual.items() if status]
+        as_usual = _("As usual (%(words)s)") % {"words": ", ".join(words)} if words else _("As usual")
+        field = self.fields["next_update"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            *([("", as_usual)] if kind is Kind.REALTIME else []),
+            ("0", _("No promise")),
+            *((minutes, ngettext("In %d minute", "In %d minutes", minutes) % minutes) for minutes in MINUTES),
+        ]
+
+    def next_update_due(self, severity: Severity, status: IncidentStatus) -> datetime | None:
+        """What a valid form promises. Nothing is usual for an end, or where the form does not ask."""
+        if "next_update" not in self.fields:
+            return None
+        exact: datetime | None = self.cleaned_data["next_update_due_at"]
+        return exact or promises.due_at(severity, status, self.cleaned_data["next_update"])
 
     def template_page(self) -> Page | None:
         """Whose templates are offered; None for those of every page only."""
@@ -43,7 +82,7 @@ class TemplateForm(forms.Form):
             (row for row in found if row.update_status in offered), key=lambda row: row.update_status != chosen
         )
 
-    def use(self, data: QueryDict) -> None:
+    def use_template(self, data: QueryDict) -> None:
         """Fill in the template that was chosen, and show the form again without judging it."""
         template = next((row for row in self.templates() if str(row.pk) == data.get("template")), None)
         self.data = sent = data.copy()
@@ -90,8 +129,3 @@ class TemplateForm(forms.Form):
                 _("Fill in %(places)s, or take it out: customers read this.") % {"places": words}
             )
         return body
-
-
-def is_chosen(form: Any, data: QueryDict) -> TypeGuard[TemplateForm]:
-    """Whether a template's button was pressed."""
-    return isinstance(form, TemplateForm) and "template" in data

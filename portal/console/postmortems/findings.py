@@ -1,0 +1,37 @@
+"""What the linter found in a postmortem, and what was decided about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from incidents import checking
+from incidents.linter import Finding, Level, blocking
+from incidents.models import FindingDismissal, Postmortem, PostmortemSection
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the linter found, where it stands, and why it may."""
+
+    finding: Finding
+    section: PostmortemSection
+    dismissal: FindingDismissal | None
+
+    @property
+    def stops(self) -> bool:
+        return bool(blocking([self.finding], {self.dismissal.digest} if self.dismissal else ()))
+
+    @property
+    def is_dismissible(self) -> bool:
+        return self.dismissal is None and self.finding.level is not Level.BLOCK
+
+
+def findings_of(postmortem: Postmortem) -> list[Found]:
+    """What stops the publication first, each in the order of the text."""
+    sections = {section.public_id: section for section in postmortem.live_sections()}
+    dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
+    found = [
+        Found(finding, sections[finding.section], dismissals.get(finding.digest))
+        for finding in checking.check_report(postmortem)
+    ]
+    return sorted(found, key=lambda one: not one.stops)

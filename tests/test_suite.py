@@ -1,0 +1,48 @@
+"""What the tests themselves keep to."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+FILES = [file for file in sorted(TESTS.rglob("*.py")) if TESTS / "clients" not in file.parents]
+LIMITS = {"timeout", "connect_timeout", "socket_timeout", "socket_connect_timeout"}
+WAITS = {"sleep", "wait", "wait_for_timeout", "join", "result", "set_default_timeout"}  # by position
+
+
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def is_seconds(value: ast.expr) -> bool:
+    """A number in the source; none, nothing and zero do not wait."""
+    return isinstance(value, ast.Constant) and isinstance(value.value, int | float) and value.value > 0
+
+
+def waits(module: ast.Module) -> Iterator[ast.Call]:
+    """Calls that wait for a time, or for no longer than a number says."""
+    for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        by_name = any(each.arg in LIMITS and is_seconds(each.value) for each in call.keywords)
+        by_position = name in WAITS and any(is_seconds(each) for each in call.args)
+        if by_name or by_position:
+            yield call
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(TESTS)))
+def test_tests_wait_by_tests_waiting_alone(file: Path) -> None:
+    if file.name != "waiting.py":
+        found = [f"{file}:{call.lineno}: {ast.unparse(call)}" for call in waits(tree(file))]
+        assert not found, "on a busy machine this is too short: use tests/waiting.py"
+
+
+def test_a_helper_lies_in_a_module_of_its_own() -> None:
+    for file in FILES:
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert not re.match(r"bench|tests\.(\w+\.)?test_", node.module), f"{file}: {node.module}"
