@@ -21,7 +21,7 @@ from django.urls import get_resolver
 
 from incidents.models import User
 from portal.logs import masked
-from tests.front import ask
+from tests.front import ask, front
 from tests.portal.test_accounts import sign_in
 from tests.servers import free_port
 
@@ -95,8 +95,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         process.wait(30)
 
 
-def test_a_run_leaves_no_key_and_no_token_in_its_logs(web: tuple[str, Path]) -> None:
-    url, log = web
+def ask_with_secrets(url: str) -> None:
     paths = [
         f"/api/v1/pages.json?api_key={PLANTED}",
         f"/api/v1/pages/b1c2d3f4g5h6/incidents?a=1&api_key={PLANTED}",
@@ -109,6 +108,20 @@ def test_a_run_leaves_no_key_and_no_token_in_its_logs(web: tuple[str, Path]) -> 
         for method in ("GET", "POST"):
             referer = f"{url}/subscriptions/{PLANTED}"
             ask(url, path, method, authorization=f"OAuth {PLANTED}", referer=referer, cookie=f"sessionid={PLANTED}")
+
+
+@pytest.mark.nginx
+def test_nginx_says_nothing_of_what_was_asked_while_the_web_process_is_away(tmp_path: Path) -> None:
+    nginx = front(tmp_path, tmp_path / "public", web_port=free_port())
+    nginx.start()
+    ask_with_secrets(nginx.url)
+    nginx.stop()
+    assert PLANTED not in (tmp_path / "log").read_text()
+
+
+def test_a_run_leaves_no_key_and_no_token_in_its_logs(web: tuple[str, Path]) -> None:
+    url, log = web
+    ask_with_secrets(url)
     said = log.read_text()
     assert "GET /api/v1/pages.json?*** HTTP/1.1" in said
     assert "POST /subscriptions/***/confirm?*** HTTP/1.1" in said
