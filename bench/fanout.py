@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
 
+from status.delivery.mails import events
 from tests.servers import free_port, program, start_postgresql, temporary_folder
 
 if TYPE_CHECKING:
@@ -96,13 +97,14 @@ def send() -> None:
     """One sender: prints how many it sent, the CPU seconds that took, and the most memory it had in MB."""
     from django.db import connection
 
-    from status.delivery.engine import deliver_mail
+    from status.delivery import engine
+    from status.models import Recipient
 
     connection.ensure_connection()
     print("ready", flush=True)
     sys.stdin.readline()
     total, cpu = 0, time.process_time()
-    while count := deliver_mail(3600):
+    while count := engine.deliver(Recipient.Channel.EMAIL, 3600):
         total += count
     # Not getrusage: there the most memory of the process that started this one counts too.
     [peak] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
@@ -118,7 +120,7 @@ def prepare() -> int:
     from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
     from incidents.models import OutboxEvent, Page, User
-    from status.delivery import messages, owing
+    from status.delivery import owing
     from status.models import Recipient
 
     call_command("migrate", verbosity=0)
@@ -135,7 +137,7 @@ def prepare() -> int:
     )
     event = OutboxEvent.objects.get(notify=True)
     owing.owe(event)
-    message = messages.of_event(event)
+    message = events.event_mail(event)
     assert message
     return len(message.to("reader@example.com", 1, page.public_id))
 

@@ -87,13 +87,13 @@ def set_component_status(
         )
     old = component.status_at(instant)
     within = component.status_changes.standing().filter(effective_at__gt=instant, effective_at__lte=ended_at or instant)
-    told = [(at, status) for at in within.order_by("effective_at", "id").values_list("effective_at", flat=True)]
+    later = [(at, status) for at in within.order_by("effective_at", "id").values_list("effective_at", flat=True)]
     if ended_at is not None:
-        told.append((ended_at, component.status_at(ended_at)))
-    if old is status and not told:
+        later.append((ended_at, component.status_at(ended_at)))
+    if old is status and not later:
         return None
     changes = []
-    for at, new in [(instant, status), *told]:
+    for at, new in [(instant, status), *later]:
         change = ComponentStatusChange(
             component=component,
             old_status=component.status_at(at),

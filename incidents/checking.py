@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -16,8 +15,8 @@ from incidents.linter import (
     LEVELS,
     Facts,
     Finding,
+    Instant,
     Level,
-    Moment,
     Person,
     Section,
     blocking,
@@ -107,11 +106,11 @@ def facts_of(
     public = Component.objects.public().on(page)
     internal = Component.objects.live().filter(visibility=Visibility.INTERNAL)
     components = {component.name: tuple(component.known_as) for component in public}
-    times: dict[Moment, list[datetime]] = {}
-    for moment, instant in _moments(list(incidents)):
-        times.setdefault(moment, []).append(instant)
+    times: dict[Instant, list[datetime]] = {}
+    for instant, at in _instants(list(incidents)):
+        times.setdefault(instant, []).append(at)
     if promised_at:
-        times[Moment.NEXT_UPDATE] = [promised_at]
+        times[Instant.NEXT_UPDATE] = [promised_at]
     return Facts(
         zone=zone or page.zone,
         page_name=page.name,
@@ -123,23 +122,22 @@ def facts_of(
             Person(user.username, user.get_full_name())
             for user in User.objects.filter(is_service=False).only("username", "first_name", "last_name")
         ),
-        times={moment: tuple(instants) for moment, instants in times.items()},
+        times={instant: tuple(known) for instant, known in times.items()},
         measures=measures,
     )
 
 
-def _moments(incidents: list[Incident]) -> Iterator[tuple[Moment, datetime]]:
+def _instants(incidents: list[Incident]) -> Iterator[tuple[Instant, datetime]]:
     for incident in incidents:
-        for moment, instant in (
-            (Moment.IMPACT_BEGAN, incident.impact_began_at),
-            (Moment.DETECTED, incident.detected_at),
-            (Moment.ACKNOWLEDGED, incident.acknowledged_at),
-            (Moment.IMPACT_ENDED, incident.impact_ended_at),
+        for instant, at in (
+            (Instant.IMPACT_BEGAN, incident.impact_began_at),
+            (Instant.DETECTED, incident.detected_at),
+            (Instant.ACKNOWLEDGED, incident.acknowledged_at),
+            (Instant.IMPACT_ENDED, incident.impact_ended_at),
         ):
-            if instant:
-                yield moment, instant
-    said = IncidentUpdate.objects.published().filter(incident__in=incidents).order_by("display_at", "id")
-    told = said.filter(Q(status=IncidentStatus.IDENTIFIED) | Q(status=IncidentStatus.RESOLVED))
-    moments = {IncidentStatus.IDENTIFIED: Moment.IDENTIFIED, IncidentStatus.RESOLVED: Moment.RESOLVED}
-    for status, instant in told.values_list("status", "display_at"):
-        yield moments[IncidentStatus(status)], instant
+            if at:
+                yield instant, at
+    stated = {IncidentStatus.IDENTIFIED: Instant.IDENTIFIED, IncidentStatus.RESOLVED: Instant.RESOLVED}
+    updates = IncidentUpdate.objects.published().filter(incident__in=incidents, status__in=stated)
+    for status, at in updates.order_by("display_at", "id").values_list("status", "display_at"):
+        yield stated[IncidentStatus(status)], at

@@ -110,7 +110,7 @@ class Spread:
 def measured(incidents: IncidentQuerySet) -> list[Measured]:
     """The measures of each, in the order given, with three questions to the database."""
     updates = IncidentUpdate.objects.standing().filter(incident=OuterRef("pk")).order_by("display_at", "pk")
-    said = {
+    instants = {
         Instant.FIRST_WORD: updates.exclude(published_at=None).order_by("published_at").values("published_at"),
         Instant.IDENTIFIED: updates.filter(status=IncidentStatus.IDENTIFIED).values("display_at"),
         Instant.RESOLVED: updates.filter(status=IncidentStatus.RESOLVED).reverse().values("display_at"),
@@ -119,7 +119,7 @@ def measured(incidents: IncidentQuerySet) -> list[Measured]:
         ).values("display_at"),
     }
     facts = ("pk", "public_id", "title", "severity", "status", "created_at")
-    rows = incidents.annotate(**{name.value: Subquery(query[:1]) for name, query in said.items()})
+    rows = incidents.annotate(**{name.value: Subquery(query[:1]) for name, query in instants.items()})
     found = list(rows.values(*facts, *Instant.values))
     components = _components(incidents)
     return [

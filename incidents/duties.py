@@ -2,8 +2,9 @@
 
 A row of such a query is about one thing (an incident, a postmortem, an action item ...), by these names: `public_id`
 and `pk` of the thing, `title`, `on_page` (a page's key), `base_at` (the instant that counts), `person` (a user's key,
-or None) and `shown_at` (what names it in the address of the page where it is dealt with). To add a duty is to add a
-query here; whoever must be told is found, and told once, by `status.delivery.nudges`.
+or None), and `within`: the public id of the incident, or the key of the postmortem, in which it is dealt with
+(`Duty.within` says which). To add a duty is to add a query here; `status.delivery.nudges` finds the recipients, and
+notifies each once.
 """
 
 from __future__ import annotations
@@ -62,8 +63,15 @@ class Key(TextChoices):
 PROMISES = (Key.PROMISE_SOON, Key.PROMISE_DUE, Key.PROMISE_LATE, Key.PROMISE_BROKEN)
 
 
+class Within(Enum):
+    """What a duty is dealt with in."""
+
+    INCIDENT = "incident"
+    POSTMORTEM = "postmortem"
+
+
 class To(Enum):
-    """Who is told. A role that nobody has goes to the commander, and then to whoever is on call."""
+    """Who is notified. A role that nobody has goes to the commander, and then to whoever is on call."""
 
     COMMS_LEAD = "comms_lead"
     COMMANDER = "commander"
@@ -73,9 +81,9 @@ class To(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Told `after` the instant that counts, before it if that is negative.
+    """Staff are notified `after` the instant that counts, before it if that is negative.
 
-    From `pointless` after that instant on it is too late to say so: somebody else is told something else.
+    From `pointless` after that instant on it is too late for this: another duty notifies somebody else.
     """
 
     key: Key
@@ -83,22 +91,22 @@ class Duty:
     after: timedelta
     to: To
     pointless: timedelta | None = None
-    page: str = "room"  # where it can be dealt with, by the name of the address
+    within: Within = Within.INCIDENT
 
 
 def due_at(duty: Duty, base_at: datetime) -> datetime:
-    """When the thing itself is due: what is told before it is still about its own time."""
+    """When the thing itself is due, also for a duty of which staff are notified before."""
     return base_at + max(duty.after, timedelta())
 
 
 def duties() -> list[Duty]:
-    """All of them, the most urgent last, as that is the order in which they are told."""
+    """All of them, the most urgent last, as that is the order in which staff are notified."""
     live = Incident.objects.live().filter(visibility=Visibility.PUBLIC)
-    talked = live.unresolved().realtime().filter(first_posted_at__isnull=False)
+    posted = live.unresolved().realtime().filter(first_posted_at__isnull=False)
     promised = _about(live.filter(next_update_due_at__isnull=False), F("next_update_due_at"))
-    said = IncidentUpdate.objects.published()
-    silent = _about(talked.filter(next_update_due_at=None), _newest(said))
-    watching = _about(talked.filter(status=IncidentStatus.MONITORING), _watched_since())
+    updates = IncidentUpdate.objects.published()
+    silent = _about(posted.filter(next_update_due_at=None), _newest(updates))
+    watching = _about(posted.filter(status=IncidentStatus.MONITORING), _watched_since())
     severe = live.filter(status__in=ENDED, severity__in=[Severity.SEV1, Severity.SEV2], postmortem=None).realtime()
     reports = Postmortem.objects.unpublished().filter(due_on__isnull=False)
     items = ActionItem.objects.unfinished().filter(due_on__isnull=False).annotate(title=F("text"))
@@ -111,21 +119,21 @@ def duties() -> list[Duty]:
         _morning(zones, "postmortem__page__time_zone"),
         page=F("postmortem__page"),
         person=F("owner"),
-        at=F("postmortem"),
+        within=F("postmortem"),
     )
     planned = _about(
         held.annotate(title=F("incident__title")),
         F("updated_at"),
         page=F("incident__page"),
         person=F("author"),
-        at=F("incident__public_id"),
+        within=F("incident__public_id"),
     )
-    unreported = _about(reports, _morning(zones, "page__time_zone"), person=F("owner"), at=F("pk"))
+    unreported = _about(reports, _morning(zones, "page__time_zone"), person=F("owner"), within=F("pk"))
     now = timedelta()
     return [
-        Duty(Key.ACTION_DUE, measures, now, To.PERSON, page="admin:incidents_postmortem_change"),
-        Duty(Key.POSTMORTEM_DUE, unreported, now, To.PERSON, page="admin:incidents_postmortem_change"),
-        Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(said)), 2 * DAY, To.COMMANDER),
+        Duty(Key.ACTION_DUE, measures, now, To.PERSON, within=Within.POSTMORTEM),
+        Duty(Key.POSTMORTEM_DUE, unreported, now, To.PERSON, within=Within.POSTMORTEM),
+        Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(updates)), 2 * DAY, To.COMMANDER),
         Duty(Key.WATCHED_LONG, watching, 4 * HOUR, To.COMMANDER),
         Duty(Key.SILENT, silent, HOUR, To.COMMS_LEAD),
         *(
@@ -146,10 +154,12 @@ def duties() -> list[Duty]:
     ]
 
 
-def _about(rows: QuerySet[Any], base: Any, *, page: Any = None, person: Any = None, at: Any = None) -> QuerySet[Any]:
+def _about(
+    rows: QuerySet[Any], base: Any, *, page: Any = None, person: Any = None, within: Any = None
+) -> QuerySet[Any]:
     nobody = Value(None, output_field=IntegerField())
     about: QuerySet[Any] = rows.order_by().annotate(
-        base_at=base, on_page=page or F("page"), person=person or nobody, shown_at=at or F("public_id")
+        base_at=base, on_page=page or F("page"), person=person or nobody, within=within or F("public_id")
     )
     return about
 

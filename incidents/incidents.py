@@ -162,7 +162,7 @@ def publish_incident(
 
 @service(Verb.POST_UPDATE, locks=Incident)
 def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
-    """Write down an incident that was over before it got here. Nobody is told, and no component changes."""
+    """Write down an incident that was over before it got here. Nobody is notified, and no component changes."""
     incident = declare_incident(page, title=title, author=author)
     post_update(incident, status=IncidentStatus.RESOLVED, body=body, display_at=at, notify=False, author=author)
     return incident
@@ -172,8 +172,8 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
-    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been told. Of a maintenance, what
-    started, ended or cancelled it can be taken back; the clock does not do the same again.
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been notified. Of a maintenance,
+    what started, ended or cancelled it can be taken back; the clock does not do the same again.
     """
     incident = update.incident
     lock_live(incident)
@@ -208,7 +208,7 @@ def correct_update(
 ) -> IncidentUpdate:
     """Replace a text or a time shown that was wrong. What was there stays in the history; the public reads of the edit.
 
-    Updates keep their order. Components keep the times at which they changed. Recipients are told only if `notify`
+    Updates keep their order. Components keep the times at which they changed. Recipients are notified only if `notify`
     asks for it.
     """
     incident = update.incident
@@ -340,10 +340,10 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
     """Raises when an update that shows `shown_at` would not stand between those before and after it."""
     if update.withdrawn_at:
         raise InvalidTransition(_("This update was taken back: it shows no time."))
-    told = [None, *update.incident.updates.standing().newest_first(), None]
-    place = told.index(update)
-    check_display_at(shown_at, timezone.now(), told[place + 1])
-    if (after := told[place - 1]) and shown_at > after.display_at:
+    neighbours = [None, *update.incident.updates.standing().newest_first(), None]
+    place = neighbours.index(update)
+    check_display_at(shown_at, timezone.now(), neighbours[place + 1])
+    if (after := neighbours[place - 1]) and shown_at > after.display_at:
         raise InvalidInput(
             _("The time shown lies after the next update (%(time)s). Updates keep their order.")
             % {"time": f"{after.display_at.astimezone(update.incident.page.zone):%Y-%m-%d %H:%M %Z}"},

@@ -46,7 +46,7 @@ def delete_metric(metric: Metric, *, author: User) -> None:
 def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
     """Keep measurements, the last one of each minute; one that is there already is replaced.
 
-    Nobody is told, and the page's documents stay as they are: the clock draws the charts anew.
+    Nobody is notified, and the page's documents stay as they are: the clock draws the charts anew.
     """
     now = timezone.now()
     if sum(map(len, points.values())) > MOST:

@@ -1,4 +1,4 @@
-"""Facts that must be told: written in the caller's transaction, told after its commit."""
+"""Facts to publish and to notify of: written in the caller's transaction, published and sent after its commit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _watched: ContextVar[list[OutboxEvent] | None] = ContextVar("watched", default=N
 
 @contextmanager
 def watched() -> Iterator[list[OutboxEvent]]:
-    """The events that are recorded inside, as they come: for who asks what would be told, and may undo it."""
+    """The events that are recorded inside, as they come: for who asks who would be notified, and may undo it."""
     events: list[OutboxEvent] = []
     around = _watched.get()
     token = _watched.set(events)
@@ -43,9 +43,9 @@ def watched() -> Iterator[list[OutboxEvent]]:
 def record_incident(
     kind: OutboxEvent.Kind, incident: Incident, update: IncidentUpdate | None = None, *, notify: bool = False
 ) -> None:
-    """Record a fact about an incident on every page that shows it; an internal one has nothing to tell.
+    """Record a fact about an incident on every page that shows it; nothing is recorded of an internal one.
 
-    With `notify` the recipients of these pages are told, else it only shows.
+    With `notify` the recipients of these pages are notified, else it is only published.
     """
     if incident.is_public:
         _record(incident.pages(), kind, incident, update, notify=notify)
@@ -56,7 +56,7 @@ def record_postmortem(
 ) -> None:
     """Record a fact about a report on every page that shows one of its incidents.
 
-    Of several incidents on a page the first carries it, so that recipients are told once; the others only show it.
+    Of several incidents on a page the first carries it, so that recipients are notified once.
     """
     carried: set[Page] = set()
     for incident in postmortem.incidents.order_by("first_posted_at", "pk"):
@@ -73,7 +73,7 @@ def record_pages(kind: OutboxEvent.Kind, pages: Iterable[Page]) -> None:
 
 
 def record_component(change: ComponentStatusChange, *, is_now: bool) -> None:
-    """Record that a component was said to have another status; with `is_now` programs that follow it are told."""
+    """Record that a component was said to have another status; with `is_now` programs that follow it are notified."""
     _record(pages_of(change.component), Kind.COMPONENT_CHANGED, None, None, notify=is_now, component_change=change)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: the one place where rights are decided, for the admin, the API and the clock alike."""
+"""Who may do what: the rights that services ask for, and which of them a role and an API key give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only hook upward: sent after the commit that recorded outbox events, once for each page touched."""
+"""Sent after the commit that recorded an outbox event, once for each event; `status` publishes on it."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "portal.accounts.sign_in.StaffMiddleware",
+    "portal.accounts.middleware.StaffMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -159,8 +159,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
-ACCOUNT_ADAPTER = "portal.accounts.sign_in.AccountAdapter"
-ACCOUNT_FORMS = {"reset_password": "portal.accounts.sign_in.ResetForm"}
+ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
+ACCOUNT_FORMS = {"reset_password": "portal.accounts.adapters.ResetForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: the adapter says so
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -170,7 +170,7 @@ ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key", "
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 # Counts attempts, for all processes together: a cache of each process would multiply the limits.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}}
-MFA_ADAPTER = "portal.accounts.second_factors.MFAAdapter"
+MFA_ADAPTER = "portal.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Incident portal"
 USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
@@ -178,7 +178,7 @@ USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
 REQUIRE_SECOND_FACTOR = not DEMO and not environment.flag("WITHOUT_SECOND_FACTOR")
 
 # Sign-in through a company's identity provider; passwords go on working, for the day on which it is down.
-SOCIALACCOUNT_ADAPTER = "portal.accounts.sign_in.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.accounts.adapters.ProviderAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True

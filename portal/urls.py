@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from portal.intake import bounces
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("admin/account/", include("portal.accounts.sign_in")),
+    path("admin/account/", include("portal.accounts.urls")),
     path("admin/", include("portal.console.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),

@@ -1,4 +1,4 @@
-"""Where a stranger can have us send something: to public addresses, over https, and nowhere else.
+"""Which addresses may be sent to: mailboxes, and over https public addresses, and nowhere else.
 
 A name is looked up once for each exchange, and the address that was checked is the one that is dialled, so that a
 name whose address changes in between leads nowhere else. No setting or variable opens a way to another network.
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
@@ -78,7 +80,10 @@ class Network:
 
     look_up: Callable[[str, int], Sequence[str]] = _look_up
     is_open: Callable[[str], bool] = is_public
-    context: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    authorities: str = ""  # a file of certificates to trust instead of the system's
+
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.authorities or None)
 
     def addresses(self, target: Target) -> Sequence[str]:
         """Every address of the name, in the order in which to try them. Raises `Refused`."""
@@ -144,3 +149,32 @@ def check(url: str, network: Network = INTERNET) -> str:
     except TimeoutError as error:
         raise Refused(_("The name server of this address is too slow. Try again in a minute.")) from error
     return url
+
+
+ADDRESS_LENGTH = 254  # RFC 5321
+_EMAIL = EmailValidator(allowlist=[])
+
+
+def mailbox(address: str) -> str:
+    """An e-mail address as it is kept: without space around it, its domain in lower case and ASCII.
+
+    Raises `InvalidInput`.
+    """
+    local, _at, domain = address.strip().rpartition("@")
+    try:
+        domain = domain.lower().encode("idna").decode()
+        found = f"{local}@{domain}"
+        _EMAIL(found)
+    except (UnicodeError, ValidationError):
+        found = ""
+    # The validator lets quoted names and numeric hosts pass: nobody has one, but somebody may try one on us.
+    if not found or len(found) > ADDRESS_LENGTH or re.search(r'[\s"\[\]]', found):
+        raise InvalidInput(_("This is not an e-mail address. Write it like name@example.com."), field="address")
+    return found
+
+
+def without_addresses(text: str, *addresses: str) -> str:
+    """The other side's words without the addresses that they are about: those are forgotten with the subscriber."""
+    for address in filter(None, addresses):
+        text = re.sub(re.escape(address), "…", text, flags=re.IGNORECASE)
+    return text[:500]

@@ -1,4 +1,4 @@
-"""Who is told, and what became of telling them. What is told is an outbox event of the record."""
+"""Who is notified, and what became of each message. What they are notified of is an outbox event of the record."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
         return self.exclude(channel__in=Recipient.OF_STAFF)
 
     def active(self) -> RecipientQuerySet:
-        """Subscribers who may be told of public facts."""
+        """Subscribers who may be notified of public facts."""
         return self.subscribers().filter(state=Recipient.State.ACTIVE, deleted_at=None)
 
     def staff(self) -> RecipientQuerySet:
-        """Mailboxes and chat channels that are nudged, and never told of public facts."""
+        """Mailboxes and chats of staff, which are nudged, and never notified of public facts."""
         return self.filter(channel__in=Recipient.OF_STAFF, deleted_at=None)
 
 
 class Recipient(Tracked):
-    """An address that is told about a page: a subscriber's mailbox or webhook; or where its staff are nudged.
+    """An address that is notified about a page: a subscriber's mailbox or webhook; or where its staff are nudged.
 
     Staff have channels of their own, so that no subscription ever finds one of theirs. One with a `user` is that
     person's, the others are for whoever is on call.
@@ -72,7 +72,7 @@ class Recipient(Tracked):
     )
     rolled_at = models.DateTimeField(_("secret rolled"), null=True, editable=False)
 
-    # What it hears about
+    # What it is notified of
     everything = models.BooleanField(_("everything on the page"), default=True)
     postmortems_only = models.BooleanField(_("postmortems only"), default=False)
     minimum_impact = models.CharField(_("minimum impact"), max_length=10, choices=Impact.choices, default=Impact.NONE)

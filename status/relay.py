@@ -1,4 +1,4 @@
-"""From the outbox to the world, by the clock: publishes what is not yet published, notes who is told of it."""
+"""From the outbox to the world, by the clock: publishes what is not yet published, and owes the messages about it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def relay() -> int:
     count = 0
     pages = list(Page.objects.order_by("id"))
     for page in pages:
-        with _apart(page):
+        with _isolated(page):
             if publishing.is_due(page):
                 publishing.publish(page, timeout=1.0, seconds=0)
                 count += 1
     for page in pages:
-        with _apart(page):
+        with _isolated(page):
             publishing.publish_months_left(page, timeout=1.0, seconds=RUN)
     return count
 
@@ -39,28 +39,28 @@ def draw() -> int:
     """Draw the charts of every page that measurements came for; returns of how many pages."""
     count = 0
     for page in Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id"):
-        with _apart(page):
+        with _isolated(page):
             count += publishing.publish_charts(page)
     return count
 
 
 def owe() -> int:
-    """Write down who is told of what, in order; returns how many deliveries were added."""
+    """Write down which messages are owed to whom, in order; returns how many deliveries were added."""
     owing.cancel_withdrawn()
     events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
     return sum(owing.owe(event) for event in events[:100])
 
 
 def heartbeat() -> None:
-    """Say on every page that it is current, but not on one whose newest facts, or whose day, are not out."""
+    """Say on every page that it is current, but not on one whose newest facts, or whose day, are not published."""
     for page in Page.objects.published():
-        with _apart(page):
+        with _isolated(page):
             if not publishing.is_due(page):
                 publishing.write_heartbeat(page)
 
 
 @contextmanager
-def _apart(page: Page) -> Iterator[None]:
+def _isolated(page: Page) -> Iterator[None]:
     """What fails of one page stops no other, and is tried again at the next tick."""
     try:
         yield

@@ -6,8 +6,8 @@ from celery import shared_task
 
 from incidents import metrics, people
 from status import relay as relay_module
-from status.delivery import chat as chat_module
-from status.delivery import engine, ledger, nudges, posting
+from status.delivery import engine, ledger, nudges
+from status.models import Recipient
 from status.subscriptions import signups, subscribers
 
 
@@ -20,7 +20,7 @@ def relay() -> None:
 
 @shared_task(ignore_result=True)
 def chat() -> None:
-    chat_module.deliver_chats()
+    engine.deliver(Recipient.Channel.CHAT)
 
 
 @shared_task(ignore_result=True)
@@ -30,12 +30,12 @@ def nudge() -> None:
 
 @shared_task(ignore_result=True)
 def deliver() -> None:
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
 
 
 @shared_task(ignore_result=True)
 def post() -> None:
-    posting.deliver_webhooks()
+    engine.deliver(Recipient.Channel.WEBHOOK)
 
 
 @shared_task(ignore_result=True)

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -85,11 +86,11 @@ def receiving(address: str) -> Iterator[Receiver]:
             thread.join()
 
 
-def trusting() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=CERTIFICATE)
+# On which only OUTSIDE is public, and every name leads there
+OPEN = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, authorities=str(CERTIFICATE))
 
 
 def leading_to(*addresses: str) -> Network:
-    """A network on which only OUTSIDE is public; each look-up gives the next address."""
+    """The same, but each look-up gives the next address."""
     answers = iter(addresses)
-    return Network(look_up=lambda host, port: [next(answers)], is_open=lambda ip: ip == OUTSIDE, context=trusting)
+    return replace(OPEN, look_up=lambda host, port: [next(answers)])

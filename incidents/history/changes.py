@@ -31,9 +31,9 @@ from incidents.models import (
 from incidents.models.base import Tracked
 
 # Which row it is, and what follows from the other facts
-UNTOLD = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host", "sequence", "occurrence"})
-# Facts of an incident that its updates tell
-TOLD_BY_UPDATES = frozenset({"status", "first_posted_at", "next_update_due_at"})
+LEFT_OUT = frozenset({"id", "public_id", "created_at", "updated_at", "deleted_at", "host", "sequence", "occurrence"})
+# Facts of an incident that its updates say
+SAID_BY_UPDATES = frozenset({"status", "first_posted_at", "next_update_due_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def of_row(row: Tracked | User) -> list[Entry]:
 
 def facts_of(incident: Incident) -> list[Entry]:
     """How the facts, plan and roles of an incident changed, newest first; its updates tell what they changed."""
-    first, *later = _entries(incident, leave_out={*TOLD_BY_UPDATES, "impact"})
+    first, *later = _entries(incident, leave_out={*SAID_BY_UPDATES, "impact"})
     later += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
         later += _entries(plan, leave_out={"incident"})[1:]
@@ -81,17 +81,17 @@ def of_component(component: Component) -> list[Entry]:
 
 
 def of_incident(incident: Incident) -> list[Entry]:
-    """Everything that was said and done about an incident, corrections with the text that they replaced."""
+    """Everything that was posted and done about an incident, corrections with the text that they replaced."""
     components: dict[int | None, list[ComponentStatusChange]] = defaultdict(list)
     changes = ComponentStatusChange.objects.filter(update__incident=incident).order_by("pk")
     for change in changes.select_related("component__group"):
         components[change.update_id].append(change)
-    entries = _entries(incident, leave_out=TOLD_BY_UPDATES)
+    entries = _entries(incident, leave_out=SAID_BY_UPDATES)
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
     planned = PlannedUpdate.history.filter(incident_id=incident.pk).select_related("author")
-    entries += _told(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
+    entries += _created_or_changed(PlannedUpdate._meta.verbose_name, planned, leave_out={"incident", "seen", "update"})
     entries += _role_entries(incident)
     if plan := getattr(incident, "plan", None):
         entries += _entries(plan, leave_out={"incident"})
@@ -138,10 +138,10 @@ def _versions(records: Any) -> list[tuple[Any, Any]]:
 
 def _entries(row: Tracked | User, leave_out: Collection[str] = (), about: str = "") -> list[Entry]:
     noun = f"{row._meta.verbose_name} “{about}”" if about else row._meta.verbose_name
-    return _told(noun, row.history.all(), leave_out)
+    return _created_or_changed(noun, row.history.all(), leave_out)
 
 
-def _told(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
+def _created_or_changed(noun: object, records: Any, leave_out: Collection[str]) -> list[Entry]:
     entries = []
     for old, new in _versions(records):
         is_deleted = getattr(new, "deleted_at", None) and not (old and old.deleted_at)
@@ -169,7 +169,7 @@ def changes(
     found = []
     # A row that is its own history is as it was created.
     for field in getattr(new, "tracked_fields", new._meta.concrete_fields):
-        if field.name in UNTOLD or field.name in leave_out:
+        if field.name in LEFT_OUT or field.name in leave_out:
             continue
         before = getattr(old, field.attname) if old else None
         after = getattr(new, field.attname)
@@ -199,10 +199,10 @@ def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -
     if old is not None:
         return _entry(new, _("Update “%(status)s”: changed") % {"status": status}, changes=changes(old, new))
     what = _("Update “%(status)s”: posted, shown as of %(time)s")
-    told = [_status_change(str(change.component), change) for change in components]
+    facts = [_status_change(str(change.component), change) for change in components]
     if new.next_update_due_at:
-        told.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
-    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(told))
+        facts.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
+    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(facts))
 
 
 def _status_change(name: str, change: ComponentStatusChange) -> Change:

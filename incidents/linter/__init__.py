@@ -16,15 +16,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from incidents.linter import leaks, names, times, wording
-from incidents.linter.findings import LEVELS, Facts, Finding, Level, Moment, Person, Rule
+from incidents.linter.findings import LEVELS, Facts, Finding, Instant, Level, Person, Rule
 from incidents.linter.prose import Section
 
 __all__ = [
     "LEVELS",
     "Facts",
     "Finding",
+    "Instant",
     "Level",
-    "Moment",
     "Person",
     "Rule",
     "Section",

@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from incidents.linter.clock import Clock, Span
-from incidents.linter.findings import Moment
+from incidents.linter.findings import Instant
 
 HARM = (
     r"(?:errors?|fail(?:ed|ing|ures?|s)?|unavailable|inaccessible|unreachable|unable|could(?:n['’]t| not)"
@@ -19,9 +19,9 @@ HARM = (
 EVENT = r"(?:incident|outage|disruption|interruption|degradation|impact|downtime|event|problems?|issues?)"
 BEGIN = r"(?:beg[ai]ns?|begun|start(?:s|ed)?|commence[sd]?)"
 
-# How a moment is told, one way on each line.
+# How a text states an instant, one way on each line.
 WAYS = {
-    Moment.IMPACT_BEGAN: (
+    Instant.IMPACT_BEGAN: (
         rf"\b(?:{EVENT}|errors?|error rates?|failures?|latency|timeouts?)\b[^.]{{0,50}}?\b{BEGIN}\b",
         rf"\b{BEGIN} to (?:fail|see|experience|receive|return|climb|rise|time out|appear|error|degrade)\b",
         rf"\b{BEGIN} (?:failing|seeing|experiencing|returning|timing out|receiving errors)\b",
@@ -29,21 +29,21 @@ WAYS = {
         r"\bfirst (?:error|failure|failed|symptom)\w*",
         r"\berrors? (?:was|were) first\b",
     ),
-    Moment.DETECTED: (
+    Instant.DETECTED: (
         r"\b(?:detected|alerted|alarm(?:ed|s)?|paged|pages)\b",
         r"\b(?:alerts?|alarms?|monitor\w*)\b[^.]{0,30}\b(?:fired?|triggered|raised|notified|began|started)\b",
         r"\b(?:we|engineers?|team|staff|monitor\w*)\b[^.]{0,30}\bnoticed\b",
     ),
-    Moment.ACKNOWLEDGED: (
+    Instant.ACKNOWLEDGED: (
         r"\backnowledged\b",
         rf"\b{BEGIN} (?:to investigate|investigating)\b",
         r"\b(?:already|were) investigating\b",
     ),
-    Moment.IDENTIFIED: (
+    Instant.IDENTIFIED: (
         r"\b(?:identified|determined|found|pinpointed|diagnosed)\b[^.]{0,40}\b(?:cause|source|culprit)\b",
         r"\b(?:cause|source|culprit)\b[^.]{0,30}\b(?:identified|determined|found|pinpointed)\b",
     ),
-    Moment.IMPACT_ENDED: (
+    Instant.IMPACT_ENDED: (
         r"\b(?:stopped|ceased)\b[^.]{0,30}\b(?:errors?|fail\w*)\b",
         r"\berrors?\b[^.]{0,20}\b(?:stopped|ceased|subsided)\b",
         r"\brecovered\b|\brecovery (?:was|is) complete",
@@ -52,16 +52,16 @@ WAYS = {
         r"\b(?:service|access|functionality|availability|operations?|systems?)\b[^.]{0,20}\brestored\b",
         r"\bfully mitigated\b",
     ),
-    Moment.RESOLVED: (
+    Instant.RESOLVED: (
         rf"\b{EVENT}\b[^.]{{0,40}}\b(?:resolved|closed|over)\b",
         rf"\bresolved\b[^.]{{0,20}}\b{EVENT}\b",
     ),
-    Moment.NEXT_UPDATE: (
+    Instant.NEXT_UPDATE: (
         r"\b(?:next|another|further) update\b",
         r"\b(?:share more|update (?:you|this)|(?:post|provide|follow)\w* an update)\b",
     ),
 }
-STATED = {moment: re.compile("|".join(ways), re.IGNORECASE) for moment, ways in WAYS.items()}
+STATED = {instant: re.compile("|".join(ways), re.IGNORECASE) for instant, ways in WAYS.items()}
 PARTLY = re.compile(r"(?i)\b(?:partial\w*|partly|most|some|begin\w*|began|start\w*|signs of|seeing|until|gradual\w*)\b")
 UNHARMED = re.compile(
     r"(?i)\b(?:no|not|without|none|never|nothing)\b[^.]{0,25}\b(?:effect|affected|impact\w*|errors?|fail\w*)\b"
@@ -96,9 +96,9 @@ LASTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`moment` is said to be at `clock`; with `is_part` only some component's own share of the impact is meant."""
+    """`instant` is said to be at `clock`; with `is_part` only some component's own share of the impact is meant."""
 
-    moment: Moment
+    instant: Instant
     clock: Clock
     is_part: bool
 
@@ -123,24 +123,24 @@ def claims_of(text: str, times: list[Clock | Span], masks: list[tuple[int, int]]
         clause = _clause(bare, when.start)
         if isinstance(when, Span):
             if IS_HARM.search(clause) and not UNHARMED.search(clause) and not STAFF_ACTS.search(clause):
-                yield Claim(Moment.IMPACT_BEGAN, when.first, is_part)
-                yield Claim(Moment.IMPACT_ENDED, when.last, is_part)
+                yield Claim(Instant.IMPACT_BEGAN, when.first, is_part)
+                yield Claim(Instant.IMPACT_ENDED, when.last, is_part)
         else:
-            for moment in _moments(clause, when):
-                yield Claim(moment, when, is_part)
+            for instant in _instants(clause, when):
+                yield Claim(instant, when, is_part)
 
 
-def _moments(clause: str, clock: Clock) -> set[Moment]:
-    found = {moment for moment, pattern in STATED.items() if pattern.search(clause)}
-    if Moment.IMPACT_ENDED in found and PARTLY.search(clause):
-        found.remove(Moment.IMPACT_ENDED)
-    if Moment.IMPACT_BEGAN in found and STAFF_ACTS.search(clause):
-        found.remove(Moment.IMPACT_BEGAN)
+def _instants(clause: str, clock: Clock) -> set[Instant]:
+    found = {instant for instant, pattern in STATED.items() if pattern.search(clause)}
+    if Instant.IMPACT_ENDED in found and PARTLY.search(clause):
+        found.remove(Instant.IMPACT_ENDED)
+    if Instant.IMPACT_BEGAN in found and STAFF_ACTS.search(clause):
+        found.remove(Instant.IMPACT_BEGAN)
     is_harm = IS_HARM.search(clause) and not UNHARMED.search(clause)
     if not found and is_harm and clock.lead in ("since", "from"):
-        found.add(Moment.IMPACT_BEGAN)
+        found.add(Instant.IMPACT_BEGAN)
     if not found and clock.lead in ("until", "till") and (is_harm or LASTING.search(clause)):
-        found.add(Moment.IMPACT_ENDED)
+        found.add(Instant.IMPACT_ENDED)
     return found
 
 

@@ -95,7 +95,7 @@ class Finding:
         return hashlib.sha256("\x00".join(said).encode()).hexdigest()
 
 
-class Moment(TextChoices):
+class Instant(TextChoices):
     """An instant that the record knows and that a text may state."""
 
     IMPACT_BEGAN = "impact_began", _("the impact began")
@@ -127,5 +127,5 @@ class Facts:
     components: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # public name -> what staff call it
     internal_names: frozenset[str] = frozenset()
     people: tuple[Person, ...] = ()
-    times: Mapping[Moment, tuple[datetime, ...]] = field(default_factory=dict)
+    times: Mapping[Instant, tuple[datetime, ...]] = field(default_factory=dict)
     measures: tuple[str, ...] = ()  # public wording of the action items

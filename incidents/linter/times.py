@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from incidents.linter.claims import Claim, LengthClaim, claims_of, lengths_of
 from incidents.linter.clock import TOKEN, WEEKDAYS, Clock, Day, Span, clocks_in, days_in, in_force, spans_in
-from incidents.linter.findings import Facts, Finding, Moment, Rule
+from incidents.linter.findings import Facts, Finding, Instant, Rule
 from incidents.linter.prose import Section, Sentence
 
 EXACTLY = timedelta(seconds=59)  # the record has seconds, a text has minutes
@@ -133,7 +133,8 @@ class _Reading:
 
     def lengths(self) -> Iterator[Finding]:
         began, ended, over = (
-            self.facts.times.get(moment, ()) for moment in (Moment.IMPACT_BEGAN, Moment.IMPACT_ENDED, Moment.RESOLVED)
+            self.facts.times.get(instant, ())
+            for instant in (Instant.IMPACT_BEGAN, Instant.IMPACT_ENDED, Instant.RESOLVED)
         )
         if not began or not ended:
             return
@@ -161,7 +162,7 @@ class _Reading:
         masks = [(day.start, day.end) for day in self.days]
         masks += [match.span() for match in TOKEN.finditer(self.text)]
         for claim in claims_of(self.text, self.times, masks, is_part=self.is_part):
-            facts = self.facts.times.get(claim.moment, ())
+            facts = self.facts.times.get(claim.instant, ())
             at = claim.clock.instant(facts[0] if facts else self.near, self.facts.zone)
             if not _is_elsewhere(claim.clock, self.days, self.facts):
                 yield Said(claim, at, self.section, *self.at(claim.clock.start, claim.clock.end))
@@ -216,22 +217,22 @@ def _agrees_in_length(claim: LengthClaim, length: timedelta) -> bool:
 
 
 def _conflicts(said: list[Said], facts: Facts) -> Iterator[Finding]:
-    first: dict[Moment, Said] = {}
+    first: dict[Instant, Said] = {}
     for one in said:
-        moment = one.claim.moment
-        recorded = facts.times.get(moment, ())
+        instant = one.claim.instant
+        recorded = facts.times.get(instant, ())
         if recorded:
             if not _agrees(one, facts):
                 yield _against_record(one, recorded, facts)
         elif one.claim.clock.is_exact and not one.claim.is_part and not one.claim.clock.lead:
-            other = first.setdefault(moment, one)
+            other = first.setdefault(instant, one)
             if abs(other.at - one.at) > EXACTLY:
                 yield one.section.finding(
                     Rule.TIME_CONFLICT,
                     one.start,
                     one.end,
-                    _("Elsewhere it is “%(other)s” when %(moment)s. Only one of them can be right.")
-                    % {"other": other.claim.clock.written, "moment": moment.label},
+                    _("Elsewhere it is “%(other)s” when %(instant)s. Only one of them can be right.")
+                    % {"other": other.claim.clock.written, "instant": instant.label},
                     against=other.at.isoformat(),
                 )
 
@@ -239,33 +240,33 @@ def _conflicts(said: list[Said], facts: Facts) -> Iterator[Finding]:
 def _agrees(said: Said, facts: Facts) -> bool:
     claim, at = said.claim, said.at
     slack = EXACTLY if claim.clock.is_exact else ROUGHLY
-    recorded = list(facts.times.get(claim.moment, ()))
-    if claim.moment is Moment.RESOLVED:  # in everyday words that may be when it stopped hurting, too
-        recorded += facts.times.get(Moment.IMPACT_ENDED, ())
+    recorded = list(facts.times.get(claim.instant, ()))
+    if claim.instant is Instant.RESOLVED:  # in everyday words that may be when it stopped hurting, too
+        recorded += facts.times.get(Instant.IMPACT_ENDED, ())
     if any(abs(fact - at) <= slack for fact in recorded):
         return True
-    if claim.moment is Moment.NEXT_UPDATE:
+    if claim.instant is Instant.NEXT_UPDATE:
         return False
     if claim.clock.lead in ("by", "as of"):
         return min(recorded) <= at + slack
     if claim.clock.lead == "before":
         return min(recorded) < at
     if claim.clock.lead == "after":
-        return max(recorded) > at and claim.moment is not Moment.IMPACT_BEGAN
-    began = min(facts.times.get(Moment.IMPACT_BEGAN, ()), default=None)
-    if claim.moment is Moment.IDENTIFIED:  # known before it was said
+        return max(recorded) > at and claim.instant is not Instant.IMPACT_BEGAN
+    began = min(facts.times.get(Instant.IMPACT_BEGAN, ()), default=None)
+    if claim.instant is Instant.IDENTIFIED:  # known before it was said
         return at < min(recorded) and (began is None or at >= began - slack)
-    if claim.moment is Moment.ACKNOWLEDGED:  # who is "investigating" has acknowledged before
+    if claim.instant is Instant.ACKNOWLEDGED:  # who is "investigating" has acknowledged before
         return at > min(recorded)
-    ended = max(facts.times.get(Moment.IMPACT_ENDED, ()), default=None)
-    if claim.is_part and claim.moment in (Moment.IMPACT_BEGAN, Moment.IMPACT_ENDED) and began and ended:
+    ended = max(facts.times.get(Instant.IMPACT_ENDED, ()), default=None)
+    if claim.is_part and claim.instant in (Instant.IMPACT_BEGAN, Instant.IMPACT_ENDED) and began and ended:
         return began - slack <= at <= ended + slack
     return False
 
 
 def _against_record(said: Said, recorded: Sequence[datetime], facts: Facts) -> Finding:
     clock = said.claim.clock
-    fact = min(recorded, key=lambda instant: abs(instant - said.at))
+    fact = min(recorded, key=lambda at: abs(at - said.at))
     local = fact.astimezone(clock.zone or facts.zone)
     right = f"{local:%H:%M}"
     if clock.day and clock.day != local.date():
@@ -274,10 +275,10 @@ def _against_record(said: Said, recorded: Sequence[datetime], facts: Facts) -> F
         Rule.TIME_CONFLICT,
         said.start,
         said.end,
-        _("By the record %(moment)s at %(right)s %(zone)s. Correct the text, or the record.")
-        % {"moment": said.claim.moment.label, "right": right, "zone": clock.zone_name or local.tzname() or ""},
+        _("By the record %(instant)s at %(right)s %(zone)s. Correct the text, or the record.")
+        % {"instant": said.claim.instant.label, "right": right, "zone": clock.zone_name or local.tzname() or ""},
         fix=_rewritten(clock, local) if not clock.day or clock.day == local.date() else None,
-        against=f"{said.claim.moment.value}={fact.isoformat()}",
+        against=f"{said.claim.instant.value}={fact.isoformat()}",
     )
 
 

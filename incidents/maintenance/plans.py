@@ -1,6 +1,6 @@
 """Scheduled maintenance: an incident of kind maintenance with an announced window.
 
-The incident's lock guards its plan and reminders too. A maintenance is moved on by `services.post_update`; what it
+The incident's lock guards its plan and reminders too. A maintenance is moved on by `incidents.post_update`; what it
 does by itself is in `clockwork`.
 """
 
@@ -27,7 +27,7 @@ MOST_REMINDERS = 10
 
 
 class PlanFacts(TypedDict, total=False):
-    """What a maintenance does by itself, and what its subscribers are told."""
+    """What a maintenance does by itself, and of what its subscribers are notified."""
 
     starts_by_itself: bool
     ends_by_itself: bool

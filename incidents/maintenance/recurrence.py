@@ -59,9 +59,9 @@ def check_length(rule: rrule, duration: timedelta) -> None:
         raise _refused(_("The next one would begin before this one ends. Choose a shorter window or a rarer rule."))
 
 
-def after(rule: rrule, moment: datetime) -> Iterator[datetime]:
-    """The occurrences after a local moment, local too."""
-    yield from rule.xafter(moment)
+def after(rule: rrule, wall: datetime) -> Iterator[datetime]:
+    """The occurrences after a local time, local too."""
+    yield from rule.xafter(wall)
 
 
 def local(at: datetime, zone: ZoneInfo) -> datetime:

@@ -81,7 +81,7 @@ def move_following(
     author: User,
     notify: bool = True,
 ) -> None:
-    """Move this occurrence, and all that follow by as much. Subscribers are told once."""
+    """Move this occurrence, and all that follow by as much. Subscribers are notified once."""
     series, plans = _following(incident)
     first = plans[0]
     start, end = (recurrence.local(at, series.zone) for at in (scheduled_for, scheduled_until))
@@ -109,7 +109,7 @@ def move_following(
 
 @service(Verb.POST_UPDATE, locks=MaintenanceSeries)
 def cancel_following(incident: Incident, *, body: str, author: User, notify: bool = True) -> None:
-    """Call off this occurrence and all that follow: the series is over. Subscribers are told once."""
+    """Call off this occurrence and all that follow: the series is over. Subscribers are notified once."""
     series, plans = _following(incident)
     series.due_at = None
     save_checked(series)

@@ -681,8 +681,8 @@ class Migration(migrations.Migration):
             name='OutboxEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('told', 'Recipients told')], max_length=24, verbose_name='kind')),
-                ('notify', models.BooleanField(default=False, help_text='Whether recipients are told of it.', verbose_name='notify')),
+                ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('deliveries_counted', 'Deliveries counted')], max_length=24, verbose_name='kind')),
+                ('notify', models.BooleanField(default=False, help_text='Whether recipients are notified of it.', verbose_name='notify')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
                 ('published_at', models.DateTimeField(null=True, verbose_name='published')),
                 ('owed_at', models.DateTimeField(help_text='When its deliveries were written down.', null=True, verbose_name='recipients noted')),
@@ -1298,11 +1298,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='action_items', to='incidents.postmortem'),
         ),
         migrations.CreateModel(
-            name='PostmortemLook',
+            name='PostmortemReading',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='looks', to='incidents.postmortem')),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='readings', to='incidents.postmortem')),
                 ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
@@ -1712,8 +1712,8 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('is_commitment', False), models.Q(('public_wording', ''), _negated=True), _connector='OR'), name='action_item_commitment_has_wording', violation_error_message='A public commitment needs its public wording.'),
         ),
         migrations.AddConstraint(
-            model_name='postmortemlook',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'reader'), name='postmortem_look_of_reader'),
+            model_name='postmortemreading',
+            constraint=models.UniqueConstraint(fields=('postmortem', 'reader'), name='postmortem_reading_of_reader'),
         ),
         migrations.AddConstraint(
             model_name='postmortemrevision',

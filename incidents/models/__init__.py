@@ -13,7 +13,7 @@ from incidents.models.page import EmbedConfig, Page
 from incidents.models.people import ApiKey, ApiKeyUse, User
 from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
-from incidents.models.review import PostmortemComment, PostmortemLook
+from incidents.models.review import PostmortemComment, PostmortemReading
 from incidents.models.role import IncidentRole
 from incidents.models.seal import Seal
 from incidents.models.submission import Submission
@@ -47,7 +47,7 @@ __all__ = [
     "PlannedUpdate",
     "Postmortem",
     "PostmortemComment",
-    "PostmortemLook",
+    "PostmortemReading",
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",

@@ -49,25 +49,25 @@ class MaintenanceSeries(Tracked):
 
 class MaintenancePlanQuerySet(models.QuerySet["MaintenancePlan"]):
     def live(self) -> MaintenancePlanQuerySet:
-        """Those that somebody was told of, or that are internal, and that were not deleted."""
-        told = models.Q(incident__first_posted_at__isnull=False) | models.Q(incident__visibility=Visibility.INTERNAL)
-        return self.filter(told, incident__deleted_at=None)
+        """Those that were announced, or that are internal, and that were not deleted."""
+        posted = models.Q(incident__first_posted_at__isnull=False) | models.Q(incident__visibility=Visibility.INTERNAL)
+        return self.filter(posted, incident__deleted_at=None)
 
     def shown(self) -> MaintenancePlanQuerySet:
         """Those whose components the public sees under maintenance while they run."""
         return self.live().filter(shows_components=True, incident__visibility=Visibility.PUBLIC)
 
     def times(self, since: datetime) -> dict[int, tuple[datetime, datetime | None]]:
-        """When these incidents, by key, really began and ended, as the public was told, whatever was planned.
+        """When these incidents, by key, really began and ended, as its updates say, whatever was planned.
 
         Without those that did not begin, and those over by `since`.
         """
-        told = IncidentUpdate.objects.published().filter(incident=models.OuterRef("incident")).order_by("display_at")
+        updates = IncidentUpdate.objects.published().filter(incident=models.OuterRef("incident")).order_by("display_at")
         # What ended since was saved since: so nothing is asked about the many that were over long ago.
         recent = self.filter(models.Q(incident__status__in=RUNNING) | models.Q(incident__updated_at__gt=since))
         rows = recent.annotate(
-            began_at=models.Subquery(told.filter(status__in=RUNNING).values("display_at")[:1]),
-            ended_at=models.Subquery(told.filter(status=IncidentStatus.COMPLETED).values("display_at")[:1]),
+            began_at=models.Subquery(updates.filter(status__in=RUNNING).values("display_at")[:1]),
+            ended_at=models.Subquery(updates.filter(status=IncidentStatus.COMPLETED).values("display_at")[:1]),
         ).filter(models.Q(ended_at=None) | models.Q(ended_at__gt=since), began_at__isnull=False)
         return {
             key: (began_at, ended_at)

@@ -15,15 +15,15 @@ class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
         return self.filter(published_at=None)
 
     def news(self) -> OutboxEventQuerySet:
-        """Without what only counts who was told: the page is as current as before it."""
-        return self.exclude(kind=OutboxEvent.Kind.TOLD)
+        """Without what only counts messages sent: the page is as current as before it."""
+        return self.exclude(kind=OutboxEvent.Kind.DELIVERIES_COUNTED)
 
     def unowed(self) -> OutboxEventQuerySet:
         return self.filter(notify=True, owed_at=None)
 
 
 class OutboxEvent(models.Model):
-    """A public fact that must be told on one page, written in the transaction that made it true."""
+    """A public fact to publish on one page, and perhaps to notify of; written in the transaction that made it true."""
 
     class Kind(models.TextChoices):
         UPDATE_POSTED = "update_posted", _("Update posted")
@@ -35,7 +35,7 @@ class OutboxEvent(models.Model):
         COMMITMENT_FULFILLED = "commitment_fulfilled", _("Public commitment fulfilled")
         COMPONENT_CHANGED = "component_changed", _("Component status changed")
         PAGE_CHANGED = "page_changed", _("Page or its components edited")
-        TOLD = "told", _("Recipients told")
+        DELIVERIES_COUNTED = "deliveries_counted", _("Deliveries counted")
 
     page = models.ForeignKey(Page, models.PROTECT, related_name="events")
     kind = models.CharField(_("kind"), max_length=24, choices=Kind.choices)
@@ -45,7 +45,7 @@ class OutboxEvent(models.Model):
     )
     action_item = models.ForeignKey(ActionItem, models.PROTECT, related_name="events", null=True)
     component_change = models.ForeignKey(ComponentStatusChange, models.PROTECT, related_name="events", null=True)
-    notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are told of it.")
+    notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are notified of it.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     published_at = models.DateTimeField(_("published"), null=True)
     owed_at = models.DateTimeField(_("recipients noted"), null=True, help_text="When its deliveries were written down.")

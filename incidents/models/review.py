@@ -1,4 +1,4 @@
-"""How a postmortem is read before it is published: who looked when, and what they said."""
+"""How a postmortem is read before it is published: who read it when, and their comments."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class PostmortemComment(Tracked):
         return self.text[:60]
 
 
-class PostmortemLook(models.Model):
+class PostmortemReading(models.Model):
     """When somebody last read a postmortem as a whole; what changed since is in its sections' history."""
 
-    postmortem = models.ForeignKey(Postmortem, models.PROTECT, related_name="looks")
+    postmortem = models.ForeignKey(Postmortem, models.PROTECT, related_name="readings")
     reader = models.ForeignKey(User, models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["postmortem", "reader"], name="postmortem_look_of_reader"),)
+        constraints = (models.UniqueConstraint(fields=["postmortem", "reader"], name="postmortem_reading_of_reader"),)
 
     def __str__(self) -> str:
         return f"{self.reader}: {self.at:%Y-%m-%d %H:%M}"

@@ -25,7 +25,7 @@ def offered(postmortem: Postmortem) -> dict[str, str]:
     entries = list(noted.order_by("occurred_at", "pk"))
     updates = IncidentUpdate.objects.published().filter(incident__in=incidents).order_by("display_at", "pk")
     parts = {
-        Key.SUMMARY: [_told(incident) for incident in incidents],
+        Key.SUMMARY: [_summary(incident) for incident in incidents],
         Key.IMPACT: [line for incident in incidents for line in _impact(incident)],
         Key.DETECTION: [*_detection(incidents), *(_line(entry) for entry in entries if entry.kind == Kind.ALERT)],
         Key.MITIGATION: [_attempt(entry) for entry in entries if entry.kind == Kind.MITIGATION],
@@ -35,7 +35,7 @@ def offered(postmortem: Postmortem) -> dict[str, str]:
     return {key: "\n".join(lines) for key, lines in parts.items() if lines}
 
 
-def _told(incident: Incident) -> str:
+def _summary(incident: Incident) -> str:
     names = get_text_list([component.name for component in incident.components().public()], _("and"))
     began, ended = incident.impact_began_at, incident.impact_ended_at
     when = instants.token(began, ended) if began else ""
@@ -69,7 +69,7 @@ def _attempt(entry: TimelineEntry) -> str:
 
 
 def _timeline(updates: Iterable[IncidentUpdate], entries: Iterable[TimelineEntry]) -> list[str]:
-    said = [(update.display_at, IncidentStatus(update.status).label) for update in updates]
-    told = [(entry.occurred_at, _line(entry)) for entry in entries]
-    posted = [(at, f"- {instants.token(at)} " + _("Posted: %(status)s") % {"status": label}) for at, label in said]
-    return [line for _at, line in sorted([*told, *posted])]
+    posted = [(update.display_at, IncidentStatus(update.status).label) for update in updates]
+    noted = [(entry.occurred_at, _line(entry)) for entry in entries]
+    lines = [(at, f"- {instants.token(at)} " + _("Posted: %(status)s") % {"status": label}) for at, label in posted]
+    return [line for _at, line in sorted([*noted, *lines])]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 TOKEN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 INSIDE = re.compile(r"\s*t(?:\s+(.*))?", re.DOTALL)
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ def read(text: str) -> list[Token | Wrong]:
         if inside is None:
             continue  # other programs use double braces too
         try:
-            moments = [_moment(word.strip()) for word in (inside[1] or "").split("..")]
-            if len(moments) > 2:
+            instants = [_instant(word.strip()) for word in (inside[1] or "").split("..")]
+            if len(instants) > 2:
                 raise ValueError(_("a range has two times."))
-            if len(moments) == 2 and moments[1] <= moments[0]:
+            if len(instants) == 2 and instants[1] <= instants[0]:
                 raise ValueError(_("the range ends before it begins."))
         except ValueError as error:
             sentence = _("“%(token)s” is not a time: %(why)s Write it like {{t 2023-01-17T16:02Z}}.")
             found.append(Wrong(match.start(), match.end(), sentence % {"token": match[0][:60], "why": error}))
         else:
-            found.append(Token(match.start(), match.end(), moments[0], moments[1] if moments[1:] else None))
+            found.append(Token(match.start(), match.end(), instants[0], instants[1] if instants[1:] else None))
     return found
 
 
@@ -62,12 +62,12 @@ def wrong(text: str) -> list[str]:
 
 def token(at: datetime, until: datetime | None = None) -> str:
     """What to type for an instant or a range, to the minute."""
-    moments = [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}" for moment in (at, until) if moment]
-    return "{{t " + "..".join(moments) + "}}"
+    instants = [f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}" for instant in (at, until) if instant]
+    return "{{t " + "..".join(instants) + "}}"
 
 
-def _moment(word: str) -> datetime:
-    if not MOMENT.fullmatch(word):
+def _instant(word: str) -> datetime:
+    if not INSTANT.fullmatch(word):
         raise ValueError(_("it needs a date, a time and a zone (Z is UTC)."))
     try:
         return datetime.fromisoformat(word).astimezone(UTC)

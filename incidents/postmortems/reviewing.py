@@ -1,4 +1,4 @@
-"""Reading a postmortem before it is published: comments, what changed since the last look, and the approval."""
+"""Reading a postmortem before it is published: comments, what changed since one last read it, and the approval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
-from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
+from incidents.models import Postmortem, PostmortemComment, PostmortemReading, PostmortemSection, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
@@ -88,10 +88,10 @@ def settle_comment(comment: PostmortemComment, *, author: User) -> None:
     comment.save(update_fields=["settled_by", "updated_at"])
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=PostmortemLook)
-def look(postmortem: Postmortem, *, author: User) -> datetime | None:
+@service(Verb.EDIT_POSTMORTEM, locks=PostmortemReading)
+def record_reading(postmortem: Postmortem, *, author: User) -> datetime | None:
     """Note that the author reads the whole of it now; returns when they did so before."""
-    row, is_new = PostmortemLook.objects.select_for_update(no_key=True).get_or_create(
+    row, is_new = PostmortemReading.objects.select_for_update(no_key=True).get_or_create(
         postmortem=postmortem, reader=author
     )
     before = None if is_new else row.at

@@ -1,1 +1,1 @@
-"""Sign-in of staff: backends, allauth's adapters and pages, and forms that came from somebody who was signed out."""
+"""Sign-in of staff, by allauth: its adapters, URLs and middleware, and forms that came from who was signed out."""

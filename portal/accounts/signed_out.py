@@ -18,8 +18,8 @@ def is_own(request: HttpRequest) -> bool:
 
 
 def signed_out(request: HttpRequest) -> HttpResponse:
-    said = _("You are not signed in any more, so nothing was saved. Sign in in another tab, then send this again.")
-    return _show(request, said)
+    sentence = _("You are not signed in any more, so nothing was saved. Sign in in another tab, then send this again.")
+    return _show(request, sentence)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -29,11 +29,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _show(request, _("This form was opened before you signed in, so nothing was saved yet. Send it again."))
 
 
-def _show(request: HttpRequest, said: str) -> HttpResponse:
+def _show(request: HttpRequest, sentence: str) -> HttpResponse:
     fields = [
         (name, value)
         for name, values in request.POST.lists()
         for value in values
         if name != "csrfmiddlewaretoken" and "password" not in name
     ]
-    return render(request, "portal/signed_out.html", {"said": said, "fields": fields}, status=403)
+    return render(request, "portal/signed_out.html", {"sentence": sentence, "fields": fields}, status=403)

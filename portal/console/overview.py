@@ -44,9 +44,9 @@ def lists(request: HttpRequest) -> list[tuple[StrPromise, list[dict[str, Any]]]]
 
 def now() -> dict[str, Any]:
     at = timezone.now()
-    said = IncidentUpdate.objects.published().filter(incident=OuterRef("pk")).newest_first()
+    updates = IncidentUpdate.objects.published().filter(incident=OuterRef("pk")).newest_first()
     unresolved = Incident.objects.live().unresolved().select_related("page", "plan")
-    unresolved = unresolved.annotate(said_at=Subquery(said.values("display_at")[:1]))
+    unresolved = unresolved.annotate(last_public_at=Subquery(updates.values("display_at")[:1]))
     components = Component.objects.live().select_related("group").with_status().with_maintenance()
     soonest = F("due_on").asc(nulls_last=True), "pk"
     return {

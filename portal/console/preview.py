@@ -16,7 +16,9 @@ from incidents.linter import Finding
 from incidents.models import OutboxEvent, Page
 from portal.console.forms.verb import VerbForm
 from status import projection
-from status.delivery import messages, owing
+from status.delivery import owing
+from status.delivery.mails import events
+from status.delivery.mails.message import Content
 from status.models import Recipient
 from status.rendering import pages
 
@@ -29,7 +31,7 @@ class PagePreview:
 
     page: Page
     document: str  # the incident's own page, a whole document
-    mail: messages.Content | None  # None when nobody is notified
+    mail: Content | None  # None when nobody is notified
     recipients: list[tuple[str, int]]  # (channel, how many) where there are any
 
 
@@ -67,7 +69,7 @@ def _page_preview(event: OutboxEvent) -> PagePreview | None:
     incident = next(iter(reader.incidents([event.incident_id])), None)
     if incident is None:
         return None
-    message = messages.of_event(event) if event.notify else None
+    message = events.event_mail(event) if event.notify else None
     channels = owing.matching(event).order_by("channel").values_list("channel") if message else None
     return PagePreview(
         page=event.page,

@@ -1,4 +1,4 @@
-"""One box over incidents, what was said and noted about them, their reports, and components.
+"""One search box over incidents, their updates, timelines and postmortems, and components.
 
 `icontains` is what both databases can do. It reads each table once, whatever is asked; the newest few are shown.
 """

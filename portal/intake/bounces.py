@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from incidents.people import service_user
-from status.subscriptions import subscribers
+from status.delivery import quarantine
 
 # Those that need nothing else installed. Each sends the secret as Basic authentication; Mailgun signs as well.
 PROVIDERS = {
@@ -47,7 +47,7 @@ def on_event(*, event: AnymailTrackingEvent, **_signal: Any) -> None:
     if event.recipient and (is_complaint or is_back):
         said = event.mta_response or event.description or event.reject_reason or ""
         reason = _("Marked as spam by its owner. %(said)s") if is_complaint else _("Came back: %(said)s")
-        subscribers.quarantine_address(
+        quarantine.quarantine_address(
             event.recipient,
             reason=(reason % {"said": said}).strip(),
             author=service_user("mail", role="subscriptions"),

@@ -1,4 +1,4 @@
-"""What became of telling: of each public fact how many are owed its message, have it or not, and how long that took."""
+"""How each public fact was delivered: how many are owed its message, how many have it, and how long that took."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def totals(events: Iterable[OutboxEvent]) -> dict[int, dict[str, Any]]:
 
 
 def settle() -> int:
-    """Note how many people each update has reached by mail, for the pages that say so; returns how many notes changed.
+    """Note how many people each update has reached by e-mail, for pages that say so; returns how many notes changed.
 
     Each is noted once everybody was tried, and again when nothing is due any more: a change of an update's line is
     published twice at the most. For the clock, as often as it likes.
     """
-    told = OutboxEvent.objects.filter(kind=OutboxEvent.Kind.UPDATE_POSTED, notify=True, page__shows_totals=True)
-    recent = told.filter(owed_at__isnull=False, created_at__gt=timezone.now() - WATCHED)
+    posted = OutboxEvent.objects.filter(kind=OutboxEvent.Kind.UPDATE_POSTED, notify=True, page__shows_totals=True)
+    recent = posted.filter(owed_at__isnull=False, created_at__gt=timezone.now() - WATCHED)
     open_ones = recent.exclude(tally__is_final=True).order_by("id").select_related("page", "incident", "update")
     return sum(_settle(event) for event in open_ones[:100])
 
@@ -60,6 +60,6 @@ def _settle(event: OutboxEvent) -> bool:
     is_news: bool = found["people"] != (before.people if before else 0)
     if is_news:  # the relay publishes it
         OutboxEvent.objects.create(
-            page=event.page, kind=OutboxEvent.Kind.TOLD, incident=event.incident, update=event.update
+            page=event.page, kind=OutboxEvent.Kind.DELIVERIES_COUNTED, incident=event.incident, update=event.update
         )
     return is_news

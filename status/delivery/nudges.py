@@ -1,4 +1,4 @@
-"""Staff are told of what they must not forget, each thing once: found by queries, owed as deliveries like any other."""
+"""Staff are reminded of what they must not forget, each thing once: found by queries, owed like any other message."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
-from incidents.duties import Duty, To, due_at, duties
+from incidents.duties import Duty, Key, To, Within, due_at, duties
 from incidents.models import IncidentRole, Page, User
 from status.delivery import staff_channels
 from status.models import Delivery, Nudge, Recipient
 
 AT_ONCE = 500  # of one duty, in a tick
-TESTED = timedelta(minutes=10)  # so long a test is tried
-OLD = timedelta(days=14)  # what is past for so long was imported, or is nothing that a nudge would help
+TESTED = timedelta(minutes=10)  # for so long a test is tried
+# Where a duty is dealt with, by the name of the console's address
+PLACES = {Within.INCIDENT: "room", Within.POSTMORTEM: "admin:incidents_postmortem_change"}
+OLD = timedelta(days=14)  # what is due for so long was imported, or a nudge would not help any more
 
 Role = IncidentRole.Role
 # Who stands in for whom, in this order
@@ -37,12 +39,18 @@ def nudge() -> int:
     return sum(_make(duty, rows) for duty in duties() if (rows := _due(duty)))
 
 
-def of(delivery_pk: int) -> Nudge:
+def sentence(nudge: Nudge) -> str:
+    """What it says, in one sentence."""
+    words = dict(Key.choices).get(nudge.key, "%(title)s")
+    return str(words) % {"title": nudge.title}
+
+
+def nudge_of(delivery_pk: int) -> Nudge:
     return Nudge.objects.select_related("page").get(deliveries=delivery_pk)
 
 
-def holds(nudge: Nudge) -> bool:
-    """Whether it is still true what a nudge says; if not, it is pointless, and the row says so."""
+def is_still_true(nudge: Nudge) -> bool:
+    """Whether what a nudge says is still true; if not, it is pointless, and the row says so."""
     if nudge.key == Nudge.TEST:
         return timezone.now() < nudge.due_at + TESTED
     for duty in duties():
@@ -58,30 +66,30 @@ def _due(duty: Duty) -> list[dict[str, Any]]:
     now = timezone.now()
     made = Nudge.objects.filter(key=duty.key, subject=OuterRef("public_id"), due_at__gte=OuterRef("base_at"))
     rows = duty.rows.filter(~Exists(made), base_at__lte=now - duty.after, base_at__gt=now - duty.after - OLD)
-    wanted = ("pk", "public_id", "title", "on_page", "person", "shown_at", "base_at")
+    wanted = ("pk", "public_id", "title", "on_page", "person", "within", "base_at")
     return list(rows.order_by("base_at", "pk").values(*wanted)[:AT_ONCE])
 
 
 @transaction.atomic
 def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
     now = timezone.now()
-    told = _recipients(duty, rows)
+    recipients = _recipients(duty, rows)
     found = [
         Nudge(
             page_id=row["on_page"],
             key=duty.key,
             subject=row["public_id"],
             title=row["title"][:500],
-            path=reverse(duty.page, args=[row["shown_at"]]),
+            path=reverse(PLACES[duty.within], args=[row["within"]]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
-            note=_why_not(duty, row, told[row["pk"]]),
+            note=_why_not(duty, row, recipients[row["pk"]]),
         )
         for row in rows
     ]
     Nudge.objects.bulk_create(found, ignore_conflicts=True)
-    of_row = {row["public_id"]: row["pk"] for row in rows}
-    made = Nudge.objects.filter(key=duty.key, subject__in=of_row, created_at=now)
+    key_of = {row["public_id"]: row["pk"] for row in rows}
+    made = Nudge.objects.filter(key=duty.key, subject__in=key_of, created_at=now)
     owed = [
         Delivery(
             recipient_id=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF,
@@ -89,17 +97,17 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
         )
         for nudge in made
         if not nudge.note
-        for recipient in told[of_row[nudge.subject]]
+        for recipient in recipients[key_of[nudge.subject]]
     ]  # fmt: skip
     Delivery.objects.bulk_create(owed, ignore_conflicts=True)
     return len(made)
 
 
-def _why_not(duty: Duty, row: dict[str, Any], told: Sequence[int]) -> str:
-    """Why nobody is told; "" when somebody is."""
+def _why_not(duty: Duty, row: dict[str, Any], recipients: Sequence[int]) -> str:
+    """Why nobody is nudged; "" when somebody is."""
     if duty.pointless is not None and row["base_at"] + duty.pointless <= timezone.now():
         return _("The clock was late, and it was not ahead any more.")
-    return "" if told else _("There was nobody to tell: add a staff channel to the page.")
+    return "" if recipients else _("There was nobody to tell: add a staff channel to the page.")
 
 
 def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[int]]:
@@ -107,20 +115,20 @@ def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[in
     persons = _persons(duty, rows)
     users = User.objects.filter(is_active=True, is_service=False).exclude(email="").in_bulk(set(persons.values()))
     mailboxes, shared = _addresses({row["on_page"] for row in rows})
-    told: dict[int, list[int]] = {}
+    found: dict[int, list[int]] = {}
     for row in rows:
         user = users.get(persons.get(row["pk"], 0))
         if user is None:
-            told[row["pk"]] = shared[row["on_page"]]
+            found[row["pk"]] = shared[row["on_page"]]
             continue
         key = row["on_page"], user.pk
         mailbox = mailboxes.get(key)
         if mailbox is None or mailbox.address != user.email:  # once for each member of staff
-            mailbox = staff_channels.mailbox_of(user, Page.objects.get(pk=row["on_page"]), author=people.clock())
+            mailbox = staff_channels.mailbox_for(user, Page.objects.get(pk=row["on_page"]), author=people.clock())
             mailboxes[key] = mailbox
         # What cannot reach them goes to whoever is on call.
-        told[row["pk"]] = [mailbox.pk] if mailbox.state == Recipient.State.ACTIVE else shared[row["on_page"]]
-    return told
+        found[row["pk"]] = [mailbox.pk] if mailbox.state == Recipient.State.ACTIVE else shared[row["on_page"]]
+    return found
 
 
 def _persons(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, int]:

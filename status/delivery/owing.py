@@ -1,34 +1,36 @@
-"""Who is told of an event: writing down, in one statement, what is owed to whom."""
+"""Who is owed which message: of an event in one statement, of anything else one by one; owed anew, or cancelled."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
+from incidents.authorship import service
 from incidents.lifecycle import SEVERITY_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent
-from status.models import Delivery, Follow, Recipient, RecipientQuerySet
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
+from incidents.permissions import Verb
+from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, RecipientQuerySet
 
 LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
 
 
 def matching(event: OutboxEvent) -> RecipientQuerySet:
-    """The recipients of an event about an incident: who chose it, and who was told of the incident before.
+    """The recipients of an event: whoever chose to hear of it, or has heard of the incident before.
 
-    Whoever was told of an incident is told of its end, whatever they chose since.
+    Whoever was notified of an incident is notified of its end, whatever they chose since.
     """
     if event.component_change:
         return _programs_following(event.component_change, event.page_id)
     incident = event.incident
-    assert incident is not None, "only facts about incidents are told"
+    assert incident is not None, "any other fact is about an incident"
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
     about = Incident.objects.filter(postmortem=incident.postmortem_id) if event.is_report else [incident]
     asked = Exists(follows.filter(incident__in=about))
-    if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:  # only whoever asked is told of it
+    if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:  # for whoever asked to hear of this incident
         return Recipient.objects.active().filter(asked, page=event.page_id)
     standing = IncidentUpdate.objects.standing().filter(incident__in=about)
     affected = Component.objects.public().filter(status_changes__update__in=standing).values("pk")
@@ -38,12 +40,12 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
         wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
     if not event.is_report:
         wants &= Q(postmortems_only=False)
-    told = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
-    return Recipient.objects.active().filter(wants | asked | Exists(told), page=event.page_id)
+    notified = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
+    return Recipient.objects.active().filter(wants | asked | Exists(notified), page=event.page_id)
 
 
 def _programs_following(change: ComponentStatusChange, page_id: int) -> RecipientQuerySet:
-    """Who is told of a component without an incident: programs, and no person (Statuspage's rule)."""
+    """Who is notified of a component without an incident: programs, and no person (Statuspage's rule)."""
     follows = Follow.objects.filter(recipient=OuterRef("pk"), component=change.component_id)
     impact = worst_impact(component_impact([ComponentStatus(each)]) for each in (change.old_status, change.status))
     return Recipient.objects.active().filter(
@@ -59,7 +61,7 @@ def _programs_following(change: ComponentStatusChange, page_id: int) -> Recipien
 def owe(event: OutboxEvent) -> int:
     """Write down a delivery for each recipient of `event`, once; returns how many were added.
 
-    Earlier messages about the same incident that no worker has yet are cancelled: nobody gets a step that is past.
+    Earlier messages about the same incident that no worker has yet are cancelled: nobody is sent a step that is past.
     """
     now = timezone.now()
     is_withdrawn = event.update is not None and event.update.withdrawn_at is not None
@@ -72,9 +74,7 @@ def owe(event: OutboxEvent) -> int:
             about = Q(event__component_change__component=event.component_change.component_id)
         if is_past:
             about &= Q(event__page=event.page, event__lt=event.pk)
-            Delivery.objects.due().filter(about).exclude(is_held).update(
-                state=Delivery.State.CANCELLED, reason="coalesced", finished_at=now
-            )
+            cancel_due(about & ~is_held, "coalesced")
     else:
         added = 0
     OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
@@ -85,10 +85,39 @@ def cancel_withdrawn() -> int:
     """Cancel what is still owed of updates that were taken back; returns how many."""
     withdrawn = Delivery.objects.due().exclude(event__update__withdrawn_at=None).exclude(event__update=None)
     keys = list(withdrawn.values_list("pk", flat=True)[:10_000])
+    return cancel_due(Q(pk__in=keys), "undone")
+
+
+def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetime) -> None:
+    """Owe a recipient's owner a mail that is about no event."""
+    Delivery.objects.create(recipient=recipient, purpose=purpose, priority=Delivery.Priority.PERSONAL, due_at=due_at)
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def retry(deliveries: DeliveryQuerySet, *, author: User) -> int:
+    """Owe anew what failed, or was cancelled by staff or in quarantine, to those who are subscribed; returns how many.
+
+    What was cancelled because it is past or was taken back stays cancelled.
+    """
+    keys = deliveries.filter(recipient__state=Recipient.State.ACTIVE).order_by().values("pk")
+    unsent = Q(state=Delivery.State.FAILED) | Q(state=Delivery.State.CANCELLED, reason__in=["staff", "quarantined"])
+    return Delivery.objects.filter(unsent, pk__in=keys).update(
+        state=Delivery.State.DUE, due_at=timezone.now(), claimed_at=None, finished_at=None, attempts=0, reason=""
+    )
+
+
+@service(Verb.MANAGE_SUBSCRIBERS)
+def cancel(deliveries: DeliveryQuerySet, *, author: User) -> int:
+    """Do not send what is still due; returns how many."""
+    return cancel_due(Q(pk__in=deliveries.order_by().values("pk")), "staff")
+
+
+def cancel_due(which: Q, reason: str) -> int:
+    """Cancel those of the deliveries that are still due; returns how many."""
     return (
         Delivery.objects.due()
-        .filter(pk__in=keys)
-        .update(state=Delivery.State.CANCELLED, reason="undone", finished_at=timezone.now())
+        .filter(which)
+        .update(state=Delivery.State.CANCELLED, reason=reason, finished_at=timezone.now())
     )
 
 

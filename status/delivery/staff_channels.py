@@ -20,7 +20,7 @@ Channel, State = Recipient.Channel, Recipient.State
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def mailbox_of(user: User, page: Page, *, author: User) -> Recipient:
+def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
     """The mailbox of a member of staff, whose address follows the one in their account."""
     mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
     if mailbox.address != user.email:
@@ -33,7 +33,7 @@ def mailbox_of(user: User, page: Page, *, author: User) -> Recipient:
 def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
     """Nudge this mailbox or chat when somebody on call is needed.
 
-    Of a chat `address` is the name that staff read, and `secret` its address, which was checked; it is kept encrypted.
+    A chat's `address` is the name that staff read, and its `secret` the address that was checked; it is kept encrypted.
     """
     if page.recipients.filter(channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
@@ -44,7 +44,7 @@ def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def remove_channel(recipient: Recipient, *, author: User) -> None:
-    """Nudge it no more; who was told what stays in the record."""
+    """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
     recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
     recipient.secret = ""
@@ -54,9 +54,9 @@ def remove_channel(recipient: Recipient, *, author: User) -> None:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def send_test(recipient: Recipient, *, author: User) -> Delivery:
-    """Send a message that says that it is a test, one in a minute at the most; what is answered stands in the delivery.
+    """Send a message that says that it is a test, one in a minute at the most; the delivery keeps the answer.
 
-    It goes the way of every nudge, so it tells of the workers, too.
+    It is sent like every nudge, so it tests the workers, too.
     """
     recipient.lock()
     if recipient.state != State.ACTIVE:
@@ -81,7 +81,7 @@ def send_test(recipient: Recipient, *, author: User) -> Delivery:
     )
 
 
-def tests_of(recipients: Collection[Recipient]) -> dict[int, Delivery]:
+def newest_tests(recipients: Collection[Recipient]) -> dict[int, Delivery]:
     """The newest test of each that had one, by the recipient's key."""
     tests = Delivery.objects.filter(recipient__in=recipients, nudge__key=Nudge.TEST)
     newest = tests.order_by().values("recipient").annotate(newest=Max("pk")).values("newest")

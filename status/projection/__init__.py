@@ -24,7 +24,7 @@ from status.projection.incidents import Incidents
 from status.rendering import snapshot
 from status.rendering.uptime import intervals
 
-__all__ = ["Reader", "components", "consistent", "group", "groups", "showing", "today", "touched_by", "uptimes"]
+__all__ = ["components", "group", "groups", "uptimes"]  # of its modules, beside what is defined here
 
 BAR_DAYS = 90
 PAST_DAYS = 15
@@ -194,7 +194,7 @@ class Reader:
             uptimes=self._components.uptimes(logs, first, last, self.page.updated_at if is_running else end),
         )
 
-    def span(self, since: datetime | None = None) -> list[str]:
+    def calendar_months(self, since: datetime | None = None) -> list[str]:
         """Every month from this instant on, or else from the first public incident on, oldest first."""
         oldest = since or self._public.values_list("first_posted_at", flat=True).last()
         first = min(oldest.astimezone(self._zone).date(), self.today) if oldest else self.today
@@ -202,8 +202,8 @@ class Reader:
         indexes = range(first.year * 12 + first.month - 1, first.year * 12 + first.month + count)
         return [f"{index // 12:04}-{index % 12 + 1:02}" for index in indexes]
 
-    def months(self) -> list[str]:
-        """Every month that has something, oldest first."""
+    def months_with_incidents(self) -> list[str]:
+        """Oldest first."""
         posted = self._public.values_list("first_posted_at", flat=True)
         return sorted({f"{at.astimezone(self._zone):%Y-%m}" for at in posted if at})
 
@@ -223,8 +223,8 @@ def _days(month: str) -> tuple[date, date]:
     return first, (first + timedelta(days=32)).replace(day=1)
 
 
-def showing(page: Page) -> models.QuerySet[Incident]:
-    """All public incidents of a page, for a rebuild."""
+def public_incidents(page: Page) -> models.QuerySet[Incident]:
+    """Of a page, the oldest first."""
     return Incident.objects.public().on(page).order_by("id")
 
 

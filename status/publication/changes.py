@@ -37,14 +37,14 @@ def find(page: Page, reader: Reader, events: Iterable[OutboxEvent], before: Stat
     incidents, shown = projection.touched_by(page, events), _times_shown(events)
     months = _months(reader, incidents, events, shown)
     since = _statuses_changed_since(before, reader, events, shown)
-    return Changes(incidents, months, months.union(reader.span(since)))
+    return Changes(incidents, months, months.union(reader.calendar_months(since)))
 
 
 def history_paths(page: Page, reader: Reader) -> set[str]:
     """The paths that the documents of all of history may have."""
-    found = {documents.path_of_month(month) for month in reader.months()}
-    found |= {path for month in reader.span() for path in open_data.paths_of(month)}
-    for incident, report in projection.showing(page).values_list("public_id", "postmortem__public_id"):
+    found = {documents.path_of_month(month) for month in reader.months_with_incidents()}
+    found |= {path for month in reader.calendar_months() for path in open_data.paths_of(month)}
+    for incident, report in projection.public_incidents(page).values_list("public_id", "postmortem__public_id"):
         found.update([*documents.paths_of_incident(incident), documents.path_of_report(report or "")])
     return found
 

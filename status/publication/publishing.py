@@ -134,7 +134,7 @@ def differences(page: Page) -> list[str]:
         wrong.update(path for path, content in found.items() if files.read(root, path) != content)
 
     with _reading(page, timeout=60.0) as reader:
-        months = reader.span()
+        months = reader.calendar_months()
         if page.is_published:
             bounded = _of_site(reader, {}) | _charts(reader) | _index(reader, _known(root))
             compare(bounded)
@@ -181,7 +181,7 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
         # Events committed since are in this snapshot or publish themselves next.
         reader = Reader(page, projection.today(page))
         changed = changes.find(page, reader, events, before)
-        span, known = set(reader.span()), _known(root).keys()
+        span, known = set(reader.calendar_months()), _known(root).keys()
         due = changed.data_months & span
         at_once = sorted(due)[-MONTHS_AT_ONCE:]
         gone = changed.paths() | {path for month in known - span for path in open_data.paths_of(month)}
@@ -268,4 +268,5 @@ def _data(
 
 
 def _index(reader: Reader, known: dict[str, open_data.IndexEntry]) -> Documents:
-    return {open_data.INDEX: open_data.index(reader.page, {m: known[m] for m in reader.span() if m in known})}
+    months = {month: known[month] for month in reader.calendar_months() if month in known}
+    return {open_data.INDEX: open_data.index(reader.page, months)}

@@ -85,7 +85,7 @@ def caller(request: HttpRequest) -> str:
     far as it was one of ours who wrote: the first that is not in TRUSTED_PROXIES is the caller, whatever stands before.
     """
     found = ""
-    for hop in [request.META["REMOTE_ADDR"], *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
+    for hop in [request.META.get("REMOTE_ADDR", ""), *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
         try:
             ip = ip_address(hop.strip())
         except ValueError:

@@ -16,8 +16,10 @@ from incidents.errors import InvalidInput
 from incidents.lifecycle import Impact
 from incidents.models import Component, Page, User
 from incidents.permissions import Verb
+from status import addresses
 from status.models import Follow, Recipient
-from status.subscriptions.subscribers import Choices, State, add_by_staff, normalised, why_not_added
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import State, add_by_staff, why_not_added
 
 MOST_LINES = 2_000  # of a file at once: a request may not take long
 COLUMNS = ("address", "state", "components", "postmortems_only", "minimum_impact")
@@ -120,7 +122,7 @@ def _read_line(columns: list[str], text: str, components: dict[str, Component]) 
             _("This line has %(count)d cells instead of %(wanted)d.") % {"count": len(cells), "wanted": len(columns)}
         )
     values = dict(zip(columns, cells, strict=True))
-    address = normalised(FORMULA.sub("", values["address"]))
+    address = addresses.mailbox(FORMULA.sub("", values["address"]))
     if values.get("state", State.ACTIVE) != State.ACTIVE:
         raise InvalidInput(_("The file says that this address is not active."))
     names = [name.strip() for name in values.get("components", "").split(";") if name.strip()]

@@ -1,4 +1,4 @@
-"""What subscribers choose to hear about."""
+"""The form in which subscribers choose what they are notified of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident
 from status.models import Recipient
-from status.subscriptions.subscribers import Choices
+from status.subscriptions.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChoicesForm(forms.Form):
-    """What a recipient hears about, from what the public can see of its page."""
+    """What a recipient is notified of, from what the public can see of its page."""
 
     everything = forms.TypedChoiceField(
         label=_("Incidents and maintenance of"),

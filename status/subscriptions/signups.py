@@ -1,12 +1,13 @@
-"""What strangers ask for at the door, limited, and taken up by the clock.
+"""Sign-ups by strangers: written down at once, limited, and taken up by the clock.
 
-The door only writes down what was asked, so that neither its answer nor the time it takes depends on whether an address
-is known here. Everything else happens a moment later, where nobody watches.
+The request only writes down what was asked, so that neither its answer nor the time it takes depends on whether an
+address is known here. Everything else happens a moment later, where nobody watches.
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db import transaction
@@ -19,13 +20,20 @@ from incidents.errors import DomainError, InvalidInput
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
-from status.models import Recipient, SignUp, SignUpCount
+from status import addresses
+from status.delivery import owing
+from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.secrets import seal
 from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices, follow
 
 logger = logging.getLogger(__name__)
 
 PER_HOUR = 60  # sign-ups from one network: an office behind one address may, a script soon may not
+PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
 AT_ONCE = 500
+
+State = Recipient.State
 
 
 class TooMany(DomainError):
@@ -38,7 +46,7 @@ def ask(page: Page, *, address: str, network: str, author: User, incident_id: st
 
     `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
     """
-    address = subscribers.normalised(address)
+    address = addresses.mailbox(address)
     incident = _unfinished(page, incident_id) if incident_id else None
     if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
@@ -53,7 +61,7 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for. Raises
     `InvalidInput`, or `TooMany`.
     """
-    contact = subscribers.normalised(contact)
+    contact = addresses.mailbox(contact)
     _admit(network)
     SignUp.objects.create(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
 
@@ -70,7 +78,7 @@ def take_up() -> int:
             sign_up.delete()
             try:
                 _take_up(sign_up)
-            except DomainError as refusal:  # by now; at the door it was well
+            except DomainError as refusal:  # it was fine when it was asked
                 logger.info("a sign-up could not be taken up: %s", refusal)
     return AT_ONCE
 
@@ -78,9 +86,72 @@ def take_up() -> int:
 def _take_up(sign_up: SignUp) -> None:
     page, author = sign_up.page, subscribers.subscriber()
     if sign_up.channel == Recipient.Channel.WEBHOOK:
-        subscribers.subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
+        subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
     else:
-        subscribers.subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+        subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+
+
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+def subscribe(page: Page, *, address: str, author: User, incident: Incident | None = None) -> None:
+    """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
+
+    With `incident` they asked for that one alone, until it is over. The mail to an address that is subscribed already
+    carries the link to change that, and its subscription stays as it is. Raises `InvalidInput`.
+    """
+    address = addresses.mailbox(address)
+    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.EMAIL, address=address)
+    recipient.lock()
+    if recipient.state == State.UNSUBSCRIBED:
+        follow(recipient, Choices())
+        is_new = True
+    if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
+        recipient.state = State.UNCONFIRMED
+        recipient.everything = incident is None or (recipient.everything and not is_new)
+        if incident:
+            recipient.follows.get_or_create(incident=incident)
+    _owe_confirmation(recipient)
+    recipient.save()
+
+
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> None:
+    """Note that somebody asked for messages to a program at `url`, and owe the mailbox `contact` one mail about it.
+
+    A URL that somebody else has subscribed stays theirs, and neither of them is sent anything.
+    """
+    contact = addresses.mailbox(contact)
+    found = Recipient.objects.filter(page=page, channel=Recipient.Channel.WEBHOOK, address=url).first()
+    recipient = found and found.lock()
+    if recipient and recipient.contact != contact:
+        if recipient.state not in (State.UNCONFIRMED, State.UNSUBSCRIBED):
+            return
+        subscribers.erase(recipient)  # what its owner was sent must not open what is another's from now on
+        recipient = None
+    if recipient is None:
+        recipient = Recipient(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
+    if recipient.state == State.UNSUBSCRIBED:
+        follow(recipient, Choices())
+    if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
+        recipient.state, recipient.secret = State.UNCONFIRMED, seal(subscribers.new_secret())
+    recipient.save()
+    _owe_confirmation(recipient)
+    recipient.save()
+
+
+def _owe_confirmation(recipient: Recipient) -> None:
+    """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
+
+    Sets, but does not save, when that was. Asked under the lock: of two at the same moment the second one sees what
+    the first one sent.
+    """
+    now = timezone.now()
+    mailbox = recipient.contact or recipient.address
+    mine = Q(channel=Recipient.Channel.EMAIL, address=mailbox) | Q(channel=Recipient.Channel.WEBHOOK, contact=mailbox)
+    # Each page by itself, for the index begins with it.
+    mailed = Recipient.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
+    if recipient.state != State.QUARANTINED and not mailed.exists():
+        recipient.confirmation_sent_at = now
+        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 
 def network_of(address: str) -> str:

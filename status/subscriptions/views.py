@@ -22,7 +22,7 @@ from status.models import Recipient, RecipientQuerySet
 from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.rendering import assets
 from status.requests import HtmxRequest
-from status.subscriptions import signups, subscribers
+from status.subscriptions import choices, signups, subscribers
 from status.subscriptions.forms import ChoicesForm
 from status.subscriptions.signups import TooMany
 from status.subscriptions.subscribers import State, subscriber
@@ -44,7 +44,7 @@ def subscribe(request: HtmxRequest) -> HttpResponse:
         facts = {"address": request.POST.get("address", ""), "incident_id": request.POST.get("incident", "")}
         signups.ask(page, **facts, network=_network(request), author=subscriber())
 
-    return _door(request, "subscribe", ask, typed={"address": "address", "incident_id": "incident"})
+    return _sign_up(request, "subscribe", ask, typed={"address": "address", "incident_id": "incident"})
 
 
 @csrf_exempt
@@ -57,10 +57,10 @@ def subscribe_webhook(request: HtmxRequest) -> HttpResponse:
         addresses.check(url)
         signups.ask_for_webhook(page, url=url, contact=contact, network=_network(request), author=subscriber())
 
-    return _door(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})
+    return _sign_up(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})
 
 
-def _door(
+def _sign_up(
     request: HtmxRequest, template: str, ask: Callable[[Page], None], *, typed: Mapping[str, str]
 ) -> HttpResponse:
     """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
@@ -83,8 +83,8 @@ def _door(
             logger.info("a sign-up from %s was refused: %s", _network(request), error)
         if request.htmx:
             template = f"{template}_form" if error else "subscribe_sent"
-        again = {name: request.POST.get(sent, "") for name, sent in typed.items()} if error else {}
-        response = _show(request, template, page, status=status, error=error, sent=not error, **again)
+        shown = {name: request.POST.get(field, "") for name, field in typed.items()} if error else {}
+        response = _show(request, template, page, status=status, error=error, sent=not error, **shown)
         if status == 429:
             response["Retry-After"] = "3600"
         return response
@@ -110,21 +110,21 @@ def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[Ht
     """
 
     def decorate(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
-        # The token is the proof, and a mail provider that unsubscribes in one click has no cookie to send one with.
+        # The token is the proof; a mail provider that unsubscribes in one click has no cookie, and so no CSRF token.
         @csrf_exempt
         @reading_and_sending
         @wraps(view)
         def answer(request: HttpRequest, token: str) -> HttpResponse:
-            again = _("Subscribe again on the status page.")
+            advice = _("Subscribe again on the status page.")
             try:
                 recipient = find(token)
             except SignatureExpired:
-                return _refusal(request, 410, _("This link is more than a week old.") + " " + again)
+                return _refusal(request, 410, _("This link is more than a week old.") + " " + advice)
             except BadSignature:
                 return _refusal(request, 404, _("This link is not whole. Open it from the mail once more."))
             except Recipient.DoesNotExist:
-                said = _("This subscription has ended, or there is a newer mail about it.")
-                return _refusal(request, 410, said + " " + again)
+                ended = _("This subscription has ended, or there is a newer mail about it.")
+                return _refusal(request, 410, ended + " " + advice)
             if _is_of_another(request, recipient.page):
                 return _refusal(request, 404, _("This link is of another page. Open it from the mail once more."))
             with translation.override(recipient.page.language):
@@ -149,14 +149,14 @@ def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 @_by_token(_subscribed)
 def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
-    """What a recipient hears about, to be changed."""
+    """What a recipient is notified of, to be changed."""
     if recipient.state == State.UNSUBSCRIBED:
         return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=True)
     form = ChoicesForm(recipient, request.POST if request.method == "POST" else None)
     is_saved = False
     if request.method == "POST" and form.is_valid():
         try:
-            subscribers.choose(recipient, form.choices, author=subscriber())
+            choices.choose(recipient, form.choices, author=subscriber())
             is_saved = True
         except DomainError as refusal:
             form.add_error(None, str(refusal))
@@ -193,7 +193,7 @@ def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 def _show(request: HttpRequest, template: str, page: Page | None, *, status: int = 200, **context: Any) -> HttpResponse:
-    context |= {"page": page, "css": assets.url("status.css")}
+    context |= {"page": page, "css": assets.url("status.css"), "icon": assets.url("notice.svg")}
     return render(request, f"status/{template}.html", context, status=status)
 
 

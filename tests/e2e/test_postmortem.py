@@ -34,7 +34,7 @@ def test_nothing_typed_is_lost_and_two_people_see_each_other(
     for tab in (mine, theirs):
         tab.goto(editor(summary))
     public = f"#id_{summary.pk}_public"
-    told = f"#told-{summary.pk}"
+    told = f"#saved-{summary.pk}"
 
     # It saves itself, and shows how customers will read it.
     mine.locator(public).press_sequentially("The *database* failed.")

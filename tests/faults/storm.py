@@ -208,9 +208,9 @@ def post(status: str) -> None:
 
 def celery(*arguments: str) -> None:
     from portal.celery import app
-    from status.delivery import engine
+    from status.delivery import protocol
 
-    engine.LEASE = LEASE
+    protocol.LEASE = LEASE
     app.start(["--quiet", *arguments, "--loglevel=critical"])
 
 

@@ -179,7 +179,7 @@ def rows(
     publishing.publish_postmortem(postmortem, what_changed="Indeed.", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
     for who in (author, admin):
-        reviewing.look(postmortem, author=who)
+        reviewing.record_reading(postmortem, author=who)
     with time_machine.travel(NOON - timedelta(days=2), tick=False):
         for _time in range(2):
             until = NOON + timedelta(hours=1)

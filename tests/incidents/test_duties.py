@@ -106,6 +106,7 @@ def test_an_incident_is_watched_from_when_it_was_first_said_to_be(incident: Inci
     assert watched(noon + 7.5 * hour)
 
 
+@pytest.mark.long
 def test_all_duties_take_as_many_queries_however_much_there_is(
     page: Page, author: User, make_report: Callable[[Page], Postmortem]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents.linter import Facts, Finding, Level, Moment, Person, Rule, Section, blocking, lint_report, lint_update
+from incidents.linter import Facts, Finding, Instant, Level, Person, Rule, Section, blocking, lint_report, lint_update
 
 
 def at(hour: int, minute: int, day: int = 17) -> tuple[datetime]:
@@ -22,10 +22,10 @@ FACTS = Facts(
     internal_names=frozenset({"Pool Keeper"}),
     people=(Person("mrossi", "Maria Rossi"),),
     times={
-        Moment.IMPACT_BEGAN: at(16, 2),
-        Moment.DETECTED: at(16, 1),
-        Moment.IMPACT_ENDED: at(16, 30),
-        Moment.RESOLVED: at(16, 45),
+        Instant.IMPACT_BEGAN: at(16, 2),
+        Instant.DETECTED: at(16, 1),
+        Instant.IMPACT_ENDED: at(16, 30),
+        Instant.RESOLVED: at(16, 45),
     },
 )
 
@@ -100,7 +100,7 @@ def test_a_dismissal_outlives_other_changes_but_not_one_of_its_sentence_or_of_it
     digest = only(said).digest
     assert only(f"More was written before. {said}").digest == digest
     assert only("Errors suddenly began at 4:01PM UTC.").digest != digest
-    corrected = replace(FACTS, times={**FACTS.times, Moment.IMPACT_BEGAN: at(16, 5)})
+    corrected = replace(FACTS, times={**FACTS.times, Instant.IMPACT_BEGAN: at(16, 5)})
     assert only(said, corrected).digest != digest
 
 
@@ -109,7 +109,7 @@ def test_without_a_record_a_report_may_still_contradict_itself() -> None:
         Section("leadup", "Errors began at 4:02PM UTC."),
         Section("detection", "The first error was seen at 4:01PM UTC."),
     ]
-    facts = Facts(times={Moment.RESOLVED: at(16, 45)})
+    facts = Facts(times={Instant.RESOLVED: at(16, 45)})
     (finding,) = lint_report(sections, facts)
     assert (finding.section, finding.quote) == ("detection", "4:01PM UTC")
     assert "4:02PM UTC" in finding.reason
@@ -117,7 +117,7 @@ def test_without_a_record_a_report_may_still_contradict_itself() -> None:
 
 def test_a_report_on_two_incidents_may_name_the_times_of_either() -> None:
     both = (*at(16, 2), *at(9, 30, day=18))
-    facts = replace(FACTS, times={Moment.IMPACT_BEGAN: both})
+    facts = replace(FACTS, times={Instant.IMPACT_BEGAN: both})
     assert not lint("Errors began at 16:02 UTC on January 17. They began again at 09:30 UTC on January 18.", facts)
     assert lint("Errors began at 09:45 UTC on January 18.", facts)
 
@@ -143,6 +143,7 @@ PIECES = """between and from by at on 4:01PM 16:99 UTC CEST January 17 February 
 WORDS = st.sampled_from([*PIECES.split(), "\n", "\n\n"])
 
 
+@pytest.mark.long
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=25).map(" ".join)))
 def test_whatever_is_written_is_read_the_same_way_twice_and_places_are_in_the_text(text: str) -> None:
     found = lint(text)

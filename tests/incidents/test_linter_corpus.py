@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from incidents.lifecycle import ENDED
-from incidents.linter import Facts, Moment, Person, Section, lint_report, lint_update
+from incidents.linter import Facts, Instant, Person, Section, lint_report, lint_update
 
 CORPUS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "linter_corpus.yaml").read_text())
 
 
 def facts() -> Facts:
     record = CORPUS["record"]
-    times = {Moment(name): (instant,) for name, instant in record["times"].items()}
+    times = {Instant(name): (instant,) for name, instant in record["times"].items()}
     return Facts(
         zone=ZoneInfo(record["zone"]),
         page_name=record["page"],
@@ -27,7 +27,7 @@ def facts() -> Facts:
         components={name: tuple(aliases) for name, aliases in record["components"].items()},
         internal_names=frozenset(record["internal_components"]),
         people=tuple(Person(username, name) for username, name in record["people"].items()),
-        times=times | {Moment.NEXT_UPDATE: (record["next_update_due"],)},
+        times=times | {Instant.NEXT_UPDATE: (record["next_update_due"],)},
         measures=tuple(record["measures"]),
     )
 
@@ -51,6 +51,7 @@ def test_the_corpus_has_enough_of_what_is_to_be_found_and_of_what_only_looks_lik
     assert sum("find" not in case for case in sentences) >= 60
 
 
+@pytest.mark.long
 def test_four_of_five_findings_are_right_and_nine_of_ten_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     right = wrong = missed = 0
     slips = []

@@ -66,9 +66,10 @@ from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from status.delivery import posting, resealing, staff_channels
+from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, Recipient
-from status.subscriptions import csv_files, enrolling, signups, subscribers
+from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
 from tests.reports import approved, publish_report
 from tests.rows import everything
@@ -179,7 +180,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
         measures.remove_action_item: (edit, lambda by: measures.remove_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
-        reviewing.look: (edit, lambda by: reviewing.look(draft, author=by)),
+        reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
         reviewing.submit_postmortem: (edit, lambda by: reviewing.submit_postmortem(draft, author=by)),
         reviewing.return_postmortem: (edit, lambda by: reviewing.return_postmortem(returned, author=by)),
         reviewing.approve_postmortem: (
@@ -220,13 +221,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
-    subscribers.subscribe(page, address="ann@example.com", author=admin)
+    signups.subscribe(page, address="ann@example.com", author=admin)
     recipient = Recipient.objects.get()
     bounced, _returned, late, asking = (
-        enrolling.invite(page, address=f"{name}@example.com", choices=subscribers.Choices(), author=admin)
+        subscribers.invite(page, address=f"{name}@example.com", choices=Choices(), author=admin)
         for name in ("bounced", "returned", "late", "asking")
     )
-    subscribers.quarantine(bounced, reason="550", author=admin)
+    quarantine.quarantine(bounced, reason="550", author=admin)
     Recipient.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
     staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
@@ -234,7 +235,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
-    asked = enrolling.invite(page, address="dora@example.com", choices=subscribers.Choices(), author=admin)
+    asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
@@ -318,35 +319,35 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: signups.ask_for_webhook(page, **hook, network="n", author=by),
         ),
-        subscribers.subscribe: (
+        signups.subscribe: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: subscribers.subscribe(page, address="ann@example.com", author=by),
+            lambda by: signups.subscribe(page, address="ann@example.com", author=by),
         ),
-        subscribers.subscribe_webhook: (
+        signups.subscribe_webhook: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: subscribers.subscribe_webhook(page, url=program.address, contact=program.contact, author=by),
+            lambda by: signups.subscribe_webhook(page, url=program.address, contact=program.contact, author=by),
         ),
         subscribers.roll_secret: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.roll_secret(program, author=by)),
         subscribers.confirm: (
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=by),
         ),
-        subscribers.choose: (
+        choices.choose: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: subscribers.choose(recipient, subscribers.Choices(), author=by),
+            lambda by: choices.choose(recipient, Choices(), author=by),
         ),
-        subscribers.quarantine: (
+        quarantine.quarantine: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: subscribers.quarantine(recipient, reason="550", author=by),
+            lambda by: quarantine.quarantine(recipient, reason="550", author=by),
         ),
-        subscribers.quarantine_address: (
+        quarantine.quarantine_address: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: subscribers.quarantine_address("returned@example.com", **sent_back, author=by),
+            lambda by: quarantine.quarantine_address("returned@example.com", **sent_back, author=by),
         ),
-        subscribers.release: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.release(recipient, author=by)),
-        staff_channels.mailbox_of: (
+        quarantine.release: (Verb.MANAGE_SUBSCRIBERS, lambda by: quarantine.release(recipient, author=by)),
+        staff_channels.mailbox_for: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: staff_channels.mailbox_of(author, page, author=by),
+            lambda by: staff_channels.mailbox_for(author, page, author=by),
         ),
         staff_channels.add_channel: (
             Verb.MANAGE_SUBSCRIBERS,
@@ -363,30 +364,33 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: subscribers.add_by_staff(page, address="bob@example.com", author=by),
         ),
-        enrolling.invite: (
+        subscribers.invite: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: enrolling.invite(page, address="carl@example.com", choices=subscribers.Choices(), author=by),
+            lambda by: subscribers.invite(page, address="carl@example.com", choices=Choices(), author=by),
         ),
-        enrolling.ask_again: (Verb.MANAGE_SUBSCRIBERS, lambda by: enrolling.ask_again(asked, author=by)),
-        enrolling.ask_many: (Verb.MANAGE_SUBSCRIBERS, lambda by: enrolling.ask_many([asking], author=by)),
-        enrolling.unsubscribe_many: (
+        subscribers.ask_to_confirm: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.ask_to_confirm(asked, author=by)),
+        subscribers.ask_many_to_confirm: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: enrolling.unsubscribe_many([asking], author=by),
+            lambda by: subscribers.ask_many_to_confirm([asking], author=by),
         ),
-        enrolling.release_many: (Verb.MANAGE_SUBSCRIBERS, lambda by: enrolling.release_many([bounced], author=by)),
-        enrolling.unfollow: (Verb.MANAGE_SUBSCRIBERS, lambda by: enrolling.unfollow(asked, incident, author=by)),
+        subscribers.unsubscribe_many: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: subscribers.unsubscribe_many([asking], author=by),
+        ),
+        subscribers.release_many: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.release_many([bounced], author=by)),
+        subscribers.unfollow: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unfollow(asked, incident, author=by)),
         subscribers.forget: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.forget("ann@example.com", author=by)),
         subscribers.drop_unconfirmed: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.drop_unconfirmed(author=by)),
-        subscribers.retry: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.retry(Delivery.objects.all(), author=by)),
+        owing.retry: (Verb.MANAGE_SUBSCRIBERS, lambda by: owing.retry(Delivery.objects.all(), author=by)),
         subscribers.add_webhook: (
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: subscribers.add_webhook(
                 page, url="https://eve.example.com", contact="eve@example.com", author=by
             ),
         ),
-        posting.begin_failing: (Verb.MANAGE_SUBSCRIBERS, lambda by: posting.begin_failing(recipient, author=by)),
-        posting.recover: (Verb.MANAGE_SUBSCRIBERS, lambda by: posting.recover(recipient, author=by)),
-        subscribers.cancel: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.cancel(Delivery.objects.all(), author=by)),
+        quarantine.begin_failing: (Verb.MANAGE_SUBSCRIBERS, lambda by: quarantine.begin_failing(recipient, author=by)),
+        quarantine.recover: (Verb.MANAGE_SUBSCRIBERS, lambda by: quarantine.recover(recipient, author=by)),
+        owing.cancel: (Verb.MANAGE_SUBSCRIBERS, lambda by: owing.cancel(Delivery.objects.all(), author=by)),
         csv_files.import_csv: (
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: csv_files.import_csv(page, content="eve@example.com", author=by),

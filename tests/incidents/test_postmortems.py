@@ -33,13 +33,6 @@ HEADINGS = [
 
 
 @pytest.fixture
-def resolved(page: Page, incident: Incident, component: Component, author: User) -> Incident:
-    affected = [(component, ComponentStatus.OPERATIONAL)]
-    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
-    return incident
-
-
-@pytest.fixture
 def draft(resolved: Incident, author: User) -> Postmortem:
     postmortem = writing.start_postmortem(resolved, author=author)
     writing.write_report(postmortem, body="A disk was full for 5 minutes.", author=author)
@@ -69,6 +62,7 @@ def edit(postmortem: Postmortem, author: User, **texts: str) -> None:
 # --- The seed -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_seed_goes_through_the_workflow_word_for_word(
     db: None, admin: User, author: User, published: Callable[[Page, str], str]
 ) -> None:

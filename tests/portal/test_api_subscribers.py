@@ -10,8 +10,8 @@ import pytest
 from incidents import people
 from incidents.models import Component, Page, User
 from incidents.permissions import Scope
+from status.delivery import quarantine
 from status.models import Delivery, Recipient
-from status.subscriptions import subscribers
 
 Call = Callable[..., Any]
 
@@ -78,7 +78,7 @@ def test_many_are_asked_released_and_unsubscribed_at_once_or_none(subs: Call, ad
     wrong = subs("POST", "subscribers/unsubscribe", {"subscribers": [ids[0], "nosuchperson"]})
     assert (wrong.status_code, Recipient.objects.filter(state="unsubscribed").count()) == (422, 0)
     for recipient in Recipient.objects.all():
-        subscribers.quarantine(recipient, reason="550", author=admin)
+        quarantine.quarantine(recipient, reason="550", author=admin)
     assert subs("POST", "subscribers/reactivate", {"subscribers": ids}).status_code == 201
     assert set(Recipient.objects.values_list("state", flat=True)) == {"unconfirmed"}
     response = subs("POST", "subscribers/unsubscribe", {"subscribers": "all", "state": "all"})

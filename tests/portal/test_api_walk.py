@@ -30,7 +30,8 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, ComponentGroup, IncidentTemplate, Metric, Page, User
-from status.subscriptions import enrolling, subscribers
+from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices
 from tests.reports import approved, publish_report
 
 
@@ -109,8 +110,8 @@ def instead(ids: dict[str, str], page: Page, author: User, admin: User) -> dict[
     """What some operations need instead, by the beginning of their path."""
     opened = declare_incident(page, title="Slow", author=author)
     post_update(opened, status=IncidentStatus.IDENTIFIED, body="Slow.", author=author)
-    asked = subscribers.Choices(everything=False, incidents=[opened])
-    unsure = enrolling.invite(page, address="bob@example.com", choices=asked, author=admin)
+    asked = Choices(everything=False, incidents=[opened])
+    unsure = subscribers.invite(page, address="bob@example.com", choices=asked, author=admin)
     resolved = declare_incident(page, title="Slower", author=author)
     post_update(resolved, status=IncidentStatus.RESOLVED, body="Over.", author=author)
     approved(resolved, "Why.", author)

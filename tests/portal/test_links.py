@@ -30,7 +30,7 @@ from status import tokens
 from status.models import Recipient
 from status.publication import files
 from status.publication.publishing import publish
-from status.subscriptions import subscribers, urls
+from status.subscriptions import signups, subscribers, urls
 from tests.browser import chromium
 from tests.front import Answer, ask, front
 from tests.portal.test_prefixes import is_the_applications
@@ -88,8 +88,8 @@ def everything(transactional_db: None, make_user: Callable[[str, str], User]) ->
 def recipients(everything: Page, admin: User) -> list[Recipient]:
     """A mailbox that is still to be confirmed, and a webhook that is."""
     contact = "reader@example.com"
-    subscribers.subscribe(everything, address="ann@example.com", author=admin)
-    subscribers.subscribe_webhook(everything, url="https://hooks.example.com/", contact=contact, author=admin)
+    signups.subscribe(everything, address="ann@example.com", author=admin)
+    signups.subscribe_webhook(everything, url="https://hooks.example.com/", contact=contact, author=admin)
     mailbox, hook = Recipient.objects.order_by("pk")
     assert hook.confirmation_sent_at
     subscribers.confirm(hook, asked_at=hook.confirmation_sent_at, author=admin)

@@ -25,12 +25,6 @@ def postmortem(incident: Incident, author: User) -> Postmortem:
 
 
 @pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
-
-
-@pytest.fixture
 def summary(postmortem: Postmortem) -> PostmortemSection:
     return postmortem.live_sections()[0]
 

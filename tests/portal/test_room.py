@@ -32,12 +32,6 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
-
-
-@pytest.fixture
 def told(incident: Incident, component: Component, author: User) -> Incident:
     """An incident with one update."""
     affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]

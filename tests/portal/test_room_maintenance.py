@@ -32,12 +32,6 @@ MakeUser = Callable[[str, str], User]
 
 
 @pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
-
-
-@pytest.fixture
 def clock() -> Any:
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock

@@ -30,6 +30,7 @@ from portal.api.views.elsewhere import NotHere
 from portal.api.views.pages import OnePage
 from status.models import Delivery, Recipient
 from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices
 from tests.reports import publish_report
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -73,7 +74,7 @@ class World:
         return post_update(incident, status=status, body="A disk.", components=affected, author=self.author)
 
     def subscriber(self, number: int) -> Recipient:
-        choices = subscribers.Choices(everything=False, components=[self.component], incidents=[self.incident])
+        choices = Choices(everything=False, components=[self.component], incidents=[self.incident])
         address = f"reader{number}@example.com"
         return subscribers.add_by_staff(self.page, address=address, choices=choices, author=self.author)
 

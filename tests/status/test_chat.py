@@ -23,13 +23,13 @@ from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Page, User
 from status import addresses, secrets
-from status.delivery import chat, nudges, staff_channels
+from status.delivery import engine, nudges, staff_channels
+from status.delivery.chats import apprise
 from status.models import Delivery, Nudge, Recipient
 from tests.incidents.filled import filled
-from tests.receiver import CERTIFICATE, INSIDE, OUTSIDE, Receiver, answering, receiving, trusting
+from tests.receiver import INSIDE, OPEN, OUTSIDE, Receiver, answering
 from tests.services import ROOT
 
-OPEN = addresses.Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
 TOKEN = "3ccdd113474722377935511fc85d3dd4"
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -38,12 +38,6 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def key(settings: Settings) -> str:
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     return str(settings.ENCRYPTION_KEYS[0])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving(OUTSIDE) as server:
-        yield server
 
 
 def mattermost(receiver: Receiver) -> str:
@@ -66,7 +60,7 @@ def nudged(page: Page, incident: Incident, receiver: Receiver, author: User, adm
 
 
 def deliver(network: addresses.Network = OPEN) -> int:
-    return chat.deliver_chats(network=network, authorities=str(CERTIFICATE))
+    return engine.deliver(Recipient.Channel.CHAT, network=network)
 
 
 def test_a_nudge_arrives_in_a_chat_once(nudged: Delivery, receiver: Receiver, incident: Incident) -> None:
@@ -123,7 +117,7 @@ def test_a_chat_that_fails_is_tried_again_and_what_is_pointless_by_then_is_not(
 def test_an_address_that_is_no_chats_or_leads_inside_is_refused(url: str, words: str) -> None:
     network = replace(OPEN, look_up=lambda host, port: [INSIDE if host.startswith("inside") else OUTSIDE])
     with pytest.raises(addresses.Refused, match=words):
-        chat.service_of(url, network)
+        apprise.check_url(url, network)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +129,8 @@ def test_an_address_that_is_no_chats_or_leads_inside_is_refused(url: str, words:
         "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))",
     ],
 )
-def test_the_talker_cannot_leave_but_by_the_guard(act: str) -> None:
-    program = f"from status import talker; talker.stay_inside(1)\n{act}"
+def test_the_process_of_apprise_cannot_leave_but_by_the_guard(act: str) -> None:
+    program = f"from status.delivery.chats import apprise_process; apprise_process.stay_inside(1)\n{act}"
     done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True)
     assert "only the guard may be asked" in done.stderr
 
@@ -156,7 +150,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     assert secrets.unseal(recipient.secret) == mattermost(receiver)
     settings.ENCRYPTION_KEYS = [key]
     deliver()
-    assert Delivery.objects.get(recipient=recipient).reason == "locked"
+    assert Delivery.objects.get(recipient=recipient).reason == "refused"
 
 
 def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,24 +19,19 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
 from status import relay
 from status.delivery import engine
-from status.delivery.engine import BY_MAIL, LEASE, Outcome, State
+from status.delivery.channels import CHANNELS, sent_by
+from status.delivery.engine import Outcome, State
+from status.delivery.protocol import LEASE
 from status.models import Delivery, Recipient
-from status.subscriptions.subscribers import add_by_staff, subscribe, subscriber, unsubscribe
+from status.subscriptions.signups import subscribe
+from status.subscriptions.subscribers import add_by_staff, subscriber, unsubscribe
 from tests.servers import free_port
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
 from tests.waiting import stretched
 
 pytestmark = pytest.mark.both
 
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.DEFAULT_FROM_EMAIL = "status@acme.example"
-    settings.EMAIL_TIMEOUT = 2
-    with mail_server() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        yield server
+BY_MAIL = sent_by(CHANNELS[Recipient.Channel.EMAIL].send)
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +69,8 @@ def subjects(sink: Sink, address: str) -> list[str]:
 
 def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
-    assert engine.deliver_mail() == 5
-    assert engine.deliver_mail() == 0
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 0
     assert sorted(mail.recipient for mail in sink.received) == [reader.address for reader in readers]
     assert set(sink.ids().values()) == {1}
     row = Delivery.objects.filter(recipient=readers[0]).get()
@@ -89,7 +84,7 @@ def test_nothing_goes_out_before_it_is_due(
 ) -> None:
     settings.NOTIFY_HOLD = 30
     tell("investigating")
-    assert engine.deliver_mail() == 0
+    assert engine.deliver(Recipient.Channel.EMAIL) == 0
     assert sink.sessions == 0
 
 
@@ -97,11 +92,11 @@ def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Recipient], tel
     tell("investigating")
     held = engine.claim(BY_MAIL, 3)  # a worker has these and is slow
     tell("identified")
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert [subjects(sink, row.address) for row in held] == [[], [], []]
     engine.release(held, "")
-    assert engine.deliver_mail() == 3  # and with them gone, the next ones
-    engine.deliver_mail()
+    assert engine.deliver(Recipient.Channel.EMAIL) == 3  # and with them gone, the next ones
+    engine.deliver(Recipient.Channel.EMAIL)
     for row in held:
         assert subjects(sink, row.address) == ["[Acme] Investigating: Errors", "[Acme] Identified: Errors"]
 
@@ -117,20 +112,20 @@ def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
     sink: Sink, readers: list[Recipient], tell: Tell
 ) -> None:
     tell("investigating")
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     before = sink.ids()
     # As if it had been killed between the server's yes and the record.
     Delivery.objects.update(state=State.DUE, due_at=timezone.now() + LEASE, finished_at=None, attempts=1)
-    assert engine.deliver_mail() == 0
+    assert engine.deliver(Recipient.Channel.EMAIL) == 0
     Delivery.objects.update(due_at=timezone.now())
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
     assert sink.ids() == before + before
 
 
 def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     sink.answers["RCPT TO:<reader-2@"] = "550 5.1.1 <reader-2@example.com>: no such user"
     tell("investigating")
-    assert engine.deliver_mail() == 4
+    assert engine.deliver(Recipient.Channel.EMAIL) == 4
     bad = readers[2]
     bad.refresh_from_db()
     row = Delivery.objects.get(recipient=bad)
@@ -143,7 +138,7 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: li
 def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
     tell("investigating")
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
     assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
 
 
@@ -152,7 +147,7 @@ def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
 ) -> None:
     sink.answers["RCPT"] = "554 5.7.1 relay access denied"
     tell("investigating")
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert set(Recipient.objects.values_list("state", flat=True)) == {Recipient.State.ACTIVE}
     assert states() == {(State.DUE, "")}
 
@@ -162,7 +157,7 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
 ) -> None:
     sink.answers["RCPT TO:<reader-1@"] = "451 4.7.1 greylisted"
     tell("investigating")
-    assert engine.deliver_mail() == 4
+    assert engine.deliver(Recipient.Channel.EMAIL) == 4
     waits = []
     rows = Delivery.objects.filter(recipient=readers[1])
     for _try in range(60):
@@ -173,7 +168,7 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
         wait = row.due_at - timezone.now()
         waits.append(round(wait.total_seconds() / 60))
         rows.update(due_at=row.due_at - wait, created_at=row.created_at - wait)  # time goes by
-        engine.deliver_mail()
+        engine.deliver(Recipient.Channel.EMAIL)
     assert waits[:7] == [1, 2, 5, 15, 30, 60, 60]
     assert sum(waits) < 24 * 60 <= sum(waits) + 60
     assert (row.reason, row.answer) == ("given_up", "451 4.7.1 greylisted")
@@ -187,10 +182,10 @@ def test_a_server_that_is_down_costs_no_attempt_and_no_time(
     settings.EMAIL_PORT = free_port()
     tell("investigating")
     for _tick in range(4):
-        assert engine.deliver_mail() == 0
+        assert engine.deliver(Recipient.Channel.EMAIL) == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
     settings.EMAIL_PORT = sink.port
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
 
 
 def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
@@ -199,7 +194,7 @@ def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
     settings.EMAIL_PORT = free_port()
     tell("investigating")
     Delivery.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert states() == {(State.FAILED, "given_up")}
     assert "refused" in Delivery.objects.all()[0].answer
 
@@ -207,7 +202,7 @@ def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
 def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Recipient], tell: Tell) -> None:
     tell("investigating")
     unsubscribe(readers[0], author=subscriber())
-    assert engine.deliver_mail() == 4
+    assert engine.deliver(Recipient.Channel.EMAIL) == 4
     assert subjects(sink, readers[0].address) == []
 
 
@@ -216,7 +211,7 @@ def test_what_was_taken_off_the_page_is_not_sent(
 ) -> None:
     tell("investigating")
     delete_incident(incident, author=author, reason="a test")
-    assert engine.deliver_mail() == 0
+    assert engine.deliver(Recipient.Channel.EMAIL) == 0
     assert states() == {(State.CANCELLED, "withdrawn")}
     assert sink.sessions == 0
 
@@ -227,7 +222,7 @@ def test_incident_mail_goes_before_everything_else(
     settings.SMTP_CONNECTIONS = 1
     subscribe(page, address="new@example.com", author=subscriber())
     tell("investigating")
-    assert engine.deliver_mail() == 6
+    assert engine.deliver(Recipient.Channel.EMAIL) == 6
     assert sink.received[-1].recipient == "new@example.com"
     assert sink.received[-1].message["Subject"] == "[Acme] Please confirm your subscription"
 
@@ -237,7 +232,7 @@ def test_an_address_that_is_none_is_refused_without_a_word_to_the_server(
 ) -> None:
     Recipient.objects.filter(pk=readers[0].pk).update(address="a@example.com>\r\nRCPT TO:<b@example.com")
     tell("investigating")
-    assert engine.deliver_mail() == 4
+    assert engine.deliver(Recipient.Channel.EMAIL) == 4
     assert Delivery.objects.get(recipient=readers[0]).reason == "refused"
     assert not any("b@example.com" in command for command in sink.commands)
 
@@ -254,7 +249,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     with authored_by(admin):
         hook.save()
     row = Delivery.objects.create(recipient=hook, purpose=Delivery.Purpose.WARNING, due_at=timezone.now())
-    assert engine.deliver_mail() == 1
+    assert engine.deliver(Recipient.Channel.EMAIL) == 1
     (mail,) = sink.received
     assert (mail.recipient, mail.message["To"]) == ("owner@example.com", "owner@example.com")
     assert mail.message["Subject"] == "[Acme] Your webhook does not answer"
@@ -262,7 +257,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
 
     sink.answers["RCPT"] = "550 5.1.1 no such user"
     Delivery.objects.filter(pk=row.pk).update(state=State.DUE, finished_at=None)
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     hook.refresh_from_db()
     assert hook.state == Recipient.State.ACTIVE  # the mailbox is gone, the webhook is not
 
@@ -271,7 +266,7 @@ def test_the_rate_is_kept(sink: Sink, readers: list[Recipient], tell: Tell, sett
     settings.SMTP_RATE = 10
     tell("investigating")
     began_at = timezone.now()
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert timezone.now() - began_at > timedelta(seconds=0.38)  # five messages, four pauses
 
 
@@ -293,7 +288,7 @@ def test_other_backends_are_handed_the_same_mail(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     tell("investigating")
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
     (file,) = (tmp_path / "mail").iterdir()
     content = file.read_text()
     assert content.count("List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 5
@@ -306,9 +301,9 @@ def test_a_full_disk_costs_no_attempt(readers: list[Recipient], tell: Tell, sett
     tell("investigating")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filebased.EmailBackend, "_get_filename", lambda backend: "/dev/full")
-        assert engine.deliver_mail() == 0
+        assert engine.deliver(Recipient.Channel.EMAIL) == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
 
 
 def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
@@ -320,7 +315,7 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
     add_by_staff(other_page, address="ann@example.com", author=admin)
     post_update(elsewhere, status=IncidentStatus.INVESTIGATING, body="News.", author=admin)
     relay.owe()
-    assert engine.deliver_mail() == 1
+    assert engine.deliver(Recipient.Channel.EMAIL) == 1
     assert [mail.recipient for mail in sink.received] == ["ann@example.com"]
     row = Delivery.objects.filter(recipient=readers[0]).get()
     assert (row.state, row.attempts, row.claimed_at) == (State.DUE, 1, None)
@@ -328,7 +323,7 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
     assert row.due_at > timezone.now()
     Page.objects.filter(pk=page.pk).update(time_zone="Europe/Rome")
     Delivery.objects.due().update(due_at=timezone.now())
-    assert engine.deliver_mail() == 5
+    assert engine.deliver(Recipient.Channel.EMAIL) == 5
 
 
 def test_a_recipient_that_the_server_does_not_stand_is_put_off(
@@ -337,7 +332,7 @@ def test_a_recipient_that_the_server_does_not_stand_is_put_off(
     settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 0.3, 1
     sink.answers["RCPT TO:<reader-0@"] = ""
     tell("investigating")
-    assert engine.deliver_mail() == 4
+    assert engine.deliver(Recipient.Channel.EMAIL) == 4
     row = Delivery.objects.get(recipient=readers[0])
     assert (row.state, row.attempts, row.answer) == (State.DUE, 1, "the mail server did not answer in time")
     assert row.due_at > timezone.now()

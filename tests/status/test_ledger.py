@@ -76,7 +76,7 @@ def test_it_is_said_once_everybody_was_tried_and_once_more_when_the_rest_is_thro
     relay.relay()
     assert line(published, incident) == "3 people were told within 1 h."
     assert Tally.objects.get().is_final
-    assert OutboxEvent.objects.filter(kind="told").count() == 2, "which is what it costs to publish"
+    assert OutboxEvent.objects.filter(kind="deliveries_counted").count() == 2, "which is what it costs to publish"
     assert differences(incident.page) == []
 
 

@@ -22,7 +22,9 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status import tokens
-from status.delivery import messages
+from status.addresses import Refused
+from status.delivery.mails import events, personal
+from status.delivery.mails.message import bare
 from status.models import Delivery, Recipient
 from status.subscriptions.subscribers import add_by_staff
 from tests.reports import publish_report
@@ -62,7 +64,7 @@ def read(content: bytes) -> EmailMessage:
 
 def mail_to(recipient: Recipient, event: OutboxEvent | None) -> EmailMessage:
     delivery, _ = Delivery.objects.get_or_create(recipient=recipient, event=event, defaults={"due_at": timezone.now()})
-    message = messages.of_event(event) if event else messages.of_subscription(recipient)
+    message = events.event_mail(event) if event else personal.confirmation(recipient)
     assert message
     return read(message.to(recipient.address, delivery.pk, recipient.public_id))
 
@@ -165,8 +167,8 @@ def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User
     ],
 )
 def test_an_address_that_could_be_more_than_an_address_is_refused(address: str) -> None:
-    with pytest.raises(messages.BadAddress):
-        messages.bare(address)
+    with pytest.raises(Refused):
+        bare(address)
 
 
 class Reader(HTMLParser):
@@ -224,9 +226,9 @@ def test_what_is_no_longer_public_is_not_told(
     post: Callable[..., OutboxEvent], incident: Incident, author: User
 ) -> None:
     event = post()
-    assert messages.of_event(event)
+    assert events.event_mail(event)
     delete_incident(incident, author=author, reason="a test")
-    assert messages.of_event(event) is None
+    assert events.event_mail(event) is None
 
 
 def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent], recipient: Recipient) -> None:

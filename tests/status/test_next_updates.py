@@ -12,7 +12,8 @@ import time_machine
 from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, OutboxEvent, Page, User
-from status.delivery import messages, webhooks
+from status.delivery.mails import events
+from status.delivery.webhooks import payloads
 
 Read = Callable[[Page, str], str]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -47,11 +48,11 @@ def test_the_page_the_index_and_our_json_say_when_the_next_update_is_due(
 
 
 def test_the_mail_says_it_in_both_zones_and_the_webhook_as_data(promised: OutboxEvent) -> None:
-    message = messages.of_event(promised)
+    message = events.event_mail(promised)
     assert message is not None
     assert f"\n{WORDS} Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC\n" in message.content.text
     zones = ["Mar 10, 2026 - 13:30 CET", "Mar 10, 2026 - 12:30 UTC"]
     told = " · ".join(f'<span class="moment">{moment}</span>' for moment in zones)
     assert f"{WORDS} <strong>{told}" in message.content.html
-    (hook,) = webhooks.messages_of(promised)
+    (hook,) = payloads.event_payloads(promised)
     assert hook.content["incident"]["metadata"] == {"next_update": {"due_at": "2026-03-10T12:30:00.000Z"}}

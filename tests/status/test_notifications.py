@@ -18,7 +18,7 @@ from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibil
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from portal.embedded.replay import replay_seed
 from status import relay
-from status.delivery import messages
+from status.delivery.mails import events
 from status.models import Delivery, Follow, Recipient
 from status.publication.publishing import differences, publish
 from tests.reports import publish_report
@@ -266,11 +266,11 @@ def test_nobody_is_told_of_a_page_that_nobody_sees(
 ) -> None:
     make_recipient("ann@example.com")
     event = post_update(incident, status=INVESTIGATING, body="Looking.", author=author).events.get()
-    assert messages.of_event(event)
+    assert events.event_mail(event)
     page.is_live = False
     catalogue.save(page, author=admin)
     assert relay.owe() == 0
-    assert messages.of_event(OutboxEvent.objects.get(pk=event.pk)) is None  # owed before
+    assert events.event_mail(OutboxEvent.objects.get(pk=event.pk)) is None  # owed before
     page.is_live = True
     catalogue.save(page, author=admin)
     assert relay.owe() == 0  # what it says by now is no news

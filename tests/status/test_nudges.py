@@ -14,7 +14,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
 
 from incidents import planned, promises
 from incidents.incidents import declare_incident, post_update
@@ -26,7 +25,7 @@ from status.models import Delivery, Nudge, Recipient
 from status.subscriptions import csv_files
 from tests.concurrency import together
 from tests.incidents.filled import filled
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
 from tests.ticks import tick
 
 pytestmark = pytest.mark.both
@@ -35,14 +34,6 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 Role = IncidentRole.Role
-
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    with mail_server() as sink:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        yield sink
 
 
 @pytest.fixture
@@ -80,7 +71,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
         promised.move_to(NOON + minute * MINUTE)
         nudges.nudge()
         nudges.nudge()
-        engine.deliver_mail()
+        engine.deliver(Recipient.Channel.EMAIL)
         if minute == 24:
             assert told() == []
         if minute == 25:
@@ -105,7 +96,7 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     say(incident, author, 30)
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert sink.received == []
     row = Nudge.objects.get()
     assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
@@ -257,7 +248,7 @@ def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
     client: Client, on_call: Recipient, admin: User, sink: Sink
 ) -> None:
     staff_channels.send_test(on_call, author=admin)
-    engine.deliver_mail()
+    engine.deliver(Recipient.Channel.EMAIL)
     assert [mail.message["Subject"] for mail in sink.received] == [
         "[Acme] This is a test of your channel, sent by ada."
     ]

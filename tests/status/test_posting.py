@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
@@ -19,22 +19,17 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 from status import relay
-from status.addresses import Network
-from status.delivery import engine, posting, webhooks
+from status.delivery import engine
+from status.delivery.channels import CHANNELS, sent_by
+from status.delivery.webhooks.posting import signature
 from status.models import Delivery, Recipient
-from status.subscriptions import subscribers
-from status.subscriptions.subscribers import Choices, subscriber, unsubscribe
-from tests.receiver import OUTSIDE, Receiver, answering, leading_to, receiving, trusting
+from status.subscriptions import choices, subscribers
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import subscriber, unsubscribe
+from tests.receiver import OPEN, Receiver, answering, leading_to
 from tests.waiting import let_pass, stretched, within
 
-OPEN = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: ip == OUTSIDE, context=trusting)
 State = Delivery.State
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving(OUTSIDE) as server:
-        yield server
 
 
 @pytest.fixture
@@ -87,10 +82,10 @@ def test_for_a_day_after_the_secret_was_replaced_both_sign(
     subscribers.roll_secret(hook, author=admin)
     assert hook.signing_secrets[0] != old
     tell()
-    posting.deliver_webhooks(network=OPEN)
+    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
         tell()
-        posting.deliver_webhooks(network=OPEN)
+        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
         late = receiver.received[-1]
         assert Webhook(hook.signing_secrets[0]).verify(late.body, late.headers)
         with pytest.raises(WebhookVerificationError):
@@ -102,11 +97,11 @@ def test_for_a_day_after_the_secret_was_replaced_both_sign(
 
 def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     tell()
-    assert posting.deliver_webhooks(network=OPEN) == 1
-    assert posting.deliver_webhooks(network=OPEN) == 0
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
     [found] = receiver.received
     assert json.loads(found.body)["incident"]["status"] == "identified"
-    assert found.headers["webhook-signature"] == webhooks.signature(
+    assert found.headers["webhook-signature"] == signature(
         hook.signing_secrets[0], found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
     )
     row = only(hook)
@@ -116,13 +111,13 @@ def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell:
 def test_what_failed_is_tried_again_under_the_same_id(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     receiver.behave = answering(503)
     tell()
-    assert posting.deliver_webhooks(network=OPEN) == 0
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
     row = only(hook)
     assert (row.state, row.answer) == (State.DUE, "503 Service Unavailable")
     assert timedelta(0) < row.due_at - timezone.now() < timedelta(seconds=stretched(6))
     receiver.behave = answering(200)
     with time_machine.travel(timezone.now() + timedelta(seconds=6)):
-        assert posting.deliver_webhooks(network=OPEN) == 1
+        assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
     assert len({found.headers["webhook-id"] for found in receiver.received}) == 1
     assert len(receiver.received) == 2
 
@@ -132,17 +127,17 @@ def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
 ) -> None:
     receiver.behave = answering(500)
     tell()
-    posting.deliver_webhooks(network=OPEN)
+    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     assert hook.failing_since
     warning = Delivery.objects.get(purpose=Delivery.Purpose.WARNING)
     assert warning.due_at < timezone.now() + timedelta(days=1)
     with time_machine.travel(timezone.now() + timedelta(seconds=6)):
-        posting.deliver_webhooks(network=OPEN)
+        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
         assert Delivery.objects.filter(purpose=Delivery.Purpose.WARNING).count() == 1
     receiver.behave = answering(200)
     with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-        posting.deliver_webhooks(network=OPEN)
+        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     warning.refresh_from_db()
     assert (warning.state, warning.reason) == (State.CANCELLED, "recovered")
@@ -152,7 +147,7 @@ def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
 def fail_for_good(hook: Recipient) -> None:
     for _attempt in range(10):
         with time_machine.travel(only_due(hook).due_at + timedelta(seconds=1)):
-            posting.deliver_webhooks(network=OPEN)
+            engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
 
 
 def only_due(hook: Recipient) -> Delivery:
@@ -185,7 +180,7 @@ def test_five_bad_days_are_its_end(hook: Recipient, receiver: Receiver, tell: Te
 def test_410_is_its_end_at_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     receiver.behave = answering(410)
     tell()
-    posting.deliver_webhooks(network=OPEN)
+    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     assert hook.state == Recipient.State.QUARANTINED
     assert only(hook).state == State.FAILED
@@ -208,7 +203,7 @@ def test_one_that_hangs_holds_up_no_other(
     others = [add(f"{receiver.url}{number}") for number in range(40)]
     tell()
     with within(10):
-        assert posting.deliver_webhooks(network=OPEN) == 42
+        assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 42
     finished = Delivery.objects.get(recipient=slow).finished_at
     assert finished
     assert Delivery.objects.filter(recipient__in=others, finished_at__lt=finished).count() == 40
@@ -216,19 +211,19 @@ def test_one_that_hangs_holds_up_no_other(
 
 def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     tell()
-    claimed = engine.claim(posting.BY_WEBHOOK, 1)  # a worker has it, and dies
+    claimed = engine.claim(sent_by(CHANNELS[Recipient.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
     unsubscribe(hook, author=subscriber())
     Delivery.objects.filter(pk=claimed[0].pk).update(
         state=State.DUE, finished_at=None, claimed_at=None, due_at=timezone.now()
     )
-    assert posting.deliver_webhooks(network=OPEN) == 0
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
     assert not receiver.received
     assert (only(hook).state, only(hook).reason) == (State.CANCELLED, "unsubscribed")
 
 
 def test_one_that_leads_inside_now_fails_and_is_named(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
     tell()
-    assert posting.deliver_webhooks(network=leading_to("127.0.0.2")) == 0
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=leading_to("127.0.0.2")) == 0
     assert "public internet" in only(hook).answer
     assert not receiver.connections
 
@@ -240,7 +235,7 @@ def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     catalogue.set_component_status(component, status=ComponentStatus.PARTIAL_OUTAGE, author=admin)
     assert relay.owe() == 1
-    assert posting.deliver_webhooks(network=OPEN) == 1
+    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
     [found] = receiver.received
     payload = json.loads(found.body)
     assert list(payload) == ["meta", "page", "component", "component_update"], "Statuspage's, of 3.8"
@@ -258,7 +253,7 @@ def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_n
     hook: Recipient, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
     search = make_component("Search")
-    subscribers.choose(hook, Choices(everything=False, components=[component]), author=admin)
+    choices.choose(hook, Choices(everything=False, components=[component]), author=admin)
     internal = make_component("Cable", visibility=Visibility.INTERNAL)
     for each in (search, internal):
         catalogue.set_component_status(each, status=ComponentStatus.MAJOR_OUTAGE, author=admin)
@@ -274,6 +269,6 @@ def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_n
     )
     assert relay.owe() == 0
     critical = Choices(everything=True, minimum_impact=Impact.CRITICAL)
-    subscribers.choose(hook, critical, author=admin)
+    choices.choose(hook, critical, author=admin)
     catalogue.set_component_status(component, status=ComponentStatus.DEGRADED_PERFORMANCE, author=admin)
     assert relay.owe() == 0

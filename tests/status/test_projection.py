@@ -32,7 +32,7 @@ from incidents.models import (
     User,
 )
 from status import relay
-from status.projection import Reader, showing, today, touched_by
+from status.projection import Reader, public_incidents, today, touched_by
 from status.publication import publishing
 from status.rendering import snapshot
 from tests.old_incidents import make_history
@@ -58,8 +58,8 @@ def read(page: Page) -> Reader:
 def everything(page: Page) -> list[Any]:
     """All that a rebuild would read."""
     reader = read(page)
-    keys = showing(page).values_list("pk", flat=True)
-    return [reader.site(), reader.incidents(keys), [reader.month(month) for month in reader.months()]]
+    keys = public_incidents(page).values_list("pk", flat=True)
+    return [reader.site(), reader.incidents(keys), [reader.month(month) for month in reader.months_with_incidents()]]
 
 
 def incident_of(page: Page, row: Incident) -> snapshot.Incident:
@@ -184,10 +184,10 @@ def test_an_incident_from_elsewhere_goes_with_the_listing(
     listing = ComponentListing(page=other_page, component=component)
     catalogue.save(listing, author=admin)
     row = declare("Errors", components=[(component, MAJOR)])
-    assert showing(other_page).get() == row
+    assert public_incidents(other_page).get() == row
     catalogue.delete(listing, author=admin)
-    assert not showing(other_page).exists()
-    assert showing(page).get() == row
+    assert not public_incidents(other_page).exists()
+    assert public_incidents(page).get() == row
 
 
 def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
@@ -351,7 +351,7 @@ def test_months_are_the_pages_and_know_their_neighbours(page: Page, declare: Dec
     declare("February", status=RESOLVED, display_at=datetime(2026, 1, 31, 23, 0, tzinfo=UTC))  # midnight
     declare("June", status=RESOLVED, display_at=datetime(2026, 6, 30, 21, 59, tzinfo=UTC))  # 23:59, summer time
     reader = read(page)
-    assert reader.months() == ["2026-01", "2026-02", "2026-06"]
+    assert reader.months_with_incidents() == ["2026-01", "2026-02", "2026-06"]
     months = [reader.month(month) for month in ("2026-01", "2026-02", "2026-04", "2026-06")]
     assert [(m.previous, m.next, [i.name for i in m.incidents]) for m in months] == [
         (None, "2026-02", ["January"]),
@@ -389,7 +389,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
     grow(5)
     few = cost()
     grow(495)
-    assert showing(page).count() == 500
+    assert public_incidents(page).count() == 500
     assert cost() == few
 
 

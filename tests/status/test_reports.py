@@ -14,11 +14,12 @@ import time_machine
 from incidents.authorship import authored_by
 from incidents.errors import InvalidInput
 from incidents.incidents import declare_incident, delete_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
 from incidents.postmortems import measures, publishing, writing
 from status import relay
-from status.delivery import messages, owing
+from status.delivery import owing
+from status.delivery.mails import events
 from status.models import Follow, Recipient, SignUp
 from status.publication import files
 from status.publication.publishing import differences
@@ -28,13 +29,6 @@ from tests.reports import approved, publish_report
 
 Read = Callable[[Page, str], str]
 BODY = "## Summary\n\nIt failed at {{t 2026-03-10T11:00Z}}.\n\n## Root Cause\n\nA *disk*."
-
-
-@pytest.fixture
-def resolved(page: Page, incident: Incident, component: Component, author: User) -> Incident:
-    affected = [(component, ComponentStatus.OPERATIONAL)]
-    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
-    return incident
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ def test_the_zones_stand_beside_each_other_in_json_feeds_and_mail(
     assert words in str(in_v2(page, published, resolved)["incident_updates"])
     feed = told(page, published, "history.atom")
     assert "11:00 UTC&lt;/time&gt; (12:00 CET)" in feed
-    message = messages.of_event(OutboxEvent.objects.get(kind="postmortem_published"))
+    message = events.event_mail(OutboxEvent.objects.get(kind="postmortem_published"))
     assert message is not None
     assert words in message.content.text
     assert "11:00 UTC</time> (12:00 CET)" in message.content.html
@@ -111,7 +105,7 @@ def test_an_amendment_says_in_public_what_changed(
     update = in_v2(page, published, resolved)["incident_updates"][0]
     assert update["status"] == "postmortem"
     assert "A *network*." in update["body"]
-    message = messages.of_event(OutboxEvent.objects.get(kind="postmortem_amended"))
+    message = events.event_mail(OutboxEvent.objects.get(kind="postmortem_amended"))
     assert message is not None
     assert message.content.subject == "[Acme] Postmortem updated: Errors"
     assert "It was the network." in message.content.text
@@ -146,7 +140,7 @@ def test_a_report_that_was_taken_back_leaves_a_tombstone(
     root = files.folder(page.public_id)
     assert not [path for path in files.tracked(root) if "planted-secret" in (root / path).read_text()]
     assert differences(page) == []
-    assert messages.of_event(OutboxEvent.objects.get(kind="postmortem_published")) is None
+    assert events.event_mail(OutboxEvent.objects.get(kind="postmortem_published")) is None
 
     approved(resolved, BODY, author)
     publishing.publish_postmortem(report, what_changed="It is back.", author=author)
@@ -191,7 +185,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
         assert list(owing.matching(event)) == [asked]
-        message = messages.of_event(event)
+        message = events.event_mail(event)
         assert message is not None
         assert message.content.subject == "[Acme] Promise kept: Errors"
         assert "We alert on full disks." in message.content.text

@@ -8,8 +8,8 @@ from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Component, Page, User
 from status.models import Recipient
-from status.subscriptions import csv_files, subscribers
-from status.subscriptions.subscribers import Choices
+from status.subscriptions import choices, csv_files, subscribers
+from status.subscriptions.choices import Choices
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_is_exported_can_be_imported_elsewhere(
     subscribers.add_by_staff(page, address="=1+1@example.com", author=admin)
     gone = subscribers.add_by_staff(page, address="gone@example.com", author=admin)
     subscribers.unsubscribe(gone, author=admin)
-    subscribers.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
+    choices.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
     content = csv_files.export_csv(page)
     assert "\n=" not in content, "a spreadsheet would compute it"
     component.page = other_page

@@ -7,26 +7,22 @@ import ssl
 import subprocess
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from status.delivery import smtp
-from status.delivery.smtp import Answer, Mail, Stage
+from status.delivery.mails import smtp
+from status.delivery.mails.smtp import Mail, Reply, Stage
+from status.delivery.protocol import Meaning, Unavailable
 from tests.servers import free_port
 from tests.sink import Sink, mail_server
 from tests.waiting import within
 
 
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    with mail_server() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
-        settings.EMAIL_TIMEOUT = 2
-        yield server
+@pytest.fixture(autouse=True)
+def sender(sink: Sink, settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
 
 
 def mails(count: int) -> list[Mail]:
@@ -36,8 +32,8 @@ def mails(count: int) -> list[Mail]:
     ]
 
 
-def outcomes(sent: list[Mail], connections: int = 1) -> dict[int, Answer]:
-    found: dict[int, Answer] = {}
+def outcomes(sent: list[Mail], connections: int = 1) -> dict[int, Reply]:
+    found: dict[int, Reply] = {}
     for answered in smtp.send(sent, connections=connections):
         found |= {mail.key: answer for mail, answer in answered}
     return found
@@ -46,7 +42,7 @@ def outcomes(sent: list[Mail], connections: int = 1) -> dict[int, Answer]:
 def test_many_mails_go_over_few_connections(sink: Sink) -> None:
     found = outcomes(mails(50), connections=3)
     assert len(found) == 50
-    assert all(answer.is_accepted for answer in found.values())
+    assert all(answer.meaning is Meaning.SENT for answer in found.values())
     assert {mail.recipient for mail in sink.received} == {f"reader-{number}@example.com" for number in range(50)}
     assert {mail.sender for mail in sink.received} == {"status@acme.example"}
     assert sink.sessions == 3
@@ -56,7 +52,7 @@ def test_a_server_without_pipelining_is_asked_one_thing_at_a_time(sink: Sink) ->
     sink.extensions = ["8BITMIME"]
     sink.answers["RCPT TO:<reader-1@"] = "550 5.1.1 no such user"
     found = outcomes(mails(3))
-    assert [found[number].is_accepted for number in range(3)] == [True, False, True]
+    assert [found[number].meaning for number in range(3)] == [Meaning.SENT, Meaning.GONE, Meaning.SENT]
     assert sink.commands.count("DATA") == 2
 
 
@@ -71,29 +67,27 @@ def test_one_refused_address_stops_no_other(sink: Sink, is_lax: bool) -> None:
     sink.is_lax = is_lax
     sink.answers["RCPT TO:<reader-1@"] = "550 no such user"
     found = outcomes(mails(3))
-    assert [found[number].is_accepted for number in range(3)] == [True, False, True]
-    assert found[1] == Answer(Stage.RECIPIENT, 550, "no such user")
+    assert [found[number].meaning for number in range(3)] == [Meaning.SENT, Meaning.GONE, Meaning.SENT]
+    assert found[1] == Reply(Stage.RECIPIENT, 550, "no such user")
     assert sink.sessions == 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_refused", "is_about_mailbox"),
+    ("reply", "meaning"),
     [
-        (Answer(Stage.RECIPIENT, 550, "5.1.1 no such user"), True, True),
-        (Answer(Stage.RECIPIENT, 550, "no such user"), True, True),
-        (Answer(Stage.CONTENT, 552, "5.2.2 mailbox full"), True, True),
-        (Answer(Stage.CONTENT, 554, "5.7.1 looks like spam"), True, False),
-        (Answer(Stage.CONTENT, 554, "no"), True, False),
-        (Answer(Stage.RECIPIENT, 550, "5.7.1 you may not relay"), False, False),
-        (Answer(Stage.RECIPIENT, 553, "5.1.8 unknown sender"), False, False),
-        (Answer(Stage.RECIPIENT, 451, "4.7.1 greylisted"), False, False),
-        (Answer(Stage.CONTENT, 0, "connection lost"), False, False),
+        (Reply(Stage.RECIPIENT, 550, "5.1.1 no such user"), Meaning.GONE),
+        (Reply(Stage.RECIPIENT, 550, "no such user"), Meaning.GONE),
+        (Reply(Stage.CONTENT, 552, "5.2.2 mailbox full"), Meaning.GONE),
+        (Reply(Stage.CONTENT, 554, "5.7.1 looks like spam"), Meaning.REFUSED),
+        (Reply(Stage.CONTENT, 554, "no"), Meaning.REFUSED),
+        (Reply(Stage.RECIPIENT, 550, "5.7.1 you may not relay"), Meaning.RETRY),
+        (Reply(Stage.RECIPIENT, 553, "5.1.8 unknown sender"), Meaning.RETRY),
+        (Reply(Stage.RECIPIENT, 451, "4.7.1 greylisted"), Meaning.RETRY),
+        (Reply(Stage.CONTENT, 0, "connection lost"), Meaning.RETRY),
     ],
 )
-def test_what_is_about_the_mailbox_is_told_from_what_is_about_us(
-    answer: Answer, is_refused: bool, is_about_mailbox: bool
-) -> None:
-    assert (answer.is_refused, answer.is_about_mailbox) == (is_refused, is_about_mailbox)
+def test_what_is_about_the_mailbox_is_told_from_what_is_about_us(reply: Reply, meaning: Meaning) -> None:
+    assert reply.meaning is meaning
 
 
 def test_a_mail_put_off_leaves_the_others_alone(sink: Sink) -> None:
@@ -104,35 +98,35 @@ def test_a_mail_put_off_leaves_the_others_alone(sink: Sink) -> None:
 
 def test_a_server_that_ends_sessions_is_connected_to_again(sink: Sink) -> None:
     sink.mails_per_session = 3
-    assert all(answer.is_accepted for answer in outcomes(mails(10)).values())
+    assert all(answer.meaning is Meaning.SENT for answer in outcomes(mails(10)).values())
     assert sink.sessions == 4
 
 
 def test_a_server_that_takes_no_sender_now_is_left_alone(sink: Sink) -> None:
     sink.answers["MAIL"] = "452 4.3.1 out of space"
-    with pytest.raises(smtp.Unavailable, match="out of space"):
+    with pytest.raises(Unavailable, match="out of space"):
         outcomes(mails(100), connections=2)
     assert sink.sessions <= 2
 
 
 def test_a_server_that_hangs_up_while_mails_go_out_loses_none_without_a_word(sink: Sink) -> None:
-    found: dict[int, Answer] = {}
+    found: dict[int, Reply] = {}
 
     def send_until_it_hangs_up() -> None:
         for answered in smtp.send(mails(20), connections=2):
             found.update({mail.key: answer for mail, answer in answered})
             sink.is_refusing = len(found) >= 6
 
-    with pytest.raises(smtp.Unavailable):
+    with pytest.raises(Unavailable):
         send_until_it_hangs_up()
-    assert {key for key, answer in found.items() if answer.is_accepted} == {
+    assert {key for key, answer in found.items() if answer.meaning is Meaning.SENT} == {
         int(name.strip("<").partition("@")[0]) for name in sink.ids()
     }
 
 
 def test_a_server_that_is_not_there_is_unavailable_at_once(settings: Settings) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
-    with pytest.raises(smtp.Unavailable, match="refused"):
+    with pytest.raises(Unavailable, match="refused"):
         outcomes(mails(5), connections=4)
 
 
@@ -142,7 +136,7 @@ def test_a_server_that_says_nothing_is_given_up_after_the_timeout(
 ) -> None:
     settings.EMAIL_TIMEOUT = 0.3
     sink.answers |= {command: said, "RCPT": "", "DATA": ""}
-    with within(5), pytest.raises(smtp.Unavailable):
+    with within(5), pytest.raises(Unavailable):
         outcomes(mails(2), connections=1)
 
 
@@ -153,9 +147,9 @@ def test_a_recipient_about_whom_the_server_is_silent_holds_up_no_other(
     settings.EMAIL_TIMEOUT = 0.3
     sink.answers["RCPT TO:<reader-0@"] = ""
     found = outcomes(mails(20), connections)
-    assert found.pop(0) == Answer(Stage.RECIPIENT, 0, "the mail server did not answer in time")
+    assert found.pop(0) == Reply(Stage.RECIPIENT, 0, "the mail server did not answer in time")
     assert len(found) == 19
-    assert all(answer.is_accepted for answer in found.values())
+    assert all(answer.meaning is Meaning.SENT for answer in found.values())
 
 
 def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None:
@@ -164,19 +158,19 @@ def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None
     threading.Timer(0.3, sink.answers.clear).start()  # for all that come after the first two
     with contextlib.closing(sending), pytest.MonkeyPatch.context() as patch:
         patch.setattr(smtp, "CONTENT_TIMEOUT", 1.0)
-        found = {mail.key: answer.is_accepted for answered in sending for mail, answer in answered}
+        found = {mail.key: answer.meaning is Meaning.SENT for answered in sending for mail, answer in answered}
     assert found == {number: number > 1 for number in range(20)}
 
 
 def test_an_answer_of_several_lines_is_one(sink: Sink) -> None:
     sink.answers["CONTENT"] = "250-2.0.0 queued\r\n250 2.0.0 as 1"
-    assert outcomes(mails(1))[0] == Answer(Stage.CONTENT, 250, "2.0.0 queued 2.0.0 as 1")
+    assert outcomes(mails(1))[0] == Reply(Stage.CONTENT, 250, "2.0.0 queued 2.0.0 as 1")
 
 
 @pytest.mark.parametrize("said", ["250-x\r\n" * 2000, "x" * 100_000, "¡hola!"])
 def test_a_server_that_makes_no_sense_is_left_alone(sink: Sink, said: str) -> None:
     sink.answers["MAIL"] = said
-    with pytest.raises(smtp.Unavailable, match="the mail server"):
+    with pytest.raises(Unavailable, match="the mail server"):
         outcomes(mails(2))
 
 
@@ -219,7 +213,7 @@ def test_it_encrypts_and_logs_in_where_that_is_asked_for(
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portal", "open sesame"
         for mechanism in ("PLAIN", "LOGIN"):
             sink.extensions = ["PIPELINING", "STARTTLS", f"AUTH {mechanism}"]
-            assert all(answer.is_accepted for answer in outcomes(mails(5), connections=2).values())
+            assert all(answer.meaning is Meaning.SENT for answer in outcomes(mails(5), connections=2).values())
     plain = b64encode(b"\0portal\0open sesame").decode()
     assert f"PLAIN {plain}" in sink.logins
     assert any(login.startswith("LOGIN") for login in sink.logins)

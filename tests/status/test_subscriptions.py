@@ -19,9 +19,12 @@ from incidents.incidents import post_update
 from incidents.lifecycle import Impact, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.people import service_user
+from status import addresses
+from status.delivery import owing, quarantine
 from status.models import Delivery, Recipient, SignUp, SignUpCount
-from status.subscriptions import csv_files, signups, subscribers
-from status.subscriptions.subscribers import Choices, State
+from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import State
 from tests.rows import everything
 
 pytestmark = pytest.mark.both
@@ -45,7 +48,7 @@ def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
         count += 1
         signups.ask(page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber)
         signups.take_up()
-        return Recipient.objects.get(address=subscribers.normalised(address), page=page)
+        return Recipient.objects.get(address=addresses.mailbox(address), page=page)
 
     return ask
 
@@ -89,7 +92,7 @@ def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Rec
 def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_mail(
     ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
 ) -> None:
-    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
     ann.refresh_from_db()
@@ -102,7 +105,7 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _time in range(3):
             recipient = ask()
-        subscribers.subscribe(other_page, address=ANN, author=subscriber)
+        signups.subscribe(other_page, address=ANN, author=subscriber)
         assert Delivery.objects.count() == 1
         clock.shift(timedelta(minutes=59))
         ask()
@@ -113,7 +116,7 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
 
 
 def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: User, ask: Callable[..., object]) -> None:
-    subscribers.quarantine(ann, reason="550 no such user", author=subscriber)
+    quarantine.quarantine(ann, reason="550 no such user", author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
     assert mails(ann) == 1
@@ -124,7 +127,7 @@ def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: Us
 def test_who_left_can_come_back_and_begins_anew(
     ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
 ) -> None:
-    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     subscribers.unsubscribe(ann, author=subscriber)
     with pytest.raises(InvalidTransition, match="Subscribe again"):
         subscribers.confirm(ann, asked_at=ann.confirmation_sent_at, author=subscriber)
@@ -194,7 +197,7 @@ def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
     ],
 )
 def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
-    assert subscribers.normalised(typed) == kept
+    assert addresses.mailbox(typed) == kept
 
 
 @pytest.mark.parametrize(
@@ -276,9 +279,9 @@ def test_choices_replace_those_before_and_the_history_names_them(
     ann: Recipient, component: Component, make_component: Callable[..., Component], subscriber: User
 ) -> None:
     search = make_component("Search")
-    subscribers.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     wanted = Choices(False, [search], postmortems_only=True, minimum_impact=Impact.MAJOR)
-    subscribers.choose(ann, wanted, author=subscriber)
+    choices.choose(ann, wanted, author=subscriber)
     ann.refresh_from_db()
     assert [follow.component for follow in ann.follows.all()] == [search]
     assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, "major")
@@ -291,14 +294,14 @@ def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
     internal = make_component("Cable", visibility=Visibility.INTERNAL)
     elsewhere = make_component("Other", page=other_page)
     before = everything()
-    for choices in (
+    for chosen in (
         Choices(everything=False),
         Choices(everything=False, components=[internal]),
         Choices(everything=False, components=[elsewhere]),
         Choices(everything=False, incidents=[incident]),
     ):
         with pytest.raises(InvalidInput):
-            subscribers.choose(ann, choices, author=subscriber)
+            choices.choose(ann, chosen, author=subscriber)
     assert everything() == before
 
 
@@ -320,23 +323,23 @@ def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, su
 
 def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Recipient, admin: User) -> None:
     due, warning = owed(ann), owed(ann, purpose=Delivery.Purpose.WARNING)
-    subscribers.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
+    quarantine.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
     due.refresh_from_db()
     warning.refresh_from_db()
     assert (due.state, due.reason, warning.state) == ("cancelled", "quarantined", "due")
     assert (ann.state, ann.reason) == (State.QUARANTINED, "550 5.1.1 <…> unknown")
-    subscribers.release(ann, author=admin)
+    quarantine.release(ann, author=admin)
     assert (ann.state, ann.reason) == (State.ACTIVE, "")
     with pytest.raises(InvalidTransition):
-        subscribers.release(ann, author=admin)
+        quarantine.release(ann, author=admin)
 
 
 def test_an_address_that_never_confirmed_is_not_active_after_its_release(
     ask: Callable[..., Recipient], admin: User
 ) -> None:
     recipient = ask()
-    subscribers.quarantine(recipient, reason="550", author=admin)
-    subscribers.release(recipient, author=admin)
+    quarantine.quarantine(recipient, reason="550", author=admin)
+    quarantine.release(recipient, author=admin)
     assert recipient.state == State.UNCONFIRMED
 
 
@@ -361,14 +364,14 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
     coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
     due = owed(ann)
     chosen = Delivery.objects.filter(pk__in=[failed.pk, coalesced.pk, due.pk])
-    assert subscribers.cancel(chosen, author=admin) == 1
-    assert subscribers.retry(chosen, author=admin) == 2
+    assert owing.cancel(chosen, author=admin) == 1
+    assert owing.retry(chosen, author=admin) == 2
     for row, state in ((failed, "due"), (coalesced, "cancelled"), (due, "due")):
         row.refresh_from_db()
         assert row.state == state
     assert (failed.attempts, failed.reason, failed.finished_at) == (0, "", None)
-    subscribers.quarantine(ann, reason="550", author=admin)
-    assert subscribers.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
+    quarantine.quarantine(ann, reason="550", author=admin)
+    assert owing.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
 
 
 # --- Forgetting -------------------------------------------------------------------------------------------------------
@@ -379,7 +382,7 @@ def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
 ) -> None:
     subscribers.add_by_staff(other_page, address=ANN, author=admin)
     Delivery.objects.update(state="sent", answer=f"250 ok <{ANN}> queued", finished_at=timezone.now())
-    subscribers.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
+    quarantine.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
     owed(ann)
     assert subscribers.forget(ANN, author=admin) == 2
     assert ANN not in str(everything())

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -25,32 +25,29 @@ from incidents.models import Component, Incident, Page, User
 from incidents.people import service_user
 from status import relay, tokens
 from status.addresses import INTERNET, Network
-from status.delivery import webhooks
-from status.delivery.webhooks import Request, next_attempt, send, signature
+from status.delivery import engine
+from status.delivery.channels import webhook
+from status.delivery.protocol import Answer, Claimed, Meaning
+from status.delivery.webhooks import payloads
+from status.delivery.webhooks.posting import Request, post, signature
 from status.models import Delivery, Recipient
 from status.secrets import seal
 from status.subscriptions.subscribers import new_secret
-from tests.receiver import HOST, INSIDE, OUTSIDE, Receiver, answering, leading_to, receiving, trusting
+from tests.receiver import HOST, INSIDE, OPEN, OUTSIDE, Receiver, answering, leading_to, receiving
 from tests.waiting import stretched, within
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving(OUTSIDE) as server:
-        yield server
-
-
 def request(url: str) -> Request:
-    return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}')
+    return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}', gone=webhook.GONE)
 
 
 LONG, BRIEF = stretched(10), 0.5  # seconds
 
 
-def asked(receiver: Receiver, *, timeout: float = LONG) -> webhooks.Answer:
-    return send([request(receiver.url)], leading_to(OUTSIDE), timeout=timeout)
+def asked(receiver: Receiver, *, timeout: float = LONG) -> Answer:
+    return post([request(receiver.url)], leading_to(OUTSIDE), timeout=timeout)
 
 
 # --- In Statuspage's words --------------------------------------------------------------------------------------------
@@ -77,10 +74,14 @@ def told(incident: Incident, component: Component, author: User, reader: Recipie
     return Delivery.objects.latest("id")
 
 
-def contents(delivery: Delivery) -> list[Any]:
+def requests(delivery: Delivery) -> list[Request]:
     assert delivery.event
-    found = webhooks.requests(webhooks.messages_of(delivery.event), delivery)
-    return [json.loads(each.body) for each in found]
+    claimed = Claimed(*Delivery.objects.values_list(*engine.COLUMNS).get(pk=delivery.pk))
+    return webhook.fill(payloads.event_payloads(delivery.event), claimed)
+
+
+def contents(delivery: Delivery) -> list[Any]:
+    return [json.loads(each.body) for each in requests(delivery)]
 
 
 # As captured from Statuspage
@@ -169,8 +170,7 @@ def test_each_component_that_changed_has_a_message_of_its_own(told: Delivery, co
 
 def test_each_message_has_an_id_that_stays_when_it_is_sent_again(told: Delivery) -> None:
     def ids() -> list[str]:
-        assert told.event
-        return [each.id for each in webhooks.requests(webhooks.messages_of(told.event), told)]
+        return [each.id for each in requests(told)]
 
     assert len(set(ids())) == 2
     assert ids() == ids()
@@ -214,7 +214,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 
 def test_a_message_is_posted_with_its_id_its_time_and_its_signature(receiver: Receiver) -> None:
     answer = asked(receiver)
-    assert (answer.is_accepted, answer.text) == (True, "200 OK")
+    assert (answer.meaning, answer.text) == (Meaning.SENT, "200 OK")
     [found] = receiver.received
     assert found.path == "/hook?for=us"
     assert found.body == b'{"test": 2432232314}'
@@ -233,17 +233,16 @@ def test_a_secret_has_the_form_that_libraries_expect() -> None:
 
 def test_of_several_messages_the_first_refusal_ends_the_try(receiver: Receiver) -> None:
     receiver.behave = answering(500)
-    answer = send([request(receiver.url)] * 3, leading_to(OUTSIDE, OUTSIDE, OUTSIDE))
-    assert not answer.is_accepted
+    answer = post([request(receiver.url)] * 3, leading_to(OUTSIDE, OUTSIDE, OUTSIDE))
+    assert answer.meaning is Meaning.RETRY
     assert len(receiver.received) == 1
 
 
 def test_retries_last_a_little_more_than_75_hours() -> None:
-    waits = [wait for attempts in range(1, 10) if (wait := next_attempt(attempts))]
+    waits = webhook.RETRIES
     assert waits[:2] == [timedelta(seconds=5), timedelta(minutes=5)]
     assert len(waits) == 9
     assert timedelta(hours=75) < sum(waits, timedelta()) < timedelta(hours=76)
-    assert next_attempt(10) is None
 
 
 # --- Refused, failed, cut off -----------------------------------------------------------------------------------------
@@ -252,37 +251,36 @@ def test_retries_last_a_little_more_than_75_hours() -> None:
 def test_a_refusal_is_kept_in_its_own_words(receiver: Receiver) -> None:
     receiver.behave = answering(401, b"bad\r\nsignature\x00" + b"." * 100_000)
     answer = asked(receiver)
-    assert not answer.is_accepted
-    assert not answer.is_gone
+    assert answer.meaning is Meaning.RETRY
     assert answer.text.startswith("401 Unauthorized: bad signature ...")
     assert len(answer.text) <= 500
 
 
 def test_410_means_never_again(receiver: Receiver) -> None:
     receiver.behave = answering(410)
-    assert asked(receiver).is_gone
+    assert asked(receiver).meaning is Meaning.GONE
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(receiver: Receiver) -> None:
     with receiving(INSIDE) as private:
         receiver.behave = answering(307, Location=private.url)
         answer = asked(receiver)
-        assert not answer.is_accepted
+        assert answer.meaning is Meaning.RETRY
         assert answer.text == "307 Temporary Redirect: redirects are not followed."
         assert (len(receiver.received), private.connections) == (1, 0)
 
 
 def test_a_name_that_leads_to_a_private_address_is_sent_nothing() -> None:
     with receiving(INSIDE) as private:
-        answer = send([request(private.url)], leading_to(INSIDE))
-        assert not answer.is_accepted
+        answer = post([request(private.url)], leading_to(INSIDE))
+        assert answer.meaning is Meaning.RETRY
         assert answer.text == f"{HOST} is not an address on the public internet."
         assert private.connections == 0
 
 
 def test_the_real_way_out_does_not_reach_this_machine(receiver: Receiver) -> None:
-    local = Network(look_up=lambda host, port: [OUTSIDE], context=trusting)
-    assert "public internet" in send([request(receiver.url)], local).text
+    local = Network(look_up=lambda host, port: [OUTSIDE], authorities=OPEN.authorities)
+    assert "public internet" in post([request(receiver.url)], local).text
     assert receiver.connections == 0
     assert INTERNET.is_open is local.is_open
 
@@ -290,21 +288,21 @@ def test_the_real_way_out_does_not_reach_this_machine(receiver: Receiver) -> Non
 def test_a_name_whose_address_changes_leads_to_no_second_place(receiver: Receiver) -> None:
     rebinding = leading_to(OUTSIDE, INSIDE)  # public when it is checked, private from then on
     with receiving(INSIDE) as private:
-        assert send([request(receiver.url)], rebinding).is_accepted  # the checked address was dialled
-        assert not send([request(private.url)], rebinding).is_accepted
+        assert post([request(receiver.url)], rebinding).meaning is Meaning.SENT  # the checked address was dialled
+        assert post([request(private.url)], rebinding).meaning is Meaning.RETRY
         assert (receiver.connections, private.connections) == (1, 0)
 
 
 def test_a_certificate_of_another_name_is_refused_before_anything_is_said(receiver: Receiver) -> None:
     url = receiver.url.replace(HOST, "other.example.com")
-    answer = send([request(url)], leading_to(OUTSIDE))
+    answer = post([request(url)], leading_to(OUTSIDE))
     assert "certificate verify failed" in answer.text
     assert not receiver.received
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(receiver: Receiver) -> None:
     strict = Network(look_up=lambda host, port: [OUTSIDE], is_open=lambda ip: True)
-    assert "certificate verify failed" in send([request(receiver.url)], strict).text
+    assert "certificate verify failed" in post([request(receiver.url)], strict).text
     assert not receiver.received
 
 
@@ -312,7 +310,7 @@ def test_a_proxy_in_the_environment_is_not_used(receiver: Receiver, monkeypatch:
     with socket.create_server((INSIDE, 0)) as proxy:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://{INSIDE}:{proxy.getsockname()[1]}")
-        assert asked(receiver).is_accepted
+        assert asked(receiver).meaning is Meaning.SENT
         proxy.setblocking(False)
         with pytest.raises(BlockingIOError):
             proxy.accept()
@@ -325,13 +323,13 @@ def test_silence_is_cut_off(receiver: Receiver) -> None:
     receiver.behave = wait
     with within(2):
         answer = asked(receiver, timeout=BRIEF)
-    assert (answer.is_accepted, answer.text) == (False, "There was no answer in time.")
+    assert (answer.meaning, answer.text) == (Meaning.RETRY, "There was no answer in time.")
 
 
 def test_silence_before_the_encryption_is_cut_off() -> None:
     with socket.create_server((OUTSIDE, 0)) as silent, within(2):
         url = f"https://{HOST}:{silent.getsockname()[1]}/"
-        assert send([request(url)], leading_to(OUTSIDE), timeout=BRIEF).text == "There was no answer in time."
+        assert post([request(url)], leading_to(OUTSIDE), timeout=BRIEF).text == "There was no answer in time."
 
 
 def trickle(receiver: Receiver, *parts: bytes, piece: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -355,14 +353,14 @@ def test_promises_without_end_are_cut_off(receiver: Receiver) -> None:
     receiver.behave = trickle(receiver, piece=b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
     with within(5):
         answer = asked(receiver)
-    assert (answer.is_accepted, answer.text) == (False, "The answer was too long.")
+    assert (answer.meaning, answer.text) == (Meaning.RETRY, "The answer was too long.")
 
 
 def test_a_body_that_trickles_or_never_ends_is_not_waited_for(receiver: Receiver) -> None:
     for piece in (b"x", b"x" * 10_000):
         receiver.behave = trickle(receiver, b"HTTP/1.1 200 OK\r\n\r\n", piece=piece)
         with within(2):
-            assert asked(receiver, timeout=stretched(5)).is_accepted
+            assert asked(receiver, timeout=stretched(5)).meaning is Meaning.SENT
         receiver.behave = trickle(receiver, b"HTTP/1.1 500 Oh\r\n\r\n", piece=piece)
         with within(2):
             assert asked(receiver, timeout=BRIEF).text.startswith("500 Oh")
@@ -376,11 +374,11 @@ def test_an_answer_that_is_none_is_a_failure(receiver: Receiver, noise: bytes) -
 
     receiver.behave = behave
     answer = asked(receiver)
-    assert not answer.is_accepted
+    assert answer.meaning is Meaning.RETRY
     assert answer.text
 
 
 def test_nobody_there_is_a_failure() -> None:
     with socket.create_server((OUTSIDE, 0)) as gone:
         url = f"https://{HOST}:{gone.getsockname()[1]}/"
-    assert "refused" in send([request(url)], leading_to(OUTSIDE)).text
+    assert "refused" in post([request(url)], leading_to(OUTSIDE)).text

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied, Throttled
 from rest_framework.negotiation import BaseContentNegotiation
@@ -34,6 +35,7 @@ from portal.api.serializers.base import ErrorAnswer, Slice
 
 if TYPE_CHECKING:
     T = TypeVar("T")
+    V = TypeVar("V", bound="One")
 
 REFUSALS = dict.fromkeys((401, 403, 404, 429), ErrorAnswer)
 WRITE_REFUSALS = REFUSALS | dict.fromkeys((400, 409, 412, 413, 422, 503), ErrorAnswer)
@@ -156,11 +158,10 @@ class One(PageView):
         raise NotImplementedError  # REST framework's views are no abstract classes
 
     def show(self) -> Any:
-        """As GET shows it."""
+        """As GET shows it; raises `Http404`."""
         raise NotImplementedError  # REST framework's views are no abstract classes
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        self.target()
         return Response(self.show())
 
     def put(self, request: Request, **kwargs: Any) -> Response:
@@ -192,6 +193,26 @@ class One(PageView):
                 response.status_code, response.data = status.HTTP_304_NOT_MODIFIED, None
                 del response["Content-Type"]
         return response
+
+
+def documented(
+    *,
+    read: str | None = None,  # None where there is no GET
+    change: str,
+    description: str | None = None,
+    tags: list[str],
+    request: type[Serializer[Any]],
+    answer: type[Serializer[Any]],
+) -> Callable[[type[V]], type[V]]:
+    """The documentation of a view's GET, of its PATCH and of its PUT: a class decorator."""
+    facts: Any = {"tags": tags, "request": request, "responses": {200: answer} | WRITE_REFUSALS}
+    methods = {
+        "patch": extend_schema(summary=change, description=description, **facts),
+        "put": extend_schema(summary="The same as PATCH", **facts),
+    }
+    if read:
+        methods["get"] = extend_schema(summary=read, tags=tags, responses={200: answer} | REFUSALS)
+    return extend_schema_view(**methods)
 
 
 def etag(data: object) -> str:

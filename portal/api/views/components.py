@@ -29,7 +29,7 @@ from portal.api.serializers.components import (
     NewComponentRequest,
     NewGroupRequest,
 )
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView, documented
 from status import projection
 
 MOST = 1_100  # components of a page, in Statuspage
@@ -102,6 +102,14 @@ class Components(ComponentView):
         return Response(self.shown(component.public_id), status.HTTP_201_CREATED)
 
 
+@documented(
+    read="Read a component",
+    change="Change a component, or set its status",
+    description="A status without an incident: nobody is mailed, the page and its webhooks show it.",
+    tags=["components"],
+    request=ComponentRequest,
+    answer=ComponentAnswer,
+)
 class OneComponent(ComponentView, One):
     def target(self) -> Component:
         rows = Component.objects.public().on(self.page)
@@ -110,29 +118,9 @@ class OneComponent(ComponentView, One):
     def show(self) -> Any:
         return self.shown(self.kwargs["component_id"])
 
-    @extend_schema(summary="Read a component", tags=["components"], responses={200: ComponentAnswer} | REFUSALS)
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Change a component, or set its status",
-        description="A status without an incident: nobody is mailed, the page and its webhooks show it.",
-        tags=["components"],
-        request=ComponentRequest,
-        responses={200: ComponentAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         self.save(self.target(), self.read(ComponentRequest)["component"])
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["components"],
-        request=ComponentRequest,
-        responses={200: ComponentAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)
 
     @extend_schema(
         summary="Take a component off the page",
@@ -171,6 +159,13 @@ class Groups(ComponentView):
         return Response(show_group(self, group.public_id), status.HTTP_201_CREATED)
 
 
+@documented(
+    read="Read a component group",
+    change="Change a component group",
+    tags=["component groups"],
+    request=GroupRequest,
+    answer=GroupAnswer,
+)
 class OneGroup(ComponentView, One):
     def target(self) -> ComponentGroup:
         return get_object_or_404(self.page.groups.filter(deleted_at=None), public_id=self.kwargs["group_id"])
@@ -178,28 +173,9 @@ class OneGroup(ComponentView, One):
     def show(self) -> Any:
         return show_group(self, self.kwargs["group_id"])
 
-    @extend_schema(summary="Read a component group", tags=["component groups"], responses={200: GroupAnswer} | REFUSALS)
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Change a component group",
-        tags=["component groups"],
-        request=GroupRequest,
-        responses={200: GroupAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         save_group(self, self.target(), self.read(GroupRequest))
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["component groups"],
-        request=GroupRequest,
-        responses={200: GroupAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)
 
     @extend_schema(
         summary="Remove a component group",

@@ -42,7 +42,7 @@ from portal.api.serializers.incidents import (
     IncidentRequest,
     NewIncidentRequest,
 )
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView, documented
 from portal.api.views.components import named
 from status.projection import Reader, today
 
@@ -264,6 +264,14 @@ def backfill_instant(text: str, page: Page) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=page.zone)
 
 
+@documented(
+    read="Read an incident",
+    change="Post an update, or change the name or impact",
+    description="A `body`, or a `status` other than the current one, posts an update; components change with it.",
+    tags=["incidents"],
+    request=IncidentRequest,
+    answer=IncidentAnswer,
+)
 class OneIncident(IncidentView, One):
     def target(self) -> Incident:
         return self.one()
@@ -271,17 +279,6 @@ class OneIncident(IncidentView, One):
     def show(self) -> Any:
         return self.shown_incident(self.one())
 
-    @extend_schema(summary="Read an incident", tags=["incidents"], responses={200: IncidentAnswer} | REFUSALS)
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Post an update, or change the name or impact",
-        description="A `body`, or a `status` other than the current one, posts an update; components change with it.",
-        tags=["incidents"],
-        request=IncidentRequest,
-        responses={200: IncidentAnswer} | WRITE_REFUSALS,
-    )
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
         incident = self.one()
@@ -301,15 +298,6 @@ class OneIncident(IncidentView, One):
         elif any(given.get("components", {}).values()):
             raise InvalidInput(_("Components change together with an update. Send a body, a status, or both."))
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["incidents"],
-        request=IncidentRequest,
-        responses={200: IncidentAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)
 
     @extend_schema(
         summary="Take an incident off the page",

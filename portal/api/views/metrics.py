@@ -28,7 +28,7 @@ from portal.api.serializers.metrics import (
     PointsRequest,
     ProviderAnswer,
 )
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView, documented
 
 TAG = ["metrics"]
 
@@ -56,6 +56,7 @@ class Metrics(MetricView):
         return Response(MetricAnswer(self.slice(self.metrics()), many=True).data)
 
 
+@documented(read="Read a metric", change="Change a metric", tags=TAG, request=MetricRequest, answer=MetricAnswer)
 class OneMetric(MetricView, One):
     def target(self) -> Metric:
         return get_object_or_404(self.metrics(), public_id=self.kwargs["metric_id"])
@@ -63,28 +64,9 @@ class OneMetric(MetricView, One):
     def show(self) -> Any:
         return MetricAnswer(self.target()).data
 
-    @extend_schema(summary="Read a metric", tags=TAG, responses={200: MetricAnswer} | REFUSALS)
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Change a metric",
-        tags=TAG,
-        request=MetricRequest,
-        responses={200: MetricAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         self.save(self.target(), self.read(MetricRequest)["metric"])
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=TAG,
-        request=MetricRequest,
-        responses={200: MetricAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)
 
     @extend_schema(summary="Take a metric off the page", tags=TAG, responses={200: MetricAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:

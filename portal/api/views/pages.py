@@ -16,7 +16,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Page
 from portal.api.serializers.base import Slice
 from portal.api.serializers.pages import PageAnswer, PageInput, PageRequest
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, KeyView, One
+from portal.api.views.base import REFUSALS, KeyView, One, documented
 
 
 class Pages(KeyView):
@@ -31,6 +31,14 @@ class Pages(KeyView):
         return Response(PageAnswer(self.slice(Page.objects.live().filter(mine)), many=True).data)
 
 
+@documented(
+    read="Read a page",
+    change="Change a page",
+    description="Its name, address, support address and time zone; what else Statuspage has is refused.",
+    tags=["pages"],
+    request=PageRequest,
+    answer=PageAnswer,
+)
 class OnePage(One):
     def target(self) -> Page:
         return self.page
@@ -38,17 +46,6 @@ class OnePage(One):
     def show(self) -> Any:
         return PageAnswer(self.page).data
 
-    @extend_schema(summary="Read a page", tags=["pages"], responses={200: PageAnswer} | REFUSALS)
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Change a page",
-        description="Its name, address, support address and time zone; what else Statuspage has is refused.",
-        tags=["pages"],
-        request=PageRequest,
-        responses={200: PageAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         given = self.read(PageRequest)["page"]
         sent = request.data.get("page", {}) if isinstance(request.data, dict) else {}
@@ -67,12 +64,3 @@ class OnePage(One):
             setattr(self.page, name, value)
         catalogue.save(self.page, author=self.author)
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["pages"],
-        request=PageRequest,
-        responses={200: PageAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)

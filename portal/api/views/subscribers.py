@@ -31,8 +31,9 @@ from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 from portal.api.views.components import named
 from status import addresses
 from status.models import Recipient, RecipientQuerySet
-from status.subscriptions import enrolling
-from status.subscriptions.subscribers import Choices, add_by_staff, add_webhook, choose, unsubscribe
+from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices, choices_of, choose
+from status.subscriptions.subscribers import add_by_staff, add_webhook, unsubscribe
 
 TAG = ["subscribers"]
 LISTED = ("active", "unconfirmed", "quarantined")
@@ -60,7 +61,7 @@ class SubscriberView(PageView):
             return recipient
         if given.get("skip_confirmation_notification"):
             return add_by_staff(self.page, address=given["email"], choices=choices, author=self.author)
-        return enrolling.invite(self.page, address=given["email"], choices=choices, author=self.author)
+        return subscribers.invite(self.page, address=given["email"], choices=choices, author=self.author)
 
     def answer(self, recipient: Recipient, code: int = status.HTTP_200_OK) -> Response:
         return Response(SubscriberAnswer(self.subscribers().get(pk=recipient.pk)).data, code)
@@ -157,9 +158,9 @@ class Bulk(SubscriberView):
         if (state := given.get("state", "all")) != "all":
             rows = rows.filter(state=state)
         if given["subscribers"] == ["all"]:
-            return list(rows[: enrolling.MOST + 1])
-        if len(given["subscribers"]) > enrolling.MOST:
-            raise InvalidInput(_("At most %(most)d subscribers at once.") % {"most": enrolling.MOST})
+            return list(rows[: subscribers.MOST + 1])
+        if len(given["subscribers"]) > subscribers.MOST:
+            raise InvalidInput(_("At most %(most)d subscribers at once.") % {"most": subscribers.MOST})
         found = {row.public_id: row for row in rows.filter(public_id__in=filter(str.isalnum, given["subscribers"]))}
         if unknown := [public_id for public_id in given["subscribers"] if public_id not in found]:
             raise InvalidInput(
@@ -179,21 +180,21 @@ class ResendMany(Bulk):
         **BULK,
     )
     def post(self, request: Request, page_id: str) -> Response:
-        enrolling.ask_many(self.chosen(("unconfirmed",)), author=self.author)
+        subscribers.ask_many_to_confirm(self.chosen(("unconfirmed",)), author=self.author)
         return Response(status=status.HTTP_201_CREATED)
 
 
 class UnsubscribeMany(Bulk):
     @extend_schema(summary="Unsubscribe several subscribers", **BULK)
     def post(self, request: Request, page_id: str) -> Response:
-        enrolling.unsubscribe_many(self.chosen(LISTED), author=self.author)
+        subscribers.unsubscribe_many(self.chosen(LISTED), author=self.author)
         return Response(status=status.HTTP_201_CREATED)
 
 
 class ReactivateMany(Bulk):
     @extend_schema(summary="Release several subscribers from quarantine", **BULK)
     def post(self, request: Request, page_id: str) -> Response:
-        enrolling.release_many(self.chosen(("quarantined",)), author=self.author)
+        subscribers.release_many(self.chosen(("quarantined",)), author=self.author)
         return Response(status=status.HTTP_201_CREATED)
 
 
@@ -222,7 +223,7 @@ class OneSubscriber(SubscriberView, One):
         given = self.read(SubscriberChange, data.get("subscriber") or self.request.data or None)
         if "component_ids" in given:
             components = self.components(given["component_ids"])
-            now = enrolling.choices_of(recipient, [row.incident for row in recipient.follows.all() if row.incident])
+            now = choices_of(recipient, [row.incident for row in recipient.follows.all() if row.incident])
             choices = Choices(
                 everything=not components,
                 components=components,
@@ -247,7 +248,7 @@ class Resend(OneSubscriber):
         summary="Ask a subscriber again to confirm", tags=TAG, request=None, responses={201: None} | WRITE_REFUSALS
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        enrolling.ask_again(self.target(), author=self.author)
+        subscribers.ask_to_confirm(self.target(), author=self.author)
         return Response(status=status.HTTP_201_CREATED)
 
 
@@ -296,7 +297,7 @@ class OneIncidentSubscriber(IncidentSubscriberView, OneSubscriber):
     @extend_schema(summary="Unsubscribe from an incident", tags=TAG, responses={200: SubscriberAnswer} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
         recipient, shown = self.target(), self.show()
-        enrolling.unfollow(recipient, self.incident(), author=self.author)
+        subscribers.unfollow(recipient, self.incident(), author=self.author)
         return Response(shown)
 
 

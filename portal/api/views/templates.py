@@ -22,7 +22,7 @@ from portal.api.serializers.templates import (
     TemplateAnswer,
     TemplateRequest,
 )
-from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
+from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView, documented
 from portal.api.views.components import named
 from status import projection
 
@@ -69,6 +69,13 @@ class Templates(PageView):
         return Response(self.shown([template])[0], status.HTTP_201_CREATED)
 
 
+@documented(
+    read="How the status embed looks",
+    change="Change how the status embed looks",
+    tags=["status embed"],
+    request=EmbedConfigRequest,
+    answer=EmbedConfigAnswer,
+)
 class StatusEmbedConfig(One):
     def target(self) -> EmbedConfig:
         """An unsaved one before anybody chose anything: with what it looks like then."""
@@ -77,18 +84,6 @@ class StatusEmbedConfig(One):
     def show(self) -> Any:
         return EmbedConfigAnswer(self.target()).data
 
-    @extend_schema(
-        summary="How the status embed looks", tags=["status embed"], responses={200: EmbedConfigAnswer} | REFUSALS
-    )
-    def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response(self.show())
-
-    @extend_schema(
-        summary="Change how the status embed looks",
-        tags=["status embed"],
-        request=EmbedConfigRequest,
-        responses={200: EmbedConfigAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         config = self.target()
         for name, value in self.read(EmbedConfigRequest)["status_embed_config"].items():
@@ -102,12 +97,3 @@ class StatusEmbedConfig(One):
                 field=refusal.field,
             ) from refusal
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["status embed"],
-        request=EmbedConfigRequest,
-        responses={200: EmbedConfigAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)

@@ -6,17 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from incidents.incidents import correct_update
 from incidents.models import IncidentUpdate
 from portal.api.serializers.incidents import IncidentUpdateAnswer, IncidentUpdateRequest
-from portal.api.views.base import WRITE_REFUSALS, One
+from portal.api.views.base import One, documented
 from portal.api.views.incidents import IncidentView
 
 
+@documented(
+    change="Correct an update", tags=["incident updates"], request=IncidentUpdateRequest, answer=IncidentUpdateAnswer
+)
 class OneIncidentUpdate(IncidentView, One):
     http_method_names = ["patch", "put", "options"]
 
@@ -31,12 +33,6 @@ class OneIncidentUpdate(IncidentView, One):
         shown = self.shown([update.incident_id])[0]
         return next(row for row in shown["incident_updates"] if row["id"] == update.public_id)
 
-    @extend_schema(
-        summary="Correct an update",
-        tags=["incident updates"],
-        request=IncidentUpdateRequest,
-        responses={200: IncidentUpdateAnswer} | WRITE_REFUSALS,
-    )
     def patch(self, request: Request, **kwargs: Any) -> Response:
         update = self.target()
         given = self.read(IncidentUpdateRequest)["incident_update"]
@@ -51,12 +47,3 @@ class OneIncidentUpdate(IncidentView, One):
             author=self.author,
         )
         return Response(self.show())
-
-    @extend_schema(
-        summary="The same as PATCH",
-        tags=["incident updates"],
-        request=IncidentUpdateRequest,
-        responses={200: IncidentUpdateAnswer} | WRITE_REFUSALS,
-    )
-    def put(self, request: Request, **kwargs: Any) -> Response:
-        return super().put(request, **kwargs)

@@ -1,4 +1,5 @@
-"""Django's admin of the record, of subscribers and of what was sent: read the input, call one service, show the answer.
+"""Django's admin of the record, of recipients and of what was sent, one module for each noun.
 
-`portal.admin` imports every module here, so that Django finds them.
+`base` and `sending` hold what they share. `portal.admin` imports them, so that Django finds them; the rest of the
+console takes an incident's buttons and badges from `incident`.
 """

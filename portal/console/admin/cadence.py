@@ -24,7 +24,7 @@ DAYS = 90
 class UpdateCadenceAdmin(RecordAdmin):
     verb = Verb.EDIT_CATALOGUE
     fields = ("minutes",)
-    list_display = ("__str__", "severity", "said", "promise")
+    list_display = ("__str__", "severity", "status_label", "promise")
     list_filter = ("severity",)
     list_per_page = 100
 
@@ -35,7 +35,7 @@ class UpdateCadenceAdmin(RecordAdmin):
         return False
 
     @admin.display(description=gettext_lazy("status"), ordering="id")
-    def said(self, cadence: UpdateCadence) -> str:
+    def status_label(self, cadence: UpdateCadence) -> str:
         return cadence.get_status_display()
 
     @admin.display(description=gettext_lazy("next update after"), ordering="minutes")

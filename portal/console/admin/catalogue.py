@@ -111,7 +111,7 @@ class EmbedConfigAdmin(CatalogueAdmin):
     search_fields = ("page__name",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A page always has a look."""
+        """A page always has one."""
         return False
 
 

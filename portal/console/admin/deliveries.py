@@ -16,10 +16,9 @@ from incidents.history.changes import moment
 from incidents.models import OutboxEvent
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.requests import acting
-from status.delivery import ledger
+from status.delivery import ledger, owing
 from status.models import Delivery, DeliveryQuerySet, Recipient
 from status.rendering import labels
-from status.subscriptions import subscribers
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -29,7 +28,7 @@ SHOWN_EVENTS = 20
 
 @admin.register(Delivery)
 class DeliveryAdmin(SubscribersAdmin):
-    """Search for an address or a domain: every message, when it went, and what the other side said to it."""
+    """Search for an address or a domain: every message, when it was sent, and what the other side answered."""
 
     list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
     list_display_links = None
@@ -69,13 +68,13 @@ class DeliveryAdmin(SubscribersAdmin):
 
     @admin.action(description=gettext_lazy("Send again"))
     def retry(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
-        count = subscribers.retry(deliveries, author=acting(request))
+        count = owing.retry(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is due again.", "%(count)d deliveries are due again.", count)
         messages.info(request, sentence % {"count": count})
 
     @admin.action(description=gettext_lazy("Cancel"))
     def cancel(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
-        count = subscribers.cancel(deliveries, author=acting(request))
+        count = owing.cancel(deliveries, author=acting(request))
         sentence = ngettext("%(count)d delivery is cancelled.", "%(count)d deliveries are cancelled.", count)
         messages.info(request, sentence % {"count": count})
 

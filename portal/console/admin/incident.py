@@ -1,4 +1,4 @@
-"""Incidents: declared, told about, corrected and closed here."""
+"""Incidents: the list, their facts, and a page for each verb."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ VERBS: list[tuple[str, type[IncidentForm], str]] = [
 @admin.register(Incident)
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
-    list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_said")
+    list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_update")
     list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)
     list_select_related = ("page",)
@@ -66,7 +66,7 @@ class IncidentAdmin(RecordAdmin):
         published = IncidentUpdate.objects.published().filter(incident=models.OuterRef("pk")).newest_first()
         waiting = OutboxEvent.objects.unpublished().filter(incident=models.OuterRef("pk"))
         return Incident.objects.annotate(
-            said_at=models.Subquery(published.values("display_at")[:1]), is_waiting=models.Exists(waiting)
+            last_public_at=models.Subquery(published.values("display_at")[:1]), is_waiting=models.Exists(waiting)
         )
 
     def get_urls(self) -> list[URLPattern]:
@@ -108,16 +108,15 @@ class IncidentAdmin(RecordAdmin):
     def weight(self, incident: Incident) -> str:
         return incident.get_severity_display().partition(",")[0]
 
-    @admin.display(description=gettext_lazy("last public update"), ordering="said_at")
-    def last_said(self, incident: Any) -> str:
-        said_at = incident.said_at
-        if said_at is None:
+    @admin.display(description=gettext_lazy("last public update"), ordering="last_public_at")
+    def last_update(self, incident: Any) -> str:
+        if incident.last_public_at is None:
             return _("none yet")
         with timezone.override(incident.page.zone):
-            said = history.moment(said_at)
+            shown_at = history.moment(incident.last_public_at)
         if incident.is_waiting:
-            return format_html('{} <span class="badge waiting">{}</span>', said, _("Not yet published"))
-        return said
+            return format_html('{} <span class="badge waiting">{}</span>', shown_at, _("Not yet published"))
+        return shown_at
 
     # --- Facts ------------------------------------------------------------------------------------------------------
 
@@ -269,7 +268,7 @@ def live_or_404(pk: int) -> Incident:
 
 
 def updates_of(incident: Incident) -> models.QuerySet[IncidentUpdate]:
-    """Newest first, with what a reader wants to know of each."""
+    """Newest first, with the status changes of each, and whether it waits to be published."""
     waiting = OutboxEvent.objects.unpublished().filter(update=models.OuterRef("pk"))
     changes = ComponentStatusChange.objects.select_related("component__group").order_by("pk")
     return (

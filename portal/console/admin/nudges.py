@@ -27,7 +27,7 @@ from portal.console.forms.subscribers import (
 from portal.console.forms.verb import VerbForm
 from portal.console.requests import acting, sent
 from status.delivery import staff_channels
-from status.delivery.messages import sentence
+from status.delivery.nudges import sentence
 from status.models import Nudge, Recipient
 
 
@@ -87,7 +87,7 @@ class NudgeAdmin(SubscribersAdmin):
     def channels_view(self, request: HttpRequest) -> HttpResponse:
         self.check_right(request)
         channels = list(Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk"))
-        tests = {key: (test, badge(test)) for key, test in staff_channels.tests_of(channels).items()}
+        tests = {key: (test, badge(test)) for key, test in staff_channels.newest_tests(channels).items()}
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -11,7 +11,7 @@ from portal.console.admin.generic import AnyModelAdmin
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(AnyModelAdmin):
-    """What must be told, and whether it is published yet. Nobody changes it by hand."""
+    """Facts that must be published and sent, and whether they are. Nobody changes them by hand."""
 
     list_display = ("__str__", "page", "incident", "created", "published")
     list_filter = (("published_at", admin.EmptyFieldListFilter), "kind", "page")

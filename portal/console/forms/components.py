@@ -58,9 +58,9 @@ class ComponentChips(forms.Form):
     def affected(self) -> list[tuple[Component, ComponentStatus | None]]:
         """What was chosen, as services take it."""
         return [
-            (self.components[key], None if said == UNCHANGED else ComponentStatus(said))
-            for key, said in self.cleaned_data.items()
-            if said
+            (self.components[key], None if choice == UNCHANGED else ComponentStatus(choice))
+            for key, choice in self.cleaned_data.items()
+            if choice
         ]
 
     def groups(self) -> list[Group]:

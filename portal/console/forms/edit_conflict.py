@@ -1,4 +1,4 @@
-"""Changing what is there already, while somebody else may do so too."""
+"""Edit conflicts: two people change the same row at the same time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class EditConflictForm(forms.BaseForm):
-    """Sends along what each field held when the form was shown, and so knows what was changed on either side.
+    """Sends what each field held when the form was shown, and so knows which side changed it.
 
-    What only somebody else changed meanwhile stays theirs. What both did is said at the field, with their value: nobody
-    overwrites it unseen, and sent again the form is meant.
+    A field that only somebody else changed keeps their value. One that both changed is an error which shows their
+    value: nobody overwrites it unseen. The same form, sent a second time, overwrites it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,8 +37,8 @@ class EditConflictForm(forms.BaseForm):
                 facts[name] = self._value(bound)
             elif field.has_changed(bound.initial, bound.data):
                 words = ", ".join(_label(field, value) for value in theirs) or _("empty")
-                said = _("Somebody changed this while you typed: it is “%(words)s” now. Send again to put yours there.")
-                self.add_error(name, said % {"words": words})
+                text = _("Somebody changed this while you typed: it is “%(words)s” now. Send again to put yours there.")
+                self.add_error(name, text % {"words": words})
                 self.data = data = cast("QueryDict", self.data).copy()
                 data.setlist(bound.html_initial_name, theirs)
         return facts

@@ -8,20 +8,8 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from incidents.incidents import (
-    declare_incident,
-    delete_incident,
-    edit_incident,
-    post_update,
-)
-from incidents.lifecycle import (
-    STATUSES,
-    IncidentStatus,
-    Kind,
-    Severity,
-    Visibility,
-    proposed_severity,
-)
+from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
+from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, proposed_severity
 from incidents.models import Incident, Page, User
 from incidents.permissions import Verb, allows
 from portal.console.forms.components import ComponentChips, choosable

@@ -76,7 +76,7 @@ def _before(minutes: int) -> str:
 
 
 class PlanFields(forms.Form):
-    """What a maintenance does by itself, and when its subscribers are told."""
+    """What a maintenance does by itself, and when its subscribers are notified."""
 
     starts_by_itself = column(MaintenancePlan, "starts_by_itself", label=_("Start it at its time"))
     ends_by_itself = column(

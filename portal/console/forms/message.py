@@ -83,7 +83,7 @@ class MessageFields(forms.Form):
         )
 
     def use_template(self, data: QueryDict) -> None:
-        """Fill in the template that was chosen, and show the form again without judging it."""
+        """Fill in the template that was chosen, and show the form without validating it."""
         template = next((row for row in self.templates() if str(row.pk) == data.get("template")), None)
         self.data = sent = data.copy()
         self._errors: ErrorDict | None = ErrorDict()

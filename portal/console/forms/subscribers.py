@@ -19,7 +19,8 @@ from portal.console.forms.fields import one_line
 from portal.console.forms.incident import PageForm
 from portal.console.forms.verb import VerbForm
 from status import addresses
-from status.delivery import chat, staff_channels
+from status.delivery import quarantine, staff_channels
+from status.delivery.channels import CHANNELS
 from status.models import Recipient
 from status.subscriptions import subscribers
 from status.subscriptions.csv_files import COLUMNS, Line, import_csv
@@ -56,7 +57,7 @@ class ReleaseForm(SubscriberForm):
         return recipient.state == Recipient.State.QUARANTINED
 
     def act(self) -> None:
-        subscribers.release(self.recipient, author=self.author)
+        quarantine.release(self.recipient, author=self.author)
 
 
 class ForgetForm(SubscriberForm):
@@ -114,10 +115,10 @@ class AddWebhookForm(SubscribersForm):
 
     def clean_address(self) -> str:
         """Here, because it asks a name server and `act` is inside a transaction."""
-        return _accepted(addresses.check, self.cleaned_data["address"].strip())
+        return _accepted(CHANNELS[Recipient.Channel.WEBHOOK].check, self.cleaned_data["address"].strip())
 
     def clean_contact(self) -> str:
-        return _accepted(subscribers.normalised, self.cleaned_data["contact"])
+        return _accepted(addresses.mailbox, self.cleaned_data["contact"])
 
     def act(self) -> None:
         facts = self.cleaned_data
@@ -127,7 +128,7 @@ class AddWebhookForm(SubscribersForm):
 
 
 def _accepted(read: Callable[[str], str], typed: str) -> str:
-    """What `read` makes of it; its refusal is said at the field."""
+    """What `read` makes of it; a refusal becomes an error of the field."""
     try:
         return read(typed)
     except InvalidInput as refusal:
@@ -179,7 +180,7 @@ class ChannelForm(PageForm):
     def clean_chat(self) -> str:
         """Here, because it asks a name server and `act` is inside a transaction."""
         typed: str = self.cleaned_data["chat"].strip()
-        self.service = _accepted(chat.service_of, typed) if typed else ""
+        self.service = _accepted(CHANNELS[Recipient.Channel.CHAT].check, typed) if typed else ""
         return typed
 
     def act(self) -> None:
@@ -187,7 +188,8 @@ class ChannelForm(PageForm):
         if secret:
             channel, address = Recipient.Channel.CHAT, f"{address.strip()[:400]} ({self.service})"
         else:
-            channel, address = Recipient.Channel.STAFF, subscribers.normalised(address)
+            channel = Recipient.Channel.STAFF
+            address = CHANNELS[channel].check(address)
         staff_channels.add_channel(page, channel=channel, address=address, author=self.author, secret=secret)
 
 

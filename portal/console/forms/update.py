@@ -30,7 +30,7 @@ WORKING = set(OPEN) - {IncidentStatus.SCHEDULED}
 
 
 class MessageForm(IncidentForm, MessageFields):
-    """What is said about an incident: where it stands, in words, and its components."""
+    """A message about an incident: its status, the words, and its components."""
 
     verb = Verb.POST_UPDATE
     field_order = ("status", "body", "next_update", "next_update_due_at")
@@ -62,7 +62,7 @@ class MessageForm(IncidentForm, MessageFields):
         return [template for template in super().templates() if template.update_status in statuses]
 
     def promises(self) -> bool:
-        """Whether what is said here is public, and so may promise more."""
+        """Whether the message is public, so that it may promise the next one."""
         return self.incident.visibility == Visibility.PUBLIC
 
     def propose(self, status: IncidentStatus) -> None:
@@ -158,7 +158,7 @@ class NoChangeForm(UpdateForm):
 
 
 class WithdrawalForm(IncidentForm):
-    """Takes back the newest update; `seen` keeps a newer one, posted meanwhile, from being taken instead."""
+    """Takes back the newest update; `seen` keeps a newer one, posted in the meantime, from being taken back instead."""
 
     verb = Verb.POST_UPDATE
     heading = _("Take back update")

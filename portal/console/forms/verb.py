@@ -94,7 +94,7 @@ class VerbForm(forms.Form):
         return self.repeated is not None
 
     def _remember(self) -> None:
-        """What was done, for who sends it again."""
+        """Keep which incident it was about, for a form that is sent twice."""
         if incident := getattr(self, "incident", None):
             Submission.objects.filter(author=self.author, token=self.token).update(incident=incident)
 

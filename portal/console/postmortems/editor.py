@@ -112,7 +112,7 @@ class PostmortemAdmin(RecordAdmin):
         user = acting(request)
         may_edit = allows(user, self.verb)
         if request.method == "POST":
-            reviewing.look(postmortem, author=user)
+            reviewing.record_reading(postmortem, author=user)
             messages.success(request, _("Marked as read: the next time you see what has changed since."))
             return redirect("admin:incidents_postmortem_review", pk)
         may_approve = ApproveForm.fits(postmortem) and allows(user, ApproveForm.verb)
@@ -234,7 +234,7 @@ class PostmortemAdmin(RecordAdmin):
             is_saved = form.perform()
             if request.htmx and not offered:
                 context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
-                return render(request, "console/postmortem_told.html", context | {"now": timezone.now()})
+                return render(request, "console/postmortem_saved.html", context | {"now": timezone.now()})
         if not is_saved:
             return self.editor(request, section.postmortem, typed=form)
         messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})

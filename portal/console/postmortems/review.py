@@ -1,4 +1,4 @@
-"""Reading a postmortem before it is approved: what changed since the last look, what is found, what was said."""
+"""Reading a postmortem before it is approved: what changed since this reader last read it, and the comments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Prefetch
 from django.utils.safestring import SafeString
 
-from incidents.models import Postmortem, PostmortemComment, PostmortemLook, PostmortemSection, User
+from incidents.models import Postmortem, PostmortemComment, PostmortemReading, PostmortemSection, User
 from portal.console.postmortems import changes
 from status.rendering.instants import Zones
 from status.rendering.markdown import to_html
@@ -30,7 +30,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    since: datetime | None  # the reader's last look
+    since: datetime | None  # when this reader last marked it as read
     readings: list[Reading]
     removed: list[str]  # headings of sections that are gone since
 
@@ -40,8 +40,8 @@ class Review:
 
 
 def review_of(postmortem: Postmortem, reader: User) -> Review:
-    look = PostmortemLook.objects.filter(postmortem=postmortem, reader=reader).first()
-    since = look.at if look else None
+    last_read = PostmortemReading.objects.filter(postmortem=postmortem, reader=reader).first()
+    since = last_read.at if last_read else None
     before = {}
     if since:
         versions = PostmortemSection.history.filter(postmortem_id=postmortem.pk, history_date__lte=since)

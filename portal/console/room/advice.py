@@ -131,9 +131,9 @@ def missing(
     need(plan and plan.is_overrunning, late, reverse("admin:incidents_incident_extend", args=[incident.pk]))
     for component in components:
         if component.current != ComponentStatus.OPERATIONAL:
-            said = {"name": component.name, "status": ComponentStatus(component.current).label.lower()}
+            state = {"name": component.name, "status": ComponentStatus(component.current).label.lower()}
             address = reverse("admin:incidents_component_status", args=[component.pk])
-            need(True, _("%(name)s is not operational (%(status)s).") % said, address)
+            need(True, _("%(name)s is not operational (%(status)s).") % state, address)
     need(not components, _("No component is named."), "#compose")
     if kind is Kind.REALTIME:
         need(incident.detected_at is None, _("When was it detected?"), f"{facts}#id_detected_at")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from incidents import people
-from portal.accounts import second_factors
+from portal.accounts import second_factor
 from status.delivery import resealing
 
 
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         channels = resealing.reseal_secrets(author=people.clock())
-        factors = second_factors.reseal()
+        factors = second_factor.reseal()
         self.stdout.write(f"Under the first key: {channels} webhooks and chats, {factors} second factors")

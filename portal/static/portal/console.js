@@ -34,8 +34,8 @@
   // --- The room -----------------------------------------------------------------------------------------------------
   on("htmx:beforeRequest", (event) => document.hidden && event.target.id === "timeline" && event.preventDefault());
   on("htmx:beforeSwap", ({ target, detail }) => {  // what did not change is left alone, with what is selected in it
-    if (target.id === "timeline" && detail.serverResponse === target.lastSaid) detail.shouldSwap = false;
-    target.lastSaid = detail.serverResponse;
+    if (target.id === "timeline" && detail.serverResponse === target.lastResponse) detail.shouldSwap = false;
+    target.lastResponse = detail.serverResponse;
   });
   on("htmx:load", tick);
   on("click", (event) => {
@@ -64,10 +64,10 @@
   // --- Severity: the same answers that the server reads --------------------------------------------------------------
   const questions = all("[data-severity]");
   const propose = () => {
-    const said = questions.find((question) => question.checked);
+    const chosen = questions.find((question) => question.checked);
     const option = document.querySelector("[name=severity] option[value='']");
     option.dataset.words ??= option.textContent;
-    option.textContent = said ? said.dataset.severity : option.dataset.words;
+    option.textContent = chosen ? chosen.dataset.severity : option.dataset.words;
   };
   questions.forEach((question) => question.addEventListener("change", propose));
   if (questions.length) propose();
@@ -98,26 +98,26 @@
   const restore = (form, key, { values }) => {
     const fresh = typed(form).map((field) => [field, valueOf(field)]);
     for (const field of typed(form)) if (partOf(field) in values) fill(field, values[partOf(field)]);
-    const said = document.createElement("p");
+    const notice = document.createElement("p");
     const discard = document.createElement("button");
-    said.className = "restored";
-    said.setAttribute("role", "status");
+    notice.className = "restored";
+    notice.setAttribute("role", "status");
     discard.type = "button";
     discard.textContent = words.discard;
     discard.addEventListener("click", () => {
       drop(key);
       for (const [field, value] of fresh) fill(field, value);
-      said.remove();
+      notice.remove();
     });
-    said.append(words.restored, " ", discard);
-    form.prepend(said);
+    notice.append(words.restored, " ", discard);
+    form.prepend(notice);
   };
   const accepted = document.cookie.match(/(?:^|; )accepted=([^;]*)/)?.[1];
   for (const key of keys()) {
     const draft = read(key);
     if (!draft || draft.values.token === accepted || Date.now() - draft.at > 7 * DAY) drop(key);
   }
-  const look = async (form) => {
+  const keepDraft = async (form) => {
     const stem = `${PREFIX}${words.user}:${form.dataset.draft || location.pathname}:`;
     const key = stem + tab;
     form.addEventListener("input", () => {
@@ -134,10 +134,10 @@
     }
     restore(form, key, draft);
   };
-  all("form[data-draft]").forEach(look);
+  all("form[data-draft]").forEach(keepDraft);
   on("htmx:load", ({ target }) => {  // a template's words: the first place to fill in is chosen
     if (!target.matches("form[data-draft]")) return;
-    look(target);
+    keepDraft(target);
     const body = target.querySelector("[name=body]");
     const place = body?.value.match(/\{[a-z_]+\}/);
     body?.focus();
@@ -154,11 +154,11 @@
     if (event.defaultPrevented || form.method !== "post") return;
     if (!navigator.onLine) {
       event.preventDefault();
-      const said = form.querySelector(".unsent") || document.createElement("p");
-      said.className = "errornote unsent";
-      said.setAttribute("role", "alert");
-      said.textContent = words.offline;
-      form.prepend(said);
+      const notice = form.querySelector(".unsent") || document.createElement("p");
+      notice.className = "errornote unsent";
+      notice.setAttribute("role", "alert");
+      notice.textContent = words.offline;
+      form.prepend(notice);
     } else if (form.dataset.sending) event.preventDefault();  // the answer to the first click is on its way
     else {
       form.dataset.sending = "yes";

@@ -9,7 +9,8 @@ from incidents.history import seals
 from incidents.maintenance import clockwork
 from incidents.models import Clock
 from status import relay
-from status.delivery import chat, engine, ledger, nudges, posting
+from status.delivery import engine, ledger, nudges
+from status.models import Recipient
 from status.subscriptions import signups, subscribers
 
 
@@ -23,9 +24,9 @@ class Command(BaseCommand):
         published = relay.relay()
         owed = relay.owe()
         nudged = nudges.nudge()
-        mailed = engine.deliver_mail()
-        posting.deliver_webhooks()
-        chat.deliver_chats()
+        mailed = engine.deliver(Recipient.Channel.EMAIL)
+        engine.deliver(Recipient.Channel.WEBHOOK)
+        engine.deliver(Recipient.Channel.CHAT)
         relay.heartbeat()
         relay.draw()
         subscribers.sweep()

@@ -1,7 +1,7 @@
-"""Mail over several SMTP connections that are kept open, with each recipient's own answer.
+"""Mail over several SMTP connections that are kept open, with the server's reply about each recipient.
 
-Django's backend opens a connection and so decides about TLS and login; what is said on it is said here, because
-`smtplib` waits for an answer four times where a server that knows PIPELINING (RFC 2920) needs to be asked twice.
+Django's backend opens a connection and so decides about TLS and login; what is sent over it is sent from here, because
+`smtplib` waits for a reply four times where a server with PIPELINING (RFC 2920) makes us wait twice.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ from typing import Any
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
-LINGER = 0.002  # seconds for further answers to come, which are recorded together
+from status.delivery.protocol import Meaning, Unavailable
+
+LINGER = 0.002  # seconds to wait for further replies, which are recorded together
 CONTENT_TIMEOUT = 60.0  # seconds; a server may look into a message before it takes it
-LONGEST, LINES = 65_536, 1000  # bytes in one line of an answer, lines in all
+LONGEST, LINES = 65_536, 1000  # bytes in one line of a reply, lines in all
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
-
-
-class Unavailable(Exception):
-    """The mail server takes nothing from us now."""
 
 
 class Stage(StrEnum):
@@ -50,31 +48,26 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     stage: Stage
-    code: int  # 0: the connection was lost before an answer came
+    code: int  # 0: the connection was lost before a reply came
     text: str
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}" if self.code else self.text
 
     @property
-    def is_accepted(self) -> bool:
-        return self.stage is Stage.CONTENT and self.code // 100 == 2
-
-    @property
-    def is_refused(self) -> bool:
-        """For good: the address or the message. A policy (5.7.1) may be about us, and is asked again later."""
-        return self.is_about_mailbox or (self.stage is Stage.CONTENT and self.code // 100 == 5)
-
-    @property
-    def is_about_mailbox(self) -> bool:
-        """The address does not exist, or takes no mail."""
-        if self.code // 100 != 5:
-            return False
-        if ENHANCED.match(self.text):
-            return bool(MAILBOX.match(self.text))
-        return self.stage is Stage.RECIPIENT
+    def meaning(self) -> Meaning:
+        """A policy (5.7.1) may be about us, not about this mailbox or message: then the server is asked again later."""
+        if self.stage is Stage.CONTENT and self.code // 100 == 2:
+            return Meaning.SENT
+        if self.code // 100 == 5:
+            is_about_mailbox = MAILBOX.match(self.text) if ENHANCED.match(self.text) else self.stage is Stage.RECIPIENT
+            if is_about_mailbox:
+                return Meaning.GONE
+            if self.stage is Stage.CONTENT:
+                return Meaning.REFUSED
+        return Meaning.RETRY
 
 
 class Connection:
@@ -96,11 +89,11 @@ class Connection:
         self._smtp, self._socket = smtp, smtp.sock
         self._sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
         self._is_pipelining = smtp.has_extn("pipelining")
-        self._commands: list[str] = []  # of the mail's envelope, not yet said
-        self._awaited: deque[Stage | None] = deque()  # what the coming answers are about; None: about nothing of ours
-        self._refusal: Answer | None = None
+        self._commands: list[str] = []  # of the mail's envelope, not yet sent
+        self._awaited: deque[Stage | None] = deque()  # what the coming replies are about; None: no mail of ours
+        self._refusal: Reply | None = None
         self._line = b""  # the beginning of one
-        self._text: list[bytes] = []  # the lines of an answer that has more
+        self._text: list[bytes] = []  # the lines of a reply that has more
         self.is_of_use = False  # whether the server took a sender from us
         self.is_content_sent = False
         self.overdue_at = 0.0  # time.monotonic()
@@ -109,23 +102,23 @@ class Connection:
         return self._socket.fileno()
 
     def begin(self, mail: Mail) -> None:
-        """Say from whom and to whom; `advance` when there is something to read."""
+        """Send the envelope; `advance` when there is something to read."""
         self.mail, self._refusal, self.is_content_sent = mail, None, False
         commands = [f"MAIL FROM:<{self._sender}>\r\n", f"RCPT TO:<{mail.recipient}>\r\n", "DATA\r\n"]
         if self._is_pipelining:
-            self._say("".join(commands).encode(), Stage.SENDER, Stage.RECIPIENT, Stage.DATA)
+            self._write("".join(commands).encode(), Stage.SENDER, Stage.RECIPIENT, Stage.DATA)
         else:
             self._commands = commands[1:]
-            self._say(commands[0].encode(), Stage.SENDER)
+            self._write(commands[0].encode(), Stage.SENDER)
 
-    def advance(self) -> Answer | None:
-        """Read what has come, and go on; returns what became of the mail, once that is known."""
-        for code, text in self._answers():
+    def advance(self) -> Reply | None:
+        """Read what has come, and go on; returns the final reply about the mail, once it is there."""
+        for code, text in self._replies():
             if not self._awaited or code == 421:
                 raise smtplib.SMTPResponseException(code, text)  # it hangs up
             stage = self._awaited.popleft()
-            if stage and (outcome := self._heard(Answer(stage, code, text))):
-                return outcome
+            if stage and (final := self._receive(Reply(stage, code, text))):
+                return final
         return None
 
     def quit(self) -> None:
@@ -136,34 +129,34 @@ class Connection:
     def close(self) -> None:
         self._smtp.close()
 
-    def _heard(self, answer: Answer) -> Answer | None:
-        if answer.stage is Stage.CONTENT:
-            return answer
-        self.is_of_use = self.is_of_use or answer.code < 400
-        if answer.code >= 400:
-            if answer.stage is Stage.SENDER:
-                raise smtplib.SMTPResponseException(answer.code, answer.text)  # nothing to do with this recipient
-            self._refusal = self._refusal or answer
-        elif self._commands:  # where they are said one by one
-            self._say(self._commands.pop(0).encode(), Stage.RECIPIENT if self._commands else Stage.DATA)
+    def _receive(self, reply: Reply) -> Reply | None:
+        if reply.stage is Stage.CONTENT:
+            return reply
+        self.is_of_use = self.is_of_use or reply.code < 400
+        if reply.code >= 400:
+            if reply.stage is Stage.SENDER:
+                raise smtplib.SMTPResponseException(reply.code, reply.text)  # nothing to do with this recipient
+            self._refusal = self._refusal or reply
+        elif self._commands:  # where they are sent one by one
+            self._write(self._commands.pop(0).encode(), Stage.RECIPIENT if self._commands else Stage.DATA)
         if self._awaited:
             return None
         if self._refusal is None:
             self.is_content_sent = True
-            self._say(self.mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n", Stage.CONTENT)
-        elif answer.code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
-            self._say(b".\r\nRSET\r\n", None, None)
+            self._write(self.mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n", Stage.CONTENT)
+        elif reply.code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
+            self._write(b".\r\nRSET\r\n", None, None)
         else:
-            self._say(b"RSET\r\n", None)
+            self._write(b"RSET\r\n", None)
         return self._refusal
 
-    def _say(self, words: bytes, *awaited: Stage | None) -> None:
+    def _write(self, content: bytes, *awaited: Stage | None) -> None:
         self._awaited += awaited
         self.overdue_at = time.monotonic() + (CONTENT_TIMEOUT if self.is_content_sent else settings.EMAIL_TIMEOUT)
-        self._socket.sendall(words)
+        self._socket.sendall(content)
 
-    def _answers(self) -> Iterator[tuple[int, str]]:
-        """The answers that are complete."""
+    def _replies(self) -> Iterator[tuple[int, str]]:
+        """The replies that are complete."""
         *lines, self._line = (self._line + self._received()).split(b"\n")
         if len(self._line) > LONGEST or len(self._text) > LINES:
             raise smtplib.SMTPException("the mail server does not come to an end")
@@ -172,7 +165,7 @@ class Connection:
             if line[3:4] != b"-":
                 text, self._text = b" ".join(self._text), []
                 if not line[:3].isdigit():
-                    raise smtplib.SMTPException("the mail server speaks another language")
+                    raise smtplib.SMTPException("the mail server does not speak SMTP")
                 # PostgreSQL keeps no NUL.
                 yield int(line[:3]), " ".join(text.decode(errors="replace").replace("\0", "").split())
 
@@ -189,37 +182,37 @@ class Connection:
         return received
 
 
-Answered = list[tuple[Mail, Answer]]
+Replies = list[tuple[Mail, Reply]]
 
 
-def send(mails: Iterable[Mail], *, connections: int) -> Generator[Answered, None, None]:
-    """Send over up to `connections` connections, and yield what was answered.
+def send(mails: Iterable[Mail], *, connections: int) -> Generator[Replies, None, None]:
+    """Send over up to `connections` connections, and yield the replies.
 
-    A connection gets its next mail only after its answer was yielded and more is asked for. Whoever records answers
+    A connection gets its next mail only after its reply was yielded and more is asked for. Whoever records replies
     before that can, when killed, leave one accepted mail per connection unrecorded, and no more.
 
     A mail that a lost connection certainly did not deliver is given to another one, once. Raises `Unavailable` when
-    there is none to be had; mails not answered until then were not sent.
+    there is none to be had; mails without a reply until then were not sent.
     """
-    fleet = _Fleet(mails, connections)
+    pool = _Pool(mails, connections)
     try:
-        while fleet.start():
-            if answered := fleet.collect():
-                yield answered
+        while pool.start():
+            if replies := pool.collect():
+                yield replies
     finally:
-        fleet.close()
-    if fleet.trouble and not fleet.size:
-        raise Unavailable(_words(fleet.trouble)) from fleet.trouble
+        pool.close()
+    if pool.trouble and not pool.size:
+        raise Unavailable(_text_of(pool.trouble)) from pool.trouble
 
 
-class _Fleet:
+class _Pool:
     def __init__(self, mails: Iterable[Mail], size: int) -> None:
         self.size = size  # how many connections there may be: what was asked for, or what the server lets us have
         self.trouble: OSError | None = None
         self._mails = iter(mails)
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._unlucky: set[int] = set()  # mails whose connection was lost
+        self._retried: set[int] = set()  # mails whose connection was lost once
         self._selector = selectors.DefaultSelector()
 
     def start(self) -> bool:
@@ -236,26 +229,26 @@ class _Fleet:
                 self._busy.add(connection)
         return bool(self._busy)
 
-    def collect(self) -> Answered:
-        """Wait until something is answered, and a moment for more: to record many at once is cheap."""
-        answered: Answered = []
+    def collect(self) -> Replies:
+        """Wait for a reply, and a moment for more: to record many at once is cheap."""
+        replies: Replies = []
         while self._busy:
-            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(LINGER if answered else 1)]
+            ready: list[Any] = [key.fileobj for key, _events in self._selector.select(LINGER if replies else 1)]
             now = time.monotonic()
             late = [each for each in self._busy if each.overdue_at < now and each not in ready]
             if not ready and not late:
                 break
             for connection in ready:
                 try:
-                    if answer := connection.advance():
+                    if reply := connection.advance():
                         self._busy.remove(connection)
                         self._idle.append(connection)
-                        answered.append((connection.mail, answer))
+                        replies.append((connection.mail, reply))
                 except OSError as error:
-                    answered += self._lose(connection, error)
+                    replies += self._lose(connection, error)
             for connection in late:
-                answered += self._lose(connection, TimeoutError("the mail server did not answer in time"))
-        return answered
+                replies += self._lose(connection, TimeoutError("the mail server did not answer in time"))
+        return replies
 
     def close(self) -> None:
         for connection in self._idle:
@@ -269,22 +262,22 @@ class _Fleet:
         self._selector.register(connection, selectors.EVENT_READ)
         return connection
 
-    def _lose(self, connection: Connection, error: OSError) -> Answered:
+    def _lose(self, connection: Connection, error: OSError) -> Replies:
         """What is known of its mail. Another connection gets it, unless it may have arrived or has cost two by now."""
-        answered: Answered = []
+        replies: Replies = []
         if connection in self._idle:
             self._idle.remove(connection)
         else:
             self._busy.remove(connection)
             mail = connection.mail
-            if connection.is_content_sent or mail.key in self._unlucky:
+            if connection.is_content_sent or mail.key in self._retried:
                 stage = Stage.CONTENT if connection.is_content_sent else Stage.RECIPIENT
-                answered.append((mail, Answer(stage, 0, _words(error))))
+                replies.append((mail, Reply(stage, 0, _text_of(error))))
             else:
-                self._unlucky.add(mail.key)
+                self._retried.add(mail.key)
                 self._mails = chain([mail], self._mails)
         self._drop(connection, error)
-        return answered
+        return replies
 
     def _drop(self, connection: Connection | None, error: OSError) -> None:
         """One that was of use is replaced; else there may be no more than there are now."""
@@ -296,7 +289,7 @@ class _Fleet:
             connection.close()
 
 
-def _words(error: OSError) -> str:
+def _text_of(error: OSError) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         text = error.smtp_error
         return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"

@@ -1,9 +1,9 @@
 """A program of its own that has Apprise send one message to one chat.
 
-`status.delivery.chat` runs it as `python -m status.delivery.apprise_process`. Apprise connects by itself, with the
-libraries of each service. So it runs where it can reach one address alone, the guard in `chat`, which looks a name up,
-checks the address and dials that one: the interpreter itself refuses every other connection, look-up and process. What
-it needs comes by standard input, so that no list of processes shows it, and it can be ended at any time.
+`apprise` runs it as `python -m status.delivery.chats.apprise_process`. Apprise connects by itself, with the libraries
+of each service. So it runs where it can reach one address alone, that of the `guard`: the interpreter itself refuses
+every other connection, look-up and process. What it needs comes by standard input, so that no list of processes shows
+it, and it can be killed at any time.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def stay_inside(port: int) -> None:
 
 
 def main() -> None:
-    wanted = json.load(sys.stdin)
+    order = json.load(sys.stdin)
     import apprise
 
-    stay_inside(wanted["port"])
+    stay_inside(order["port"])
     log = StringIO()
     logging.getLogger("apprise").addHandler(logging.StreamHandler(log))
     asset = apprise.AppriseAsset(app_id="Incident portal", app_desc="", app_url="", image_url_mask="")
-    chat = apprise.Apprise.instantiate(wanted["url"], asset=asset)
-    is_told = bool(chat and wanted["body"] and chat.notify(title=wanted["title"], body=wanted["body"]))
+    chat = apprise.Apprise.instantiate(order["url"], asset=asset)
+    is_sent = bool(chat and order["body"] and chat.notify(title=order["title"], body=order["body"]))
     service = str(chat.service_name) if chat else ""
-    json.dump({"service": service, "is_told": is_told, "log": log.getvalue()}, sys.stdout)
+    json.dump({"service": service, "is_sent": is_sent, "log": log.getvalue()}, sys.stdout)
 
 
 if __name__ == "__main__":

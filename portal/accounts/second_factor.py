@@ -1,24 +1,31 @@
-"""What a second factor is proved with, which must be read again at every sign-in: encrypted in the database."""
+"""Second factors: in the account's history when one is set up or taken away, and encrypted anew under another key."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from incidents.models import User
 from status import secrets
 
 SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
 
 
-class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # carries no types
-    def encrypt(self, text: str) -> str:
-        return secrets.seal(text)
+def note_added(authenticator: Authenticator, **_signal: Any) -> None:
+    _note(authenticator, _("%(factor)s set up"))
 
-    def decrypt(self, encrypted_text: str) -> str:
-        return secrets.unseal(encrypted_text)
+
+def note_removed(authenticator: Authenticator, **_signal: Any) -> None:
+    _note(authenticator, _("%(factor)s taken away"))
+
+
+def _note(authenticator: Authenticator, change: str) -> None:
+    user = User.objects.get(pk=authenticator.user_id)
+    user._change_reason = change % {"factor": authenticator.get_type_display()}
+    user.save()
 
 
 @transaction.atomic

@@ -1,0 +1,49 @@
+"""A webhook: a program that is posted Statuspage's payloads, signed with a secret that it shares with us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from status import addresses
+from status.delivery.protocol import Channel, Claimed, in_threads
+from status.delivery.webhooks.payloads import Payload, event_payloads
+from status.delivery.webhooks.posting import Request, post
+from status.models import Delivery, Recipient
+
+AT_ONCE = 32
+GONE = frozenset({410})
+# After the first failed try, the second ...: as Standard Webhooks recommends, a little more than 75 hours in all.
+RETRIES = [
+    timedelta(seconds=5),
+    *(timedelta(minutes=minutes) for minutes in (5, 30)),
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
+]
+
+
+def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
+    recipient = Recipient.objects.get(pk=delivery.recipient_id)
+    return [
+        Request(
+            url=recipient.address,
+            secrets=recipient.signing_secrets,
+            id=f"msg_{delivery.pk}_{recipient.public_id}{payload.key}",
+            body=payload.to(recipient.public_id),
+            gone=GONE,
+        )
+        for payload in payloads
+    ]
+
+
+def pause(delivery: Claimed) -> timedelta | None:
+    return RETRIES[delivery.attempts] if delivery.attempts < len(RETRIES) else None
+
+
+CHANNEL = Channel(
+    check=addresses.check,
+    writes={Delivery.Purpose.EVENT: event_payloads},
+    fill=fill,
+    send=in_threads(post, AT_ONCE),
+    pause=pause,
+    quarantined_after=timedelta(days=5),  # an outage of ours must not cost anybody their subscription
+)
