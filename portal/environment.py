@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -116,6 +117,8 @@ def private_folder(folder: Path) -> None:
     os.umask(0o077)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_mode & stat.S_ISVTX:
+            raise PermissionError(0, "it is everybody's")
         folder.chmod(0o700)  # an older version may have made it
     except OSError as error:
         raise ImproperlyConfigured(

@@ -155,6 +155,14 @@ def test_the_embedded_mode_makes_its_keys_once_for_itself_alone(tmp_path: Path) 
     assert data.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_folder_of_everybody_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    assert "name a folder that belongs to this user" in settings_with(shared, SECRET_KEY=OLD)
+    assert shared.stat().st_mode & 0o7777 == 0o1777
+
+
 @pytest.mark.parametrize(
     ("lacking", "said"),
     [
