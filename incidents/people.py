@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import ApiKey, ApiKeyUse, Page, Submission, User
+from incidents.models import ApiKey, ApiKeyUse, Page, SignInMemory, Submission, User
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
@@ -34,21 +34,57 @@ def clock() -> User:
 
 @service(Verb.MANAGE_STAFF, locks=User)
 def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
-    """Create or change an account and the roles it has.
+    """Create or change a person's account and the roles it has; a program's is not to be changed.
 
-    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have.
+    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have. A new account
+    has no password: its owner sets one by a link. Closed, it loses its password, and with it every session and link;
+    the keys that its owner made are revoked.
     """
     before = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
     if not author.is_superuser and (user.is_superuser or (before and before.is_superuser)):
         raise Forbidden(_("Only a superuser may change a superuser, or make one."))
     if before and user.pk == author.pk and not user.is_active:
         raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
+    if user.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if not user.email and (before is None or before.email):
+        raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
+    if before is None or (before.is_active and not user.is_active):
+        user.set_unusable_password()
     held = set(before.groups.all()) if before else set()
     if held != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
     save_checked(user)
     user.groups.set(roles)
+    if not user.is_active:
+        for key in user.keys_made.filter(revoked_at=None):
+            _revoke(key)
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def note_link(user: User, *, author: User) -> None:
+    """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved."""
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if row.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if not (row.is_active and row.email):
+        raise InvalidInput(_("A link goes to the e-mail address of an active account, and this one has none."))
+    row._change_reason = _("Link to set a password sent")
+    row.save()
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def unlink_provider(user: User, *, reason: str, author: User) -> None:
+    """For somebody who is another one at the identity provider now: their next sign-in there links the account anew.
+
+    Without a link nothing is done.
+    """
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    taken, _rows = row.socialaccount_set.all().delete()
+    if taken:
+        row._change_reason = _("Link to the identity provider removed: %(reason)s") % {"reason": reason}
+        row.save()
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
@@ -87,6 +123,7 @@ def create_key(
     user = _make_service_user(f"key:{name}", [group_of(scope) for scope in scopes])
     row = ApiKey(
         user=user,
+        made_by=author,
         page=page,
         scope=" ".join(scope for scope in Scope if scope in {*scopes, Scope.READ}),
         name=name,
@@ -102,13 +139,18 @@ def create_key(
 @service(Verb.EDIT_CATALOGUE)
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
+    _revoke(key)
+
+
+def _revoke(key: ApiKey) -> None:
     key.revoked_at = key.revoked_at or timezone.now()
     key.save(update_fields=["revoked_at", "updated_at"])
 
 
 def sweep() -> None:
-    """Drop what is of no use any more: sessions that have ended, and the tokens of forms that were sent long ago."""
+    """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
     SessionStore.clear_expired()
+    SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()
     Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
 
 

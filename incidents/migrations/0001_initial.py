@@ -5,7 +5,7 @@ Until 1.0 is tagged, whoever changes a model makes the initial migrations anew i
     rm */migrations/0001_initial.py
     python manage.py makemigrations incidents status portal
 
-and puts back the docstrings and what runs at the end of those of `incidents` and `portal`. A database of before is
+and puts back the docstrings and what runs at the end of the one of `incidents`. A database of before is
 thrown away. From 1.0 on they stay as they are, and every change is a migration that tests/portal/test_migrations_linter.py
 lets pass.
 """
@@ -15,6 +15,7 @@ import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.utils.timezone
 import incidents.models.base
 import incidents.models.page
@@ -116,6 +117,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SignInMemory',
+            fields=[
+                ('key', models.CharField(max_length=250, primary_key=True, serialize=False)),
+                ('value', models.JSONField()),
+                ('expires_at', models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -184,6 +193,7 @@ class Migration(migrations.Migration):
                 ('last_four', models.CharField(editable=False, max_length=4, verbose_name='ends with')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='revoked')),
+                ('made_by', models.ForeignKey(help_text='It opens nothing once their account is closed: they have seen it.', on_delete=django.db.models.deletion.PROTECT, related_name='keys_made', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to=settings.AUTH_USER_MODEL, verbose_name='acts as')),
             ],
             options={
@@ -415,6 +425,27 @@ class Migration(migrations.Migration):
                 'get_latest_by': ('history_date', 'history_id'),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name='IncidentRole',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
+                ('role', models.CharField(choices=[('commander', 'Commander'), ('comms_lead', 'Comms lead'), ('scribe', 'Scribe')], max_length=10, verbose_name='role')),
+                ('assumed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='assumed')),
+                ('renounced_at', models.DateTimeField(blank=True, null=True, verbose_name='renounced')),
+                ('handover_note', models.TextField(blank=True, max_length=2000, verbose_name='handover note')),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to='incidents.incident')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incident_roles', to=settings.AUTH_USER_MODEL, verbose_name='who')),
+            ],
+            options={
+                'verbose_name': 'role',
+                'verbose_name_plural': 'roles',
+                'ordering': ('assumed_at', 'id'),
+            },
         ),
         migrations.CreateModel(
             name='HistoricalTemplateComponent',
@@ -973,6 +1004,7 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
                 ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('made_by', models.ForeignKey(blank=True, db_constraint=False, help_text='It opens nothing once their account is closed: they have seen it.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('user', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='acts as')),
                 ('page', models.ForeignKey(blank=True, db_constraint=False, help_text='Empty: every page.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.page', verbose_name='page')),
             ],
@@ -1481,27 +1513,21 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('severity', 'status'), name='cadence_once'), models.CheckConstraint(condition=models.Q(('severity__in', ['sev1', 'sev2', 'sev3', 'sev4'])), name='cadence_severity'), models.CheckConstraint(condition=models.Q(('status__in', ['', 'investigating', 'identified', 'monitoring'])), name='cadence_status'), models.CheckConstraint(condition=models.Q(('minutes', None), ('minutes__gte', 1), _connector='OR'), name='cadence_is_a_time', violation_error_message='Give at least one minute, or leave it empty.')],
             },
         ),
-        migrations.CreateModel(
-            name='IncidentRole',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
-                ('role', models.CharField(choices=[('commander', 'Commander'), ('comms_lead', 'Comms lead'), ('scribe', 'Scribe')], max_length=10, verbose_name='role')),
-                ('assumed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='assumed')),
-                ('renounced_at', models.DateTimeField(blank=True, null=True, verbose_name='renounced')),
-                ('handover_note', models.TextField(blank=True, max_length=2000, verbose_name='handover note')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to='incidents.incident')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incident_roles', to=settings.AUTH_USER_MODEL, verbose_name='who')),
-            ],
-            options={
-                'verbose_name': 'role',
-                'verbose_name_plural': 'roles',
-                'ordering': ('assumed_at', 'id'),
-                'constraints': [models.UniqueConstraint(condition=models.Q(('renounced_at', None)), fields=('incident', 'role'), name='role_has_one_holder', violation_error_message='Somebody else has this role already.'), models.CheckConstraint(condition=models.Q(('role__in', ['commander', 'comms_lead', 'scribe'])), name='role_known'), models.CheckConstraint(condition=models.Q(('renounced_at', None), ('renounced_at__gte', models.F('assumed_at')), _connector='OR'), name='role_renounced_after_assumed')],
-            },
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), condition=models.Q(('email', ''), _negated=True), name='user_email_once', violation_error_message='Another account has this e-mail address.'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.UniqueConstraint(condition=models.Q(('renounced_at', None)), fields=('incident', 'role'), name='role_has_one_holder', violation_error_message='Somebody else has this role already.'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['commander', 'comms_lead', 'scribe'])), name='role_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.CheckConstraint(condition=models.Q(('renounced_at', None), ('renounced_at__gte', models.F('assumed_at')), _connector='OR'), name='role_renounced_after_assumed'),
         ),
         migrations.AddIndex(
             model_name='incidentupdate',

@@ -10,7 +10,7 @@ from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, M
 from incidents.models.metric import Metric, MetricFeed, MetricPoint
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
-from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.people import ApiKey, ApiKeyUse, SignInMemory, User
 from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemReading
@@ -51,6 +51,7 @@ __all__ = [
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "SignInMemory",
     "Submission",
     "TemplateComponent",
     "TimelineEntry",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -12,6 +13,16 @@ from incidents.models import User
 from status import secrets
 
 SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
+
+
+class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """What a second factor is proved with must be read again at every sign-in, so the database has it encrypted."""
+
+    def encrypt(self, text: str) -> str:
+        return secrets.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return secrets.unseal(encrypted_text)
 
 
 def note_added(authenticator: Authenticator, **_signal: Any) -> None:

@@ -136,7 +136,6 @@ def addresses() -> Iterator[str]:
     places: dict[str, tuple[Any, ...]] = {
         "room": (running.public_id,),
         "admin:app_list": ("incidents",),
-        "admin:auth_user_password_change": (newest[User],),
         "admin:incidents_incident_planned": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_unplan": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_correct": (running.pk, running.updates.all()[0].pk),

@@ -61,7 +61,7 @@ from incidents.models import (
     UpdateCadence,
     User,
 )
-from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
+from incidents.people import create_key, note_link, remove_second_factor, revoke_key, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import checks, measures, publishing, reviewing, writing
@@ -242,6 +242,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     waiting = plan_update(incident, author=author, **plan)
     mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
     attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
+    author.email = "grace@acme.example"
+    author.save()
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
@@ -309,7 +311,12 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         templates.delete_template: (Verb.EDIT_CATALOGUE, lambda by: templates.delete_template(template, author=by)),
         create_key: (Verb.EDIT_CATALOGUE, lambda by: create_key("other", scopes=[Scope.READ], author=by)),
         revoke_key: (Verb.EDIT_CATALOGUE, lambda by: revoke_key(row, author=by)),
-        save_staff: (Verb.MANAGE_STAFF, lambda by: save_staff(User(username="new", password="!"), roles=[], author=by)),
+        save_staff: (
+            Verb.MANAGE_STAFF,
+            lambda by: save_staff(User(username="new", email="new@acme.example"), roles=[], author=by),
+        ),
+        note_link: (Verb.MANAGE_STAFF, lambda by: note_link(author, author=by)),
+        unlink_provider: (Verb.MANAGE_STAFF, lambda by: unlink_provider(author, reason="Renamed.", author=by)),
         remove_second_factor: (Verb.MANAGE_STAFF, lambda by: remove_second_factor(author, reason="Lost.", author=by)),
         signups.ask: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -22,7 +22,7 @@ from django.urls import get_resolver
 from incidents.models import User
 from portal.logs import masked
 from tests.front import ask, front
-from tests.portal.test_accounts import sign_in
+from tests.portal.signing_in import sign_in
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
