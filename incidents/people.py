@@ -78,8 +78,10 @@ def note_link(user: User, *, author: User) -> None:
 def unlink_provider(user: User, *, reason: str, author: User) -> None:
     """For somebody who is another one at the identity provider now: their next sign-in there links the account anew.
 
-    Without a link nothing is done.
+    A superuser's only a superuser may remove. Without a link nothing is done.
     """
+    if user.is_superuser and not author.is_superuser:
+        raise Forbidden(_("Only a superuser may remove the link of a superuser's account."))
     row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     taken, _rows = row.socialaccount_set.all().delete()
     if taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 
@@ -24,8 +25,10 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sites.shortcuts import get_current_site
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -40,6 +43,7 @@ from status.subscriptions.signups import network_of
 KNOWN_FOR = 90 * 24 * 3600  # seconds in which a network stays an account's own after a sign-in from it
 
 logger = logging.getLogger(__name__)
+sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="account-mail")
 
 
 def owner_of(address: str) -> User | None:
@@ -122,17 +126,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         super().send_password_reset_mail(user, user.email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """What was changed stays changed when the mail server does not take the word of it."""
-        try:
-            super().send_mail(template_prefix, email, context)
-        except OSError:
-            logger.exception("the mail server did not take a mail to a member of staff (%s)", template_prefix)
+        """Write a mail now and send it beside the request, which ends as soon for an address that is nobody's.
+
+        No row is kept of it for the clock to send: there is a link in it that opens an account. What is lost with the
+        process is asked for again, and what was changed stays changed.
+        """
+        facts = {"request": self.request, "email": email, "current_site": get_current_site(self.request)}
+        sender.submit(_send, self.render_mail(template_prefix, email, facts | context), template_prefix)
 
     def send_link(self, user: User) -> None:
         """Send an account's owner a link with which they set a password; good once, and for three days."""
         key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
         context = {"user": user, "url": self.get_reset_password_from_key_url(key)}
         self.send_mail("account/email/set_password", user.email, context)
+
+
+def _send(message: EmailMessage, name: str) -> None:
+    try:
+        message.send()
+    except OSError:
+        logger.exception("the mail server did not take a mail to a member of staff (%s)", name)
 
 
 def know_network(request: HttpRequest, user: User) -> None:

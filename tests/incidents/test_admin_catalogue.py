@@ -23,7 +23,7 @@ PAGES, COMPONENTS, KEYS = "/admin/incidents/page/", "/admin/incidents/component/
 
 @pytest.fixture
 def office(client: Client, admin: User) -> Client:
-    client.force_login(admin)
+    sign_in_anew(client, admin)
     return client
 
 

@@ -6,10 +6,13 @@ import re
 from typing import Any
 
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
 
 from incidents.models import User
+from portal.accounts import adapters
 
 PASSWORD = "correct horse battery"
 LOGIN, ADMIN = "/admin/account/login/", "/admin/"
@@ -59,3 +62,9 @@ def set_password(client: Client, link: str, password: str) -> Any:
     form = client.get(link, follow=True)
     address = form.redirect_chain[-1][0] if form.redirect_chain else link
     return client.post(address, {"password1": password, "password2": password})
+
+
+def outbox() -> list[EmailMessage]:
+    """The mails to staff, once those that are being sent have left."""
+    adapters.sender.submit(int).result()
+    return mail.outbox

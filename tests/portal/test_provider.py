@@ -13,7 +13,6 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -23,7 +22,7 @@ from incidents.models import User
 from incidents.people import service_user
 from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
-from tests.portal.signing_in import LOGIN, code, is_in, set_up_second_factor, sign_in, sign_in_anew
+from tests.portal.signing_in import LOGIN, code, is_in, outbox, set_up_second_factor, sign_in, sign_in_anew
 from tests.servers import free_port
 
 MakeUser = Callable[[str, str], User]
@@ -79,11 +78,11 @@ def test_it_signs_in_who_has_an_account_and_tells_them(client: Client, provider:
     assert "Sign in with Acme SSO" in client.get(LOGIN).text
     sign_in_through(client)
     assert who(client) == grace
-    assert [message.to for message in mail.outbox] == [[grace.email]]
+    assert [message.to for message in outbox()] == [[grace.email]]
     assert "Acme SSO set up" in grace.history.values_list("history_change_reason", flat=True)
     sign_in_through(again := Client())
     assert who(again) == grace
-    assert len(mail.outbox) == 1, "the second time is no news"
+    assert len(outbox()) == 1, "the second time is no news"
 
 
 @pytest.mark.parametrize(("email", "is_verified"), [("mallory@acme.example", True), ("grace@acme.example", False)])
@@ -148,7 +147,7 @@ def test_an_administrator_removes_a_link_and_the_next_sign_in_makes_it_anew(
     unlink = reverse("admin:incidents_user_provider", args=[grace.pk])
     assert unlink in console.get(reverse("admin:incidents_user_change", args=[grace.pk])).text
     console.post(unlink, filled(console.get(unlink), reason="She is another one there now."))
-    assert "removed the link" in str(mail.outbox[-1].body)
+    assert "removed the link" in str(outbox()[-1].body)
     reasons = [each or "" for each in grace.history.values_list("history_change_reason", flat=True)]
     assert any("She is another one there now." in each for each in reasons)
     provider.person = person("4712", grace.email)
@@ -206,8 +205,8 @@ def test_and_who_never_had_a_password_is_sent_a_link(provider: Provider, grace: 
     sign_in_through(Client())
     connect(settings, f"http://127.0.0.1:{free_port()}")
     Client().post(reverse("account_reset_password"), {"email": grace.email})
-    assert mail.outbox[-1].to == [grace.email]
-    assert "/password/reset/key/" in str(mail.outbox[-1].body)
+    assert outbox()[-1].to == [grace.email]
+    assert "/password/reset/key/" in str(outbox()[-1].body)
 
 
 def test_without_a_password_the_provider_is_what_asks_again(provider: Provider, grace: User) -> None:

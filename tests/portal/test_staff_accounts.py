@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.core import mail
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from incidents import people
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
-from incidents.people import clock, note_link, remove_second_factor, save_staff
+from incidents.people import clock, note_link, remove_second_factor, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows
 from tests.incidents.filled import filled
 from tests.portal.signing_in import (
@@ -23,6 +22,7 @@ from tests.portal.signing_in import (
     confirm_password,
     is_in,
     link_in,
+    outbox,
     set_password,
     set_up_second_factor,
     sign_in,
@@ -117,7 +117,7 @@ def test_a_new_account_s_owner_sets_its_password_by_a_link(
     assert "on its way to vera@acme.example" in said
     user = User.objects.get(username="vera")
     assert not user.has_usable_password()
-    (message,) = mail.outbox
+    (message,) = outbox()
     assert message.to == ["vera@acme.example"]
     vera = Client()
     set_password(vera, link_in(message), PASSWORD)
@@ -150,7 +150,7 @@ def test_nobody_sets_another_s_password_and_so_approves_as_two(console: Client, 
     assert link in console.get(page_of(grace)).text
     answer = console.post(link, filled(console.get(link)), follow=True)
     assert "on its way" in answer.text
-    assert [message.to for message in mail.outbox] == [[grace.email]]
+    assert [message.to for message in outbox()] == [[grace.email]]
     reasons = grace.history.values_list("history_user__username", "history_change_reason")
     assert ("ada", "Link to set a password sent") in reasons
 
@@ -160,12 +160,12 @@ def test_both_addresses_are_told_of_a_new_one(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         save(console, grace, email="hopper@acme.example")
-    assert [message.to for message in mail.outbox] == [["grace@acme.example"], ["hopper@acme.example"]]
-    assert "is now hopper@acme.example. It was grace@acme.example." in str(mail.outbox[0].body)
-    mail.outbox.clear()
+    assert [message.to for message in outbox()] == [["grace@acme.example"], ["hopper@acme.example"]]
+    assert "is now hopper@acme.example. It was grace@acme.example." in str(outbox()[0].body)
+    outbox().clear()
     with django_capture_on_commit_callbacks(execute=True):
         save(console, User.objects.get(pk=grace.pk), first_name="Grace")
-    assert mail.outbox == []
+    assert outbox() == []
 
 
 def test_an_open_screen_of_an_administrator_s_changes_no_account(client: Client, admin: User, grace: User) -> None:
@@ -176,9 +176,12 @@ def test_an_open_screen_of_an_administrator_s_changes_no_account(client: Client,
     for name in ("link", "second-factor", "provider"):
         asked = client.post(reverse(f"admin:incidents_user_{name}", args=[grace.pk]), {"reason": "Because."})
         assert asked["Location"].startswith(reverse("account_reauthenticate")), name
+    asked = client.post("/admin/incidents/apikey/add/", {"name": "mine", "scopes": "admin"})
+    assert asked["Location"].startswith(reverse("account_reauthenticate"))
     grace.refresh_from_db()
     assert grace.email == "grace@acme.example"
-    assert mail.outbox == []
+    assert outbox() == []
+    assert not ApiKey.objects.exists()
 
 
 def test_what_was_sent_goes_on_once_the_password_was_given(client: Client, admin: User, grace: User) -> None:
@@ -200,7 +203,7 @@ def test_a_lost_second_factor_is_taken_away_with_a_reason_that_the_history_keeps
     set_up_second_factor(own)
     reasons = grace.history.values_list("history_user__username", "history_change_reason")
     assert ("grace", "TOTP Authenticator set up") in reasons
-    mail.outbox.clear()
+    outbox().clear()
 
     take_away = reverse("admin:incidents_user_second-factor", args=[grace.pk])
     assert take_away in console.get(page_of(grace)).text
@@ -212,12 +215,14 @@ def test_a_lost_second_factor_is_taken_away_with_a_reason_that_the_history_keeps
     assert not grace.authenticator_set.exists()
     history = reverse("admin:incidents_user_history", args=[grace.pk])
     assert "Her phone fell into the sea." in console.get(history).text
-    assert "took away the second factor" in str(mail.outbox[0].body)
+    assert "took away the second factor" in str(outbox()[0].body)
 
 
 def test_only_a_superuser_takes_away_a_superuser_s(admin: User) -> None:
     root = User.objects.create_superuser("root", password=PASSWORD)
     root.authenticator_set.create(type="totp", data={})
+    with pytest.raises(Forbidden):
+        unlink_provider(root, reason="Because.", author=admin)
     with pytest.raises(Forbidden):
         remove_second_factor(root, reason="Because.", author=admin)
     assert root.authenticator_set.exists()
@@ -231,7 +236,7 @@ def test_only_a_superuser_takes_away_a_superuser_s(admin: User) -> None:
 def test_an_account_that_is_opened_again_has_no_session_and_no_password_of_before(console: Client, grace: User) -> None:
     sign_in(before := Client(), grace)
     Client().post(reverse("account_reset_password"), {"email": grace.email})
-    link = link_in(mail.outbox[0])
+    link = link_in(outbox()[0])
     save(console, grace, without="is_active")
     assert not is_in(before)
     open_again(console, grace)

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from portal.console.forms.verb import Data
 
 
+def _ask_again(request: HttpRequest, verb: Verb) -> None:
+    """Who is at the screen; whoever may not do this is told so instead."""
+    if allows(acting(request), verb):
+        ask_again(request)
+
+
 class AccountForm(RecordForm):
     class Meta:
         field_classes = {"username": UsernameField}
@@ -144,13 +150,8 @@ class StaffAdmin(RecordAdmin):
         return said % {"names": names} if names else _("none")
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self._ask_again(request)
+        _ask_again(request, self.verb)
         return super().changeform_view(request, *args, **kwargs)
-
-    def _ask_again(self, request: HttpRequest) -> None:
-        """Whoever may do nothing here is told so instead."""
-        if allows(acting(request), self.verb):
-            ask_again(request)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """What its owner is told by mail waits until it is saved."""
@@ -207,7 +208,7 @@ class StaffAdmin(RecordAdmin):
         said: str,
         tell: Callable[[HttpRequest, User], None],
     ) -> HttpResponse:
-        self._ask_again(request)
+        _ask_again(request, self.verb)
         user = get_object_or_404(User, pk=pk)
         form = make(acting(request), user, sent(request))
 
@@ -300,6 +301,7 @@ class ApiKeyAdmin(RecordAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        _ask_again(request, self.verb)
         form = KeyForm(acting(request), sent(request))
         return self.answer(request, form, done=lambda: self._show(request, form))
 
