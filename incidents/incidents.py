@@ -183,7 +183,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
-    update.withdrawn_at = timezone.now()
+    update.withdrawn_at = update.updated_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
     left = list(incident.updates.standing().newest_first())
     if (plan := getattr(incident, "plan", None)) and left:
@@ -221,7 +221,7 @@ def correct_update(
     if shown_at != update.display_at:
         _check_between(update, shown_at)
     update.body, update.display_at = body, shown_at
-    update.edited_at = timezone.now()
+    update.edited_at = update.updated_at = timezone.now()
     update._change_reason = reason
     update.save(update_fields=["body", "display_at", "edited_at", "updated_at"])
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (

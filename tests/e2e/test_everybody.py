@@ -33,7 +33,7 @@ from incidents.models import (
 )
 from incidents.permissions import Scope
 from incidents.postmortems import checks
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem, write_report
 from incidents.templates import save_template
 from portal.embedded.demo_data import load_demo

@@ -89,7 +89,7 @@ def test_the_seed_contradicts_itself_and_says_so_until_it_is_corrected(db: None)
     assert found[Measure.IDENTIFY] == minutes(19)
     assert (found[Measure.MITIGATE], found[Measure.RESOLVE]) == (minutes(28), minutes(43))
     assert found[Measure.REPORT] == timedelta(hours=45, minutes=6)
-    assert found[Measure.FIRST_WORD] is None  # entered years afterwards
+    assert found[Measure.FIRST_WORD] == minutes(0)  # by the company's clock
     author = User.objects.get(username="replay")
     edit_incident(incident, author=author, impact_began_at=datetime(2023, 1, 17, 16, 1, tzinfo=UTC))
     found = lengths(incident)

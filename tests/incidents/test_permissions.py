@@ -26,6 +26,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.incidents import (
     backfill_incident,
@@ -64,13 +65,14 @@ from incidents.models import (
 from incidents.people import create_key, note_link, remove_second_factor, revoke_key, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, Recipient
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
+from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 from tests.rows import everything
 
@@ -151,8 +153,8 @@ def of_postmortems(page: Page, author: User) -> Acts:
     ready = approved(ended("Ready"), "Why.", author)
     public = publish_report(ended("Public"), body="Why.", author=author)
     section, removed = draft.live_sections()[:2]
-    item = measures.add_action_item(draft, text="Alert earlier", author=author)
-    gone = measures.add_action_item(draft, text="Nothing", author=author)
+    item = action_items.add_action_item(draft, text="Alert earlier", author=author)
+    gone = action_items.add_action_item(draft, text="Nothing", author=author)
     comment = reviewing.comment_section(section, text="Really?", author=author)
     texts = {"heading": "Summary", "internal": "", "public": "Because.", "withheld": ""}
     done = ActionItem.State.DONE
@@ -171,13 +173,19 @@ def of_postmortems(page: Page, author: User) -> Acts:
             lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by),
         ),
         writing.write_report: (edit, lambda by: writing.write_report(draft, body="Because.", author=by)),
-        measures.add_action_item: (edit, lambda by: measures.add_action_item(draft, text="Watch it", author=by)),
-        measures.edit_action_item: (edit, lambda by: measures.edit_action_item(item, text="Alert sooner", author=by)),
-        measures.move_action_item: (
+        action_items.add_action_item: (
             edit,
-            lambda by: measures.move_action_item(item, state=done, evidence="A test", author=by),
+            lambda by: action_items.add_action_item(draft, text="Watch it", author=by),
         ),
-        measures.remove_action_item: (edit, lambda by: measures.remove_action_item(gone, author=by)),
+        action_items.edit_action_item: (
+            edit,
+            lambda by: action_items.edit_action_item(item, text="Alert sooner", author=by),
+        ),
+        action_items.move_action_item: (
+            edit,
+            lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
+        ),
+        action_items.remove_action_item: (edit, lambda by: action_items.remove_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
         reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
@@ -298,6 +306,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         backfill_incident: (
             Verb.POST_UPDATE,
             lambda by: backfill_incident(page, title="Old", body="Over.", at=now, author=by),
+        ),
+        record_elsewhere: (
+            Verb.CORRECT_UPDATE,
+            lambda by: record_elsewhere(page, RECORD, source="them", author=by),
         ),
         catalogue.save_group: (
             Verb.EDIT_CATALOGUE,

@@ -32,7 +32,7 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import save_template
 from tests.concurrency import together
