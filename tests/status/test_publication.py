@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from incidents import catalogue
 from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
@@ -240,31 +240,76 @@ def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothi
     assert not list(blocked.parent.glob(".*.tmp"))
 
 
-def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_oldest(
-    page: Page, admin: User, publication_root: Path
+def names(publication_root: Path) -> dict[str, str]:
+    """What each host name leads to."""
+    return {entry.name: entry.resolve().name for entry in (publication_root / "hosts").iterdir()}
+
+
+def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_only_page(
+    page: Page, other_page: Page, admin: User, publication_root: Path, settings: Settings
 ) -> None:
-    other = Page(name="Other", url="https://Other.example:8443/")
-    catalogue.save(other, author=admin)
+    publish(page)
+    catalogue.delete(other_page, author=admin)
     relay.relay()
-    hosts = publication_root / "hosts"
-    assert {entry.name: entry.resolve().name for entry in hosts.iterdir()} == {
+    assert names(publication_root)["_default"] == page.public_id
+    third = Page(name="Third", url="https://Third.example:8443/")
+    catalogue.save(third, author=admin)
+    relay.relay()
+    assert names(publication_root) == {
         "status.acme.example": page.public_id,
-        "other.example": other.public_id,
-        "_default": page.public_id,
+        "third.example": third.public_id,
+        "status.beta.example": other_page.public_id,
+        "_default": "nobody",
     }
-    other.url = "https://renamed.example"
-    catalogue.save(other, author=admin)
+    settings.DEFAULT_PAGE = "renamed.example"
+    third.url = "https://renamed.example"
+    catalogue.save(third, author=admin)
     relay.relay()
-    assert sorted(entry.name for entry in hosts.iterdir()) == ["_default", "renamed.example", "status.acme.example"]
+    assert names(publication_root) == {
+        "status.acme.example": page.public_id,
+        "renamed.example": third.public_id,
+        "status.beta.example": other_page.public_id,
+        "_default": third.public_id,
+    }
 
 
-def test_a_deleted_page_is_withdrawn(page: Page, admin: User, publication_root: Path) -> None:
+def test_of_a_deleted_page_it_is_said_that_it_is_gone(page: Page, admin: User, publication_root: Path) -> None:
     publish(page)
     catalogue.delete(page, author=admin)
     relay.relay()
-    assert files.tracked(files.folder(page.public_id)) == set()
-    assert list((publication_root / "hosts").iterdir()) == []
+    root = files.folder(page.public_id)
+    assert files.tracked(root) == set()
+    assert b"This page has been removed" in (files.read(root, ".gone.html") or b"")
+    assert names(publication_root) == {page.host: page.public_id, "_default": "nobody"}
     assert relay.relay() == 0
+    assert differences(page) == []
+    (root / ".gone.json").write_text("{}")
+    assert differences(page) == [".gone.json"]
+
+
+def test_the_name_of_a_page_that_is_not_live_shows_no_other(
+    page: Page, other_page: Page, admin: User, publication_root: Path
+) -> None:
+    page.is_live = False
+    catalogue.save(page, author=admin)
+    relay.relay()
+    assert names(publication_root) == {
+        page.host: "nobody",
+        other_page.host: other_page.public_id,
+        "_default": other_page.public_id,
+    }
+    catalogue.delete(page, author=admin)
+    relay.relay()
+    assert names(publication_root)[page.host] == "nobody"  # it never was there
+
+
+def test_a_new_page_takes_the_name_of_one_that_was_deleted(page: Page, admin: User, publication_root: Path) -> None:
+    publish(page)
+    catalogue.delete(page, author=admin)
+    new = Page(name="Acme", url=page.url)
+    catalogue.save(new, author=admin)
+    relay.relay()
+    assert names(publication_root) == {page.host: new.public_id, "_default": new.public_id}
 
 
 @pytest.fixture
