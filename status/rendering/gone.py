@@ -1,4 +1,4 @@
-"""What is said where no page is any more: at every address of one that was deleted, and under names that are nobody's."""
+"""What is said where no page is: at every address of one that was deleted, and under names that are nobody's."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.deletion import restore_incident
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.incidents import (
     backfill_incident,
@@ -289,6 +290,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by),
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
+        restore_incident: (Verb.POST_UPDATE, lambda by: restore_incident(incident, author=by)),
         **of_postmortems(page, author),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,

@@ -108,7 +108,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files.write(root / "pages" / DELETED, {".gone.html": b"<p>It is gone.</p>", ".gone.json": b'{"error": "Gone."}'})
     files.write(root / "nobody", {"404.html": b"<p>There is no status page here.</p>"})
     (root / "hosts").mkdir()
-    pages = {"_default": FIRST, "first.example.com": FIRST, "second.example.com": SECOND, "deleted.example.com": DELETED}
+    pages = {
+        "_default": FIRST,
+        "first.example.com": FIRST,
+        "second.example.com": SECOND,
+        "deleted.example.com": DELETED,
+    }
     for host, public_id in pages.items():
         (root / "hosts" / host).symlink_to(f"../pages/{public_id}")
     (root / "hosts" / "nobody.example.com").symlink_to("../nobody")

@@ -15,7 +15,14 @@ from django.core.management import CommandError, call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from incidents import catalogue
-from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
+from incidents.deletion import restore_incident
+from incidents.incidents import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+)
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
 from status import relay
@@ -101,6 +108,35 @@ def test_a_deleted_incident_leaves_every_file(page: Page, incident: Incident, au
     assert not [path for path in files.tracked(root) if "Planted title" in (root / path).read_text()]
     assert not list(root.rglob(f"{incident.public_id}*"))
     assert differences(page) == []
+
+
+def test_a_deleted_incident_takes_its_outage_along_and_restored_it_is_all_there_again(
+    page: Page, incident: Incident, component: Component, author: User
+) -> None:
+    root = files.folder(page.public_id)
+    down, now = [(component, ComponentStatus.MAJOR_OUTAGE)], datetime.now(UTC)
+    before = now - timedelta(days=60)
+    with time_machine.travel(now, tick=False):
+        post_update(
+            incident,
+            status=INVESTIGATING,
+            body="Down.",
+            author=author,
+            components=down,
+            display_at=before,
+            notify=False,
+        )
+        relay.relay()
+        with_it = {path: files.read(root, path) for path in files.tracked(root)}
+        delete_incident(incident, author=author, reason="A mistake")
+        relay.relay()
+        assert differences(page) == []
+        assert "All Systems Operational" in (root / "index.html").read_text()
+        assert not [path for path in root.glob("data/*.ndjson") if b'"type":"component_interval"' in path.read_bytes()]
+        restore_incident(incident, author=author)
+        relay.relay()
+        assert differences(page) == []
+        assert {path: files.read(root, path) for path in files.tracked(root)} == with_it
 
 
 def test_a_correction_shows_the_new_text_and_says_that_it_was_edited(
