@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from incidents import outbox
+from incidents import outbox, windows
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
@@ -28,7 +28,6 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.maintenance import windows
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
 from incidents.models.incident import BODY_LENGTH
@@ -187,7 +186,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
-    update.withdrawn_at = timezone.now()
+    update.withdrawn_at = update.updated_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
     left = list(incident.updates.standing().newest_first())
     if (plan := getattr(incident, "plan", None)) and left:
@@ -225,7 +224,7 @@ def correct_update(
     if shown_at != update.display_at:
         _check_between(update, shown_at)
     update.body, update.display_at = body, shown_at
-    update.edited_at = timezone.now()
+    update.edited_at = update.updated_at = timezone.now()
     update._change_reason = reason
     update.save(update_fields=["body", "display_at", "edited_at", "updated_at"])
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (

@@ -1,4 +1,4 @@
-"""Service users and their keys."""
+"""Accounts of staff, service users, API keys, and the sweeping of what sign-in leaves behind."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import ApiKey, ApiKeyUse, Page, Submission, User
+from incidents.models import ApiKey, ApiKeyUse, Page, SignInMemory, Submission, User
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
+# Names of service users, which are made when they are first needed: nobody else may have one
+PROGRAMS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
 FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
 def service_user(name: str, *, role: str) -> User:
     """The user in whose name a program or the clock acts, made when it is first needed."""
-    return User.objects.filter(username=name).first() or _make_service_user(name, [role])
+    return User.objects.filter(username=name, is_service=True).first() or _make_service_user(name, [role])
 
 
 def clock() -> User:
@@ -34,21 +36,61 @@ def clock() -> User:
 
 @service(Verb.MANAGE_STAFF, locks=User)
 def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
-    """Create or change an account and the roles it has.
+    """Create or change a person's account and the roles it has; a program's is not to be changed.
 
-    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have.
+    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have. A new account
+    has no password: its owner sets one by a link. Closed, it loses its password, and with it every session and link;
+    the keys that its owner made are revoked.
     """
     before = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
     if not author.is_superuser and (user.is_superuser or (before and before.is_superuser)):
         raise Forbidden(_("Only a superuser may change a superuser, or make one."))
     if before and user.pk == author.pk and not user.is_active:
         raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
+    if user.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if user.username.lower() in PROGRAMS:
+        raise InvalidInput(_("A program has this name. Choose another one."), field="username")
+    if not user.email and (before is None or before.email):
+        raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
+    if before is None or (before.is_active and not user.is_active):
+        user.set_unusable_password()
     held = set(before.groups.all()) if before else set()
     if held != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
     save_checked(user)
     user.groups.set(roles)
+    if not user.is_active:
+        for key in user.keys_made.filter(revoked_at=None):
+            _revoke(key)
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def note_link(user: User, *, author: User) -> None:
+    """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved."""
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if row.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if not (row.is_active and row.email):
+        raise InvalidInput(_("A link goes to the e-mail address of an active account, and this one has none."))
+    row._change_reason = _("Link to set a password sent")
+    row.save()
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def unlink_provider(user: User, *, reason: str, author: User) -> None:
+    """For somebody who is another one at the identity provider now: their next sign-in there links the account anew.
+
+    A superuser's only a superuser may remove. Without a link nothing is done.
+    """
+    if user.is_superuser and not author.is_superuser:
+        raise Forbidden(_("Only a superuser may remove the link of a superuser's account."))
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    taken, _rows = row.socialaccount_set.all().delete()
+    if taken:
+        row._change_reason = _("Link to the identity provider removed: %(reason)s") % {"reason": reason}
+        row.save()
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
@@ -87,6 +129,7 @@ def create_key(
     user = _make_service_user(f"key:{name}", [group_of(scope) for scope in scopes])
     row = ApiKey(
         user=user,
+        made_by=author,
         page=page,
         scope=" ".join(scope for scope in Scope if scope in {*scopes, Scope.READ}),
         name=name,
@@ -102,13 +145,18 @@ def create_key(
 @service(Verb.EDIT_CATALOGUE)
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
+    _revoke(key)
+
+
+def _revoke(key: ApiKey) -> None:
     key.revoked_at = key.revoked_at or timezone.now()
     key.save(update_fields=["revoked_at", "updated_at"])
 
 
 def sweep() -> None:
-    """Drop what is of no use any more: sessions that have ended, and the tokens of forms that were sent long ago."""
+    """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
     SessionStore.clear_expired()
+    SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()
     Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
 
 
@@ -130,7 +178,7 @@ def count_request(key: ApiKey, *, most: int) -> bool:
 @transaction.atomic
 def _make_service_user(name: str, groups: Collection[str]) -> User:
     """With the rights of these groups from its beginning on: nobody sees it without them."""
-    user, is_new = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    user, is_new = User.objects.get_or_create(username=name, is_service=True)
     if is_new:
         user.set_unusable_password()
         user.save()

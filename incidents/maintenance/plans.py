@@ -18,10 +18,10 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import declare_incident, lock_live, post_update
 from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
-from incidents.maintenance.windows import reminders_of, set_reminders
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.windows import reminders_of, set_reminders
 
 REMIND_BEFORE = (24 * 60, 60)  # minutes
 

@@ -27,10 +27,11 @@ class TrackedQuerySet(models.QuerySet[M]):
 PERSONAL = ("address", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
+PUBLIC_ID_LENGTH = 12
 
 
 def new_public_id() -> str:
-    return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(12))
+    return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(PUBLIC_ID_LENGTH))
 
 
 class Tracked(models.Model):

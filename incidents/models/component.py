@@ -68,7 +68,7 @@ class ComponentQuerySet(TrackedQuerySet["Component"]):
 
     def not_operational(self) -> ComponentQuerySet:
         """Those that are not operational now by what was said of them; with their status."""
-        return self.with_status().exclude(current=ComponentStatus.OPERATIONAL)
+        return self.with_status().exclude(models.Q(current=ComponentStatus.OPERATIONAL))
 
     def with_maintenance(self) -> ComponentQuerySet:
         """Annotated with `is_under_maintenance`: a maintenance that shows it runs now. For `shown`."""
@@ -209,6 +209,9 @@ class ComponentStatusChange(AppendOnly):
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     reason = models.CharField(_("reason"), max_length=200, blank=True)
+    called = models.CharField(
+        _("called"), max_length=200, blank=True, help_text=_("Its name where this was said, if that is another one.")
+    )
 
     objects = ComponentStatusChangeQuerySet.as_manager()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -41,15 +42,14 @@ def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpd
         set_reminders(plan, reminders_of(plan))
 
 
-def _window_before(plan: MaintenancePlan, since: datetime, until: datetime) -> MaintenancePlan | None:
-    """The plan before the newest change of its window in this time; None when there was no such change."""
+def _window_before(plan: MaintenancePlan, since: datetime, until: datetime) -> Any:
+    """The row of its history before the newest change of its window in this time; None when there was none."""
     versions = list(plan.history.filter(history_date__lte=until).order_by("-history_id"))
     for new, old in pairwise(versions):
         if new.history_date <= since:
             return None
         if any(getattr(new, name) != getattr(old, name) for name in WINDOW):
-            found: MaintenancePlan = old.instance
-            return found
+            return old
     return None
 
 
