@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.fernet import Fernet
+
 from status.delivery.mails import events
 from tests.servers import free_port, program, start_postgresql, temporary_folder
 
@@ -159,6 +161,8 @@ def main() -> None:
         "DATABASE_URL": start_postgresql().url,
         "DATA_DIR": str(temporary_folder("fanout-")),
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "AUDIT_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "SMTP_HOST": "127.0.0.1",
         "NOTIFY_HOLD": "0",

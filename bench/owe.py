@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from cryptography.fernet import Fernet
+
 from tests.servers import start_postgresql, temporary_folder
 
 if TYPE_CHECKING:
@@ -124,6 +126,8 @@ def main() -> int:
         "DATA_DIR": str(folder),
         "PUBLICATION_ROOT": str(folder / "public"),
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "AUDIT_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
     import django

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
+from status.secrets import unseal
 
 SECRET_OVERLAP = timedelta(days=1)
 
@@ -61,12 +62,14 @@ class Recipient(Tracked):
         max_length=2000,
         blank=True,
         editable=False,
-        help_text="Signs a webhook's requests; a chat's address, encrypted.",
+        help_text="Encrypted: what signs a webhook's requests, or a chat's address.",
     )
     user: models.ForeignKey[User | None, User | None] = models.ForeignKey(
         User, models.PROTECT, related_name="+", verbose_name=_("member of staff"), null=True, editable=False
     )
-    old_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs beside it for a day.")
+    old_secret = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="Encrypted: what signs beside it for a day."
+    )
     rolled_at = models.DateTimeField(_("secret rolled"), null=True, editable=False)
 
     # What it is notified of
@@ -104,10 +107,11 @@ class Recipient(Tracked):
         return self.address
 
     @property
-    def secrets(self) -> list[str]:
-        """What signs a webhook's requests: for a while after the secret was rolled the old one too."""
+    def signing_secrets(self) -> list[str]:
+        """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
         is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
-        return [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        sealed = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        return [unseal(each) for each in sealed]
 
 
 class Follow(models.Model):

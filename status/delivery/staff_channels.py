@@ -88,17 +88,6 @@ def newest_tests(recipients: Collection[Recipient]) -> dict[int, Delivery]:
     return {test.recipient_id: test for test in Delivery.objects.filter(pk__in=newest)}
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def reseal_channels(*, author: User) -> int:
-    """Encrypt every chat's address under the first key; returns how many."""
-    chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))
-    for chat in chats:
-        chat.lock()
-        chat.secret = secrets.reseal(chat.secret)
-        chat.save()
-    return len(chats)
-
-
 def _facts(channel: Recipient.Channel, address: str) -> dict[str, object]:
     return {
         "channel": channel,

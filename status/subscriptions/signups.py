@@ -23,6 +23,7 @@ from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.secrets import seal
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, follow
 
@@ -131,7 +132,7 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state, recipient.secret = State.UNCONFIRMED, subscribers.new_secret()
+        recipient.state, recipient.secret = State.UNCONFIRMED, seal(subscribers.new_secret())
     recipient.save()
     _owe_confirmation(recipient)
     recipient.save()

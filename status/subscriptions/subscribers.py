@@ -23,6 +23,7 @@ from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing, quarantine
 from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.secrets import seal
 from status.subscriptions.choices import Choices, choices_of, choose
 from status.tokens import CONFIRM_WITHIN
 
@@ -56,7 +57,7 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
-    """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
+    """Subscribe a program to everything on `page`; its secret is for its owner, `contact` for warnings to them.
 
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
@@ -65,7 +66,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipien
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, new_secret()
+    recipient.contact, recipient.secret = contact, seal(new_secret())
     activate(recipient)
     return recipient
 
@@ -134,7 +135,8 @@ def roll_secret(recipient: Recipient, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Recipient.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.old_secret, recipient.secret, recipient.rolled_at = recipient.secret, new_secret(), timezone.now()
+    recipient.old_secret, recipient.secret = recipient.secret, seal(new_secret())
+    recipient.rolled_at = timezone.now()
     recipient.save()
 
 

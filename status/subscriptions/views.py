@@ -193,7 +193,7 @@ def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 def _show(request: HttpRequest, template: str, page: Page | None, *, status: int = 200, **context: Any) -> HttpResponse:
-    context |= {"page": page, "css": assets.url("status.css")}
+    context |= {"page": page, "css": assets.url("status.css"), "icon": assets.url("notice.svg")}
     return render(request, f"status/{template}.html", context, status=status)
 
 

@@ -10,12 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
 import incidents
 import status
@@ -70,7 +68,7 @@ from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from status.delivery import owing, quarantine, staff_channels
+from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, Recipient
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
@@ -211,7 +209,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
 
 
 @pytest.fixture
-def acts(page: Page, component: Component, incident: Incident, author: User, admin: User, settings: Settings) -> Acts:
+def acts(page: Page, component: Component, incident: Incident, author: User, admin: User) -> Acts:
     """Every service, called so that it would succeed, with the right that it asks for."""
     now = timezone.now()
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
@@ -240,7 +238,6 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
     Recipient.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
-    settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
     staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
@@ -382,7 +379,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
-        staff_channels.reseal_channels: (Verb.MANAGE_SUBSCRIBERS, lambda by: staff_channels.reseal_channels(author=by)),
+        resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -78,20 +78,20 @@ def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Pag
 def test_for_a_day_after_the_secret_was_replaced_both_sign(
     hook: Recipient, receiver: Receiver, tell: Tell, admin: User
 ) -> None:
-    old = hook.secret
+    old = hook.signing_secrets[0]
     subscribers.roll_secret(hook, author=admin)
-    assert hook.secret != old
+    assert hook.signing_secrets[0] != old
     tell()
     engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
         tell()
         engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
         late = receiver.received[-1]
-        assert Webhook(hook.secret).verify(late.body, late.headers)
+        assert Webhook(hook.signing_secrets[0]).verify(late.body, late.headers)
         with pytest.raises(WebhookVerificationError):
             Webhook(old).verify(late.body, late.headers)
     soon = receiver.received[0]
-    for secret in (old, hook.secret):
+    for secret in (old, hook.signing_secrets[0]):
         assert Webhook(secret).verify(soon.body, soon.headers)
 
 
@@ -102,7 +102,7 @@ def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell:
     [found] = receiver.received
     assert json.loads(found.body)["incident"]["status"] == "identified"
     assert found.headers["webhook-signature"] == signature(
-        hook.secret, found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
+        hook.signing_secrets[0], found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
     )
     row = only(hook)
     assert (row.state, row.answer, row.attempts) == (State.SENT, "200 OK", 1)
@@ -246,7 +246,7 @@ def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail
     told = payload["component_update"]
     assert list(told) == ["old_status", "new_status", "created_at", "component_type", "state", "id", "component_id"]
     assert (told["old_status"], told["new_status"], len(told["id"])) == ("operational", "partial_outage", 12)
-    assert Webhook(hook.secret).verify(found.body, found.headers)
+    assert Webhook(hook.signing_secrets[0]).verify(found.body, found.headers)
 
 
 def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_not(

@@ -79,10 +79,10 @@ def test_from_the_form_to_the_secret_and_out(public: Client) -> None:
     assert "hooks.example.com" in public.get(path(recipient, "confirm")).text
     assert public.post(path(recipient, "confirm"))["Location"] == path(recipient)
     first = shown_secret(public.get(path(recipient)).text)
-    assert first == hook().secret
+    assert first == hook().signing_secrets[0]
     assert public.post(path(recipient, "secret")).status_code == 302
     page = public.get(path(recipient)).text
-    assert shown_secret(page) == hook().secret != first
+    assert shown_secret(page) == hook().signing_secrets[0] != first
     assert "still signs beside it" in page
     public.post(path(recipient, "unsubscribe"))
     assert hook().state == State.UNSUBSCRIBED
@@ -147,9 +147,9 @@ def test_a_webhook_of_somebody_else_stays_theirs_and_nobody_learns_of_it(public:
     first = ask(public).content
     bob = hook()
     public.post(path(bob, "confirm"))
-    secret = hook().secret
+    secret = hook().signing_secrets[0]
     assert ask(public, contact="eve@example.com").content == first
-    assert (hook().contact, hook().secret, hook().deliveries.count()) == (ANN, secret, 1)
+    assert (hook().contact, hook().signing_secrets[0], hook().deliveries.count()) == (ANN, secret, 1)
 
 
 def test_the_link_of_who_asked_before_opens_nothing_of_who_asks_after(public: Client) -> None:
@@ -173,7 +173,7 @@ def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, pag
         assert sentence in administrator.post(f"{LIST}webhook/", form | typed).text
     assert not Recipient.objects.exists()
     answer = administrator.post(f"{LIST}webhook/", form | {"address": HOOK, "contact": ANN})
-    assert shown_secret(answer.text) == hook().secret
+    assert shown_secret(answer.text) == hook().signing_secrets[0]
     assert hook().state == State.ACTIVE
     again = filled(administrator.get(f"{LIST}webhook/"), address=HOOK, contact=ANN)
     assert "subscribed already" in administrator.post(f"{LIST}webhook/", again).text
@@ -182,9 +182,9 @@ def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, pag
     roll = f"{LIST}{hook().pk}/secret/"
     assert roll in administrator.get(change).text
     assert "whsec_" not in administrator.get(change).text
-    first = hook().secret
+    first = hook().signing_secrets[0]
     answer = administrator.post(roll, filled(administrator.get(roll)))
-    assert shown_secret(answer.text) == hook().secret != first
+    assert shown_secret(answer.text) == hook().signing_secrets[0] != first
     assert [row.history_user.username for row in hook().history.all()] == ["ada"] * hook().history.count()
 
 

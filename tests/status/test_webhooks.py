@@ -31,6 +31,7 @@ from status.delivery.protocol import Answer, Claimed, Meaning
 from status.delivery.webhooks import payloads
 from status.delivery.webhooks.posting import Request, post, signature
 from status.models import Delivery, Recipient
+from status.secrets import seal
 from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OPEN, OUTSIDE, Receiver, answering, leading_to, receiving
 from tests.waiting import stretched, within
@@ -59,7 +60,7 @@ def reader(page: Page) -> Recipient:
             page=page,
             channel=Recipient.Channel.WEBHOOK,
             address=f"https://{HOST}/",
-            secret=SECRET,
+            secret=seal(SECRET),
             state=Recipient.State.ACTIVE,
         )
 
