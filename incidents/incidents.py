@@ -186,11 +186,11 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
-    update.withdrawn_at = update.updated_at = timezone.now()
-    update.save(update_fields=["withdrawn_at", "updated_at"])
-    left = list(incident.updates.standing().newest_first())
+    left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
     if (plan := getattr(incident, "plan", None)) and left:
         windows.take_back(plan, update, left[0])
+    update.withdrawn_at = update.updated_at = timezone.now()
+    update.save(update_fields=["withdrawn_at", "updated_at"])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)

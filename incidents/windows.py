@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +34,7 @@ def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpd
         else:
             plan.starts_by_itself = False
         save_checked(plan)
-    elif was := _window_before(plan, before.created_at, update.created_at):
+    elif was := _window_before(plan, update):
         for name in (*WINDOW, "overran_at"):
             setattr(plan, name, getattr(was, name))
         plan.sequence += 1  # calendars never go back
@@ -42,9 +42,11 @@ def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpd
         set_reminders(plan, reminders_of(plan))
 
 
-def _window_before(plan: MaintenancePlan, since: datetime, until: datetime) -> Any:
-    """The row of its history before the newest change of its window in this time; None when there was none."""
-    versions = list(plan.history.filter(history_date__lte=until).order_by("-history_id"))
+def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
+    """The row of its history before the one that was written with `update`; None when its window stayed then."""
+    others = plan.incident.updates.filter(pk__lt=update.pk).values_list("created_at", "withdrawn_at")
+    since = max(instant for each in others for instant in each if instant)  # what was written until then is of others
+    versions = plan.history.filter(history_date__lte=update.created_at).order_by("-history_id")
     for new, old in pairwise(versions):
         if new.history_date <= since:
             return None

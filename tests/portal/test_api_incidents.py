@@ -303,7 +303,6 @@ def test_an_end_that_leaves_a_component_down_says_so(call: Call, component: Comp
     path = f"incidents/{opened['id']}"
     answer = call("PATCH", path, {"incident": {"status": "resolved"}}).json()
     assert answer["warnings"] == ["It is over, but this component is not operational: API (Major outage)."]
-    assert call("PATCH", path, {"incident": answer}).status_code == 200
     assert "warnings" not in call("GET", path).json()
 
 
