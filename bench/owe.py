@@ -54,12 +54,12 @@ def prepare() -> tuple[Incident, Component, User]:
 def subscribe(page: Page, component: Component) -> None:
     from django.db import connection
 
-    from status.models import Follow, Recipient
+    from status.models import Follow, Subscriber
 
     for start in range(0, RECIPIENTS, 10_000):
-        rows = Recipient.objects.bulk_create(
-            Recipient(
-                page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE, everything=bool(n % 3)
+        rows = Subscriber.objects.bulk_create(
+            Subscriber(
+                page=page, address=f"reader-{n}@example.com", state=Subscriber.State.ACTIVE, everything=bool(n % 3)
             )
             for n in range(start, start + 10_000)
         )

@@ -45,8 +45,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member of staff')),
             ],
             options={
-                'verbose_name': 'historical subscriber',
-                'verbose_name_plural': 'historical subscribers',
+                'verbose_name': 'historical recipient',
+                'verbose_name_plural': 'historical recipients',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
             },
@@ -93,13 +93,39 @@ class Migration(migrations.Migration):
                 ('confirmation_sent_at', models.DateTimeField(editable=False, null=True)),
                 ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed')),
                 ('failing_since', models.DateTimeField(editable=False, null=True, verbose_name='failing since')),
-                ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recipients', to='incidents.page', verbose_name='page')),
+                ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.page', verbose_name='page')),
                 ('user', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member of staff')),
+            ],
+            options={
+                'verbose_name': 'recipient',
+                'verbose_name_plural': 'recipients',
+            },
+        ),
+        migrations.CreateModel(
+            name='StaffChannel',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'staff channel',
+                'verbose_name_plural': 'staff channels',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('status.recipient',),
+        ),
+        migrations.CreateModel(
+            name='Subscriber',
+            fields=[
             ],
             options={
                 'verbose_name': 'subscriber',
                 'verbose_name_plural': 'subscribers',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
             },
+            bases=('status.recipient',),
         ),
         migrations.CreateModel(
             name='Follow',

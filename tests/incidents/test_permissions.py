@@ -69,7 +69,7 @@ from incidents.planned import cancel_planned, change_planned, plan_update, post_
 from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, resealing, staff_channels
-from status.models import Delivery, Recipient
+from status.models import Delivery, StaffChannel, Subscriber
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
@@ -78,7 +78,7 @@ from tests.reports import approved, publish_report
 from tests.rows import everything
 
 Role = IncidentRole.Role
-STAFF = Recipient.Channel.STAFF
+STAFF = StaffChannel.Channel.STAFF
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
@@ -231,14 +231,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     signups.subscribe(page, address="ann@example.com", author=admin)
-    recipient = Recipient.objects.get()
+    recipient = Subscriber.objects.get()
     bounced, _returned, late, asking = (
         subscribers.invite(page, address=f"{name}@example.com", choices=Choices(), author=admin)
         for name in ("bounced", "returned", "late", "asking")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
-    Recipient.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
-    staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    Subscriber.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}

@@ -27,7 +27,7 @@ from incidents.postmortems import publishing as reports
 from portal.embedded.demo_data import load_demo
 from portal.embedded.replay import replay_seed
 from status import tokens
-from status.models import Recipient
+from status.models import Subscriber
 from status.publication import files
 from status.publication.publishing import publish
 from status.subscriptions import signups, subscribers, urls
@@ -85,12 +85,12 @@ def everything(transactional_db: None, make_user: Callable[[str, str], User]) ->
 
 
 @pytest.fixture
-def recipients(everything: Page, admin: User) -> list[Recipient]:
+def recipients(everything: Page, admin: User) -> list[Subscriber]:
     """A mailbox that is still to be confirmed, and a webhook that is."""
     contact = "reader@example.com"
     signups.subscribe(everything, address="ann@example.com", author=admin)
     signups.subscribe_webhook(everything, url="https://hooks.example.com/", contact=contact, author=admin)
-    mailbox, hook = Recipient.objects.order_by("pk")
+    mailbox, hook = Subscriber.objects.order_by("pk")
     assert hook.confirmation_sent_at
     subscribers.confirm(hook, asked_at=hook.confirmation_sent_at, author=admin)
     return [mailbox, hook]
@@ -118,7 +118,7 @@ def address_of(document: str) -> str:
     return f"/{document.removesuffix('.html')}"
 
 
-def of_subscribers(recipients: list[Recipient]) -> list[str]:
+def of_subscribers(recipients: list[Subscriber]) -> list[str]:
     """Every address that a subscriber can open, from the URL configuration."""
     found = []
     for each in urls.urlpatterns:
@@ -128,7 +128,7 @@ def of_subscribers(recipients: list[Recipient]) -> list[str]:
     return found
 
 
-def token_of(recipient: Recipient, name: str) -> str:
+def token_of(recipient: Subscriber, name: str) -> str:
     if name == "subscription-confirm":
         assert recipient.confirmation_sent_at
         return tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
@@ -170,7 +170,7 @@ def walked(url: str, pages: list[str]) -> tuple[set[str], list[str]]:
 
 
 def test_every_address_of_every_page_leads_somewhere(
-    everything: Page, recipients: list[Recipient], nginx: str, live_server: LiveServer
+    everything: Page, recipients: list[Subscriber], nginx: str, live_server: LiveServer
 ) -> None:
     found = documents(everything)
     assert {path.rpartition("/")[0].partition("/")[0] for path in found} == KINDS, "show a new kind here, and name it"
@@ -185,7 +185,7 @@ def test_every_address_of_every_page_leads_somewhere(
 
 
 @pytest.mark.browser
-def test_the_console_is_silent_on_every_page(everything: Page, recipients: list[Recipient], nginx: str) -> None:
+def test_the_console_is_silent_on_every_page(everything: Page, recipients: list[Subscriber], nginx: str) -> None:
     """Nothing is refused by the content policy, nothing is missing, no script throws."""
     pages = [path for path in documents(everything) if path.endswith(".html") and not path.startswith("fragments/")]
     said: list[str] = []

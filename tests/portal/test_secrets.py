@@ -29,7 +29,7 @@ from incidents.models import Page, User
 from incidents.permissions import Scope
 from status import tokens
 from status.delivery import staff_channels
-from status.models import Recipient
+from status.models import StaffChannel, Subscriber
 from status.publication.publishing import publish
 from status.secrets import Locked, unseal
 from status.subscriptions import subscribers
@@ -48,7 +48,7 @@ def factor(client: Client, author: User) -> str:
 
 
 @pytest.fixture
-def hook(page: Page, admin: User) -> Recipient:
+def hook(page: Page, admin: User) -> Subscriber:
     """A webhook whose secret was just replaced."""
     hook = subscribers.add_webhook(page, url="https://hooks.example.com/", contact="ann@example.com", author=admin)
     subscribers.roll_secret(hook, author=admin)
@@ -67,11 +67,11 @@ def dump() -> str:
 
 
 def test_a_stolen_dump_holds_no_secret_in_clear(
-    client: Client, factor: str, hook: Recipient, page: Page, admin: User, author: User, settings: Settings
+    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
     settings.EMAIL_HOST_PASSWORD = "pL4nt3dM41lP4ss"
     key, _row = people.create_key("robot", scopes=[Scope.READ], author=admin)
-    staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="On call", secret=CHAT, author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="On call", secret=CHAT, author=admin)
     recovery = Authenticator.objects.get(type="recovery_codes").wrap()
     secrets = {
         "the second factor": factor,
@@ -90,7 +90,7 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
 
 
 def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
-    client: Client, factor: str, hook: Recipient, page: Page, admin: User, author: User, settings: Settings
+    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
     before = hook.signing_secrets
     (old,) = settings.ENCRYPTION_KEYS

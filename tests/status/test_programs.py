@@ -15,7 +15,7 @@ from django.utils import timezone
 from incidents.models import Page, User
 from status import addresses, tokens
 from status.delivery import engine
-from status.models import Delivery, Recipient, SignUp
+from status.models import Delivery, SignUp, Subscriber
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
@@ -23,7 +23,7 @@ from tests.rows import everything
 from tests.waiting import let_pass
 
 ANN, HOOK = "ann@example.com", "https://hooks.example.com/in?key=1"
-LIST = "/admin/status/recipient/"
+LIST = "/admin/status/subscriber/"
 LookUp = Callable[..., list[Any]]
 
 
@@ -49,11 +49,11 @@ def ask(public: Client, url: str = HOOK, contact: str = ANN, **headers: str) -> 
     return answer
 
 
-def hook() -> Recipient:
-    return Recipient.objects.get(channel=Recipient.Channel.WEBHOOK, deleted_at=None)
+def hook() -> Subscriber:
+    return Subscriber.objects.get(channel=Subscriber.Channel.WEBHOOK, deleted_at=None)
 
 
-def path(recipient: Recipient, verb: str = "") -> str:
+def path(recipient: Subscriber, verb: str = "") -> str:
     if verb == "confirm":
         asked_at = recipient.confirmation_sent_at or timezone.now()
         return f"/subscriptions/{tokens.confirmation(recipient.public_id, asked_at=asked_at)}/confirm"
@@ -74,7 +74,7 @@ def test_from_the_form_to_the_secret_and_out(public: Client) -> None:
     recipient = hook()
     assert (recipient.address, recipient.contact, recipient.state) == (HOOK, ANN, State.UNCONFIRMED)
     assert recipient.deliveries.get().purpose == Delivery.Purpose.CONFIRMATION
-    assert not Recipient.objects.active().exists()
+    assert not Subscriber.objects.active().exists()
 
     assert "hooks.example.com" in public.get(path(recipient, "confirm")).text
     assert public.post(path(recipient, "confirm"))["Location"] == path(recipient)
@@ -171,7 +171,7 @@ def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, pag
         ({"address": HOOK, "contact": "ann"}, "This is not an e-mail address."),
     ):
         assert sentence in administrator.post(f"{LIST}webhook/", form | typed).text
-    assert not Recipient.objects.exists()
+    assert not Subscriber.objects.exists()
     answer = administrator.post(f"{LIST}webhook/", form | {"address": HOOK, "contact": ANN})
     assert shown_secret(answer.text) == hook().signing_secrets[0]
     assert hook().state == State.ACTIVE
@@ -194,7 +194,7 @@ def test_a_mail_that_asks_an_owner_names_no_more_of_the_address_than_its_host(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     ask(public, "https://hooks.example.com/click-here-to-win")
-    assert engine.deliver(Recipient.Channel.EMAIL) == 1
+    assert engine.deliver(Subscriber.Channel.EMAIL) == 1
     (file,) = (tmp_path / "mail").iterdir()
     mail = file.read_text()
     assert f"To: {ANN}" in mail
