@@ -235,6 +235,7 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     maintenance.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (SCHEDULED, None, 2)
+    clock.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     withdraw_update(update, author=author)
