@@ -70,7 +70,7 @@ from incidents.postmortems import action_items, checks, publishing, reviewing, w
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, StaffChannel, Subscriber
-from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions import choices, csv_files, left_behind, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
 from tests.elsewhere import RECORD
@@ -380,6 +380,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
         resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
+        left_behind.say_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.say_left_behind(recipient, author=by),
+        ),
+        left_behind.forget_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.forget_left_behind(recipient, author=by),
+        ),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,
