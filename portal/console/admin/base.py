@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.checking import letting_stand
 from incidents.errors import DomainError, Forbidden
 from incidents.history import changes
 from incidents.models import Page, Submission, User
@@ -32,7 +33,15 @@ from portal.console.admin.generic import AnyModelAdmin, AnyModelForm
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import InstantField, InstantInput
 from portal.console.forms.message import MessageFields
-from portal.console.forms.verb import TOKEN, VerbForm, first_time, new_token, show_refusal
+from portal.console.forms.verb import (
+    TOKEN,
+    VerbForm,
+    first_time,
+    let_stand,
+    names_found,
+    new_token,
+    show_refusal,
+)
 from portal.console.preview import dry_run
 from portal.console.requests import acting
 from status.requests import HtmxRequest
@@ -123,7 +132,7 @@ class RecordAdmin(AnyModelAdmin):
         context = {"show_save_and_add_another": False, "token": new_token(), **(extra_context or {})}
         if obj:
             context["tools"] = self.tools(acting(request), obj)
-        with timezone.override(zone_of(obj)):
+        with timezone.override(zone_of(obj)), letting_stand(let_stand(request.POST)):
             show = partial(super().changeform_view, request, object_id, form_url, context)
             try:
                 response = self._done_once(request, obj, show) if request.method == "POST" else show()
@@ -153,6 +162,7 @@ class RecordAdmin(AnyModelAdmin):
         obj = self.get_object(request, unquote(object_id)) if object_id else None
         form = self.get_form(request, obj, change=obj is not None)(request.POST, request.FILES, instance=obj)
         show_refusal(form, refusal)
+        context["found"] = names_found(refusal, request.POST)
         fieldsets: Any = self.get_fieldsets(request, obj)
         prepopulated, read_only = self.get_prepopulated_fields(request, obj), self.get_readonly_fields(request, obj)
         admin_form = AdminForm(form, fieldsets, prepopulated, read_only, model_admin=self)
