@@ -28,10 +28,10 @@ PUBLIC: dict[tuple[str, str], tuple[set[str], dict[str, Any]]] = {
     ("post", COMPONENTS): ({"component.name", "component.description"}, {"component": {"name": "New"}}),
     ("patch", f"{COMPONENTS}/{{component_id}}"): ({"component.name", "component.description"}, {}),
     ("post", GROUPS): (
-        {"component_group.name", "component_group.description"},
+        {"component_group.name", "description"},
         {"component_group": {"name": "New", "components": []}},
     ),
-    ("patch", f"{GROUPS}/{{group_id}}"): ({"component_group.name", "component_group.description"}, {}),
+    ("patch", f"{GROUPS}/{{group_id}}"): ({"component_group.name", "description"}, {}),
     ("post", METRICS): (
         {"metric.name", "metric.suffix", "metric.tooltip_description"},
         {"metric": {"name": "New", "metric_identifier": "new"}},
@@ -47,7 +47,7 @@ INTERNAL = {
     *("reminder_intervals", "time_zone", "timestamp", "due_on"),
     *("application_id", "metric_identifier", "transform", "component_ids", "components", "group_id", "items"),
     *("email", "endpoint", "phone_country", "phone_number", "page_access_user"),  # of recipients
-    *("domain", "url", "tracker_url"),
+    *("subscribers", "domain", "url", "support_url", "tracker_url"),
     *("incident_background_color", "incident_text_color", "maintenance_background_color", "maintenance_text_color"),
     *("template.body", "template.title", "template.name"),  # checked when an update made of it is posted
     *("action_item.text", "action_item.evidence", "timeline_entry.text"),  # for staff
@@ -92,7 +92,7 @@ def test_every_text_of_every_operation_is_classified(schema: dict[str, Any]) -> 
         for text in texts_of(schema, operation["requestBody"]["content"]["application/json"]["schema"])
         if text not in PUBLIC.get((method, path), (set(), {}))[0] | INTERNAL and text.rpartition(".")[2] not in INTERNAL
     }
-    assert not unknown, "say here that they are public, or why nobody outside reads them"
+    assert sorted(unknown) == [], "say here that they are public, or why nobody outside reads them"
 
 
 def test_no_operation_makes_a_secret_or_an_internal_name_public(
@@ -114,18 +114,23 @@ def test_no_operation_makes_a_secret_or_an_internal_name_public(
         for text in sorted(texts):
             for leak in LEAKS:
                 before = everything()
-                noun, _dot, name = text.partition(".")
                 answer = client.generic(
                     method.upper(),
                     path.format(**ids),
-                    json.dumps({noun: needed.get(noun, {}) | {name: leak}}),
+                    json.dumps(planted(needed, text, leak)),
                     content_type="application/json",
                     headers={"Authorization": f"OAuth {root_key}"},
                 )
                 is_refused = answer.status_code == 422 and "“" in answer.json()["error"]
                 if not is_refused or not answer.json().get("findings") or changed(before):
-                    escaped.append((method, path, text, leak, answer.content[:200]))
+                    escaped.append((method, path, text, leak, answer.status_code))
     assert escaped == []
+
+
+def planted(needed: dict[str, Any], text: str, leak: str) -> dict[str, Any]:
+    """What an operation needs, with `leak` at the place of this text."""
+    noun, _dot, name = text.rpartition(".")
+    return needed | ({noun: needed.get(noun, {}) | {name: leak}} if noun else {name: leak})
 
 
 def changed(before: dict[str, Any]) -> bool:
