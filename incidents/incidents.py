@@ -148,8 +148,7 @@ def publish_incident(
     lock_live(incident)
     if incident.visibility == Visibility.PUBLIC:
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
-    incident.visibility = Visibility.PUBLIC
-    incident.save(update_fields=["visibility", "updated_at"])
+    incident.change(visibility=Visibility.PUBLIC)
     return post_update(
         incident,
         status=status,
@@ -183,8 +182,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
-    update.withdrawn_at = timezone.now()
-    update.save(update_fields=["withdrawn_at", "updated_at"])
+    update.change(withdrawn_at=timezone.now())
     left = list(incident.updates.standing().newest_first())
     if (plan := getattr(incident, "plan", None)) and left:
         _take_back_step(plan, update, left[0])
@@ -220,16 +218,13 @@ def correct_update(
         return update
     if shown_at != update.display_at:
         _check_between(update, shown_at)
-    update.body, update.display_at = body, shown_at
-    update.edited_at = timezone.now()
     update._change_reason = reason
-    update.save(update_fields=["body", "display_at", "edited_at", "updated_at"])
+    update.change(body=body, display_at=shown_at, edited_at=timezone.now())
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (
         None,
         shown_at,
     ):
-        incident.first_posted_at = shown_at
-        incident.save(update_fields=["first_posted_at", "updated_at"])
+        incident.change(first_posted_at=shown_at)
     if update.published_at:
         outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, incident, update, notify=notify)
     return update
@@ -241,13 +236,11 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     lock_live(incident)
     if "title" in facts:
         facts["title"] = " ".join(facts["title"].split())
-    for name, value in facts.items():
-        setattr(incident, name, value)
-    if incident.caused_by_id == incident.pk:
+    if facts.get("caused_by") == incident:
         raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
     if "metadata" in facts:
         check_metadata(facts["metadata"])
-    save_checked(incident)
+    save_checked(incident, **facts)
     if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return incident
@@ -265,13 +258,11 @@ def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: Incid
     if update.status == before.status:  # its window may have been changed with it, and is not changed back here
         raise InvalidTransition(_("Only what starts, ends or cancels a maintenance can be taken back. Post an update."))
     if plan.cancelled_at:
-        plan.cancelled_at = None
-        plan.sequence += 1
+        plan.change(cancelled_at=None, sequence=plan.sequence + 1)
     elif update.status == IncidentStatus.COMPLETED:
-        plan.ends_by_itself = False
+        plan.change(ends_by_itself=False)
     else:
-        plan.starts_by_itself = False
-    save_checked(plan)
+        plan.change(starts_by_itself=False)
 
 
 def is_held(update: IncidentUpdate) -> bool:

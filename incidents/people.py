@@ -48,6 +48,8 @@ def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
     save_checked(user)
+    if before:
+        user.save()
     user.groups.set(roles)
 
 
@@ -99,11 +101,11 @@ def create_key(
     return key, row
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=ApiKey)
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
-    key.revoked_at = key.revoked_at or timezone.now()
-    key.save(update_fields=["revoked_at", "updated_at"])
+    key.lock()
+    key.change(revoked_at=key.revoked_at or timezone.now())
 
 
 def sweep() -> None:

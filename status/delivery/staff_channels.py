@@ -24,8 +24,7 @@ def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
     """The mailbox of a member of staff, whose address follows the one in their account."""
     mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
     if mailbox.address != user.email:
-        mailbox.address, mailbox.state, mailbox.reason = user.email, State.ACTIVE, ""
-        mailbox.save()
+        mailbox.change(address=user.email, state=State.ACTIVE, reason="")
     return mailbox
 
 
@@ -46,10 +45,8 @@ def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author:
 def remove_channel(recipient: Recipient, *, author: User) -> None:
     """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
-    recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
-    recipient.secret = ""
-    recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
-    recipient.save()
+    name = f"{recipient.address[:480]} ({recipient.public_id})"  # so that it is free again
+    recipient.change(address=name, secret="", state=State.UNSUBSCRIBED, deleted_at=timezone.now())
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
@@ -75,7 +72,7 @@ def send_test(recipient: Recipient, *, author: User) -> Delivery:
     if not is_new:
         raise InvalidTransition(_("A test was sent within this minute. Read its answer before you send another one."))
     recipient._change_reason = _("A test was sent.")
-    recipient.save()
+    recipient.change()
     return Delivery.objects.create(
         recipient=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF, due_at=now
     )
@@ -94,8 +91,7 @@ def reseal_channels(*, author: User) -> int:
     chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))
     for chat in chats:
         chat.lock()
-        chat.secret = secrets.reseal(chat.secret)
-        chat.save()
+        chat.change(secret=secrets.reseal(chat.secret))
     return len(chats)
 
 

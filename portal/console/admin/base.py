@@ -50,7 +50,10 @@ def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
 
 
 class RecordForm(EditConflictForm, AnyModelForm):
-    pass
+    def facts(self) -> dict[str, Any]:
+        """What was typed of a new row, or changed of one that is there: for a service."""
+        names = self.changed_data if self.instance.pk else list(self.cleaned_data)
+        return {name: self.cleaned_data[name] for name in names}
 
 
 class Deleted(admin.SimpleListFilter):
