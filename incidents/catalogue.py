@@ -117,7 +117,7 @@ def edit_embed(page: Page, *, author: User, **facts: Unpack[EmbedFacts]) -> Embe
 def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts]) -> Component:
     """Without a position it is the last one of its page."""
     _lock_parents(page, facts.get("group"))
-    facts.setdefault("position", _last(Component.objects.live().filter(page=page)) + 1)
+    facts.setdefault("position", _next_position(page.components))
     component = Component(page=page)
     _write(component, facts)
     return component
@@ -193,7 +193,7 @@ def set_component_status(
 def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
     """A group of just these components, in their order. Without a position it is the last one of its page."""
     page.lock_live()
-    facts.setdefault("position", _last(ComponentGroup.objects.live().filter(page=page)) + 1)
+    facts.setdefault("position", _next_position(page.groups))
     group = ComponentGroup(page=page)
     _write_group(group, facts)
     return group
@@ -281,8 +281,9 @@ def _with_host(facts: PageFacts) -> dict[str, Any]:
     return {**facts, "url": url, "host": (urlsplit(url).hostname or "").lower()}
 
 
-def _last(rows: Any) -> int:
-    return rows.aggregate(last=Max("position"))["last"] or 0
+def _next_position(rows: Any) -> int:
+    last: int | None = rows.filter(deleted_at=None).aggregate(last=Max("position"))["last"]
+    return (last or 0) + 1
 
 
 def _write(row: CatalogueRow, facts: Any) -> None:

@@ -134,11 +134,19 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     kind, current = Kind(planned.incident.kind), IncidentStatus(planned.incident.status)
     check_transition(kind, current if latest else None, facts["status"])
     lock_components(planned.incident, facts["components"])
-    components = facts.pop("components")
-    facts["body"] = check_body(facts["body"])
-    seen = latest.public_id if latest else ""
-    save_checked(planned, **facts, author=author, seen=seen, state=State.WAITING, reason="")
-    _name(planned, components)
+    save_checked(
+        planned,
+        due_at=facts["due_at"],
+        status=facts["status"],
+        body=check_body(facts["body"]),
+        next_update=facts["next_update"],
+        notify=facts["notify"],
+        author=author,
+        seen=latest.public_id if latest else "",
+        state=State.WAITING,
+        reason="",
+    )
+    _name(planned, facts["components"])
     return planned
 
 

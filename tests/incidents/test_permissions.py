@@ -52,11 +52,8 @@ from incidents.maintenance.series import cancel_following, make_ahead, move_foll
 from incidents.models import (
     ActionItem,
     Component,
-    ComponentGroup,
     Incident,
     IncidentRole,
-    IncidentTemplate,
-    Metric,
     Page,
     Postmortem,
     TimelineEntry,
@@ -201,6 +198,34 @@ def of_postmortems(page: Page, author: User) -> Acts:
     }
 
 
+def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
+    """The services of the catalogue; what others need stays, whatever is deleted here."""
+    edits = Verb.EDIT_CATALOGUE
+    third = catalogue.create_page(name="Third", url="https://third.example", author=admin)
+    spare = catalogue.create_component(page, name="Spare", author=admin)
+    group = catalogue.create_group(page, name="Core", author=admin)
+    listing = catalogue.list_component(component, page=third, author=admin)
+    fourth: Any = {"name": "Fourth", "url": "https://fourth.example"}
+    return {
+        catalogue.create_page: (edits, lambda by: catalogue.create_page(**fourth, author=by)),
+        catalogue.edit_page: (edits, lambda by: catalogue.edit_page(third, intro="Welcome.", author=by)),
+        catalogue.edit_embed: (edits, lambda by: catalogue.edit_embed(page, position="top-left", author=by)),
+        catalogue.create_component: (edits, lambda by: catalogue.create_component(page, name="New", author=by)),
+        catalogue.edit_component: (edits, lambda by: catalogue.edit_component(spare, owner="Ops", author=by)),
+        catalogue.list_component: (edits, lambda by: catalogue.list_component(spare, page=third, author=by)),
+        catalogue.edit_listing: (edits, lambda by: catalogue.edit_listing(listing, position=9, author=by)),
+        catalogue.delete_listing: (edits, lambda by: catalogue.delete_listing(listing, author=by)),
+        catalogue.create_group: (
+            edits,
+            lambda by: catalogue.create_group(page, name="New", components=[spare], author=by),
+        ),
+        catalogue.edit_group: (edits, lambda by: catalogue.edit_group(group, components=[spare], author=by)),
+        catalogue.delete_group: (edits, lambda by: catalogue.delete_group(group, author=by)),
+        catalogue.delete_component: (edits, lambda by: catalogue.delete_component(spare, author=by)),
+        catalogue.delete_page: (edits, lambda by: catalogue.delete_page(third, author=by)),
+    }
+
+
 @pytest.fixture
 def acts(page: Page, component: Component, incident: Incident, author: User, admin: User, settings: Settings) -> Acts:
     """Every service, called so that it would succeed, with the right that it asks for."""
@@ -237,9 +262,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
-    template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    template = templates.create_template(name="Slow", body="Slow.", author=admin)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
-    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    metric = metrics.create_metric(page, name="Errors", author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
     plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
     waiting = plan_update(incident, author=author, **plan)
@@ -294,21 +319,24 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.SET_COMPONENT_STATUS,
             lambda by: catalogue.set_component_status(component, status=down, author=by),
         ),
-        catalogue.save: (Verb.EDIT_CATALOGUE, lambda by: catalogue.save(Component(page=page, name="New"), author=by)),
-        catalogue.delete: (Verb.EDIT_CATALOGUE, lambda by: catalogue.delete(component, author=by)),
+        **of_catalogue(page, component, admin),
         backfill_incident: (
             Verb.POST_UPDATE,
             lambda by: backfill_incident(page, title="Old", body="Over.", at=now, author=by),
         ),
-        catalogue.save_group: (
-            Verb.EDIT_CATALOGUE,
-            lambda by: catalogue.save_group(ComponentGroup(page=page, name="G"), components=[], author=by),
-        ),
-        metrics.save_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.save_metric(metric, author=by)),
-        metrics.delete_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.delete_metric(metric, author=by)),
+        metrics.create_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.create_metric(page, name="New", author=by)),
+        metrics.edit_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.edit_metric(metric, suffix="s", author=by)),
         metrics.clear_points: (Verb.EDIT_CATALOGUE, lambda by: metrics.clear_points(metric, author=by)),
+        metrics.delete_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.delete_metric(metric, author=by)),
         metrics.add_points: (Verb.SET_COMPONENT_STATUS, lambda by: metrics.add_points({metric: {now: 1}}, author=by)),
-        templates.save_template: (Verb.EDIT_CATALOGUE, lambda by: templates.save_template(template, author=by)),
+        templates.create_template: (
+            Verb.EDIT_CATALOGUE,
+            lambda by: templates.create_template(page=page, name="New", body="New.", author=by),
+        ),
+        templates.edit_template: (
+            Verb.EDIT_CATALOGUE,
+            lambda by: templates.edit_template(template, name="Slower", author=by),
+        ),
         templates.delete_template: (Verb.EDIT_CATALOGUE, lambda by: templates.delete_template(template, author=by)),
         create_key: (Verb.EDIT_CATALOGUE, lambda by: create_key("other", scopes=[Scope.READ], author=by)),
         revoke_key: (Verb.EDIT_CATALOGUE, lambda by: revoke_key(row, author=by)),

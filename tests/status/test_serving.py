@@ -143,8 +143,7 @@ def test_the_folders_around_a_page_are_not_documents(served: Incident, client: C
 def test_each_host_gets_its_own_page_and_others_the_default(
     served: Incident, page: Page, admin: User, client: Client
 ) -> None:
-    other = Page(name="Other page", url="https://other.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other page", url="https://other.example", author=admin)
     publish(other)
     assert b"Other page" in client.get("/", headers={"host": "OTHER.example:8443"}).content
     assert b"Other page" not in client.get("/", headers={"host": "status.acme.example"}).content
