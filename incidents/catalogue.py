@@ -1,4 +1,4 @@
-"""Pages, components and groups, and what staff say of a component without an incident.
+"""Pages, components and groups, and setting a component's status without an incident.
 
 Whoever creates or changes something locks what it belongs to first: nothing is added to what is being deleted.
 """

@@ -118,7 +118,7 @@ def measured(incidents: IncidentQuerySet) -> list[Measured]:
             number=1, postmortem__incidents=OuterRef("pk"), postmortem__withdrawn_at=None
         ).values("display_at"),
     }
-    facts = ("pk", "public_id", "title", "severity", "status", "created_at")
+    facts = ("pk", "public_id", "title", "severity", "status")
     rows = incidents.annotate(**{name.value: Subquery(query[:1]) for name, query in instants.items()})
     found = list(rows.values(*facts, *Instant.values))
     components = _components(incidents)
@@ -160,7 +160,7 @@ def _durations(row: dict[str, Any]) -> tuple[Duration, ...]:
     resolved_at = row[Instant.RESOLVED]
     if row["status"] not in ENDED:  # it was reopened
         row[Instant.RESOLVED] = None
-    elif resolved_at and row["created_at"] > resolved_at + AFTERWARDS:
+    elif resolved_at and row[Instant.FIRST_WORD] and row[Instant.FIRST_WORD] > resolved_at + AFTERWARDS:
         row[Instant.FIRST_WORD] = None
     return tuple(Duration(measure, row[later], row[earlier]) for measure, (later, earlier) in FORMULAS.items())
 

@@ -47,7 +47,7 @@ class Key(TextChoices):
     ACTION_DUE = "action_due", _("This measure is due today: “%(title)s”.")
     POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
     POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
-    WATCHED_LONG = "watched_long", _("“%(title)s” is watched for hours. Is it resolved?")
+    WATCHED_LONG = "watched_long", _("“%(title)s” has been monitored for hours. Is it resolved?")
     SILENT = "silent", _("The public has heard nothing of “%(title)s” for an hour.")
     FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
     PLANNED_HELD = (
@@ -102,17 +102,18 @@ def due_at(duty: Duty, base_at: datetime) -> datetime:
 def duties() -> list[Duty]:
     """All of them, the most urgent last, as that is the order in which staff are notified."""
     live = Incident.objects.live().filter(visibility=Visibility.PUBLIC)
-    posted = live.unresolved().realtime().filter(first_posted_at__isnull=False)
+    ours = live.realtime().filter(origin=None)  # what was recorded afterwards, others have cared for
+    posted = ours.unresolved().filter(first_posted_at__isnull=False)
     promised = _about(live.filter(next_update_due_at__isnull=False), F("next_update_due_at"))
     updates = IncidentUpdate.objects.published()
     silent = _about(posted.filter(next_update_due_at=None), _newest(updates))
     watching = _about(posted.filter(status=IncidentStatus.MONITORING), _watched_since())
-    severe = live.filter(status__in=ENDED, severity__in=[Severity.SEV1, Severity.SEV2], postmortem=None).realtime()
+    severe = ours.filter(status__in=ENDED, severity__in=[Severity.SEV1, Severity.SEV2], postmortem=None)
     reports = Postmortem.objects.unpublished().filter(due_on__isnull=False)
     items = ActionItem.objects.unfinished().filter(due_on__isnull=False).annotate(title=F("text"))
     held = PlannedUpdate.objects.filter(state=PlannedUpdate.State.HELD, incident__deleted_at=None)
     first = UpdateCadence.objects.filter(status=NOT_YET, minutes__isnull=False).values_list("severity", "minutes")
-    unsaid = live.realtime().filter(first_posted_at=None)
+    unsaid = ours.filter(first_posted_at=None)
     zones = list(Page.objects.live().order_by().values_list("time_zone", flat=True).distinct())
     measures = _about(
         items,

@@ -1,10 +1,11 @@
-"""Service users and their keys."""
+"""Accounts of staff, service users, API keys, and the sweeping of what sign-in leaves behind."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.db import SessionStore
@@ -15,16 +16,18 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Forbidden, InvalidInput
-from incidents.models import ApiKey, ApiKeyUse, Page, Submission, User
+from incidents.models import ApiKey, ApiKeyUse, Page, SignInMemory, Submission, User
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
+# Names of service users, which are made when they are first needed: nobody else may have one
+PROGRAMS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
 FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
 def service_user(name: str, *, role: str) -> User:
     """The user in whose name a program or the clock acts, made when it is first needed."""
-    return User.objects.filter(username=name).first() or _make_service_user(name, [role])
+    return User.objects.filter(username=name, is_service=True).first() or _make_service_user(name, [role])
 
 
 def clock() -> User:
@@ -32,25 +35,94 @@ def clock() -> User:
     return service_user("clock", role="clock")
 
 
-@service(Verb.MANAGE_STAFF, locks=User)
-def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
-    """Create or change an account and the roles it has.
+class StaffFacts(TypedDict, total=False):
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    groups: Collection[Group]
 
-    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have.
+
+@service(Verb.MANAGE_STAFF)
+def create_staff(*, author: User, **facts: Unpack[StaffFacts]) -> User:
+    """An account for a person, with these roles. It has no password: its owner sets one by a link."""
+    user = User(is_staff=True)
+    user.set_unusable_password()
+    _write(user, facts, author)
+    return user
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def edit_staff(user: User, *, author: User, **facts: Unpack[StaffFacts]) -> User:
+    """Change facts of a person's account; those not named keep their values. A program's is not to be changed.
+
+    Closed, it loses its password, and with it every session and link; the keys that its owner made are revoked.
     """
-    before = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
-    if not author.is_superuser and (user.is_superuser or (before and before.is_superuser)):
-        raise Forbidden(_("Only a superuser may change a superuser, or make one."))
-    if before and user.pk == author.pk and not user.is_active:
+    _lock(user)
+    if user.pk == author.pk and not facts.get("is_active", True):
         raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
-    held = set(before.groups.all()) if before else set()
-    if held != set(roles):
+    is_closed = user.is_active and not facts.get("is_active", True)
+    _write(user, facts, author)
+    if is_closed:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        for key in user.keys_made.filter(revoked_at=None).order_by("pk"):
+            _revoke(key)
+    return user
+
+
+def _write(user: User, facts: StaffFacts, author: User) -> None:
+    """Only a superuser may change a superuser or make one, so that nobody gets more rights than they have."""
+    if not author.is_superuser and (user.is_superuser or facts.get("is_superuser")):
+        raise Forbidden(_("Only a superuser may change a superuser, or make one."))
+    if user.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if facts.get("username", "").lower() in PROGRAMS:
+        raise InvalidInput(_("A program has this name. Choose another one."), field="username")
+    if not facts.get("email", user.email or not user._state.adding):
+        raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
+    roles = facts.pop("groups", None)
+    save_checked(user, **facts)
+    if roles is not None and set(user.groups.all()) != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
-    save_checked(user)
-    if before:
-        user.save()
-    user.groups.set(roles)
+        user.groups.set(roles)
+        user.save(update_fields=["username"])  # for the history
+
+
+def _lock(user: User) -> None:
+    """Hold an account until the transaction ends, and read it anew."""
+    user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def note_link(user: User, *, author: User) -> None:
+    """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved."""
+    _lock(user)
+    if user.is_service:
+        raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if not (user.is_active and user.email):
+        raise InvalidInput(_("A link goes to the e-mail address of an active account, and this one has none."))
+    user._change_reason = _("Link to set a password sent")
+    user.save(update_fields=["username"])  # for the history
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def unlink_provider(user: User, *, reason: str, author: User) -> None:
+    """For somebody who is another one at the identity provider now: their next sign-in there links the account anew.
+
+    A superuser's only a superuser may remove. Without a link nothing is done.
+    """
+    _lock(user)
+    if user.is_superuser and not author.is_superuser:
+        raise Forbidden(_("Only a superuser may remove the link of a superuser's account."))
+    taken, _rows = user.socialaccount_set.all().delete()
+    if taken:
+        user._change_reason = _("Link to the identity provider removed: %(reason)s") % {"reason": reason}
+        user.save(update_fields=["username"])  # for the history
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
@@ -59,13 +131,13 @@ def remove_second_factor(user: User, *, reason: str, author: User) -> None:
 
     A superuser's only a superuser may take away. Without one nothing is done.
     """
+    _lock(user)
     if user.is_superuser and not author.is_superuser:
         raise Forbidden(_("Only a superuser may take away a superuser's second factor."))
-    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    taken, _rows = row.authenticator_set.all().delete()
+    taken, _rows = user.authenticator_set.all().delete()
     if taken:
-        row._change_reason = _("Second factor taken away: %(reason)s") % {"reason": reason}
-        row.save()
+        user._change_reason = _("Second factor taken away: %(reason)s") % {"reason": reason}
+        user.save(update_fields=["username"])  # for the history
 
 
 @service(Verb.EDIT_CATALOGUE)
@@ -89,6 +161,7 @@ def create_key(
     user = _make_service_user(f"key:{name}", [group_of(scope) for scope in scopes])
     row = ApiKey(
         user=user,
+        made_by=author,
         page=page,
         scope=" ".join(scope for scope in Scope if scope in {*scopes, Scope.READ}),
         name=name,
@@ -104,13 +177,18 @@ def create_key(
 @service(Verb.EDIT_CATALOGUE, locks=ApiKey)
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
+    _revoke(key)
+
+
+def _revoke(key: ApiKey) -> None:
     key.lock()
     key.change(revoked_at=key.revoked_at or timezone.now())
 
 
 def sweep() -> None:
-    """Drop what is of no use any more: sessions that have ended, and the tokens of forms that were sent long ago."""
+    """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
     SessionStore.clear_expired()
+    SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()
     Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
 
 
@@ -132,7 +210,7 @@ def count_request(key: ApiKey, *, most: int) -> bool:
 @transaction.atomic
 def _make_service_user(name: str, groups: Collection[str]) -> User:
     """With the rights of these groups from its beginning on: nobody sees it without them."""
-    user, is_new = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    user, is_new = User.objects.get_or_create(username=name, is_service=True)
     if is_new:
         user.set_unusable_password()
         user.save()

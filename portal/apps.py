@@ -10,14 +10,16 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from allauth.account.signals import password_reset
         from allauth.mfa.signals import authenticator_added, authenticator_removed
         from anymail.signals import tracking
         from django.contrib import admin
 
-        from portal.accounts import second_factor
+        from portal.accounts import adapters, second_factor
         from portal.intake import bounces
 
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
         authenticator_added.connect(second_factor.note_added)
         authenticator_removed.connect(second_factor.note_removed)
+        password_reset.connect(adapters.open_again)
         tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

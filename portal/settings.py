@@ -152,15 +152,27 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "admin:index"
 ACCOUNT_ADAPTER = "portal.accounts.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"reset_password": "portal.accounts.adapters.ResetForm"}
+MFA_FORMS = {"activate_totp": "portal.accounts.adapters.SecondFactorForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: the adapter says so
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key", "reset_password": "20/m/ip,5/m/key"}
+# Wrong passwords count against a name and the network they come from together, and "elsewhere" against a name in all
+# networks from which nobody has signed in under it.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "login_failed_elsewhere": "20/h/key",
+    "reset_password": "10/h/ip,3/h/key",
+}
+# Whatever opens an account asks for the password again, and its owner is told.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
-# Counts attempts, for all processes together: a cache of each process would multiply the limits.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}}
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# Counts attempts, for all processes together, in a table that strangers cannot push anything out of
+CACHES = {"default": {"BACKEND": "portal.accounts.memory.Memory"}}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Incident portal"
 USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
@@ -170,8 +182,6 @@ REQUIRE_SECOND_FACTOR = not DEMO and not environment.flag("WITHOUT_SECOND_FACTOR
 # Sign-in through a company's identity provider; passwords go on working, for the day on which it is down.
 SOCIALACCOUNT_ADAPTER = "portal.accounts.adapters.ProviderAdapter"
 SOCIALACCOUNT_ONLY = False
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
-SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if environment.text("OIDC_ISSUER"):
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {

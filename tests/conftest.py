@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 from pytest_django import Settings
 
 from incidents import catalogue
 from incidents.authorship import authored_by
-from incidents.incidents import declare_incident
+from incidents.incidents import declare_incident, post_update
+from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, UpdateCadence, User
 from portal import middleware
 from status.publication import files
+from tests.sink import Sink, mail_server
 from tests.waiting import stretched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["tests.migrated"]
 
@@ -103,3 +109,47 @@ def published(publication_root: Path) -> Callable[[Page, str], str]:
         return (files.folder(page.public_id) / path).read_text()
 
     return read
+
+
+@pytest.fixture
+def staff(client: Client, author: User) -> Client:
+    client.force_login(author)
+    return client
+
+
+@pytest.fixture
+def resolved(page: Page, incident: Incident, component: Component, author: User) -> Incident:
+    affected = [(component, ComponentStatus.OPERATIONAL)]
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
+    return incident
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from tests import browser
+
+    with browser.chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def sink(settings: Settings) -> Iterator[Sink]:
+    """The mail server to which all mail goes."""
+    with mail_server() as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_TIMEOUT = stretched(2)
+        settings.DEFAULT_FROM_EMAIL = "status@acme.example"
+        yield server
+
+
+@pytest.fixture
+def without_hold(settings: Settings) -> None:
+    """What was posted is sent at once."""
+    settings.NOTIFY_HOLD = 0
+
+
+@pytest.fixture
+def administrator(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +47,20 @@ def test_a_helper_lies_in_a_module_of_its_own() -> None:
         for node in ast.walk(tree(file)):
             if isinstance(node, ast.ImportFrom) and node.module:
                 assert not re.match(r"bench|tests\.(\w+\.)?test_", node.module), f"{file}: {node.module}"
+
+
+def is_fixture(node: ast.AST) -> bool:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    return any(ast.unparse(each).startswith("pytest.fixture") for each in decorators)
+
+
+def test_a_fixture_that_two_files_need_lies_in_a_conftest() -> None:
+    """One name may mean something else in another file, but what it means is written down once."""
+    places = defaultdict(list)
+    for file in FILES:
+        for node in filter(is_fixture, ast.walk(tree(file))):
+            assert isinstance(node, ast.FunctionDef)
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            written = (node.name, ast.unparse(node.args), "\n".join(map(ast.unparse, body)))
+            places[written].append(f"{file.relative_to(TESTS)}:{node.lineno}")
+    assert not [found for found in places.values() if len(found) > 1]

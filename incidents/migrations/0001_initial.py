@@ -5,7 +5,7 @@ Until 1.0 is tagged, whoever changes a model makes the initial migrations anew i
     rm */migrations/0001_initial.py
     python manage.py makemigrations incidents status portal
 
-and puts back the docstrings and what runs at the end of those of `incidents` and `portal`. A database of before is
+and puts back the docstrings and what runs at the end of the one of `incidents`. A database of before is
 thrown away. From 1.0 on they stay as they are, and every change is a migration that tests/portal/test_migrations_linter.py
 lets pass.
 """
@@ -15,6 +15,7 @@ import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.utils.timezone
 import incidents.models.base
 import incidents.models.page
@@ -116,6 +117,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SignInMemory',
+            fields=[
+                ('key', models.CharField(max_length=250, primary_key=True, serialize=False)),
+                ('value', models.JSONField()),
+                ('expires_at', models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -184,6 +193,7 @@ class Migration(migrations.Migration):
                 ('last_four', models.CharField(editable=False, max_length=4, verbose_name='ends with')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='revoked')),
+                ('made_by', models.ForeignKey(help_text='It opens nothing once their account is closed: they have seen it.', on_delete=django.db.models.deletion.PROTECT, related_name='keys_made', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to=settings.AUTH_USER_MODEL, verbose_name='acts as')),
             ],
             options={
@@ -357,7 +367,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='HistoricalIncidentUpdate',
+            name='HistoricalOrigin',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
@@ -365,10 +375,37 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
                 ('history_change_reason', models.TextField(null=True)),
+                ('source', models.CharField(help_text='Like statuspage:kctbh9vrtdwd', max_length=100, verbose_name='source')),
+                ('source_id', models.CharField(max_length=200, verbose_name='id there')),
+                ('changed_at', models.DateTimeField(verbose_name='last changed there')),
+                ('content', models.JSONField(help_text='As `elsewhere.records` has it.', verbose_name='what was said there')),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('incident', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.incident', verbose_name='incident')),
+            ],
+            options={
+                'verbose_name': 'historical origin of an incident',
+                'verbose_name_plural': 'historical origins of incidents',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
+        ),
+        migrations.CreateModel(
+            name='HistoricalIncidentUpdate',
+            fields=[
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
+                ('history_change_reason', models.TextField(null=True)),
                 ('status', models.CharField(choices=[('investigating', 'Investigating'), ('identified', 'Identified'), ('monitoring', 'Monitoring'), ('resolved', 'Resolved'), ('scheduled', 'Scheduled'), ('in_progress', 'In progress'), ('verifying', 'Verifying'), ('completed', 'Completed')], max_length=16, verbose_name='status')),
                 ('body', models.TextField(help_text='Markdown.', max_length=25000, verbose_name='message')),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Public; of what was said elsewhere, when it was changed there.')),
                 ('display_at', models.DateTimeField(verbose_name='time shown')),
-                ('published_at', models.DateTimeField(editable=False, help_text="The server's clock when it became public; empty for what only staff may read.", null=True, verbose_name='published at')),
+                ('published_at', models.DateTimeField(editable=False, help_text="The server's clock when it became public, here or elsewhere; empty for what only staff may read.", null=True, verbose_name='published at')),
                 ('next_update_due_at', models.DateTimeField(blank=True, help_text='When the public was promised to hear more.', null=True, verbose_name='next update by')),
                 ('edited_at', models.DateTimeField(editable=False, null=True, verbose_name='edited at')),
                 ('withdrawn_at', models.DateTimeField(editable=False, null=True, verbose_name='taken back at')),
@@ -417,6 +454,27 @@ class Migration(migrations.Migration):
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
+            name='IncidentRole',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
+                ('role', models.CharField(choices=[('commander', 'Commander'), ('comms_lead', 'Comms lead'), ('scribe', 'Scribe')], max_length=10, verbose_name='role')),
+                ('assumed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='assumed')),
+                ('renounced_at', models.DateTimeField(blank=True, null=True, verbose_name='renounced')),
+                ('handover_note', models.TextField(blank=True, max_length=2000, verbose_name='handover note')),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to='incidents.incident')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incident_roles', to=settings.AUTH_USER_MODEL, verbose_name='who')),
+            ],
+            options={
+                'verbose_name': 'role',
+                'verbose_name_plural': 'roles',
+                'ordering': ('assumed_at', 'id'),
+            },
+        ),
+        migrations.CreateModel(
             name='HistoricalTemplateComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
@@ -446,12 +504,12 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
                 ('status', models.CharField(choices=[('investigating', 'Investigating'), ('identified', 'Identified'), ('monitoring', 'Monitoring'), ('resolved', 'Resolved'), ('scheduled', 'Scheduled'), ('in_progress', 'In progress'), ('verifying', 'Verifying'), ('completed', 'Completed')], max_length=16, verbose_name='status')),
                 ('body', models.TextField(help_text='Markdown.', max_length=25000, verbose_name='message')),
+                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, help_text='Public; of what was said elsewhere, when it was changed there.')),
                 ('display_at', models.DateTimeField(verbose_name='time shown')),
-                ('published_at', models.DateTimeField(editable=False, help_text="The server's clock when it became public; empty for what only staff may read.", null=True, verbose_name='published at')),
+                ('published_at', models.DateTimeField(editable=False, help_text="The server's clock when it became public, here or elsewhere; empty for what only staff may read.", null=True, verbose_name='published at')),
                 ('next_update_due_at', models.DateTimeField(blank=True, help_text='When the public was promised to hear more.', null=True, verbose_name='next update by')),
                 ('edited_at', models.DateTimeField(editable=False, null=True, verbose_name='edited at')),
                 ('withdrawn_at', models.DateTimeField(editable=False, null=True, verbose_name='taken back at')),
@@ -508,6 +566,7 @@ class Migration(migrations.Migration):
                 ('effective_at', models.DateTimeField(verbose_name='effective at')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='recorded at')),
                 ('reason', models.CharField(blank=True, max_length=200, verbose_name='reason')),
+                ('called', models.CharField(blank=True, help_text='Its name where this was said, if that is another one.', max_length=200, verbose_name='called')),
                 ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='author')),
                 ('component', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='status_changes', to='incidents.component')),
                 ('update', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='component_changes', to='incidents.incidentupdate')),
@@ -648,6 +707,25 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Origin',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
+                ('source', models.CharField(help_text='Like statuspage:kctbh9vrtdwd', max_length=100, verbose_name='source')),
+                ('source_id', models.CharField(max_length=200, verbose_name='id there')),
+                ('changed_at', models.DateTimeField(verbose_name='last changed there')),
+                ('content', models.JSONField(help_text='As `elsewhere.records` has it.', verbose_name='what was said there')),
+                ('incident', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='origin', to='incidents.incident', verbose_name='incident')),
+            ],
+            options={
+                'verbose_name': 'origin of an incident',
+                'verbose_name_plural': 'origins of incidents',
+            },
+        ),
+        migrations.CreateModel(
             name='Page',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -681,7 +759,7 @@ class Migration(migrations.Migration):
             name='OutboxEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('deliveries_counted', 'Deliveries counted')], max_length=24, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('recorded_afterwards', 'Recorded afterwards'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('deliveries_counted', 'Deliveries counted')], max_length=24, verbose_name='kind')),
                 ('notify', models.BooleanField(default=False, help_text='Whether recipients are notified of it.', verbose_name='notify')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
                 ('published_at', models.DateTimeField(null=True, verbose_name='published')),
@@ -973,6 +1051,7 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
                 ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('made_by', models.ForeignKey(blank=True, db_constraint=False, help_text='It opens nothing once their account is closed: they have seen it.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('user', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='acts as')),
                 ('page', models.ForeignKey(blank=True, db_constraint=False, help_text='Empty: every page.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.page', verbose_name='page')),
             ],
@@ -1316,7 +1395,8 @@ class Migration(migrations.Migration):
                 ('what_changed', models.CharField(blank=True, max_length=500, verbose_name='what changed')),
                 ('break_glass', models.CharField(blank=True, max_length=500, verbose_name='approved alone because')),
                 ('display_at', models.DateTimeField(verbose_name='time shown')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, help_text="The server's clock.", verbose_name='published')),
+                ('published_at', models.DateTimeField(default=django.utils.timezone.now, help_text="The server's clock, or that of where it was published first.", verbose_name='published')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, help_text="The server's clock.", verbose_name='recorded at')),
                 ('deliver_notifications', models.BooleanField(default=True, verbose_name='notify subscribers')),
                 ('approved_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='approved by')),
                 ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
@@ -1481,27 +1561,21 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('severity', 'status'), name='cadence_once'), models.CheckConstraint(condition=models.Q(('severity__in', ['sev1', 'sev2', 'sev3', 'sev4'])), name='cadence_severity'), models.CheckConstraint(condition=models.Q(('status__in', ['', 'investigating', 'identified', 'monitoring'])), name='cadence_status'), models.CheckConstraint(condition=models.Q(('minutes', None), ('minutes__gte', 1), _connector='OR'), name='cadence_is_a_time', violation_error_message='Give at least one minute, or leave it empty.')],
             },
         ),
-        migrations.CreateModel(
-            name='IncidentRole',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
-                ('role', models.CharField(choices=[('commander', 'Commander'), ('comms_lead', 'Comms lead'), ('scribe', 'Scribe')], max_length=10, verbose_name='role')),
-                ('assumed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='assumed')),
-                ('renounced_at', models.DateTimeField(blank=True, null=True, verbose_name='renounced')),
-                ('handover_note', models.TextField(blank=True, max_length=2000, verbose_name='handover note')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to='incidents.incident')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incident_roles', to=settings.AUTH_USER_MODEL, verbose_name='who')),
-            ],
-            options={
-                'verbose_name': 'role',
-                'verbose_name_plural': 'roles',
-                'ordering': ('assumed_at', 'id'),
-                'constraints': [models.UniqueConstraint(condition=models.Q(('renounced_at', None)), fields=('incident', 'role'), name='role_has_one_holder', violation_error_message='Somebody else has this role already.'), models.CheckConstraint(condition=models.Q(('role__in', ['commander', 'comms_lead', 'scribe'])), name='role_known'), models.CheckConstraint(condition=models.Q(('renounced_at', None), ('renounced_at__gte', models.F('assumed_at')), _connector='OR'), name='role_renounced_after_assumed')],
-            },
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), condition=models.Q(('email', ''), _negated=True), name='user_email_once', violation_error_message='Another account has this e-mail address.'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.UniqueConstraint(condition=models.Q(('renounced_at', None)), fields=('incident', 'role'), name='role_has_one_holder', violation_error_message='Somebody else has this role already.'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['commander', 'comms_lead', 'scribe'])), name='role_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='incidentrole',
+            constraint=models.CheckConstraint(condition=models.Q(('renounced_at', None), ('renounced_at__gte', models.F('assumed_at')), _connector='OR'), name='role_renounced_after_assumed'),
         ),
         migrations.AddIndex(
             model_name='incidentupdate',
@@ -1562,6 +1636,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='metricpoint',
             constraint=models.UniqueConstraint(fields=('metric', 'at'), name='metric_point_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='origin',
+            constraint=models.UniqueConstraint(fields=('source', 'source_id'), name='origin_once'),
         ),
         migrations.AddIndex(
             model_name='outboxevent',

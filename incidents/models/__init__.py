@@ -8,9 +8,10 @@ from incidents.models.finding import FindingDismissal
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
 from incidents.models.metric import Metric, MetricFeed, MetricPoint
+from incidents.models.origin import Origin
 from incidents.models.outbox import OutboxEvent
 from incidents.models.page import EmbedConfig, Page
-from incidents.models.people import ApiKey, ApiKeyUse, User
+from incidents.models.people import ApiKey, ApiKeyUse, SignInMemory, User
 from incidents.models.planned import PlannedComponent, PlannedUpdate
 from incidents.models.postmortem import Postmortem, PostmortemRevision, PostmortemSection
 from incidents.models.review import PostmortemComment, PostmortemReading
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "MetricFeed",
     "MetricPoint",
+    "Origin",
     "OutboxEvent",
     "Page",
     "PlannedComponent",
@@ -51,6 +53,7 @@ __all__ = [
     "PostmortemRevision",
     "PostmortemSection",
     "Seal",
+    "SignInMemory",
     "Submission",
     "TemplateComponent",
     "TimelineEntry",

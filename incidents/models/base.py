@@ -28,10 +28,11 @@ class TrackedQuerySet(models.QuerySet[M]):
 PERSONAL = ("address", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
+PUBLIC_ID_LENGTH = 12
 
 
 def new_public_id() -> str:
-    return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(12))
+    return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(PUBLIC_ID_LENGTH))
 
 
 class Tracked(models.Model):
@@ -81,7 +82,7 @@ class Tracked(models.Model):
 
     def change(self, **facts: Any) -> None:
         """Set these facts of a locked row, and save them alone. They are the code's own; a caller's are checked."""
-        for name, value in facts.items():
+        for name, value in {"updated_at": timezone.now(), **facts}.items():
             setattr(self, name, value)
         self.save(update_fields=facts)
 

@@ -205,6 +205,9 @@ class ComponentStatusChange(AppendOnly):
     created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     reason = models.CharField(_("reason"), max_length=200, blank=True)
+    called = models.CharField(
+        _("called"), max_length=200, blank=True, help_text=_("Its name where this was said, if that is another one.")
+    )
 
     objects = ComponentStatusChangeQuerySet.as_manager()
 

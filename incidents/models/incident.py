@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, OPEN, Impact, IncidentStatus, Kind, Severity, Visibility
@@ -179,12 +180,15 @@ class IncidentUpdate(Tracked):
     status = models.CharField(_("status"), max_length=16, choices=IncidentStatus.choices)
     body = models.TextField(_("message"), max_length=BODY_LENGTH, help_text=_("Markdown."))
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
+    updated_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="Public; of what was said elsewhere, when it was changed there."
+    )
     display_at = models.DateTimeField(_("time shown"))
     published_at = models.DateTimeField(
         _("published at"),
         null=True,
         editable=False,
-        help_text=_("The server's clock when it became public; empty for what only staff may read."),
+        help_text=_("The server's clock when it became public, here or elsewhere; empty for what only staff may read."),
     )
     next_update_due_at = models.DateTimeField(
         _("next update by"), null=True, blank=True, help_text=_("When the public was promised to hear more.")

@@ -28,6 +28,7 @@ class OutboxEvent(models.Model):
     class Kind(models.TextChoices):
         UPDATE_POSTED = "update_posted", _("Update posted")
         UPDATE_CORRECTED = "update_corrected", _("Update corrected")
+        RECORDED_AFTERWARDS = "recorded_afterwards", _("Recorded afterwards")
         MAINTENANCE_REMINDER = "maintenance_reminder", _("Reminder of a maintenance")
         INCIDENT_EDITED = "incident_edited", _("Incident edited")
         POSTMORTEM_PUBLISHED = "postmortem_published", _("Postmortem published")

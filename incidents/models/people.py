@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
@@ -21,7 +22,7 @@ def _account_author(instance: User, **_kwargs: Any) -> User:
 
 
 class User(AbstractUser):
-    """A member of staff, or a service user in whose name keys, rules and the clock act."""
+    """A member of staff, or a service user in whose name an API key, subscribers, delivery or the clock act."""
 
     is_service = models.BooleanField(
         _("service user"), default=False, help_text=_("Not a person: acts for a program and cannot sign in.")
@@ -34,11 +35,20 @@ class User(AbstractUser):
     )
 
     _change_reason: str | None  # kept in the next history row
-    if TYPE_CHECKING:
-        authenticator_set: Any  # second factors: a manager of django-allauth, which carries no types
+    if TYPE_CHECKING:  # managers of django-allauth, which carries no types
+        authenticator_set: Any  # second factors
+        socialaccount_set: Any  # who they are at the identity provider
 
     class Meta(AbstractUser.Meta):
         permissions = (("manage_staff", "Manage the accounts of staff and their roles"),)
+        constraints = (
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=~models.Q(email=""),
+                name="user_email_once",
+                violation_error_message=_("Another account has this e-mail address."),
+            ),
+        )
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password)
@@ -53,6 +63,13 @@ class ApiKey(Tracked):
     """A program's key: shown once, kept as a digest; its service user is the author of what it writes."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="api_keys", verbose_name=_("acts as"))
+    made_by = models.ForeignKey(
+        User,
+        models.PROTECT,
+        related_name="keys_made",
+        verbose_name=_("made by"),
+        help_text=_("It opens nothing once their account is closed: they have seen it."),
+    )
     page: models.ForeignKey[Page | None, Page | None] = models.ForeignKey(
         Page,
         models.PROTECT,
@@ -96,3 +113,14 @@ class ApiKeyUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.used_at}"
+
+
+class SignInMemory(models.Model):
+    """What sign-in remembers for a while: attempts, used codes, known networks. Nothing pushes a row out before."""
+
+    key = models.CharField(primary_key=True, max_length=250)
+    value = models.JSONField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

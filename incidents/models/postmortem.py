@@ -231,7 +231,10 @@ class PostmortemRevision(AppendOnly):
     break_glass = models.CharField(_("approved alone because"), max_length=REASON_LENGTH, blank=True)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("published by"))
     display_at = models.DateTimeField(_("time shown"))
-    created_at = models.DateTimeField(_("published"), default=timezone.now, help_text="The server's clock.")
+    published_at = models.DateTimeField(
+        _("published"), default=timezone.now, help_text="The server's clock, or that of where it was published first."
+    )
+    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, help_text="The server's clock.")
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
 
     objects = AppendOnlyQuerySet["PostmortemRevision"].as_manager()

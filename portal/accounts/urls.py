@@ -21,6 +21,14 @@ logger = logging.getLogger(__name__)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documentation says
 
 
+def _change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """Django's page would neither limit attempts at the old password nor tell the owner."""
+    return redirect("account_change_password")
+
+
+admin.site.password_change = _change_password  # type: ignore[assignment,method-assign]  # leads elsewhere
+
+
 def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def answer(request: HttpRequest, provider_id: str) -> HttpResponse:
@@ -34,9 +42,21 @@ def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpR
     return answer
 
 
+def _by_administrator(request: HttpRequest) -> HttpResponse:
+    messages.info(request, _("An administrator sets your e-mail address. Ask one to change it."))
+    return redirect("mfa_index")
+
+
 urlpatterns = [
     path("", lambda request: redirect("mfa_index"), name="account_base"),
-    # These come before allauth's own, which have no sentence for that day.
+    # These come before allauth's own: an address is an administrator's to set, a first password comes by mail, and
+    # who somebody is at the identity provider is seen when they sign in there.
+    path("email/", _by_administrator, name="account_email"),
+    path("confirm-email/", _by_administrator),
+    path("confirm-email/<str:key>/", _by_administrator),
+    path("password/set/", lambda request: redirect("account_reset_password")),
+    path("3rdparty/", lambda request: redirect("mfa_index")),
+    # allauth's own have no sentence for the day on which the provider is down.
     path("oidc/<str:provider_id>/login/", _unless_it_is_down(openid_connect.login)),
     path("oidc/<str:provider_id>/login/callback/", _unless_it_is_down(openid_connect.callback)),
     path("", include("allauth.urls")),

@@ -23,8 +23,8 @@ class KeyAuthentication(BaseAuthentication):
             key = request.query_params.get("api_key", "")
             if not key:
                 return None
-        keys = ApiKey.objects.filter(revoked_at=None, user__is_active=True).select_related("user", "use")
-        found = keys.filter(digest=ApiKey.digest_of(key.strip())).first()
+        keys = ApiKey.objects.filter(revoked_at=None, user__is_active=True, made_by__is_active=True)
+        found = keys.filter(digest=ApiKey.digest_of(key.strip())).select_related("user", "use").first()
         if found is None:
             raise AuthenticationFailed(_("This key is unknown or was revoked. Ask an administrator for another."))
         if found.expires_at and found.expires_at <= timezone.now():

@@ -1,4 +1,4 @@
-"""One real incident, as its company reported it, replayed through the services.
+"""One real incident, recorded as its company reported it.
 
 Commerce Layer's public report of January 17, 2023: texts and times are the report's, statuses of components
 are read from its words (some users, API and Dashboard affected).
@@ -10,16 +10,17 @@ from datetime import UTC, date, datetime
 
 from django.db import transaction
 
-from incidents import catalogue, checking, timeline
+from incidents import catalogue, timeline
+from incidents.elsewhere.recording import record_elsewhere
+from incidents.elsewhere.records import AffectedComponent, Record, Report, Update
 from incidents.incidents import declare_incident, edit_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Incident, Page, TimelineEntry
 from incidents.people import service_user
-from incidents.postmortems import checks, publishing, reviewing, writing
 
 PAGE_NAME = "Commerce Layer"
 TITLE = "Underline infrastructure issue impacting live services"
-PUBLISHED_BEFORE = "Replayed word for word: the company had published it long before."
+SOURCE = "commercelayer.io"
 
 COMPONENTS = [("Commerce API", "Core API, Commerce Layer API"), ("Dashboard", "")]  # with what staff call them
 
@@ -104,6 +105,28 @@ def _at(hour: int, minute: int) -> datetime:
     return datetime(2023, 1, 17, hour, minute, tzinfo=UTC)
 
 
+def _record() -> Record:
+    updates = []
+    before = ComponentStatus.OPERATIONAL
+    for (hour, minute), status, after, body in UPDATES:
+        at = _at(hour, minute)
+        affected = [AffectedComponent(name, name, before, after) for name, _aliases in COMPONENTS]
+        updates.append(Update(f"{hour}:{minute}", status, body, at, at, at, affected))
+        before = after
+    published_at = datetime(2023, 1, 19, 13, 51, tzinfo=UTC)
+    return Record(
+        id="2023-01-17",
+        title=TITLE,
+        created_at=updates[0].created_at,
+        updated_at=published_at,
+        updates=updates,
+        impact=Impact.MAJOR,
+        began_at=_at(16, 2),
+        ended_at=_at(16, 30),
+        report=Report("2023-01-17", TITLE, POSTMORTEM, display_at=published_at, published_at=published_at),
+    )
+
+
 @transaction.atomic
 def replay_seed(url: str) -> Page:
     """The page, its two components and the incident; what exists already is left as it is, but for the page's address.
@@ -119,11 +142,21 @@ def replay_seed(url: str) -> Page:
             catalogue.create_component(page, name=name, aliases=aliases, start_date=first_day, author=author)
     else:
         catalogue.edit_page(page, url=url, author=author)
-    if Incident.objects.filter(page=page, title=TITLE).exists():
-        return page
+    components = {component.name: component for component in page.components.all()}
+    recorded = record_elsewhere(page, _record(), source=SOURCE, components=components, author=author)
+    if recorded.is_new:
+        _note_what_staff_knew(recorded.incident)
+    return page
 
+
+def _note_what_staff_knew(incident: Incident) -> None:
+    author = service_user("replay", role="administrator")
     maintenance = declare_incident(
-        page, title="Database maintenance", author=author, kind=Kind.MAINTENANCE, visibility=Visibility.INTERNAL
+        incident.page,
+        title="Database maintenance",
+        author=author,
+        kind=Kind.MAINTENANCE,
+        visibility=Visibility.INTERNAL,
     )
     post_update(
         maintenance,
@@ -133,45 +166,15 @@ def replay_seed(url: str) -> Page:
         display_at=_at(16, 1),
         notify=False,
     )
-    incident = declare_incident(page, title=TITLE, author=author, severity=Severity.SEV2, caused_by=maintenance)
     edit_incident(
         incident,
         author=author,
-        impact_began_at=_at(16, 2),
-        impact_ended_at=_at(16, 30),
+        severity=Severity.SEV2,
+        caused_by=maintenance,
         detected_at=_at(16, 1),
         acknowledged_at=_at(16, 2),
     )
-    components = list(page.components.order_by("position")[:2])
-    for (hour, minute), status, component_status, body in UPDATES:
-        post_update(
-            incident,
-            status=status,
-            body=body,
-            author=author,
-            components=[(component, component_status) for component in components],
-            display_at=_at(hour, minute),
-            notify=False,
-        )
     _note_timeline(incident)
-    _conclude(incident)
-    return page
-
-
-def _conclude(incident: Incident) -> None:
-    """Its report, the way every report goes; that nobody else read it here is on record."""
-    author = service_user("replay", role="administrator")
-    postmortem = writing.start_postmortem(incident, author=author)
-    writing.write_report(postmortem, body=POSTMORTEM, author=author)
-    reviewing.submit_postmortem(postmortem, author=author)
-    for finding in checks.standing(postmortem):
-        checking.dismiss_finding(postmortem, digest=finding.digest, reason=PUBLISHED_BEFORE, author=author)
-    reviewing.approve_postmortem(
-        postmortem, fingerprint=postmortem.fingerprint(), author=author, break_glass=PUBLISHED_BEFORE
-    )
-    publishing.publish_postmortem(
-        postmortem, author=author, display_at=datetime(2023, 1, 19, 13, 51, tzinfo=UTC), notify=False
-    )
 
 
 def _note_timeline(incident: Incident) -> None:

@@ -2,12 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-from django.core.management import call_command
 from django.db import migrations, models
-
-
-def create_cache_table(apps, schema_editor):
-    call_command("createcachetable", database=schema_editor.connection.alias)
 
 
 class Migration(migrations.Migration):
@@ -35,5 +30,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('key', 'idempotency_key'), name='kept_answer_once')],
             },
         ),
-        migrations.RunPython(create_cache_table, migrations.RunPython.noop),
     ]

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
 from incidents.authorship import service
-from incidents.lifecycle import SEVERITY_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
+from incidents.lifecycle import IMPACT_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb
 from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, RecipientQuerySet
@@ -37,7 +37,7 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
     if incident.kind == Kind.REALTIME:
         impact = Impact(incident.impact_override or incident.impact)
-        wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
+        wants &= Q(minimum_impact__in=IMPACT_ORDER[: IMPACT_ORDER.index(impact) + 1])
     if not event.is_report:
         wants &= Q(postmortems_only=False)
     notified = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
@@ -53,7 +53,7 @@ def _programs_following(change: ComponentStatusChange, page_id: int) -> Recipien
         page=page_id,
         channel=Recipient.Channel.WEBHOOK,
         postmortems_only=False,
-        minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1],
+        minimum_impact__in=IMPACT_ORDER[: IMPACT_ORDER.index(impact) + 1],
     )
 
 

@@ -29,7 +29,7 @@ class Incidents:
         updates = IncidentUpdate.objects.published().newest_first()
         settled = OutboxEvent.objects.filter(tally__people__gt=0).select_related("tally")
         found = list(
-            rows.select_related("plan", "postmortem").prefetch_related(
+            rows.select_related("plan", "postmortem", "origin").prefetch_related(
                 Prefetch("updates", updates.prefetch_related(Prefetch("component_changes", changes))),
                 "postmortem__revisions",
                 "postmortem__action_items",
@@ -38,7 +38,9 @@ class Incidents:
             )
         )
         # Grouped by page, not filtered: SQLite would choose the index of the page and read all of its history.
-        events = OutboxEvent.objects.news().filter(incident__in=found).values_list("page", "incident")
+        # What was only recorded afterwards changed when it did where it was said first.
+        told_here = OutboxEvent.objects.news().exclude(kind=OutboxEvent.Kind.RECORDED_AFTERWARDS)
+        events = told_here.filter(incident__in=found).values_list("page", "incident")
         last = {(page, incident): newest for page, incident, newest in events.annotate(Max("created_at")).order_by()}
         causes = self._causes(found)
         covered = self._covered(found)
@@ -89,7 +91,7 @@ class Incidents:
             for change in update.component_changes.all():
                 left[change.component_id] = change
         postmortem = reports.published(row.postmortem, about)
-        plan = getattr(row, "plan", None)
+        plan, origin = getattr(row, "plan", None), getattr(row, "origin", None)
         watching = [u for u in updates if u.status in (IncidentStatus.MONITORING, IncidentStatus.VERIFYING)]
         running = [u for u in updates if u.status in RUNNING]
         shown_while = set(RUNNING) if plan and plan.shows_components else set()
@@ -102,7 +104,7 @@ class Incidents:
             impact="maintenance" if is_maintenance else (row.impact_override or row.impact),
             impact_override=row.impact_override,
             created_at=row.created_at,
-            updated_at=max(filter(None, [touched, newest.updated_at])),
+            updated_at=max(filter(None, [touched, newest.updated_at, origin and origin.changed_at])),
             started_at=row.impact_began_at or oldest.display_at,
             monitoring_at=watching[-1].display_at if watching else None,
             resolved_at=ended_at,
@@ -126,6 +128,7 @@ class Incidents:
             is_overrunning=bool(plan and plan.overran_at and not row.is_ended),
             is_cancelled=bool(plan and plan.cancelled_at),
             sequence=plan.sequence if plan else 0,
+            recorded_at=origin.created_at if origin else None,
         )
 
     def _update(
@@ -150,7 +153,7 @@ class Incidents:
             affected_components=tuple(
                 snapshot.AffectedComponent(
                     component.public_id,
-                    self._components.full_name(component),
+                    changes[pk].called or self._components.full_name(component),
                     _overlaid(changes[pk].old_status, was_shown),
                     _overlaid(changes[pk].status, is_shown),
                 )

@@ -28,11 +28,11 @@ def published(row: Postmortem | None, about: tuple[snapshot.Covered, ...]) -> sn
         commitments=tuple(
             _commitment(each["id"], each["text"], items.get(each["id"])) for each in newest.content["commitments"]
         ),
-        amendments=tuple(snapshot.Amendment(each.created_at, each.what_changed) for each in revisions[1:]),
+        amendments=tuple(snapshot.Amendment(each.published_at, each.what_changed) for each in revisions[1:]),
         display_at=first.display_at,
-        published_at=first.created_at,
+        published_at=first.published_at,
         created_at=row.created_at,
-        updated_at=newest.created_at,
+        updated_at=newest.published_at,
         deliver_notifications=newest.deliver_notifications,
     )
 

@@ -51,7 +51,8 @@ def history_paths(page: Page, reader: Reader) -> set[str]:
 
 def _times_shown(events: Iterable[OutboxEvent]) -> dict[int, list[datetime]]:
     """Every time that an update which was corrected has shown, by its key: its incident may have been filed there."""
-    corrected = {event.update_id for event in events if event.kind == OutboxEvent.Kind.UPDATE_CORRECTED}
+    changed = (OutboxEvent.Kind.UPDATE_CORRECTED, OutboxEvent.Kind.RECORDED_AFTERWARDS)
+    corrected = {event.update_id for event in events if event.kind in changed}
     shown: dict[int, list[datetime]] = defaultdict(list)
     rows = IncidentUpdate.history.filter(id__in=corrected).order_by()
     for key, instant in rows.values_list("id", "display_at").distinct():

@@ -104,6 +104,7 @@ def _incident(page: Page, incident: Incident) -> dict[str, Any]:
         "scheduled_until": incident.ends_at,
         "began_at": incident.began_at,
         "is_cancelled": incident.is_cancelled,
+        "recorded_at": incident.recorded_at,
         "caused_by": incident.caused_by and (incident.caused_by.id or None),
         "postmortem": report
         and {"url": f"{page.url}/postmortems/{report.id}", "body": to_v2(report_text(report, page.time_zone))},

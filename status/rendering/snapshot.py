@@ -1,8 +1,9 @@
 """Everything the public may see, and nothing else.
 
-Frozen values, made only by `projection`; whatever shows or sends something reads them: the renderers, messages,
-the manage API and the console's previews. Adding a field here is a privacy decision. Instants are aware UTC; ids are
-12-character public ids; statuses and impacts are the plain words of Statuspage's API.
+Frozen values, made by `projection` (days and percentages of uptime by `rendering.uptime`). Whatever shows or sends
+something reads them: the renderers, messages, the manage API and the console's previews. Adding a field here is a
+privacy decision. Instants are aware UTC; ids are 12-character public ids; statuses and impacts are the plain words of
+Statuspage's API.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class IncidentUpdate:
     status: str  # investigating ... resolved, scheduled ... completed
     body: str  # Markdown, as staff wrote it
     display_at: datetime  # the time shown
-    published_at: datetime  # the server's clock when it became public
+    published_at: datetime  # the server's clock when it became public, here or where it was said first
     created_at: datetime
     updated_at: datetime
     edited_at: datetime | None  # the text was corrected then
@@ -225,6 +226,7 @@ class Incident:
     is_overrunning: bool = False
     is_cancelled: bool = False  # its status reads "completed", as in Statuspage's API
     sequence: int = 0  # iCalendar's: raised when its window was changed or called off
+    recorded_at: datetime | None = None  # it was told elsewhere first, and written down here then
 
     @property
     def ends_at(self) -> datetime | None:

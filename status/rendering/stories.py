@@ -18,7 +18,7 @@ from status.rendering.instants import InstantFormatter, Zones
 from status.rendering.markdown import to_html
 
 if TYPE_CHECKING:
-    from status.rendering.snapshot import Incident, Postmortem, Reach
+    from status.rendering.snapshot import Incident, IncidentUpdate, Postmortem, Reach
 
 BACK_DATED = timedelta(minutes=5)  # later than this after the time it shows, a text says when it was published
 
@@ -56,7 +56,7 @@ def story_of(incident: Incident, top: int) -> Story:
             status=update.status,
             html=to_html(update.body, top),
             at=update.display_at,
-            published_at=if_late(update.display_at, update.published_at),
+            published_at=None if _is_recorded(incident, update) else if_late(update.display_at, update.published_at),
             edited_at=update.edited_at,
             reach=_reach(update.reach) if update.reach else "",
         )
@@ -114,6 +114,11 @@ def _lasted(incident: Incident) -> str:
     """From when it began, which of a maintenance is not when it was announced; "" of one that never began."""
     began_at = incident.began_at if incident.is_maintenance else incident.started_at
     return labels.duration(incident.resolved_at - began_at) if incident.resolved_at and began_at else ""
+
+
+def _is_recorded(incident: Incident, update: IncidentUpdate) -> bool:
+    """Whether it was told elsewhere before all of it was recorded, which is said once."""
+    return incident.recorded_at is not None and update.published_at < incident.recorded_at
 
 
 def _reach(reach: Reach) -> str:

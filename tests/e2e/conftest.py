@@ -16,12 +16,6 @@ from tests import browser
 NewContext = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    with browser.chromium() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def new_context(chromium: Browser) -> Iterator[NewContext]:
     """Opens browser windows, which are closed after the test."""

@@ -29,7 +29,7 @@ from incidents.models import (
 )
 from incidents.permissions import Scope
 from incidents.postmortems import checks
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem, write_report
 from incidents.templates import create_template
 from portal.embedded.demo_data import load_demo
@@ -132,7 +132,6 @@ def addresses() -> Iterator[str]:
     places: dict[str, tuple[Any, ...]] = {
         "room": (running.public_id,),
         "admin:app_list": ("incidents",),
-        "admin:auth_user_password_change": (newest[User],),
         "admin:incidents_incident_planned": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_unplan": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_correct": (running.pk, running.updates.all()[0].pk),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from incidents import catalogue
 from incidents.incidents import declare_incident, post_update
@@ -19,7 +18,9 @@ from status.models import Recipient
 from status.publication.publishing import publish
 from status.subscriptions import signups
 from tests.reports import publish_report
-from tests.sink import Received, Sink, mail_server
+from tests.sink import Received, Sink
+
+pytestmark = pytest.mark.usefixtures("without_hold")
 
 STEPS = [
     (IncidentStatus.INVESTIGATING, ComponentStatus.MAJOR_OUTAGE),
@@ -27,14 +28,6 @@ STEPS = [
     (IncidentStatus.MONITORING, ComponentStatus.DEGRADED_PERFORMANCE),
     (IncidentStatus.RESOLVED, ComponentStatus.OPERATIONAL),
 ]
-
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    with mail_server() as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.NOTIFY_HOLD = "127.0.0.1", server.port, 0
-        yield server
 
 
 def link(mail: Received, end: str) -> str:

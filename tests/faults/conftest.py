@@ -6,11 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import Server, start_postgresql
+from tests.servers import Server, start_postgresql, start_redis
 
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Server]:
     server = start_postgresql()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    server = start_redis()
     yield server
     server.stop()

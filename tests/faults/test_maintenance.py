@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.servers import Server, start_redis
+from tests.servers import Server
 from tests.services import ROOT
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
 from tests.waiting import let_pass, until
 
 MAINTENANCES = 3
@@ -40,19 +40,6 @@ class Site:
 
     def clock(self) -> subprocess.Popen[bytes]:
         return self.start("beat", "--pidfile=")
-
-
-@pytest.fixture
-def redis() -> Iterator[Server]:
-    server = start_redis()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with mail_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -13,19 +13,12 @@ import pytest
 from tests.faults.load import request
 from tests.faults.site import Site, serve
 from tests.front import ask
-from tests.servers import Server, start_redis
+from tests.servers import Server
 from tests.services import ROOT
 from tests.sink import Sink, mail_server
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Server]:
-    server = start_redis()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

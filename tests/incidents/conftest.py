@@ -1,4 +1,4 @@
-"""Who is logged in, and an incident that was told about."""
+"""An incident that customers were told about, and a clock that stands."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.test import Client
 
 from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from incidents import catalogue
 from incidents.lifecycle import ComponentStatus
 from incidents.models import ApiKey, Component, OutboxEvent, Page, User
 from tests.incidents.filled import filled
+from tests.portal.signing_in import sign_in_anew
 
 MakeComponent = Callable[..., Component]
 PAGES, COMPONENTS, KEYS = "/admin/incidents/page/", "/admin/incidents/component/", "/admin/incidents/apikey/"
@@ -22,7 +23,7 @@ PAGES, COMPONENTS, KEYS = "/admin/incidents/page/", "/admin/incidents/component/
 
 @pytest.fixture
 def office(client: Client, admin: User) -> Client:
-    client.force_login(admin)
+    sign_in_anew(client, admin)
     return client
 
 
@@ -146,7 +147,7 @@ def test_outbox_events_are_only_read(office: Client, page: Page) -> None:
 
 def test_people_are_made_inactive_instead_of_deleted(client: Client, author: User) -> None:
     root = User.objects.create_superuser("root", password="correct horse battery")
-    client.force_login(root)
+    sign_in_anew(client, root)
     people = "/admin/incidents/user/"
     assert client.get(f"{people}{author.pk}/delete/").status_code == 403
     change = f"{people}{author.pk}/change/"

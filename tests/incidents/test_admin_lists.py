@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import time_machine
 from django.db import connection
 from django.test import Client
@@ -118,6 +119,7 @@ def test_what_is_not_published_yet_says_so(staff: Client, told: Incident) -> Non
     assert "Not yet published" not in staff.get(room(told)).text
 
 
+@pytest.mark.long
 def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
     staff: Client, told: Incident, page: Page, component: Component, author: User
 ) -> None:

@@ -17,7 +17,7 @@ from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from portal.embedded import replay
 from tests.incidents.filled import address, filled
 from tests.reports import reader
@@ -72,8 +72,6 @@ def test_the_seed_shows_all_that_is_wrong_with_it_and_is_published_word_for_word
         one for update in IncidentUpdate.objects.all() for one in checking.check_update(update) if one.rule == "alias"
     )
     assert (alias.quote, alias.fix) == ("Core API", "Commerce API")
-    (dismissal,) = postmortem.dismissals.all()
-    assert (dismissal.quote, dismissal.reason) == ("4:01PM UTC", replay.PUBLISHED_BEFORE)
     assert postmortem.page == page
     assert postmortem.is_public
 
@@ -156,7 +154,7 @@ def test_names_of_the_record_are_known(
 def test_a_measure_of_the_list_is_no_hidden_one(ended: Incident, author: User) -> None:
     postmortem = report(ended, "## Why\nWe will add an alert on the age of connections.", author)
     assert [one.rule for one in checking.check_report(postmortem)] == [Rule.HIDDEN_MEASURE]
-    measures.add_action_item(postmortem, text="Add an alert on the age of connections", author=author)
+    action_items.add_action_item(postmortem, text="Add an alert on the age of connections", author=author)
     assert checking.check_report(postmortem) == []
 
 
@@ -174,7 +172,7 @@ def test_checking_asks_the_same_few_questions_of_every_report(
     for number in range(8):
         make_component(f"Part {number}", aliases=f"P {number}")
         User.objects.create_user(f"user.{number}")
-        measures.add_action_item(postmortem, text=f"Measure {number}", author=author)
+        action_items.add_action_item(postmortem, text=f"Measure {number}", author=author)
         writing.add_section(postmortem, heading=f"More {number}", author=author)
     assert asked() == few <= 9
 

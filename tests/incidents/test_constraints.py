@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from incidents import catalogue, checking, metrics, templates, timeline
+from incidents.elsewhere.recording import record_elsewhere
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
@@ -29,8 +31,9 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import take_role
+from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 
 pytestmark = pytest.mark.both
@@ -51,6 +54,7 @@ REFUSED = {
         "UPDATE incidents_componentstatuschange SET status = 'broken'",
         "UPDATE incidents_componentstatuschange SET old_status = ''",
     ],
+    "origin_once": ["UPDATE incidents_origin SET source = 'them'"],
     "incident_kind": ["UPDATE incidents_incident SET kind = 'drill'"],
     "incident_status": ["UPDATE incidents_incident SET status = 'postmortem'"],
     "incident_impact": ["UPDATE incidents_incident SET impact = 'severe'"],
@@ -168,7 +172,7 @@ def rows(
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
     postmortem = publish_report(incident, body="Why.", author=author)
-    measures.add_action_item(
+    action_items.add_action_item(
         postmortem, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
     )
     approved(incident, "Why indeed.", author)
@@ -208,6 +212,9 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    record_elsewhere(page, RECORD, source="them", author=author)
+    others = [replace(each, id=f"other {each.id}") for each in RECORD.updates]
+    record_elsewhere(page, replace(RECORD, updates=others), source="others", author=author)
     for token in ("one", "other"):
         Submission.objects.create(author=author, token=token, digest="")
 

@@ -15,7 +15,7 @@ from incidents.duties import duties
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
-from incidents.postmortems.measures import add_action_item, move_action_item
+from incidents.postmortems.action_items import add_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
 from status.delivery import nudges
 from status.models import Nudge
@@ -105,6 +105,7 @@ def test_an_incident_is_watched_from_when_it_was_first_said_to_be(incident: Inci
     assert watched(noon + 7.5 * hour)
 
 
+@pytest.mark.long
 def test_all_duties_take_as_many_queries_however_much_there_is(
     page: Page, author: User, make_report: Callable[[Page], Postmortem]
 ) -> None:

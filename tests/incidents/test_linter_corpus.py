@@ -51,6 +51,7 @@ def test_the_corpus_has_enough_of_what_is_to_be_found_and_of_what_only_looks_lik
     assert sum("find" not in case for case in sentences) >= 60
 
 
+@pytest.mark.long
 def test_four_of_five_findings_are_right_and_nine_of_ten_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     right = wrong = missed = 0
     slips = []

@@ -28,6 +28,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.incidents import (
     backfill_incident,
@@ -60,16 +61,25 @@ from incidents.models import (
     UpdateCadence,
     User,
 )
-from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
+from incidents.people import (
+    create_key,
+    create_staff,
+    edit_staff,
+    note_link,
+    remove_second_factor,
+    revoke_key,
+    unlink_provider,
+)
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, staff_channels
 from status.models import Delivery, Recipient
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
+from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 from tests.rows import everything
 
@@ -150,8 +160,8 @@ def of_postmortems(page: Page, author: User) -> Acts:
     ready = approved(ended("Ready"), "Why.", author)
     public = publish_report(ended("Public"), body="Why.", author=author)
     section, removed = draft.live_sections()[:2]
-    item = measures.add_action_item(draft, text="Alert earlier", author=author)
-    gone = measures.add_action_item(draft, text="Nothing", author=author)
+    item = action_items.add_action_item(draft, text="Alert earlier", author=author)
+    gone = action_items.add_action_item(draft, text="Nothing", author=author)
     comment = reviewing.comment_section(section, text="Really?", author=author)
     texts = {"heading": "Summary", "internal": "", "public": "Because.", "withheld": ""}
     done = ActionItem.State.DONE
@@ -170,13 +180,19 @@ def of_postmortems(page: Page, author: User) -> Acts:
             lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by),
         ),
         writing.write_report: (edit, lambda by: writing.write_report(draft, body="Because.", author=by)),
-        measures.add_action_item: (edit, lambda by: measures.add_action_item(draft, text="Watch it", author=by)),
-        measures.edit_action_item: (edit, lambda by: measures.edit_action_item(item, text="Alert sooner", author=by)),
-        measures.move_action_item: (
+        action_items.add_action_item: (
             edit,
-            lambda by: measures.move_action_item(item, state=done, evidence="A test", author=by),
+            lambda by: action_items.add_action_item(draft, text="Watch it", author=by),
         ),
-        measures.remove_action_item: (edit, lambda by: measures.remove_action_item(gone, author=by)),
+        action_items.edit_action_item: (
+            edit,
+            lambda by: action_items.edit_action_item(item, text="Alert sooner", author=by),
+        ),
+        action_items.move_action_item: (
+            edit,
+            lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
+        ),
+        action_items.remove_action_item: (edit, lambda by: action_items.remove_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
         reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
@@ -270,6 +286,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     waiting = plan_update(incident, author=author, **plan)
     mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
     attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
+    author.email = "grace@acme.example"
+    author.save()
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     return {
@@ -326,6 +344,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         metrics.create_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.create_metric(page, name="New", author=by)),
         metrics.edit_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.edit_metric(metric, suffix="s", author=by)),
+        record_elsewhere: (
+            Verb.CORRECT_UPDATE,
+            lambda by: record_elsewhere(page, RECORD, source="them", author=by),
+        ),
         metrics.clear_points: (Verb.EDIT_CATALOGUE, lambda by: metrics.clear_points(metric, author=by)),
         metrics.delete_metric: (Verb.EDIT_CATALOGUE, lambda by: metrics.delete_metric(metric, author=by)),
         metrics.add_points: (Verb.SET_COMPONENT_STATUS, lambda by: metrics.add_points({metric: {now: 1}}, author=by)),
@@ -340,7 +362,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         templates.delete_template: (Verb.EDIT_CATALOGUE, lambda by: templates.delete_template(template, author=by)),
         create_key: (Verb.EDIT_CATALOGUE, lambda by: create_key("other", scopes=[Scope.READ], author=by)),
         revoke_key: (Verb.EDIT_CATALOGUE, lambda by: revoke_key(row, author=by)),
-        save_staff: (Verb.MANAGE_STAFF, lambda by: save_staff(User(username="new", password="!"), roles=[], author=by)),
+        create_staff: (
+            Verb.MANAGE_STAFF,
+            lambda by: create_staff(username="new", email="new@acme.example", author=by),
+        ),
+        edit_staff: (Verb.MANAGE_STAFF, lambda by: edit_staff(author, last_name="Hopper", author=by)),
+        note_link: (Verb.MANAGE_STAFF, lambda by: note_link(author, author=by)),
+        unlink_provider: (Verb.MANAGE_STAFF, lambda by: unlink_provider(author, reason="Renamed.", author=by)),
         remove_second_factor: (Verb.MANAGE_STAFF, lambda by: remove_second_factor(author, reason="Lost.", author=by)),
         signups.ask: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +12,16 @@ from django.test import Client
 from incidents import people
 from incidents.models import Page, User
 from incidents.permissions import Scope
+from tests.portal.signing_in import outbox
 
 Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def mails_have_left() -> Iterator[None]:
+    """No test finds a mail to staff of the one before."""
+    yield
+    outbox()
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def _can_differ(field: Any) -> bool:
 
 def _has_copies(model: type[models.Model]) -> bool:
     """Not what there is once for each of some other rows."""
-    rules = [rule for rule in model._meta.constraints if isinstance(rule, models.UniqueConstraint)]
+    rules = [rule for rule in model._meta.constraints if isinstance(rule, models.UniqueConstraint) and rule.fields]
     can_differ = all(any(_can_differ(model._meta.get_field(name)) for name in rule.fields) for rule in rules)
     return can_differ and not any(field.one_to_one for field in model._meta.concrete_fields)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -15,6 +16,7 @@ Call = Callable[..., Any]
 FEW, MANY = 3, 25  # all of which fit on one page of a list
 
 
+@pytest.mark.long
 def test_what_is_read_asks_as_often_with_many_rows_as_with_few(
     root: Call, send: Call, root_key: str, page: Page, admin: User
 ) -> None:

@@ -32,12 +32,6 @@ def clock() -> Any:
 
 
 @pytest.fixture
-def staff(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
 def down(clock: Any, page: Page, component: Component, author: User, client: Client, admin: User) -> Incident:
     """An incident of an hour that began 90 minutes ago."""
     clock.move_to(NOON - 1.5 * HOUR)
@@ -63,10 +57,10 @@ def drawing(text: str) -> str:
 
 
 def test_its_bars_are_those_of_the_public_page_and_lead_to_the_room(
-    staff: Client, component: Component, down: Incident, page: Page, published: Callable[[Page, str], str]
+    administrator: Client, component: Component, down: Incident, page: Page, published: Callable[[Page, str], str]
 ) -> None:
     publishing.publish(page)
-    shown = staff.get(change_page(component)).text
+    shown = administrator.get(change_page(component)).text
     ours, theirs = drawing(shown), drawing(published(page, "index.html"))
     assert ours == theirs.replace(f'"/incidents/{down.public_id}"', f'"{room(down)}"')
     assert "Mar 10, 2026: Major outage 1 h" in ours
@@ -77,7 +71,7 @@ def test_its_bars_are_those_of_the_public_page_and_lead_to_the_room(
 
 
 def test_what_was_set_or_corrected_by_hand_names_the_author_and_the_reason(
-    staff: Client, component: Component, down: Incident, author: User
+    administrator: Client, component: Component, down: Incident, author: User
 ) -> None:
     catalogue.set_component_status(
         component, status=ComponentStatus.PARTIAL_OUTAGE, effective_at=NOON - 5 * HOUR, ended_at=NOON - 4 * HOUR,
@@ -86,25 +80,28 @@ def test_what_was_set_or_corrected_by_hand_names_the_author_and_the_reason(
     catalogue.set_component_status(
         component, status=ComponentStatus.DEGRADED_PERFORMANCE, reason="It is slow", author=author
     )
-    text = " ".join(re.sub(r"<[^>]*>", " ", staff.get(change_page(component)).text).split())
+    text = " ".join(re.sub(r"<[^>]*>", " ", administrator.get(change_page(component)).text).split())
     assert "Partial outage Mar 10, 2026 - 08:00 CET corrected by hand Reason: Seen in the logs grace" in text
     assert "recorded Mar 10, 2026 - 13:00 CET" in text
     assert "Degraded performance Mar 10, 2026 - 13:00 CET set by hand Reason: It is slow grace" in text
 
 
 def test_what_the_public_does_not_see_has_no_bars(
-    staff: Client, make_component: Callable[..., Component], page: Page
+    administrator: Client, make_component: Callable[..., Component], page: Page
 ) -> None:
-    text = staff.get(change_page(make_component("Back office", visibility="internal"))).text
+    internal = make_component("Back office", visibility="internal")
+    text = administrator.get(change_page(internal)).text
     assert 'class="bars"' not in text
     assert "It has always been operational." in text
-    assert 'id="changes"' not in staff.get(reverse("admin:incidents_component_add")).text
+    assert 'id="changes"' not in administrator.get(reverse("admin:incidents_component_add")).text
 
 
-def test_it_asks_as_often_however_much_happened(staff: Client, component: Component, page: Page, author: User) -> None:
+def test_it_asks_as_often_however_much_happened(
+    administrator: Client, component: Component, page: Page, author: User
+) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert staff.get(change_page(component)).status_code == 200
+            assert administrator.get(change_page(component)).status_code == 200
         return len(captured)
 
     def fill(many: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,16 +15,10 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 
 MakeUser = Callable[[str, str], User]
-
-
-@pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
 
 
 def test_a_quiet_day_is_said_to_be_one(staff: Client, component: Component) -> None:

@@ -27,12 +27,6 @@ def published(page: Page) -> dict[str, bytes]:
     return {path: (root / path).read_bytes() for path in files.tracked(root) | assets}
 
 
-@pytest.fixture
-def administrator(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
 def change(client: Client, page: Page, **values: object) -> str:
     address = reverse("admin:incidents_page_change", args=[page.pk])
     form = {name: value for name, value in filled(client.get(address)).items() if name != "image"}

@@ -30,12 +30,6 @@ EMAIL, WEBHOOK = Recipient.Channel.EMAIL, Recipient.Channel.WEBHOOK
 
 
 @pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
-
-
-@pytest.fixture
 def told(incident: Incident, component: Component, author: User) -> Incident:
     text: Any = {"status": IncidentStatus.INVESTIGATING, "body": "We look into it."}
     post_update(incident, **text, author=author, components=[(component, None)])

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.both
 RESOLVED = IncidentStatus.RESOLVED
 
 
-@pytest.fixture
-def staff(client: Client, author: User) -> Client:
-    client.force_login(author)
-    return client
-
-
 def found(staff: Client, asked: str) -> dict[str, list[str]]:
     answer = staff.get("/admin/search/", {"q": asked})
     return {kind.kind: [hit.title for hit in kind.hits] for kind in answer.context["found"]}

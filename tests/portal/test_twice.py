@@ -29,11 +29,12 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import create_template
 from tests.concurrency import together
 from tests.incidents.filled import address, counts, filled
+from tests.portal.signing_in import sign_in_anew
 
 pytestmark = pytest.mark.both
 
@@ -56,7 +57,7 @@ ADDS: dict[str, tuple[str, dict[str, object]]] = {
     "incidents_incidenttemplate_add": ("incidents.IncidentTemplate", {"name": "Slow", "body": "It is slow."}),
     "incidents_metric_add": ("incidents.Metric", {"name": "Latency"}),
     "incidents_page_add": ("incidents.Page", {"name": "Gamma", "url": "https://status.gamma.example"}),
-    "incidents_user_add": ("incidents.User", {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}),
+    "incidents_user_add": ("incidents.User", {"username": "eve", "email": "eve@acme.example"}),
     "status_nudge_channel_add": ("status.Recipient", {"address": "oncall@acme.example"}),
     "status_recipient_add": ("status.Recipient", {"address": "ann@example.com"}),
 }
@@ -77,7 +78,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 
 @pytest.fixture
 def staff(client: Client, db: None) -> Client:
-    client.force_login(User.objects.create_superuser("root", password=PASSWORD))
+    sign_in_anew(client, User.objects.create_superuser("root", password=PASSWORD))
     return client
 
 

@@ -27,7 +27,7 @@ from status.delivery import engine, nudges, staff_channels
 from status.delivery.chats import apprise
 from status.models import Delivery, Nudge, Recipient
 from tests.incidents.filled import filled
-from tests.receiver import INSIDE, OPEN, OUTSIDE, Receiver, answering, receiving
+from tests.receiver import INSIDE, OPEN, OUTSIDE, Receiver, answering
 from tests.services import ROOT
 
 TOKEN = "3ccdd113474722377935511fc85d3dd4"
@@ -38,12 +38,6 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def key(settings: Settings) -> str:
     settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
     return str(settings.CHANNEL_KEYS[0])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving(OUTSIDE) as server:
-        yield server
 
 
 def mattermost(receiver: Receiver) -> str:

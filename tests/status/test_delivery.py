@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,22 +26,12 @@ from status.models import Delivery, Recipient
 from status.subscriptions.signups import subscribe
 from status.subscriptions.subscribers import add_by_staff, subscriber, unsubscribe
 from tests.servers import free_port
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
 from tests.waiting import stretched
 
 pytestmark = pytest.mark.both
 
 BY_MAIL = sent_by(CHANNELS[Recipient.Channel.EMAIL].send)
-
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.DEFAULT_FROM_EMAIL = "status@acme.example"
-    settings.EMAIL_TIMEOUT = 2
-    with mail_server() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -69,12 +69,6 @@ def shop(status_page: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser.chromium() as chromium:
-        yield chromium
-
-
 def show(site: snapshot.Site) -> None:
     files.write(files.folder(PAGE_ID), documents.of_site(site, None))
 

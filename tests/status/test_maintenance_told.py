@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ import ics
 import pytest
 import time_machine
 from django.core.management import call_command
-from pytest_django import Settings
 
 from incidents.maintenance.plans import cancel_maintenance, move_maintenance, schedule_maintenance
 from incidents.models import Component, Incident, Page, User
@@ -19,23 +18,14 @@ from status.delivery import owing
 from status.delivery.webhooks import payloads
 from status.models import Delivery
 from status.subscriptions.subscribers import add_by_staff
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
+
+pytestmark = pytest.mark.usefixtures("without_hold")
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)
 HOUR = timedelta(hours=1)
 State = tuple[list[str], str, str, str]
-
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.DEFAULT_FROM_EMAIL = "status@acme.example"
-    settings.EMAIL_TIMEOUT = 2
-    settings.NOTIFY_HOLD = 0
-    with mail_server() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        yield server
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def test_headings_fit_below_the_page_s_own() -> None:
     assert set(re.findall(r"<h\d>", to_html("\n\n".join(f"{'#' * n} x" for n in range(1, 7)), 5))) == {"<h5>", "<h6>"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "source",
     [">" * 25_000, "[" * 25_000, "*" * 25_000 + "a", "- " * 12_000, "![[" * 8_000, "[a](" * 6_000],

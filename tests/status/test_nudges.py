@@ -14,7 +14,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
 
 from incidents import planned, promises
 from incidents.incidents import declare_incident, post_update
@@ -26,7 +25,7 @@ from status.models import Delivery, Nudge, Recipient
 from status.subscriptions import csv_files
 from tests.concurrency import together
 from tests.incidents.filled import filled
-from tests.sink import Sink, mail_server
+from tests.sink import Sink
 from tests.ticks import tick
 
 pytestmark = pytest.mark.both
@@ -35,14 +34,6 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 Role = IncidentRole.Role
-
-
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    with mail_server() as sink:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        yield sink
 
 
 @pytest.fixture

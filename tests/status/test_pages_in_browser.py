@@ -72,12 +72,6 @@ def host() -> Iterator[Host]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser.chromium() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Page]:
     """A browser tab at `NOW`, whose clock the test moves; it must not complain about anything."""

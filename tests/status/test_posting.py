@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
@@ -26,16 +26,10 @@ from status.models import Delivery, Recipient
 from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import subscriber, unsubscribe
-from tests.receiver import OPEN, OUTSIDE, Receiver, answering, leading_to, receiving
+from tests.receiver import OPEN, Receiver, answering, leading_to
 from tests.waiting import let_pass, stretched, within
 
 State = Delivery.State
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving(OUTSIDE) as server:
-        yield server
 
 
 @pytest.fixture

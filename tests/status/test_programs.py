@@ -16,7 +16,6 @@ from incidents.models import Page, User
 from status import addresses, tokens
 from status.delivery import engine
 from status.models import Delivery, Recipient, SignUp
-from status.publication.publishing import publish
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
@@ -42,19 +41,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     return known
-
-
-@pytest.fixture
-def public(page: Page, admin: User) -> Client:
-    publish(page)
-    subscribers.subscriber()
-    return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
-
-
-@pytest.fixture
-def staff(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
 
 
 def ask(public: Client, url: str = HOOK, contact: str = ANN, **headers: str) -> Any:
@@ -177,27 +163,27 @@ def test_the_link_of_who_asked_before_opens_nothing_of_who_asks_after(public: Cl
     assert hook().state == State.UNCONFIRMED
 
 
-def test_staff_add_a_webhook_and_are_shown_its_secret(staff: Client, page: Page) -> None:
-    assert f"{LIST}webhook/" in staff.get(LIST).text
-    form = filled(staff.get(f"{LIST}webhook/"))
+def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, page: Page) -> None:
+    assert f"{LIST}webhook/" in administrator.get(LIST).text
+    form = filled(administrator.get(f"{LIST}webhook/"))
     for typed, sentence in (
         ({"address": "https://inside.example.com/", "contact": ANN}, "not an address on the public internet"),
         ({"address": HOOK, "contact": "ann"}, "This is not an e-mail address."),
     ):
-        assert sentence in staff.post(f"{LIST}webhook/", form | typed).text
+        assert sentence in administrator.post(f"{LIST}webhook/", form | typed).text
     assert not Recipient.objects.exists()
-    answer = staff.post(f"{LIST}webhook/", form | {"address": HOOK, "contact": ANN})
+    answer = administrator.post(f"{LIST}webhook/", form | {"address": HOOK, "contact": ANN})
     assert shown_secret(answer.text) == hook().secret
     assert hook().state == State.ACTIVE
-    again = filled(staff.get(f"{LIST}webhook/"), address=HOOK, contact=ANN)
-    assert "subscribed already" in staff.post(f"{LIST}webhook/", again).text
+    again = filled(administrator.get(f"{LIST}webhook/"), address=HOOK, contact=ANN)
+    assert "subscribed already" in administrator.post(f"{LIST}webhook/", again).text
 
     change = f"{LIST}{hook().pk}/change/"
     roll = f"{LIST}{hook().pk}/secret/"
-    assert roll in staff.get(change).text
-    assert "whsec_" not in staff.get(change).text
+    assert roll in administrator.get(change).text
+    assert "whsec_" not in administrator.get(change).text
     first = hook().secret
-    answer = staff.post(roll, filled(staff.get(roll)))
+    answer = administrator.post(roll, filled(administrator.get(roll)))
     assert shown_secret(answer.text) == hook().secret != first
     assert [row.history_user.username for row in hook().history.all()] == ["ada"] * hook().history.count()
 

@@ -118,12 +118,16 @@ def test_what_only_staff_know_stays_inside(seed: Page) -> None:
             assert not [text for text in internal if text in content], path
 
 
-def test_the_servers_own_clock_is_kept_beside_the_times_shown(seed: Page) -> None:
+def test_it_was_published_when_it_says_and_recorded_later_which_is_said_once(seed: Page, published: Read) -> None:
     assert IncidentUpdate.objects.published().count() == 4
     for update in IncidentUpdate.objects.published():
-        assert update.published_at is not None
-        assert update.published_at > update.display_at
+        assert update.published_at == update.display_at
+        assert update.history.get().history_date > update.display_at
         assert update.author.username == "replay"
+    shown = "\n".join(text_of(published(seed, incident_path(seed))))
+    assert shown.count("Recorded here afterwards, on") == 1
+    assert "Published" not in shown
+    assert "Edited" not in shown
 
 
 def test_replaying_twice_changes_nothing(seed: Page) -> None:

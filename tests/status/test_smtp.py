@@ -7,7 +7,6 @@ import ssl
 import subprocess
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,9 @@ from tests.sink import Sink, mail_server
 from tests.waiting import within
 
 
-@pytest.fixture
-def sink(settings: Settings) -> Iterator[Sink]:
-    with mail_server() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
-        settings.EMAIL_TIMEOUT = 2
-        yield server
+@pytest.fixture(autouse=True)
+def sender(sink: Sink, settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
 
 
 def mails(count: int) -> list[Mail]:

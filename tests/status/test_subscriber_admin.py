@@ -32,12 +32,6 @@ LEDGER = f"{DELIVERIES}ledger/"
 
 
 @pytest.fixture
-def staff(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
 def make(page: Page, admin: User) -> Callable[[str], Recipient]:
     return lambda address: subscribers.add_by_staff(page, address=address, author=admin)
 
@@ -74,57 +68,57 @@ def upload(content: str | bytes) -> SimpleUploadedFile:
 
 
 def test_they_are_found_by_address_and_domain_and_filtered_by_state(
-    staff: Client, ann: Recipient, make: Callable[[str], Recipient], admin: User
+    administrator: Client, ann: Recipient, make: Callable[[str], Recipient], admin: User
 ) -> None:
     bob = make("bob@other.example")
     quarantine.quarantine(bob, reason="550 no such user", author=admin)
-    assert list(staff.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann]
-    assert list(staff.get(LIST, {"q": "bob@"}).context["cl"].queryset) == [bob]
-    quarantined = staff.get(LIST, {"state__exact": "quarantined"})
+    assert list(administrator.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann]
+    assert list(administrator.get(LIST, {"q": "bob@"}).context["cl"].queryset) == [bob]
+    quarantined = administrator.get(LIST, {"state__exact": "quarantined"})
     assert list(quarantined.context["cl"].queryset) == [bob]
     assert "550 no such user" in quarantined.text
 
 
-def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(staff: Client, page: Page) -> None:
-    form = filled(staff.get(f"{LIST}add/"), address="Ann@ACME.example")
-    assert staff.post(f"{LIST}add/", form).status_code == 302
+def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(administrator: Client, page: Page) -> None:
+    form = filled(administrator.get(f"{LIST}add/"), address="Ann@ACME.example")
+    assert administrator.post(f"{LIST}add/", form).status_code == 302
     assert Recipient.objects.active().get().address == "Ann@acme.example"
     before = everything()
-    form = filled(staff.get(f"{LIST}add/"), address="Ann@ACME.example")
-    assert "subscribed already" in staff.post(f"{LIST}add/", form).text
-    assert "Write it like name@example.com." in staff.post(f"{LIST}add/", form | {"address": "ann"}).text
+    form = filled(administrator.get(f"{LIST}add/"), address="Ann@ACME.example")
+    assert "subscribed already" in administrator.post(f"{LIST}add/", form).text
+    assert "Write it like name@example.com." in administrator.post(f"{LIST}add/", form | {"address": "ann"}).text
     assert everything() == before
 
 
-def test_release_and_forget_are_a_page_with_a_button(staff: Client, ann: Recipient, admin: User) -> None:
-    assert address(ann, "release") not in staff.get(address(ann, "change")).text
+def test_release_and_forget_are_a_page_with_a_button(administrator: Client, ann: Recipient, admin: User) -> None:
+    assert address(ann, "release") not in administrator.get(address(ann, "change")).text
     quarantine.quarantine(ann, reason="550", author=admin)
-    assert address(ann, "release") in staff.get(address(ann, "change")).text
-    assert staff.get(address(ann, "release")).status_code == 200
-    assert staff.post(address(ann, "release")).status_code == 302
+    assert address(ann, "release") in administrator.get(address(ann, "change")).text
+    assert administrator.get(address(ann, "release")).status_code == 200
+    assert administrator.post(address(ann, "release")).status_code == 302
     ann.refresh_from_db()
     assert ann.state == State.ACTIVE
-    assert "Only a subscriber in quarantine" in staff.post(address(ann, "release")).text
-    assert staff.post(address(ann, "forget")).status_code == 302
-    assert staff.get(LIST, {"q": "acme"}).context["cl"].result_count == 0
-    assert staff.post(address(ann, "forget")).status_code == 404
+    assert "Only a subscriber in quarantine" in administrator.post(address(ann, "release")).text
+    assert administrator.post(address(ann, "forget")).status_code == 302
+    assert administrator.get(LIST, {"q": "acme"}).context["cl"].result_count == 0
+    assert administrator.post(address(ann, "forget")).status_code == 404
 
 
-def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(staff: Client, told: Delivery) -> None:
+def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(administrator: Client, told: Delivery) -> None:
     ann = told.recipient
     for path in (LIST, address(ann, "change"), address(ann, "history"), DELIVERIES, f"{LIST}?q=ann@acme.example"):
-        assert staff.get(path).status_code == 200
-    staff.post(address(ann, "forget"))
+        assert administrator.get(path).status_code == 200
+    administrator.post(address(ann, "forget"))
     assert "ann@acme" not in str(everything())
     assert not LogEntry.objects.exists()
-    assert "ann@acme" not in staff.get(LIST).text + staff.get(DELIVERIES).text
+    assert "ann@acme" not in administrator.get(LIST).text + administrator.get(DELIVERIES).text
 
 
 def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
-    staff: Client, told: Delivery, component: Component, admin: User
+    administrator: Client, told: Delivery, component: Component, admin: User
 ) -> None:
     choices.choose(told.recipient, Choices(False, [component]), author=admin)
-    page = staff.get(address(told.recipient, "change")).text
+    page = administrator.get(address(told.recipient, "change")).text
     for words in ("API", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in page
     assert 'name="_save"' not in page
@@ -133,10 +127,10 @@ def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_imported_with_a_report_of_the_bad_lines(staff: Client, page: Page, ann: Recipient) -> None:
-    form = filled(staff.get(f"{LIST}import/"))
+def test_a_file_is_imported_with_a_report_of_the_bad_lines(administrator: Client, page: Page, ann: Recipient) -> None:
+    form = filled(administrator.get(f"{LIST}import/"))
     content = "\ufeffaddress\r\nbob@acme.example\r\nno <b>address\r\nann@acme.example\r\n"
-    answer = staff.post(f"{LIST}import/", form | {"file": upload(content)})
+    answer = administrator.post(f"{LIST}import/", form | {"file": upload(content)})
     assert "1 address was added." in answer.text
     lines = re.findall(r"<tr><td>(\d+)</td><td><code>(.*?)</code></td><td>(.*?)\.", answer.text)
     assert lines == [
@@ -155,15 +149,15 @@ def test_a_file_is_imported_with_a_report_of_the_bad_lines(staff: Client, page: 
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
-    staff: Client, page: Page, content: bytes, sentence: str
+    administrator: Client, page: Page, content: bytes, sentence: str
 ) -> None:
-    form = filled(staff.get(f"{LIST}import/"))
-    assert sentence in staff.post(f"{LIST}import/", form | {"file": upload(content)}).text
+    form = filled(administrator.get(f"{LIST}import/"))
+    assert sentence in administrator.post(f"{LIST}import/", form | {"file": upload(content)}).text
     assert not Recipient.objects.exists()
 
 
-def test_everybody_is_exported(staff: Client, ann: Recipient, page: Page) -> None:
-    answer = staff.get(f"{LIST}export/{page.pk}/")
+def test_everybody_is_exported(administrator: Client, ann: Recipient, page: Page) -> None:
+    answer = administrator.get(f"{LIST}export/{page.pk}/")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.text.splitlines() == [
         "address,state,components,postmortems_only,minimum_impact",
@@ -174,10 +168,10 @@ def test_everybody_is_exported(staff: Client, ann: Recipient, page: Page) -> Non
 # --- Deliveries -------------------------------------------------------------------------------------------------------
 
 
-def test_did_acme_get_it(staff: Client, told: Delivery, make: Callable[[str], Recipient]) -> None:
+def test_did_acme_get_it(administrator: Client, told: Delivery, make: Callable[[str], Recipient]) -> None:
     other = make("eve@elsewhere.example")
     Delivery.objects.create(recipient=other, event=told.event, due_at=timezone.now())
-    answer = staff.get(DELIVERIES, {"q": "acme.example"})
+    answer = administrator.get(DELIVERIES, {"q": "acme.example"})
     assert list(answer.context["cl"].queryset) == [told]
     for words in ("ann@acme.example", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in answer.text
@@ -185,20 +179,20 @@ def test_did_acme_get_it(staff: Client, told: Delivery, make: Callable[[str], Re
 
 
 def test_the_chosen_deliveries_are_sent_again_or_cancelled(
-    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
 ) -> None:
     now = timezone.now()
     failed = Delivery.objects.create(recipient=make("bob@acme.example"), state="failed", due_at=now, finished_at=now)
     chosen = {"_selected_action": [told.pk, failed.pk]}
-    assert "1 delivery is due again." in staff.post(DELIVERIES, chosen | {"action": "retry"}, follow=True).text
-    assert "1 delivery is cancelled." in staff.post(DELIVERIES, chosen | {"action": "cancel"}, follow=True).text
+    assert "1 delivery is due again." in administrator.post(DELIVERIES, chosen | {"action": "retry"}, follow=True).text
+    assert "1 delivery is cancelled." in administrator.post(DELIVERIES, chosen | {"action": "cancel"}, follow=True).text
     failed.refresh_from_db()
     told.refresh_from_db()
     assert (failed.state, failed.reason, told.state) == ("cancelled", "staff", "sent")
 
 
 def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
-    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
 ) -> None:
     now = timezone.now()
     states = ("due", "due", "failed", "cancelled", "sent", "quarantined")
@@ -213,14 +207,14 @@ def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
             due_at=now,
             finished_at=told.finished_at if state == "sent" else finished_at,
         )
-    page = staff.get(LEDGER).text
+    page = administrator.get(LEDGER).text
     cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
     assert cells[1:] == ["Identified: Errors", "Acme", "2", "2", "1", "1", "1", "7 s"]
 
-    assert staff.get(LEDGER).text.count('name="event"') == 1
-    answer = staff.post(LEDGER, {"event": told.event_id, "retry": "yes"}, follow=True)
+    assert administrator.get(LEDGER).text.count('name="event"') == 1
+    answer = administrator.post(LEDGER, {"event": told.event_id, "retry": "yes"}, follow=True)
     assert "2 deliveries are due again." in answer.text, "what failed, and what quarantine held back"
-    answer = staff.post(LEDGER, {"event": told.event_id, "cancel": "yes"}, follow=True)
+    answer = administrator.post(LEDGER, {"event": told.event_id, "cancel": "yes"}, follow=True)
     assert "4 deliveries are cancelled." in answer.text
 
 
@@ -244,13 +238,13 @@ def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeU
 
 
 def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_few(
-    staff: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
 ) -> None:
-    assert LIST in staff.get("/admin/").text
+    assert LIST in administrator.get("/admin/").text
 
     def queries(path: str) -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert staff.get(path).status_code == 200
+            assert administrator.get(path).status_code == 200
         return len(captured)
 
     paths = [LIST, DELIVERIES, LEDGER, address(told.recipient, "change")]
@@ -264,7 +258,7 @@ def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_f
     assert [queries(path) for path in paths] == few
 
 
-def test_no_page_needs_inline_script_or_style(staff: Client, told: Delivery) -> None:
+def test_no_page_needs_inline_script_or_style(administrator: Client, told: Delivery) -> None:
     verbs = ("change", "history", "release", "forget")
     for path in (
         LIST,
@@ -274,5 +268,5 @@ def test_no_page_needs_inline_script_or_style(staff: Client, told: Delivery) -> 
         LEDGER,
         *(address(told.recipient, v) for v in verbs),
     ):
-        page = staff.get(path).text
+        page = administrator.get(path).text
         assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", page), path

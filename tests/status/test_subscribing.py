@@ -45,14 +45,6 @@ def open_incident(page: Page, incident: Incident, author: User) -> Incident:
 
 
 @pytest.fixture
-def public(page: Page, admin: User) -> Client:
-    """A browser of nobody in particular, which a server with CSRF protection has in front of it."""
-    publish(page)
-    subscribers.subscriber()
-    return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
-
-
-@pytest.fixture
 def ann(page: Page, admin: User, public: Client) -> Recipient:
     return subscribers.add_by_staff(page, address=ANN, author=admin)
 

@@ -72,7 +72,7 @@ class PostmortemAnswer(serializers.Serializer[Any]):
 
     def _instant(self, postmortem: Postmortem, *, newest: bool) -> str | None:
         revision = postmortem.revisions.order_by("-number" if newest else "number").first()
-        return Instant().to_representation(revision.created_at) if revision and postmortem.is_public else None
+        return Instant().to_representation(revision.published_at) if revision and postmortem.is_public else None
 
 
 def markdown(sections: list[dict[str, str]]) -> str:

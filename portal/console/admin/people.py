@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -12,13 +16,21 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.authorship import authored_by
 from incidents.history.changes import moment
 from incidents.models import ApiKey, Page, User
-from incidents.people import create_key, remove_second_factor, revoke_key, save_staff
+from incidents.people import (
+    create_key,
+    create_staff,
+    edit_staff,
+    note_link,
+    remove_second_factor,
+    revoke_key,
+    unlink_provider,
+)
 from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
+from portal.accounts import notices
+from portal.accounts.notices import ask_again
 from portal.console.admin.base import RecordAdmin, RecordForm
-from portal.console.admin.generic import AccountAdmin, AccountChangeForm, AccountCreationForm
 from portal.console.forms.fields import InstantField, one_line
 from portal.console.forms.verb import REASON_LENGTH, VerbForm
 from portal.console.requests import acting, sent
@@ -29,12 +41,15 @@ if TYPE_CHECKING:
     from portal.console.forms.verb import Data
 
 
-class AccountForm(RecordForm, AccountChangeForm):
-    pass
+def _ask_again(request: HttpRequest, verb: Verb) -> None:
+    """Who is at the screen; whoever may not do this is told so instead."""
+    if allows(acting(request), verb):
+        ask_again(request)
 
 
-class NewAccountForm(RecordForm, AccountCreationForm):
-    pass
+class AccountForm(RecordForm):
+    class Meta:
+        field_classes = {"username": UsernameField}
 
 
 class SecondFactorForm(VerbForm):
@@ -57,22 +72,55 @@ class SecondFactorForm(VerbForm):
         remove_second_factor(self.user, author=self.author, **self.cleaned_data)
 
 
+class ProviderForm(VerbForm):
+    verb = Verb.MANAGE_STAFF
+    heading = gettext_lazy("Remove the link to the identity provider")
+
+    reason = one_line(
+        gettext_lazy("Reason"),
+        most=REASON_LENGTH,
+        help_text=gettext_lazy("Whoever signs in there next with this account's e-mail address is linked to it."),
+    )
+
+    def __init__(self, author: User, user: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.user = user
+
+    def act(self) -> None:
+        unlink_provider(self.user, author=self.author, **self.cleaned_data)
+
+
+class LinkForm(VerbForm):
+    verb = Verb.MANAGE_STAFF
+    heading = gettext_lazy("Send a link to set a password")
+
+    def __init__(self, author: User, user: User, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.user = user
+
+    def act(self) -> None:
+        note_link(self.user, author=self.author)
+
+
 @admin.register(User)
-class StaffAdmin(RecordAdmin, AccountAdmin):
-    """Accounts of staff. Their second factor and sessions are theirs; an administrator may take the factor away."""
+class StaffAdmin(RecordAdmin):
+    """Accounts of staff. Their password, second factor and sessions are theirs; those of programs are read-only.
+
+    An administrator sets nobody's password, so that nobody approves as two: its owner sets it, by a link in a mail.
+    """
 
     verb = Verb.MANAGE_STAFF
     form = AccountForm
-    add_form = NewAccountForm
-    add_form_template = "admin/incidents/user/add_form.html"
     list_display = ("username", "first_name", "last_name", "email", "is_active", "is_service", "last_login")
     list_filter = ("is_active", "is_service", "is_superuser", "groups")
-    readonly_fields = ("is_service", "last_login", "date_joined")
-    filter_horizontal = ()
+    search_fields = ("username", "first_name", "last_name", "email")
+    ordering = ("username",)
+    readonly_fields = ("is_service", "last_login", "date_joined", "keys")
+    new_fields = ("username", "first_name", "last_name", "email", "groups")
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username",)}),
         (gettext_lazy("Person"), {"fields": ("first_name", "last_name", "email")}),
-        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "keys")}),
         (gettext_lazy("Times"), {"fields": ("last_login", "date_joined")}),
     )
 
@@ -84,11 +132,15 @@ class StaffAdmin(RecordAdmin, AccountAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         author = acting(request)
-        return allows(author, Verb.MANAGE_STAFF) and (author.is_superuser or not (obj and obj.is_superuser))
+        is_beyond = obj is not None and (obj.is_service or (obj.is_superuser and not author.is_superuser))
+        return allows(author, Verb.MANAGE_STAFF) and not is_beyond
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Their name stands in the history: whoever leaves is made inactive."""
         return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return super().get_fieldsets(request, obj) if obj else [(None, {"fields": self.new_fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -99,36 +151,80 @@ class StaffAdmin(RecordAdmin, AccountAdmin):
             kwargs["queryset"] = Group.objects.filter(name__in=STAFF_ROLES).order_by("name")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
+    @admin.display(description=gettext_lazy("API keys made"))
+    def keys(self, user: User) -> str:
+        names = ", ".join(user.keys_made.filter(revoked_at=None).order_by("name").values_list("name", flat=True))
+        said = _("%(names)s. They stop for good when this account is made inactive: have others make new ones first.")
+        return said % {"names": names} if names else _("none")
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        _ask_again(request, self.verb)
+        return super().changeform_view(request, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        if not change:
-            obj.is_staff = True
-        roles = form.cleaned_data.get("groups", obj.groups.all() if obj.pk else ())
-        save_staff(obj, roles=roles, author=acting(request))
+        """What its owner is told by mail waits until it is saved."""
+        before = form.initial.get("email", "")
+        if change:
+            edit_staff(obj, author=acting(request), **form.facts())
+        else:
+            obj.pk = (user := create_staff(author=acting(request), **form.facts())).pk
+            transaction.on_commit(partial(notices.send_link, request, user))
+            messages.info(request, _("A link to set a password is on its way to %(address)s.") % {"address": obj.email})
+        if change and before != obj.email:
+            transaction.on_commit(partial(notices.tell_of_address, request, obj, before))
 
     def get_urls(self) -> list[URLPattern]:
-        factor = self.admin_site.admin_view(self.second_factor_view)
-        return [path("<int:pk>/second-factor/", factor, name="incidents_user_factor"), *super().get_urls()]
+        views = {"second-factor": self.second_factor_view, "provider": self.provider_view, "link": self.link_view}
+        own = [
+            path(f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"incidents_user_{name}")
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def tools(self, user: User, obj: User) -> list[tuple[str, StrPromise]]:
-        if not (obj.authenticator_set.exists() and (user.is_superuser or not obj.is_superuser)):
+        if obj.is_service or (obj.is_superuser and not user.is_superuser):
             return []
-        return [(reverse("admin:incidents_user_factor", args=[obj.pk]), SecondFactorForm.heading)]
+        offered = {
+            "link": (obj.is_active and obj.email, LinkForm.heading),
+            "second-factor": (obj.authenticator_set.exists(), SecondFactorForm.heading),
+            "provider": (obj.socialaccount_set.exists(), ProviderForm.heading),
+        }
+        return [
+            (reverse(f"admin:incidents_user_{name}", args=[obj.pk]), heading)
+            for name, (is_there, heading) in offered.items()
+            if is_there
+        ]
 
     def second_factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        said = _("“%(name)s” signs in with the password, and sets up a new one.")
+        return self._on_account(request, pk, SecondFactorForm, said, notices.tell_of_second_factor)
+
+    def provider_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        said = _("“%(name)s” is linked anew by the next sign-in at the identity provider.")
+        return self._on_account(request, pk, ProviderForm, said, notices.tell_of_provider)
+
+    def link_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        said = _("A link to set a password is on its way to the address of “%(name)s”.")
+        return self._on_account(request, pk, LinkForm, said, notices.send_link)
+
+    def _on_account(
+        self,
+        request: HttpRequest,
+        pk: int,
+        make: Callable[[User, User, Data], VerbForm],
+        said: str,
+        tell: Callable[[HttpRequest, User], None],
+    ) -> HttpResponse:
+        _ask_again(request, self.verb)
         user = get_object_or_404(User, pk=pk)
-        form = SecondFactorForm(acting(request), user, sent(request))
+        form = make(acting(request), user, sent(request))
 
         def done() -> HttpResponse:
-            messages.success(
-                request, _("“%(name)s” signs in with the password, and sets up a new one.") % {"name": user}
-            )
+            tell(request, user)
+            messages.success(request, said % {"name": user})
             return redirect("admin:incidents_user_change", pk)
 
         return self.answer(request, form, original=user, done=done)
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  (Django's name)
-        with authored_by(acting(request)):
-            return super().user_change_password(request, id, form_url)
 
 
 class KeyForm(VerbForm):
@@ -174,9 +270,9 @@ class RevocationForm(VerbForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(RecordAdmin):
     verb = Verb.EDIT_CATALOGUE
-    list_display = ("name", "scope", "page", "ending", "created", "used", "expires", "revoked")
+    list_display = ("name", "scope", "page", "ending", "made_by", "created", "used", "expires", "revoked")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "page")
-    list_select_related = ("page", "use")
+    list_select_related = ("page", "use", "made_by")
     list_display_links = None
     search_fields = ("name",)
 
@@ -212,6 +308,7 @@ class ApiKeyAdmin(RecordAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        _ask_again(request, self.verb)
         form = KeyForm(acting(request), sent(request))
         return self.answer(request, form, done=lambda: self._show(request, form))
 

@@ -1,0 +1,4 @@
+"""What happened elsewhere, written down as it was: imports, past incidents, posts from an emergency.
+
+`records` is what a caller hands over, `recording` the verb; `reports` publishes the postmortem for it.
+"""

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from incidents.models.base import Tracked
+from incidents.models.incident import Incident
+
+
+class Origin(Tracked):
+    """Where an incident was told that was recorded here afterwards, and what was said there."""
+
+    incident = models.OneToOneField(Incident, models.PROTECT, related_name="origin", verbose_name=_("incident"))
+    source = models.CharField(_("source"), max_length=100, help_text=_("Like statuspage:kctbh9vrtdwd"))
+    source_id = models.CharField(_("id there"), max_length=200)
+    changed_at = models.DateTimeField(_("last changed there"))
+    content = models.JSONField(_("what was said there"), help_text="As `elsewhere.records` has it.")
+
+    class Meta:
+        verbose_name = _("origin of an incident")
+        verbose_name_plural = _("origins of incidents")
+        constraints = (models.UniqueConstraint(fields=["source", "source_id"], name="origin_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.source_id}"

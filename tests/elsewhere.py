@@ -1,0 +1,37 @@
+"""An incident that another place tells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from incidents.elsewhere.records import AffectedComponent, Record, Update
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
+
+START = datetime(2024, 5, 1, 9, tzinfo=UTC)
+UP, SLOW, DOWN = ComponentStatus.OPERATIONAL, ComponentStatus.DEGRADED_PERFORMANCE, ComponentStatus.MAJOR_OUTAGE
+MAINTENANCE = ComponentStatus.UNDER_MAINTENANCE
+
+
+def at(minutes: int) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def update(key: str, status: str, minutes: int, *affected: AffectedComponent, **facts: Any) -> Update:
+    body = facts.pop("body", f"Said: {status}.")
+    when = at(minutes)
+    return Update(key, IncidentStatus(status), body, when, when, when, affected, **facts)
+
+
+RECORD = Record(
+    id="4711",
+    title="Errors",
+    created_at=at(0),
+    updated_at=at(61),
+    updates=(
+        update("first0000000", "investigating", 0, AffectedComponent("1", "API", UP, DOWN)),
+        update("000000000001", "resolved", 60, AffectedComponent("1", "API", DOWN, UP)),
+    ),
+    impact=Impact.MINOR,
+    began_at=at(-1),
+)

@@ -1,0 +1,244 @@
+"""What happened elsewhere is written down as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from incidents import catalogue, duties
+from incidents.elsewhere.recording import Recorded, record_elsewhere
+from incidents.elsewhere.records import AffectedComponent, Record, Report, public_id
+from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
+from incidents.incidents import correct_update, delete_incident, edit_incident, post_update
+from incidents.lifecycle import Impact, IncidentStatus, Kind, Severity
+from incidents.models import Component, Incident, IncidentUpdate, Origin, OutboxEvent, Page, User
+from status import relay
+from status.delivery import nudges
+from status.models import Delivery
+from status.subscriptions import subscribers
+from tests.elsewhere import DOWN, MAINTENANCE, RECORD, SLOW, UP, at, update
+from tests.rows import everything
+
+
+@pytest.fixture
+def record(page: Page, component: Component, author: User) -> Callable[[Record], Recorded]:
+    def write(wanted: Record) -> Recorded:
+        return record_elsewhere(page, wanted, source="them", components={"1": component}, author=author)
+
+    return write
+
+
+Write = Callable[[Record], Recorded]
+
+
+def test_an_incident_is_written_as_it_was(record: Write, component: Component) -> None:
+    found = record(RECORD)
+    incident = Incident.objects.get()
+    assert (found.incident, found.is_new, found.is_changed, found.unknown) == (incident, True, True, ())
+    assert (incident.title, incident.status, incident.kind) == ("Errors", "resolved", Kind.REALTIME)
+    assert incident.impact == Impact.MINOR, "as it was recorded, not as the cascade has it"
+    assert (incident.created_at, incident.first_posted_at, incident.impact_began_at) == (at(0), at(0), at(-1))
+    assert incident.public_id == public_id("them", "4711")
+    last, first = incident.updates.newest_first()
+    assert (last.public_id, first.public_id) == ("000000000001", public_id("them", "first0000000")), "i is no letter"
+    assert (first.created_at, first.updated_at, first.display_at, first.published_at) == (at(0),) * 4
+    assert [row.edited_at for row in (first, last)] == [None, None]
+    assert component.status_at(at(30)) is DOWN
+    assert component.status is UP
+    assert Origin.objects.get().source_id == "4711"
+    assert "Recorded afterwards from them" in incident.history.get().history_change_reason
+
+
+def test_a_maintenance_keeps_its_window_and_is_laid_over_its_components(record: Write, component: Component) -> None:
+    affected = [AffectedComponent("1", "API", *pair) for pair in ((UP, UP), (UP, MAINTENANCE), (MAINTENANCE, UP))]
+    window = at(10), at(40)
+    planned = replace(
+        RECORD,
+        updates=(
+            update("a", "scheduled", 0, affected[0]),
+            update("b", "in_progress", 10, affected[1]),
+            update("c", "completed", 40, affected[2]),
+        ),
+        window=window,
+    )
+    incident = record(planned).incident
+    assert (incident.kind, incident.plan.scheduled_for, incident.plan.scheduled_until) == ("maintenance", *window)
+    assert not incident.plan.reminders.exists()
+    assert {change.status for change in component.status_changes.all()} == {UP}, "it lies over them while it runs"
+    moved = record(replace(planned, window=(at(10), at(50)))).incident
+    assert (moved.plan.scheduled_until, moved.plan.sequence) == (at(50), 1)
+
+
+def test_what_is_newer_stays(record: Write, component: Component, author: User) -> None:
+    catalogue.set_component_status(component, status=SLOW, author=author)
+    left_red = replace(RECORD, updates=RECORD.updates[:1])
+    record(left_red)
+    assert component.status is SLOW
+    assert component.status_at(at(1)) is DOWN
+
+
+def test_a_report_is_a_published_revision(record: Write, author: User) -> None:
+    report = Report("77", "Errors", "## What\n\nIt broke.\n\n## Why\n\nA disk.", display_at=at(90), published_at=at(91))
+    postmortem = record(replace(RECORD, report=report)).incident.postmortem
+    assert postmortem
+    assert postmortem.is_public
+    assert postmortem.state == postmortem.State.PUBLISHED
+    revision = postmortem.revisions.get()
+    assert (revision.display_at, revision.published_at, revision.number) == (at(90), at(91), 1)
+    assert [(each["heading"], each["text"]) for each in revision.content["sections"]] == [
+        ("What", "It broke."),
+        ("Why", "A disk."),
+    ]
+    record(replace(RECORD, report=replace(report, body="## What\n\nIt broke twice.")))
+    assert [each.number for each in postmortem.revisions.order_by("number")] == [1, 2]
+    assert postmortem.revision
+    assert postmortem.revision.what_changed
+
+
+def test_the_same_again_changes_nothing(record: Write) -> None:
+    report = Report("77", "Errors", "It broke.", display_at=at(90), published_at=at(91))
+    record(replace(RECORD, report=report))
+    before = everything()
+    again = record(replace(RECORD, report=report, updates=RECORD.updates[::-1]))
+    assert (again.is_new, again.is_changed, again.kept) == (False, False, ())
+    assert everything() == before
+
+
+def test_only_what_has_changed_there_is_changed_here(record: Write, author: User) -> None:
+    incident = record(RECORD).incident
+    edit_incident(incident, title="Many errors", author=author)
+    first, last = incident.updates.order_by("display_at")
+    correct_update(last, body="Solved.", author=author)
+    news = replace(
+        RECORD,
+        impact=Impact.MAJOR,
+        updates=(
+            replace(RECORD.updates[0], body="Some calls fail."),
+            update("000000000002", "monitoring", 30),
+            RECORD.updates[1],
+        ),
+    )
+    found = record(news)
+    assert (found.is_new, found.is_changed) == (False, True)
+    incident.refresh_from_db()
+    assert (incident.title, incident.impact, incident.status) == ("Many errors", Impact.MAJOR, "resolved")
+    assert [row.body for row in incident.updates.order_by("display_at")] == [
+        "Some calls fail.",
+        "Said: monitoring.",
+        "Solved.",
+    ]
+    assert [row.body for row in first.history.all()] == ["Some calls fail.", "Said: investigating."]
+    first.refresh_from_db()
+    assert first.edited_at is not None
+    assert first.updated_at == at(0), "as it is there"
+    gone = record(replace(news, updates=news.updates[:2]))
+    incident.refresh_from_db()
+    assert (gone.is_changed, incident.status) == (True, "monitoring")
+    assert IncidentUpdate.objects.get(pk=last.pk).withdrawn_at
+
+
+def test_rows_of_components_stay_as_they_were_recorded(record: Write, component: Component) -> None:
+    record(RECORD)
+    changed = replace(RECORD.updates[0], components=[AffectedComponent("1", "API", UP, SLOW)])
+    (sentence,) = record(replace(RECORD, updates=(changed, RECORD.updates[1]))).kept
+    assert "API stays as it was recorded" in sentence
+    assert component.status_at(at(1)) is DOWN
+
+
+def test_a_component_that_is_none_here_is_named_and_added_once_it_is_known(
+    page: Page, component: Component, author: User
+) -> None:
+    found = record_elsewhere(page, RECORD, source="them", author=author)
+    assert found.unknown == ("API",)
+    assert not component.status_changes.exists()
+    again = record_elsewhere(page, RECORD, source="them", components={"1": component}, author=author)
+    assert (again.unknown, component.status_changes.count()) == ((), 2)
+
+
+def test_an_open_incident_goes_on_here(record: Write, author: User) -> None:
+    incident = record(replace(RECORD, updates=RECORD.updates[:1])).incident
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    incident.refresh_from_db()
+    assert incident.status == "resolved"
+    record(replace(RECORD, title="Errors everywhere", updates=RECORD.updates[:1]))
+    incident.refresh_from_db()
+    assert (incident.status, incident.title) == ("resolved", "Errors everywhere")
+
+
+def test_nobody_hears_of_it(record: Write, page: Page, author: User, admin: User) -> None:
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
+    now = timezone.now()
+    recent = [replace(each, created_at=now, display_at=now - timedelta(days=2, hours=1)) for each in RECORD.updates]
+    incident = record(replace(RECORD, updates=recent)).incident
+    edit_incident(incident, severity=Severity.SEV1, author=author)
+    relay.owe()
+    nudges.nudge()
+    assert not OutboxEvent.objects.filter(notify=True).exists()
+    assert not Delivery.objects.exists()
+    assert not [row for duty in duties.duties() for row in duty.rows.values_list("title", flat=True)]
+
+
+def test_words_that_are_public_there_are_reported_and_never_refused(record: Write) -> None:
+    secret = "AKIA" + "IOSFODNN7EXAMPLE"
+    found = record(replace(RECORD, updates=(update("a", "resolved", 0, body=f"The key {secret} was used."),)))
+    assert [secret in finding.quote for finding in found.findings] == [True]
+    assert secret in IncidentUpdate.objects.get().body
+
+
+def test_bodies_are_kept_as_they_were_written(record: Write) -> None:
+    body = " <ul><li>Two  spaces</li></ul>\r\n"
+    record(replace(RECORD, updates=(update("a", "resolved", 0, body=body),)))
+    assert IncidentUpdate.objects.get().body == body
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "sentence"),
+    [
+        (replace(RECORD, updates=()), InvalidInput, "at least one update"),
+        (replace(RECORD, updates=(*RECORD.updates, RECORD.updates[0])), InvalidInput, "the same id"),
+        (replace(RECORD, window=(at(0), at(1))), InvalidTransition, "not a status of this kind"),
+        (replace(RECORD, title=" \n"), InvalidInput, "blank"),
+        (replace(RECORD, updates=(update("a", "resolved", 9**8),)), InvalidInput, "in the future"),
+        (
+            replace(RECORD, report=Report("1", "Errors", " ", display_at=at(0), published_at=at(0))),
+            InvalidInput,
+            "Write the report",
+        ),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_and_leaves_no_trace(
+    record: Write, wrong: Record, error: type[DomainError], sentence: str
+) -> None:
+    before = everything()
+    with pytest.raises(error, match=sentence):
+        record(wrong)
+    assert everything() == before
+
+
+def test_ids_that_are_taken_pages_and_deleted_incidents_are_refused(
+    record: Write, page: Page, other_page: Page, component: Component, author: User
+) -> None:
+    incident = record(RECORD).incident
+    before = everything()
+    with pytest.raises(InvalidInput, match="Another incident's update"):
+        record_elsewhere(page, RECORD, source="others", author=author)
+    with pytest.raises(InvalidInput, match="Another incident has the id"):
+        record_elsewhere(page, replace(RECORD, id=incident.public_id), source="others", author=author)
+    with pytest.raises(InvalidInput, match="recorded on the page “Acme”"):
+        record_elsewhere(other_page, RECORD, source="them", author=author)
+    with pytest.raises(InvalidInput, match="not one of this page's"):
+        record_elsewhere(other_page, RECORD, source="others", components={"1": component}, author=author)
+    assert everything() == before
+    delete_incident(incident, reason="A drill", author=author)
+    with pytest.raises(InvalidTransition, match="was deleted"):
+        record(RECORD)
+
+
+def test_it_takes_the_rights_to_declare_and_to_correct(page: Page, make_user: Callable[[str, str], User]) -> None:
+    for role in ("viewer", "responder", "clock"):
+        with pytest.raises(Forbidden):
+            record_elsewhere(page, RECORD, source="them", author=make_user(role, role))
