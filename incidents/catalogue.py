@@ -153,7 +153,7 @@ def set_component_status(
     A back-dated change corrects the past: uptime is computed anew from it. With `ended_at` it corrects an interval,
     whatever was recorded within; from its end on the component is again what was recorded for that time.
     """
-    component.lock()
+    component.lock_live()
     instant = effective_at or timezone.now()
     if instant > timezone.now():
         raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")

@@ -66,7 +66,7 @@ def dismissed(postmortem: Postmortem) -> set[str]:
 @service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
-    postmortem.lock()
+    postmortem.lock_live()
     found = next((finding for finding in check_report(postmortem) if finding.digest == digest), None)
     if found is None:
         raise InvalidInput(_("The text, or the record, was changed meanwhile. Read what is found now."))

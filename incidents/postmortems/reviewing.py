@@ -67,9 +67,10 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
     save_checked(postmortem, **approval(postmortem, author, break_glass=break_glass))
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def comment_section(section: PostmortemSection, *, text: str, author: User) -> PostmortemComment:
     """Say something about a section to the others. Internal."""
+    lock_postmortem(section.postmortem)
     comment = PostmortemComment(section=section, text=text.replace("\r\n", "\n").strip(), author=author)
     if not comment.text:
         raise InvalidInput(_("Write the comment."), field="text")

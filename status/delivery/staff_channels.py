@@ -19,21 +19,22 @@ from status.models import Delivery, Nudge, Recipient
 Channel, State = Recipient.Channel, Recipient.State
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
     """The mailbox of a member of staff, whose address follows the one in their account."""
     mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
-    if mailbox.address != user.email:
+    if mailbox.lock().address != user.email:
         mailbox.change(address=user.email, state=State.ACTIVE, reason="")
     return mailbox
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
 def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
     """Nudge this mailbox or chat when somebody on call is needed.
 
     A chat's `address` is the name that staff read, and its `secret` the address that was checked; it is kept encrypted.
     """
+    page.lock_live()
     if page.recipients.filter(channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
     recipient = Recipient(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
