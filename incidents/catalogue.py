@@ -278,7 +278,11 @@ def _with_host(facts: PageFacts) -> dict[str, Any]:
     if "url" not in facts:
         return {**facts}
     url = facts["url"].rstrip("/")
-    return {**facts, "url": url, "host": (urlsplit(url).hostname or "").lower()}
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # it is refused when it is checked
+        host = ""
+    return {**facts, "url": url, "host": host.lower()}
 
 
 def _next_position(rows: Any) -> int:

@@ -14,12 +14,15 @@ class PortalConfig(AppConfig):
         from allauth.mfa.signals import authenticator_added, authenticator_removed
         from anymail.signals import tracking
         from django.contrib import admin
+        from django.contrib.auth.signals import user_logged_in, user_login_failed
 
-        from portal.accounts import adapters, second_factor
+        from portal.accounts import adapters, attempts, second_factor
         from portal.intake import bounces
 
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
         authenticator_added.connect(second_factor.note_added)
         authenticator_removed.connect(second_factor.note_removed)
         password_reset.connect(adapters.open_again)
+        user_logged_in.connect(attempts.note_success)
+        user_login_failed.connect(attempts.note_failure)
         tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

@@ -39,7 +39,7 @@ Model = type[models.Model]
 
 def sealed_models() -> list[tuple[Model, str]]:
     """Every model that is history, each with the field that says when a row was written."""
-    every = apps.get_models()
+    every = [model for model in apps.get_models() if not model._meta.proxy]  # whose rows are another one's
     tracked = [model for model in every if hasattr(model, "history")]
     own = [model for model in every if issubclass(model, AppendOnly) and model is not Seal]
     found: list[tuple[Model, str]] = [(model.history.model, "history_date") for model in tracked]
@@ -109,7 +109,7 @@ def verify(kept: str = "") -> Iterator[str]:
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
     for model in apps.get_models():
-        if hasattr(model, "history"):
+        if hasattr(model, "history") and not model._meta.proxy:
             yield from _unrecorded(model)
 
 

@@ -35,6 +35,17 @@ def new_public_id() -> str:
     return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(PUBLIC_ID_LENGTH))
 
 
+class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
+    """What a proxy saves is kept in the history of its model."""
+
+    def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
+        if sender._meta.proxy and issubclass(sender, self.cls):
+            models.signals.post_save.connect(self.post_save, sender=sender, weak=False)
+            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
+        else:
+            super().finalize(sender, **kwargs)
+
+
 class Tracked(models.Model):
     """A row whose every change is kept, with its author; changed by services, one row at a time."""
 
@@ -43,7 +54,7 @@ class Tracked(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
-    history = HistoricalRecords(
+    history = History(
         inherit=True,
         get_user=history_author,
         history_change_reason_field=models.TextField(null=True),

@@ -1,13 +1,28 @@
-"""The history of an account: a second factor that was set up or taken away, as allauth's signals say."""
+"""Second factors: in the account's history when one is set up or taken away, and encrypted anew under another key."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from incidents.models import User
+from status import secrets
+
+SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
+
+
+class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """What a second factor is proved with must be read again at every sign-in, so the database has it encrypted."""
+
+    def encrypt(self, text: str) -> str:
+        return secrets.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return secrets.unseal(encrypted_text)
 
 
 def note_added(authenticator: Authenticator, **_signal: Any) -> None:
@@ -22,3 +37,14 @@ def _note(authenticator: Authenticator, change: str) -> None:
     user = User.objects.get(pk=authenticator.user_id)
     user._change_reason = change % {"factor": authenticator.get_type_display()}
     user.save()
+
+
+@transaction.atomic
+def reseal() -> int:
+    """Encrypt what every second factor is proved with under the first key; returns how many there are."""
+    factors = list(Authenticator.objects.select_for_update().order_by("pk"))
+    for factor in factors:
+        data: dict[str, Any] = factor.data
+        factor.data = data | {name: secrets.reseal(data[name]) for name in SEALED if name in data}
+        factor.save(update_fields=["data"])
+    return len(factors)

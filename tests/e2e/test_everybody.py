@@ -58,7 +58,7 @@ NO_PAGE = {
     *("incidents_postmortem_remove_measure", "incidents_postmortem_uncover", "incidents_postmortem_fix"),
     *(
         "status_nudge_channel_test",
-        "status_recipient_secret",
+        "status_subscriber_secret",
         "status_nudge_channel_remove",
         "status_nudge_channel_release",
         "logout",
@@ -66,7 +66,7 @@ NO_PAGE = {
     # The identity provider's page comes next, of which there is none here; the codes are a page of allauth's.
     *("openid_connect_login", "openid_connect_callback", "mfa_view_recovery_codes"),
     # A file, a fragment of a page, or an answer for a script.
-    *("audit_file", "incident_file", "page_preview", "room_live", "jsi18n", "autocomplete", "status_recipient_export"),
+    *("audit_file", "incident_file", "page_preview", "room_live", "jsi18n", "autocomplete", "status_subscriber_export"),
     *("mfa_download_recovery_codes", "view_on_site"),
 }
 

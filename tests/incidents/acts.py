@@ -7,9 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.utils import timezone
-from pytest_django import Settings
 
 from incidents import (
     catalogue,
@@ -66,8 +64,8 @@ from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from status.delivery import owing, quarantine, staff_channels
-from status.models import Delivery, Recipient
+from status.delivery import owing, quarantine, resealing, staff_channels
+from status.models import Delivery, StaffChannel, Subscriber
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
@@ -75,7 +73,7 @@ from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 
 Role = IncidentRole.Role
-STAFF = Recipient.Channel.STAFF
+STAFF = StaffChannel.Channel.STAFF
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
@@ -232,7 +230,7 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
 
 
 @pytest.fixture
-def acts(page: Page, component: Component, incident: Incident, author: User, admin: User, settings: Settings) -> Acts:
+def acts(page: Page, component: Component, incident: Incident, author: User, admin: User) -> Acts:
     """Every service, called so that it would succeed, with the right that it asks for."""
     now = timezone.now()
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
@@ -254,15 +252,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     signups.subscribe(page, address="ann@example.com", author=admin)
-    recipient = Recipient.objects.get()
+    recipient = Subscriber.objects.get()
     bounced, _returned, late, asking = (
         subscribers.invite(page, address=f"{name}@example.com", choices=Choices(), author=admin)
         for name in ("bounced", "returned", "late", "asking")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
-    Recipient.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
-    settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
-    staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    Subscriber.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
@@ -406,7 +403,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
-        staff_channels.reseal_channels: (Verb.MANAGE_SUBSCRIBERS, lambda by: staff_channels.reseal_channels(author=by)),
+        resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,

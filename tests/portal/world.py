@@ -25,7 +25,7 @@ from incidents.postmortems import action_items
 from portal.api.urls import BELOW_A_PAGE
 from portal.api.views.elsewhere import NotHere
 from portal.api.views.pages import OnePage
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices
 from tests.reports import publish_report
@@ -67,7 +67,7 @@ class World:
         affected = [(component, ComponentStatus.PARTIAL_OUTAGE) for component in components]
         return post_update(incident, status=status, body="A disk.", components=affected, author=self.author)
 
-    def subscriber(self, number: int) -> Recipient:
+    def subscriber(self, number: int) -> Subscriber:
         choices = Choices(everything=False, components=[self.component], incidents=[self.incident])
         address = f"reader{number}@example.com"
         return subscribers.add_by_staff(self.page, address=address, choices=choices, author=self.author)

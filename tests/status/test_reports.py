@@ -20,7 +20,7 @@ from incidents.postmortems import action_items, publishing, writing
 from status import relay
 from status.delivery import owing
 from status.delivery.mails import events
-from status.models import Follow, Recipient, SignUp
+from status.models import Follow, SignUp, Subscriber
 from status.publication import files
 from status.publication.publishing import differences
 from status.subscriptions import signups
@@ -173,8 +173,8 @@ def test_one_report_about_two_incidents_shows_on_both_and_is_told_once(
 def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
-    asked = Recipient(page=page, address="ann@example.com", state="active", everything=False)
-    others = Recipient(page=page, address="bob@example.com", state="active")
+    asked = Subscriber(page=page, address="ann@example.com", state="active", everything=False)
+    others = Subscriber(page=page, address="bob@example.com", state="active")
     with authored_by(author):
         asked.save()
         others.save()
