@@ -107,6 +107,10 @@ REFUSED = {
     ],
     "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
     "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
+    "user_email_once": [
+        "UPDATE incidents_user SET email = 'a@acme.example'",
+        "UPDATE incidents_user SET email = CASE username WHEN 'ada' THEN 'A@acme.example' ELSE 'a@acme.example' END",
+    ],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -124,8 +128,8 @@ REFUSED = {
     "postmortem_section_has_heading": ["UPDATE incidents_postmortemsection SET heading = ''"],
     "postmortem_section_key": ["UPDATE incidents_postmortemsection SET key = 'weather'"],
     "postmortem_comment_has_text": ["UPDATE incidents_postmortemcomment SET text = ''"],
-    "postmortem_look_of_reader": [
-        "UPDATE incidents_postmortemlook SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemlook)"
+    "postmortem_reading_of_reader": [
+        "UPDATE incidents_postmortemreading SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemreading)"
     ],
     "action_item_kind": ["UPDATE incidents_actionitem SET kind = 'wishful'"],
     "action_item_has_text": ["UPDATE incidents_actionitem SET text = ''"],
