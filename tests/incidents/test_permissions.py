@@ -17,16 +17,12 @@ import status
 from incidents.authorship import SERVICES
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.models import (
-    IncidentRole,
     User,
 )
 from incidents.permissions import Verb, allows, require
-from status.models import Recipient
-from tests.incidents.acts import Acts
+from tests.incidents.postmortem_acts import Acts
 from tests.rows import everything
 
-Role = IncidentRole.Role
-STAFF = Recipient.Channel.STAFF
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",

@@ -40,7 +40,7 @@ from incidents.models.base import Tracked
 from incidents.planned import post_planned
 from incidents.postmortems import writing
 from incidents.signals import event_recorded
-from tests.incidents.acts import Acts
+from tests.incidents.postmortem_acts import Acts
 from tests.waiting import until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
