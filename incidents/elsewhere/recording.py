@@ -68,7 +68,7 @@ def record_elsewhere(
     it changed there too; a text that was recorded and has changed there says "edited".
     """
     require(author, Verb.DECLARE_INCIDENT)
-    page.lock()
+    page.lock_live()
     record = replace(
         record,
         title=" ".join(record.title.splitlines()).strip(),

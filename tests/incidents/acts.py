@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from incidents import (
     catalogue,
@@ -99,8 +100,9 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
 
 
 @pytest.fixture
-def acts(page: Page, component: Component, incident: Incident, author: User, admin: User) -> Acts:
+def acts(page: Page, component: Component, incident: Incident, author: User, admin: User, settings: Settings) -> Acts:
     """Every service, called so that it would succeed, with the right that it asks for."""
+    settings.NOTIFY_HOLD = 3600  # so that an update can be taken back, however slow the machine is
     now = timezone.now()
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
     ended = declare_incident(page, title="Ended", author=author)
