@@ -16,12 +16,14 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
+WORDS = {"name", "description", "intro"}  # that the public reads
 CatalogueRow = Page | Component | ComponentGroup | ComponentListing | EmbedConfig
 
 
@@ -80,14 +82,14 @@ class ListingFacts(TypedDict, total=False):
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, public=["name", "intro"])
 def create_page(*, author: User, **facts: Unpack[PageFacts]) -> Page:
     page = Page()
     _write(page, _with_host(facts))
     return page
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "intro"])
 def edit_page(page: Page, *, author: User, **facts: Unpack[PageFacts]) -> Page:
     """Change facts of a page; those not named keep their values."""
     page.lock_live()
@@ -113,7 +115,7 @@ def edit_embed(page: Page, *, author: User, **facts: Unpack[EmbedFacts]) -> Embe
 # --- Components -------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
 def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts]) -> Component:
     """Without a position it is the last one of its page."""
     _lock_parents(page, facts.get("group"))
@@ -123,7 +125,7 @@ def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts
     return component
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Component)
+@service(Verb.EDIT_CATALOGUE, locks=Component, public=["name", "description"])
 def edit_component(component: Component, *, author: User, **facts: Unpack[ComponentChanges]) -> Component:
     """Change facts of a component; those not named keep their values."""
     _lock_parents(facts.get("page"), facts.get("group"))
@@ -189,7 +191,7 @@ def set_component_status(
 # --- Groups -----------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
 def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
     """A group of just these components, in their order. Without a position it is the last one of its page."""
     page.lock_live()
@@ -199,7 +201,7 @@ def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> Co
     return group
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
+@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup, public=["name", "description"])
 def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
     """Change facts of a group; those not named keep their values. `components` are all that it has from now on."""
     group.lock_live()
@@ -299,6 +301,11 @@ def _set(row: CatalogueRow, facts: Any) -> set[Page]:
     before = _pages(row) if row.pk else set()
     if not save_checked(row, **facts):
         return set()
+    if not (isinstance(row, Component) and row.visibility == Visibility.INTERNAL):
+        names = WORDS if "visibility" in facts else WORDS & facts.keys()
+        page = row if isinstance(row, Page) else row.page
+        words = {name: getattr(row, name) for name in sorted(names) if hasattr(row, name)}
+        check_words(page, besides=[words.get("name", "")], **words)
     if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
         raise InvalidInput(_("The group belongs to another page."), field="group")
     return before | _pages(row)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricFeed, MetricPoint, Page, User
 from incidents.models.base import save_checked
@@ -38,21 +39,21 @@ class MetricFacts(TypedDict, total=False):
     is_shown: bool
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
 def create_metric(page: Page, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
     page.lock_live()
     metric = Metric(page=page)
-    save_checked(metric, **facts)
+    _write(metric, facts)
     MetricFeed.objects.create(metric=metric)
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [page])
     return metric
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Metric)
+@service(Verb.EDIT_CATALOGUE, locks=Metric, public=["name", "description"])
 def edit_metric(metric: Metric, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
     """Change facts of a metric; those not named keep their values."""
     metric.lock_live()
-    save_checked(metric, **facts)
+    _write(metric, facts)
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
     return metric
 
@@ -123,6 +124,11 @@ def newest_points(metrics: list[Metric], span: timedelta) -> dict[int, list[tupl
         rows = metric.points.filter(at__gt=newest - span).order_by("at") if newest else metric.points.none()
         found[metric.pk] = list(rows.values_list("at", "value"))
     return found
+
+
+def _write(metric: Metric, facts: MetricFacts) -> None:
+    check_words(metric.page, name=facts.get("name", ""), description=facts.get("description", ""))
+    save_checked(metric, **facts)
 
 
 def _check(at: datetime, value: float, now: datetime) -> None:

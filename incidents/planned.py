@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,19 +16,14 @@ from django.utils.translation import gettext as _
 
 from incidents import people, promises
 from incidents.authorship import service
+from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.incidents import (
-    Affected,
-    check_body,
-    check_seen,
-    lock_components,
-    lock_live,
-    post_update,
-)
+from incidents.incidents import Affected, check_seen, lock_components, lock_live, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.texts import check_body
 
 State = PlannedUpdate.State
 
@@ -44,7 +39,7 @@ class PlannedFacts(TypedDict):
     notify: bool
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -53,7 +48,7 @@ def plan_update(
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def change_planned(
     planned: PlannedUpdate, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -78,7 +73,7 @@ def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | No
     if planned.state != State.WAITING or planned.due_at > timezone.now():
         return None
     try:
-        with transaction.atomic():
+        with transaction.atomic(), letting_stand(planned.let_stand):
             update = _post(incident, planned)
     except DomainError as refusal:
         planned.change(state=State.HELD, reason=str(refusal))
@@ -134,17 +129,21 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     kind, current = Kind(planned.incident.kind), IncidentStatus(planned.incident.status)
     check_transition(kind, current if latest else None, facts["status"])
     lock_components(planned.incident, facts["components"])
+    body, words = check_body(facts["body"]), dict[str, Any]()
+    if planned.incident.visibility == Visibility.PUBLIC:
+        words["let_stand"] = check_words(planned.incident.page, body=body)
     save_checked(
         planned,
         due_at=facts["due_at"],
         status=facts["status"],
-        body=check_body(facts["body"]),
+        body=body,
         next_update=facts["next_update"],
         notify=facts["notify"],
         author=author,
         seen=latest.public_id if latest else "",
         state=State.WAITING,
         reason="",
+        **words,
     )
     _name(planned, facts["components"])
     return planned

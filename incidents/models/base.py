@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from incidents.authorship import history_author
+from incidents.authorship import history_author, history_reason
 from incidents.errors import InvalidInput, InvalidTransition
 
 M = TypeVar("M", bound=models.Model)
@@ -36,7 +36,7 @@ def new_public_id() -> str:
 
 
 class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
-    """What a proxy saves is kept in the history of its model."""
+    """What a proxy saves is kept in the history of its model. The reason has what the running service remarked."""
 
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if sender._meta.proxy and issubclass(sender, self.cls):
@@ -44,6 +44,9 @@ class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no
             sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
         else:
             super().finalize(sender, **kwargs)
+
+    def get_change_reason_for_object(self, instance: models.Model, _kind: str, _using: str | None) -> str | None:
+        return history_reason(instance)
 
 
 class Tracked(models.Model):
@@ -101,6 +104,11 @@ class Tracked(models.Model):
         """Take it out of use; it stays in the record. Harmless when repeated."""
         self._change_reason = reason or None
         self.change(deleted_at=self.deleted_at or timezone.now())
+
+    def mark_restored(self, reason: str = "") -> None:
+        """Take back into use what was deleted; its public id and its history go on."""
+        self._change_reason = reason or None
+        self.change(deleted_at=None)
 
 
 def save_checked(row: models.Model, **facts: Any) -> bool:
