@@ -132,8 +132,7 @@ def test_whoever_was_told_of_an_incident_is_told_of_its_end(
     relay.owe()
     Delivery.objects.update(state=Delivery.State.SENT, finished_at=datetime.now(UTC))
     with authored_by(author):
-        recipient.minimum_impact = Impact.CRITICAL
-        recipient.save()
+        recipient.change(minimum_impact=Impact.CRITICAL)
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     relay.owe()
     assert told() == [("ann@example.com", "resolved")]
