@@ -51,7 +51,7 @@ def taken_along(row: Tracked) -> dict[str, int]:
     elif isinstance(row, Incident):
         found = {
             _("updates"): row.updates.standing().count(),
-            _("components that are again what they would be without it"): row.components().live().count(),
+            _("components that read as without it"): row.components().live().count(),
         }
     else:
         found = {}

@@ -34,7 +34,7 @@ from incidents.templates import delete_template, save_template
 from status import relay
 from status.publication import files, publishing
 
-Verbs = dict[type[Tracked], tuple[Callable[..., None], Callable[..., None]]]
+Verbs = dict[type[Tracked], tuple[Callable[..., object], Callable[..., None]]]
 VERBS: Verbs = {
     Page: (catalogue.delete, deletion.restore_page),
     Component: (catalogue.delete, deletion.restore_component),
