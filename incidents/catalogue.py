@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.checking import check_words
+from incidents.deletion import group_reason
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
@@ -217,7 +218,11 @@ def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFact
 @service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
 def delete_group(group: ComponentGroup, *, author: User) -> None:
     """Take a group off its page; it stays in the record, and its components stay, without a group."""
-    pages = _gather(group.lock(), ()) | _pages(group)
+    group.lock()
+    pages = _pages(group)
+    for component in group.components.select_for_update(of=("self",), no_key=True).order_by("pk"):
+        component._change_reason = group_reason(group)
+        pages |= _set(component, {"group": None})
     group.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
 

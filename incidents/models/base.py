@@ -106,7 +106,17 @@ class Tracked(models.Model):
         self.change(deleted_at=self.deleted_at or timezone.now())
 
     def mark_restored(self, reason: str = "") -> None:
-        """Take back into use what was deleted; its public id and its history go on."""
+        """Take back into use what was deleted; its public id and its history go on.
+
+        Raises `InvalidTransition` when it is not deleted, `InvalidInput` when something else has its place now.
+        """
+        if self.deleted_at is None:
+            raise InvalidTransition(gettext("This is not deleted: there is nothing to restore."))
+        self.deleted_at = None
+        try:
+            self.validate_constraints()
+        except ValidationError as error:
+            raise InvalidInput(" ".join(error.messages)) from error
         self._change_reason = reason or None
         self.change(deleted_at=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import authored_by
-from incidents.deletion import restore_incident
+from incidents.deletion import RESTORES
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.incidents import (
     backfill_incident,
@@ -41,13 +42,18 @@ from incidents.maintenance.plans import (
 from incidents.maintenance.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.models import (
     Component,
+    ComponentGroup,
+    ComponentListing,
     Incident,
     IncidentRole,
+    IncidentTemplate,
+    Metric,
     Page,
     TimelineEntry,
     UpdateCadence,
     User,
 )
+from incidents.models.base import Tracked
 from incidents.people import (
     create_key,
     create_staff,
@@ -70,6 +76,27 @@ from tests.incidents.postmortem_acts import Acts, of_postmortems
 
 Role = IncidentRole.Role
 STAFF = StaffChannel.Channel.STAFF
+
+
+def deleted_rows(page: Page, component: Component, admin: User) -> dict[type[Tracked], Any]:
+    """One of each that can be restored."""
+    with authored_by(admin):
+        old = Page.objects.create(name="Old", url="https://old.example", host="old.example")
+        rows: list[Tracked] = [
+            old,
+            Component.objects.create(page=page, name="Old"),
+            ComponentGroup.objects.create(page=page, name="Old"),
+            ComponentListing.objects.create(page=old, component=component),
+            Metric.objects.create(page=page, name="Old"),
+            IncidentTemplate.objects.create(name="Old", body="Old."),
+        ]
+        for row in rows:
+            row.mark_deleted()
+    return {type(row): row for row in rows}
+
+
+def restoring(restore: Callable[..., None], row: Tracked) -> Callable[[Any], object]:
+    return lambda by: restore(row, author=by)
 
 
 def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
@@ -148,6 +175,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     author.save()
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
+    deleted: dict[type[Tracked], Any] = deleted_rows(page, component, admin) | {Incident: incident}
     return {
         declare_incident: (Verb.DECLARE_INCIDENT, lambda by: declare_incident(page, title="New", author=by)),
         edit_incident: (Verb.DECLARE_INCIDENT, lambda by: edit_incident(incident, title="Changed", author=by)),
@@ -193,7 +221,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by),
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
-        restore_incident: (Verb.POST_UPDATE, lambda by: restore_incident(incident, author=by)),
+        **{
+            restore: (
+                Verb.POST_UPDATE if model is Incident else Verb.EDIT_CATALOGUE,
+                restoring(restore, deleted[model]),
+            )
+            for model, restore in RESTORES.items()
+        },
         **of_postmortems(page, author),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,
