@@ -251,6 +251,7 @@ class Migration(migrations.Migration):
             name='HistoricalPage',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -286,6 +287,7 @@ class Migration(migrations.Migration):
             name='HistoricalUpdateCadence',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -320,6 +322,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('is_service', models.BooleanField(default=False, help_text='Not a person: acts for a program and cannot sign in.', verbose_name='service user')),
                 ('history_change_reason', models.TextField(null=True)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
@@ -370,6 +373,7 @@ class Migration(migrations.Migration):
             name='HistoricalOrigin',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -397,6 +401,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentUpdate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
@@ -429,6 +434,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentRole',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -478,6 +484,7 @@ class Migration(migrations.Migration):
             name='HistoricalTemplateComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -528,6 +535,7 @@ class Migration(migrations.Migration):
             name='HistoricalPlannedUpdate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -608,6 +616,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenanceReminder',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -655,6 +664,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenancePlan',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -800,6 +810,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortem',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -835,6 +846,7 @@ class Migration(migrations.Migration):
             name='HistoricalMetric',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -867,6 +879,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenanceSeries',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -896,6 +909,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentTemplate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -924,6 +938,7 @@ class Migration(migrations.Migration):
             name='HistoricalEmbedConfig',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -952,6 +967,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponentListing',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -977,6 +993,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponentGroup',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1003,6 +1020,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1036,6 +1054,7 @@ class Migration(migrations.Migration):
             name='HistoricalApiKey',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1162,6 +1181,7 @@ class Migration(migrations.Migration):
             name='HistoricalPlannedComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1221,6 +1241,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortemSection',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1250,6 +1271,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncident',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1289,6 +1311,7 @@ class Migration(migrations.Migration):
             name='HistoricalFindingDismissal',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1318,6 +1341,7 @@ class Migration(migrations.Migration):
             name='HistoricalActionItem',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1454,6 +1478,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortemComment',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1483,6 +1508,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveBigIntegerField(help_text='1, 2, 3 ... without a gap.', unique=True)),
                 ('table', models.CharField(help_text='The model, like incidents.historicalincident.', max_length=100)),
                 ('columns', models.JSONField(help_text='The columns that the marks cover, as they were then.')),
+                ('until', models.DateTimeField(help_text='Of a table that is sealed in the order in which its rows finished: when the last one did.', null=True)),
                 ('marks', models.JSONField(help_text='[primary key, mark] of each row, in the order of the keys.')),
                 ('sealed_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('mac', models.CharField(help_text='HMAC-SHA256 over all of this and the mac before it.', max_length=64)),

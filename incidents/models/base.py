@@ -23,7 +23,7 @@ class TrackedQuerySet(models.QuerySet[M]):
         return self.filter(deleted_at=None)
 
 
-# Kept in no history row, so that a subscriber can be forgotten
+# Kept in no history row, so that a subscriber can be forgotten; it has a keyed hash of them
 PERSONAL = ("address", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
@@ -32,6 +32,15 @@ PUBLIC_ID_LENGTH = 12
 
 def new_public_id() -> str:
     return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(PUBLIC_ID_LENGTH))
+
+
+class Marked(models.Model):
+    """A history row with a keyed hash of what it does not say itself (`history.marks`)."""
+
+    mark = models.CharField(max_length=32, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
 
 
 class Tracked(models.Model):
@@ -47,6 +56,7 @@ class Tracked(models.Model):
         get_user=history_author,
         history_change_reason_field=models.TextField(null=True),
         excluded_fields=list(PERSONAL),
+        bases=[Marked],
     )
 
     _change_reason: str | None  # kept in the next history row
@@ -66,6 +76,11 @@ class Tracked(models.Model):
         rows = type(self)._base_manager.select_for_update(of=("self",), no_key=True)
         self.refresh_from_db(from_queryset=rows)
         return self
+
+    def beside_history(self) -> list[Any]:
+        """What counts of it and is kept in no history row, in plain values; [] when there is nothing."""
+        names = {field.name for field in self._meta.concrete_fields}
+        return [getattr(self, name) for name in PERSONAL if name in names]
 
     def mark_deleted(self, reason: str = "") -> None:
         """Take it out of use; it stays in the record. Harmless when repeated."""
