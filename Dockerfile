@@ -17,6 +17,5 @@ WORKDIR /app
 USER portal
 ENV DATA_DIR=/srv/data PUBLICATION_ROOT=/srv/public
 EXPOSE 8000
-# 16 threads: the database may hold up to six of them, the rest keep answering.
-CMD ["gunicorn", "--bind=0.0.0.0:8000", "--workers=2", "--worker-class=gthread", "--threads=16", \
-     "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--access-logfile=-", "portal.wsgi"]
+CMD ["gunicorn", "--config=python:portal.web_server", "--bind=0.0.0.0:8000", "--workers=2", \
+     "--worker-tmp-dir=/dev/shm", "--access-logfile=-", "portal.wsgi"]

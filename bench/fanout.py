@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.fernet import Fernet
+
 from status.delivery.mails import events
 from tests.servers import free_port, program, start_postgresql, temporary_folder
 
@@ -96,13 +98,13 @@ def send() -> None:
     from django.db import connection
 
     from status.delivery import engine
-    from status.models import Recipient
+    from status.models import Subscriber
 
     connection.ensure_connection()
     print("ready", flush=True)
     sys.stdin.readline()
     total, cpu = 0, time.process_time()
-    while count := engine.deliver(Recipient.Channel.EMAIL, 3600):
+    while count := engine.deliver(Subscriber.Channel.EMAIL, 3600):
         total += count
     # Not getrusage: there the most memory of the process that started this one counts too.
     [peak] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
@@ -119,7 +121,7 @@ def prepare() -> int:
     from incidents.lifecycle import IncidentStatus
     from incidents.models import OutboxEvent, Page, User
     from status.delivery import owing
-    from status.models import Recipient
+    from status.models import Subscriber
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
@@ -129,8 +131,8 @@ def prepare() -> int:
     incident = declare_incident(page, title="Errors", author=ada)
     body = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 56
     post_update(incident, status=IncidentStatus.IDENTIFIED, body=body, author=ada)
-    Recipient.objects.bulk_create(
-        (Recipient(page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE) for n in range(MAILS)),
+    Subscriber.objects.bulk_create(
+        (Subscriber(page=page, address=f"reader-{n}@example.com", state=Subscriber.State.ACTIVE) for n in range(MAILS)),
         batch_size=1000,
     )
     event = OutboxEvent.objects.get(notify=True)
@@ -159,6 +161,8 @@ def main() -> None:
         "DATABASE_URL": start_postgresql().url,
         "DATA_DIR": str(temporary_folder("fanout-")),
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "AUDIT_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "SMTP_HOST": "127.0.0.1",
         "NOTIFY_HOLD": "0",

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from cryptography.fernet import Fernet
+
 from tests.servers import start_postgresql, temporary_folder
 
 if TYPE_CHECKING:
@@ -52,12 +54,12 @@ def prepare() -> tuple[Incident, Component, User]:
 def subscribe(page: Page, component: Component) -> None:
     from django.db import connection
 
-    from status.models import Follow, Recipient
+    from status.models import Follow, Subscriber
 
     for start in range(0, RECIPIENTS, 10_000):
-        rows = Recipient.objects.bulk_create(
-            Recipient(
-                page=page, address=f"reader-{n}@example.com", state=Recipient.State.ACTIVE, everything=bool(n % 3)
+        rows = Subscriber.objects.bulk_create(
+            Subscriber(
+                page=page, address=f"reader-{n}@example.com", state=Subscriber.State.ACTIVE, everything=bool(n % 3)
             )
             for n in range(start, start + 10_000)
         )
@@ -124,6 +126,8 @@ def main() -> int:
         "DATA_DIR": str(folder),
         "PUBLICATION_ROOT": str(folder / "public"),
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "AUDIT_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
     import django

@@ -17,6 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
+from cryptography.fernet import Fernet
+
 from tests.servers import start_postgresql, temporary_folder
 
 SIZES = (100, 1_000, 10_000)
@@ -91,6 +93,8 @@ def measure(urls: dict[int, str]) -> dict[int, float]:
             environment = os.environ | {
                 "DJANGO_SETTINGS_MODULE": "portal.settings",
                 "SECRET_KEY": secrets.token_urlsafe(50),
+                "AUDIT_KEY": secrets.token_urlsafe(50),
+                "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
                 "DATA_DIR": str(folder),
                 "PUBLICATION_ROOT": str(folder / "public"),
                 "DATABASE_URL": url,

@@ -28,7 +28,7 @@ def main() -> bool:
     from incidents.people import service_user
     from incidents.signals import event_recorded
     from status.delivery import staff_channels
-    from status.models import Recipient
+    from status.models import StaffChannel
     from status.publication import publishing
     from tests.ticks import tick
 
@@ -39,7 +39,9 @@ def main() -> bool:
     for items in (ITEMS // 10, ITEMS):
         page = Page(name="Bench", url=f"https://status{items}.bench.example")
         catalogue.save(page, author=author)
-        staff_channels.add_channel(page, channel=Recipient.Channel.STAFF, address="oncall@bench.example", author=author)
+        staff_channels.add_channel(
+            page, channel=StaffChannel.Channel.STAFF, address="oncall@bench.example", author=author
+        )
         found = tick(page, author, items)
         is_kept = found.beyond <= LIMIT or items < ITEMS
         print(

@@ -1,4 +1,4 @@
-"""Pages, components and groups, and what staff say of a component without an incident."""
+"""Pages, components and groups, and setting a component's status without an incident."""
 
 from __future__ import annotations
 

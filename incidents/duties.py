@@ -47,7 +47,7 @@ class Key(TextChoices):
     ACTION_DUE = "action_due", _("This measure is due today: “%(title)s”.")
     POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
     POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
-    WATCHED_LONG = "watched_long", _("“%(title)s” is watched for hours. Is it resolved?")
+    WATCHED_LONG = "watched_long", _("“%(title)s” has been monitored for hours. Is it resolved?")
     SILENT = "silent", _("The public has heard nothing of “%(title)s” for an hour.")
     FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
     PLANNED_HELD = (

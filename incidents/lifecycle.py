@@ -90,7 +90,7 @@ ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.COMPLETED})
 OPEN = tuple(status for status in IncidentStatus if status not in ENDED)
 LONG = timedelta(hours=2)  # of an incident
 RUNNING = (IncidentStatus.IN_PROGRESS, IncidentStatus.VERIFYING)  # of a maintenance
-SEVERITY_ORDER = list(Impact)  # none < minor < major < critical
+IMPACT_ORDER = list(Impact)  # none < minor < major < critical
 STATUS_ORDER = [
     ComponentStatus.OPERATIONAL,
     ComponentStatus.UNDER_MAINTENANCE,
@@ -164,7 +164,7 @@ def worst_status(statuses: Iterable[ComponentStatus]) -> ComponentStatus:
 
 
 def worst_impact(impacts: Iterable[Impact]) -> Impact:
-    return max(impacts, key=SEVERITY_ORDER.index, default=Impact.NONE)
+    return max(impacts, key=IMPACT_ORDER.index, default=Impact.NONE)
 
 
 def component_impact(statuses: Iterable[ComponentStatus]) -> Impact:
@@ -201,7 +201,7 @@ def page_status(components: Iterable[ComponentStatus], unnamed: Iterable[Impact]
     indicator, description = cascade(components)
     impact = worst_impact(unnamed)
     known = Impact.NONE if indicator == "maintenance" else Impact(indicator)
-    if SEVERITY_ORDER.index(impact) <= SEVERITY_ORDER.index(known):
+    if IMPACT_ORDER.index(impact) <= IMPACT_ORDER.index(known):
         return indicator, description
     return impact.value, {
         Impact.MINOR: _("Minor Service Outage"),

@@ -1,4 +1,4 @@
-"""Service users and their keys."""
+"""Accounts of staff, service users, API keys, and the sweeping of what sign-in leaves behind."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from incidents.models import ApiKey, ApiKeyUse, Page, SignInMemory, Submission, 
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
+# Names of service users, which are made when they are first needed: nobody else may have one
+PROGRAMS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
 FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
 def service_user(name: str, *, role: str) -> User:
     """The user in whose name a program or the clock acts, made when it is first needed."""
-    return User.objects.filter(username=name).first() or _make_service_user(name, [role])
+    return User.objects.filter(username=name, is_service=True).first() or _make_service_user(name, [role])
 
 
 def clock() -> User:
@@ -47,6 +49,8 @@ def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
         raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
     if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
+    if user.username.lower() in PROGRAMS:
+        raise InvalidInput(_("A program has this name. Choose another one."), field="username")
     if not user.email and (before is None or before.email):
         raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
     if before is None or (before.is_active and not user.is_active):
@@ -176,7 +180,7 @@ def count_request(key: ApiKey, *, most: int) -> bool:
 @transaction.atomic
 def _make_service_user(name: str, groups: Collection[str]) -> User:
     """With the rights of these groups from its beginning on: nobody sees it without them."""
-    user, is_new = User.objects.get_or_create(username=name, defaults={"is_service": True})
+    user, is_new = User.objects.get_or_create(username=name, is_service=True)
     if is_new:
         user.groups.set([Group.objects.get(name=group) for group in groups])
         user.set_unusable_password()

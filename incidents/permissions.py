@@ -54,8 +54,11 @@ ROLES: dict[str, frozenset[Verb]] = {
 }
 STAFF_ROLES = [name for name in ROLES if name not in ("clock", "subscriptions")]  # what people may be given
 
-# What becomes public at once: these take a second factor at sign-in, where the settings ask for one.
-PUBLISHING = frozenset({Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.PUBLISH_POSTMORTEM})
+# The rights that make something public at once: whoever has one of them signs in with a second factor, where the
+# settings ask for one.
+PUBLISHING = frozenset({
+    Verb.POST_UPDATE, Verb.CORRECT_UPDATE, Verb.PUBLISH_POSTMORTEM, Verb.SET_COMPONENT_STATUS, Verb.EDIT_CATALOGUE,
+})  # fmt: skip
 
 
 class Scope(TextChoices):

@@ -48,7 +48,7 @@ class PlannedFacts(TypedDict):
 def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
-    """Post this at its time. `seen` is as for `services.post_update`, which is how it will be posted."""
+    """Post this at its time. `seen` is as for `incidents.post_update`, which is how it will be posted."""
     lock_live(incident)
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from portal.console.admin import cadence, catalogue, deliveries, incident, nudges, outbox, people, recipients, template
+from portal.console.admin import cadence, catalogue, deliveries, incident, nudges, outbox, people, subscribers, template
 from portal.console.postmortems import editor
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "nudges",
     "outbox",
     "people",
-    "recipients",
+    "subscribers",
     "template",
 ]
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -45,32 +52,102 @@ def choice(name: str, among: list[str]) -> str:
 PLACEHOLDERS = {"change-me", "changeme", "secret", "password", "portal", "postgres", "example"}
 
 
-def secret(name: str, *, at_least: int) -> str:
-    """A secret that must be set, is not a placeholder, and has `at_least` characters."""
-    value = text(name)
+def secret(name: str, *, at_least: int, kept_in: Path | None = None) -> str:
+    """A secret that must be set, is not a placeholder, and has `at_least` characters.
+
+    With `kept_in`, a file, it is made there once when it is not set.
+    """
+    value = text(name) or (kept(kept_in, lambda: secrets.token_urlsafe(50)) if kept_in else "")
     if not value:
         raise ImproperlyConfigured(
             f"{name} is not set. Put a random value of {at_least} or more characters into the environment "
             f"(python3 -c 'import secrets; print(secrets.token_urlsafe(50))'), or try the product with: make demo"
         )
+    _check_secret(name, value, at_least)
+    return value
+
+
+def secrets_of(name: str, *, at_least: int) -> list[str]:
+    """Secrets separated by commas, each as `secret` wants it; none when it is not set."""
+    for value in (values := items(name)):
+        _check_secret(name, value, at_least)
+    return values
+
+
+def _check_secret(name: str, value: str, at_least: int) -> None:
     if value.lower() in PLACEHOLDERS or value.lower().startswith("change-me") or len(value) < at_least:
         raise ImproperlyConfigured(
             f"{name} is a placeholder or shorter than {at_least} characters: choose a random value."
         )
-    return value
 
 
-def fernet_keys(name: str) -> list[str]:
-    """Keys as `cryptography.fernet.Fernet.generate_key()` makes them, separated by commas; none when it is not set."""
-    for key in (keys := items(name)):
+MAKE_A_KEY = "python3 -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+
+
+def fernet_keys(name: str, *, kept_in: Path | None = None) -> list[str]:
+    """Keys as `cryptography.fernet.Fernet.generate_key()` makes them, separated by commas; at least one must be set.
+
+    With `kept_in`, a file, one is made there once when none is set.
+    """
+    keys = items(name) or ([kept(kept_in, lambda: Fernet.generate_key().decode())] if kept_in else [])
+    if not keys:
+        raise ImproperlyConfigured(f"{name} is not set. Put a key into the environment. Make it with: {MAKE_A_KEY}")
+    for key in keys:
         try:
             Fernet(key)
         except ValueError:
-            raise ImproperlyConfigured(
-                f"{name} has a key that is none. Make one: python3 -c "
-                "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-            ) from None
+            raise ImproperlyConfigured(f"{name} has a key that is none. Make one with: {MAKE_A_KEY}") from None
     return keys
+
+
+def kept(file: Path, make: Callable[[], str]) -> str:
+    """What this file holds, which only this user may read. What it holds is made once, by the first who asks."""
+    if not file.exists():
+        new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        new.touch(mode=0o600)
+        new.write_text(make())
+        with suppress(FileExistsError):  # another process was faster
+            file.hardlink_to(new)
+        new.unlink()
+    return file.read_text().strip()
+
+
+def private_folder(folder: Path) -> None:
+    """Make it, for this user alone, and so is what this process and its children write from now on."""
+    os.umask(0o077)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_mode & stat.S_ISVTX:
+            raise PermissionError(0, "it is everybody's")
+        folder.chmod(0o700)  # an older version may have made it
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DATA_DIR={str(folder)!r} cannot be used ({error.strerror}): name a folder that belongs to this user."
+        ) from None
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks separated by commas, like `10.1.2.3, 172.28.13.0/24`; none when it is not set."""
+    found = []
+    for item in items(name):
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} names {item!r}, which is no IP address and no network. Write 10.1.2.3 or 10.1.2.0/24."
+            ) from None
+    return found
+
+
+def hsts(name: str) -> str:
+    """The header Strict-Transport-Security as it is sent (RFC 6797); "" when it is not set."""
+    value = text(name)
+    if value and not re.fullmatch(r"max-age=\d+(; includeSubDomains)?(; preload)?", value):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no such header. Write max-age=SECONDS, like max-age=31536000, and behind it "
+            "; includeSubDomains and ; preload only if you want them."
+        )
+    return value
 
 
 def database(name: str) -> dict[str, Any]:

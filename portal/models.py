@@ -1,4 +1,4 @@
-"""What the doors remember for themselves."""
+"""Answers that are kept for API requests with an Idempotency-Key."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ With nothing but SECRET_KEY set, this is the embedded mode: SQLite and files bel
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,18 @@ DEBUG = environment.flag("DEBUG")
 if DEBUG and not DEMO:
     raise ImproperlyConfigured("DEBUG=1 shows internals to everybody and is allowed together with DEMO=1 only.")
 
+# The embedded mode: SQLite, and files that nobody else on this host may read
+IS_EMBEDDED = not environment.text("DATABASE_URL")
+if IS_EMBEDDED:
+    environment.private_folder(DATA_DIR)
+
 SECRET_KEY = environment.secret("SECRET_KEY", at_least=40)
+# Keys of before: what they signed is good for as long as they stand here, links in mails above all
+SECRET_KEY_FALLBACKS = environment.secrets_of("SECRET_KEY_FALLBACKS", at_least=40)
+# Encrypts in the database what must be read again: the first key does, all of them decrypt
+ENCRYPTION_KEYS = environment.fernet_keys(
+    "ENCRYPTION_KEYS", kept_in=DATA_DIR / "encryption-key" if IS_EMBEDDED else None
+)
 
 # Where staff and programs reach this site; status pages have their own addresses, kept in the database.
 SITE_URL = environment.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -97,7 +109,7 @@ TEMPLATES = [
 
 # --- The record -------------------------------------------------------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]]
-if environment.text("DATABASE_URL"):
+if not IS_EMBEDDED:
     _database = environment.database("DATABASE_URL")
     if not DEMO and _database["PASSWORD"].lower() in environment.PLACEHOLDERS:
         raise ImproperlyConfigured("DATABASE_URL has a placeholder for its password: choose a random one.")
@@ -124,16 +136,13 @@ PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "pub
 # Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
 NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
 
-# What encrypts the addresses of staff's chats: the first key does, all of them decrypt; none: there are no chats
-CHANNEL_KEYS = environment.fernet_keys("CHANNEL_KEYS")
-
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 # Who reads /metrics; without a token there is no such address.
 METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""
 
 # --- History ----------------------------------------------------------------------------------------------------------
 # Seals the history: not in the database, and not to be changed, or the chain cannot be verified any more.
-AUDIT_KEY = environment.secret("AUDIT_KEY", at_least=40) if environment.text("AUDIT_KEY") else SECRET_KEY
+AUDIT_KEY = environment.secret("AUDIT_KEY", at_least=40, kept_in=DATA_DIR / "audit-key" if IS_EMBEDDED else None)
 
 # --- The clock and the workers ----------------------------------------------------------------------------------------
 REDIS_URL = environment.text("REDIS_URL")
@@ -173,6 +182,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 # Counts attempts, for all processes together, in a table that strangers cannot push anything out of
 CACHES = {"default": {"BACKEND": "portal.accounts.memory.Memory"}}
+MFA_ADAPTER = "portal.accounts.second_factor.Adapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Incident portal"
 USERSESSIONS_TRACK_ACTIVITY = False  # it would write at every request
@@ -203,9 +213,11 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
-SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
-SECURE_HSTS_PRELOAD = IS_HTTPS
+# Whether browsers may come by https alone is the owner's decision; `status.publication.serving` sends it with all.
+HSTS = environment.hsts("HSTS")
+SILENCED_SYSTEM_CHECKS = ["security.W004"]  # SECURE_HSTS_SECONDS, which says it of Django's own pages only
+# The proxies in front of us, whose word for who called them is taken: those on this host, and
+TRUSTED_PROXIES = [ip_network("127.0.0.0/8"), ip_network("::1"), *environment.networks("TRUSTED_PROXIES")]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # a text that is too long comes back with a sentence
@@ -286,7 +298,13 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "portal.logs.Formatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -11,28 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
+from status.secrets import unseal
 
 SECRET_OVERLAP = timedelta(days=1)
 
 
-class RecipientQuerySet(models.QuerySet["Recipient"]):
-    def subscribers(self) -> RecipientQuerySet:
-        return self.exclude(channel__in=Recipient.OF_STAFF)
-
-    def active(self) -> RecipientQuerySet:
-        """Subscribers who may be notified of public facts."""
-        return self.subscribers().filter(state=Recipient.State.ACTIVE, deleted_at=None)
-
-    def staff(self) -> RecipientQuerySet:
-        """Mailboxes and chats of staff, which are nudged, and never notified of public facts."""
-        return self.filter(channel__in=Recipient.OF_STAFF, deleted_at=None)
-
-
 class Recipient(Tracked):
-    """An address that is notified about a page: a subscriber's mailbox or webhook; or where its staff are nudged.
+    """An address that messages about a page go to. Only the delivery engine sees both kinds of it.
 
-    Staff have channels of their own, so that no subscription ever finds one of theirs. One with a `user` is that
-    person's, the others are for whoever is on call.
+    Everybody else sees one kind, which filters by itself: `Subscriber`, or `StaffChannel`.
     """
 
     class Channel(models.TextChoices):
@@ -49,7 +37,7 @@ class Recipient(Tracked):
         QUARANTINED = "quarantined", _("Quarantined")
         UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
 
-    page = models.ForeignKey(Page, models.PROTECT, related_name="recipients", verbose_name=_("page"))
+    page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     address = models.CharField(_("address"), max_length=500, help_text=_("An e-mail address, or the webhook's URL."))
     contact = models.CharField(
@@ -61,12 +49,14 @@ class Recipient(Tracked):
         max_length=2000,
         blank=True,
         editable=False,
-        help_text="Signs a webhook's requests; a chat's address, encrypted.",
+        help_text="Encrypted: what signs a webhook's requests, or a chat's address.",
     )
     user: models.ForeignKey[User | None, User | None] = models.ForeignKey(
         User, models.PROTECT, related_name="+", verbose_name=_("member of staff"), null=True, editable=False
     )
-    old_secret = models.CharField(max_length=64, blank=True, editable=False, help_text="Signs beside it for a day.")
+    old_secret = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="Encrypted: what signs beside it for a day."
+    )
     rolled_at = models.DateTimeField(_("secret rolled"), null=True, editable=False)
 
     # What it is notified of
@@ -78,11 +68,9 @@ class Recipient(Tracked):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
 
-    objects = RecipientQuerySet.as_manager()
-
     class Meta:
-        verbose_name = _("subscriber")
-        verbose_name_plural = _("subscribers")
+        verbose_name = _("recipient")
+        verbose_name_plural = _("recipients")
         constraints = (
             models.UniqueConstraint(fields=["page", "channel", "address"], name="recipient_once_per_page"),
             models.CheckConstraint(
@@ -104,10 +92,54 @@ class Recipient(Tracked):
         return self.address
 
     @property
-    def secrets(self) -> list[str]:
-        """What signs a webhook's requests: for a while after the secret was rolled the old one too."""
+    def is_of_staff(self) -> bool:
+        return self.channel in self.OF_STAFF
+
+    @property
+    def signing_secrets(self) -> list[str]:
+        """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
         is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
-        return [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        sealed = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        return [unseal(each) for each in sealed]
+
+
+class SubscriberManager(models.Manager["Subscriber"]):
+    def get_queryset(self) -> models.QuerySet[Subscriber]:
+        return super().get_queryset().exclude(channel__in=Recipient.OF_STAFF).filter(deleted_at=None)
+
+    def active(self) -> models.QuerySet[Subscriber]:
+        """Who may be notified of public facts."""
+        return self.filter(state=Recipient.State.ACTIVE)
+
+
+class Subscriber(Recipient):
+    """Somebody outside who is notified of public facts, by mail or by a webhook. Who is forgotten is in no list."""
+
+    objects: ClassVar[SubscriberManager] = SubscriberManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("subscriber")
+        verbose_name_plural = _("subscribers")
+
+
+class StaffChannelManager(models.Manager["StaffChannel"]):
+    def get_queryset(self) -> models.QuerySet[StaffChannel]:
+        return super().get_queryset().filter(channel__in=Recipient.OF_STAFF, deleted_at=None)
+
+
+class StaffChannel(Recipient):
+    """A mailbox or chat in which staff are nudged, and never notified of public facts.
+
+    One with a `user` is that person's, the others are for whoever is on call.
+    """
+
+    objects: ClassVar[StaffChannelManager] = StaffChannelManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("staff channel")
+        verbose_name_plural = _("staff channels")
 
 
 class Follow(models.Model):

@@ -1,7 +1,7 @@
-"""Secrets that must be read again, such as the address of a chat, encrypted in the database by CHANNEL_KEYS.
+"""Secrets that must be read again, encrypted in the database by ENCRYPTION_KEYS: what signs webhooks, chats' addresses.
 
 The first key encrypts and each of them decrypts, so that a key is changed by putting a new one before it, running
-`manage.py rotate_channel_keys`, and then taking the old one away.
+`manage.py rotate_encryption_keys`, and then taking the old one away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from incidents.errors import InvalidInput
 
 
 class Locked(InvalidInput):
-    """There is no key, or none that fits."""
+    """There is no key that fits."""
 
 
 def seal(secret: str) -> str:
@@ -25,7 +25,7 @@ def unseal(sealed: str) -> str:
     try:
         return _keys().decrypt(sealed.encode()).decode()
     except InvalidToken as error:
-        raise Locked(_("No key of CHANNEL_KEYS fits: enter the address again.")) from error
+        raise Locked(_("No key of ENCRYPTION_KEYS fits: bring back the key of before, or enter it again.")) from error
 
 
 def reseal(sealed: str) -> str:
@@ -34,6 +34,4 @@ def reseal(sealed: str) -> str:
 
 
 def _keys() -> MultiFernet:
-    if not settings.CHANNEL_KEYS:
-        raise Locked(_("Chats need a key: put one into CHANNEL_KEYS of the environment (see .env.example)."))
-    return MultiFernet([Fernet(key) for key in settings.CHANNEL_KEYS])
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

@@ -7,7 +7,7 @@ from celery import shared_task
 from incidents import metrics, people
 from status import relay as relay_module
 from status.delivery import engine, ledger, nudges
-from status.models import Recipient
+from status.models import StaffChannel, Subscriber
 from status.subscriptions import signups, subscribers
 
 
@@ -20,7 +20,7 @@ def relay() -> None:
 
 @shared_task(ignore_result=True)
 def chat() -> None:
-    engine.deliver(Recipient.Channel.CHAT)
+    engine.deliver(StaffChannel.Channel.CHAT)
 
 
 @shared_task(ignore_result=True)
@@ -30,12 +30,12 @@ def nudge() -> None:
 
 @shared_task(ignore_result=True)
 def deliver() -> None:
-    engine.deliver(Recipient.Channel.EMAIL)
+    engine.deliver(Subscriber.Channel.EMAIL)
 
 
 @shared_task(ignore_result=True)
 def post() -> None:
-    engine.deliver(Recipient.Channel.WEBHOOK)
+    engine.deliver(Subscriber.Channel.WEBHOOK)
 
 
 @shared_task(ignore_result=True)

@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pytest
 import redis
+from cryptography.fernet import Fernet
 
 from tests import waiting
 from tests.servers import (
@@ -132,6 +133,7 @@ def _prepare(*, on_sqlite: bool) -> None:
         if name in variables or name.startswith(("PG", "CELERY_")):
             del os.environ[name]
     os.environ["SECRET_KEY"] = secrets.token_urlsafe(50)
+    os.environ["ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
     os.environ["AUDIT_KEY"] = "the same for every run, because a migrated database is kept for later ones"
     os.environ["WITHOUT_SECOND_FACTOR"] = "1"  # but for the tests that are about it
     os.environ["DATA_DIR"] = str(temporary_folder("portal-tests-"))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
-
 from incidents.history import seals
 
 # The part of what an account is that is kept beside its history: `User.beside_history`
@@ -58,6 +56,6 @@ def watched(model: Any) -> bool:
 
 def undecided() -> list[str]:
     """Tables about which nobody has decided, and decisions about tables that are none or are watched all the same."""
-    every = {model._meta.label: model for model in apps.get_models(include_auto_created=True)}
+    every = {model._meta.label: model for model in seals.every_model()}
     seen = {label for label, model in every.items() if watched(model)}
     return sorted((every.keys() - seen) ^ NOT_WATCHED.keys())

@@ -4,9 +4,9 @@ The clock seals rows of the history once they have settled: each batch carries a
 of it and the code before it, made with `settings.AUDIT_KEY`, which is not in the database. Whoever can write to the
 database, but has no key, cannot change, remove or slip in a sealed row without `verify` naming it.
 
-What changes without a history of its own is not left out: who was notified is sealed message by message when it has
-finished, and the history of an account or a subscriber has a code of what it does not say itself (`marks`). Which
-table is watched how, and which is not, is said in `coverage`.
+What has no history of its own is not left out: who was notified is sealed message by message when it has finished, and
+the history of an account or a subscriber has a mark of what it does not say itself (`incidents.marks`). Which tables
+are not watched, and why, is said in `coverage`.
 
 Whoever removes the newest rows together with the newest seals leaves a chain that is whole, and shorter: so keep its
 head (`manage.py audit`) elsewhere and verify against it. The log has it too, at every seal.
@@ -29,8 +29,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import permissions
-from incidents.codes import code, is_same, mark
-from incidents.history.marks import mark_of
+from incidents.marks import code, is_same, mark, mark_of
 from incidents.models import Seal
 from incidents.models.base import AppendOnly
 
@@ -57,18 +56,22 @@ class Sealed:
         return self.model._meta.label_lower
 
 
+def every_model() -> list[Model]:
+    """Every table; the rows of a proxy are another model's."""
+    return [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
+
+
 def history_models() -> list[tuple[Model, str]]:
     """Every model that is history, each with the field that says when a row was written."""
-    every = apps.get_models()
-    tracked: list[Any] = [model for model in every if hasattr(model, "history")]
-    own = [model for model in every if issubclass(model, AppendOnly) and model is not Seal]
+    tracked: list[Any] = [model for model in every_model() if hasattr(model, "history")]
+    own = [model for model in every_model() if issubclass(model, AppendOnly) and model is not Seal]
     found = [*((model.history.model, "history_date") for model in tracked), *((model, "created_at") for model in own)]
     return sorted(found, key=lambda pair: pair[0]._meta.label_lower)
 
 
 def sealed_models() -> list[Sealed]:
     """The history, and what other models name SEALED."""
-    partly: list[Any] = [model for model in apps.get_models() if hasattr(model, "SEALED")]
+    partly: list[Any] = [model for model in every_model() if hasattr(model, "SEALED")]
     return [
         *(Sealed(model, written_at, _columns(model)) for model, written_at in history_models()),
         *(Sealed(model, "created_at", list(model.SEALED)) for model in partly),
@@ -133,7 +136,7 @@ def finished_models() -> list[Any]:
 
     What they name SEALED_WHEN_FINISHED never changes. One that was sent stays so; another may be tried again.
     """
-    return [model for model in apps.get_models() if hasattr(model, "SEALED_WHEN_FINISHED")]
+    return [model for model in every_model() if hasattr(model, "SEALED_WHEN_FINISHED")]
 
 
 @transaction.atomic
@@ -221,7 +224,7 @@ def verify(kept: str = "") -> Iterator[str]:
             finished_ends[row.table] = _end_of(row)
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
-    for model in apps.get_models():
+    for model in every_model():
         if hasattr(model, "history"):
             yield from _unrecorded(model)
     yield from _strange_groups()

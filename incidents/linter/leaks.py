@@ -1,4 +1,4 @@
-"""What must not leave the house: secrets, and names that only staff know."""
+"""What must never become public: secrets, and names that only staff know."""
 
 from __future__ import annotations
 

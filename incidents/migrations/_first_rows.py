@@ -3,7 +3,7 @@
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
-from incidents.codes import mark
+from incidents.marks import mark
 
 # Name, status that the update moves to ("" for any), and text.
 TEMPLATES = [

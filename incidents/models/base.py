@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any, NoReturn, Self, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -10,10 +11,12 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from simple_history.manager import HistoryManager
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author
 from incidents.errors import InvalidInput
+from incidents.marks import mark_of
 
 M = TypeVar("M", bound=models.Model)
 
@@ -35,12 +38,39 @@ def new_public_id() -> str:
 
 
 class Marked(models.Model):
-    """A history row with a keyed hash of what it does not say itself (`history.marks`)."""
+    """A history row with a keyed hash of what it does not say itself (`incidents.marks`)."""
 
     mark = models.CharField(max_length=32, blank=True, editable=False)
 
     class Meta:
         abstract = True
+
+
+class MarkingManager(HistoryManager):  # type: ignore[misc]  # simple_history has no types
+    def bulk_history_create(self, objs: Iterable[Any], **options: Any) -> list[Any]:
+        """Of rows that `bulk_create_with_history` created."""
+        rows = [
+            self.model(
+                history_date=timezone.now(),
+                history_type="+",
+                history_user=options["default_user"],
+                mark=mark_of(row),
+                **{field.attname: getattr(row, field.attname) for field in self.model.tracked_fields},
+            )
+            for row in objs
+        ]
+        return list(self.model.objects.bulk_create(rows, batch_size=options["batch_size"]))
+
+
+class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
+    """What a proxy saves is kept in the history of its model."""
+
+    def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
+        if sender._meta.proxy and issubclass(sender, self.cls):
+            models.signals.post_save.connect(self.post_save, sender=sender, weak=False)
+            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
+        else:
+            super().finalize(sender, **kwargs)
 
 
 class Tracked(models.Model):
@@ -51,12 +81,13 @@ class Tracked(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
-    history = HistoricalRecords(
+    history = History(
         inherit=True,
         get_user=history_author,
         history_change_reason_field=models.TextField(null=True),
         excluded_fields=list(PERSONAL),
         bases=[Marked],
+        history_manager=MarkingManager,
     )
 
     _change_reason: str | None  # kept in the next history row

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
@@ -9,6 +10,36 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked, TrackedQuerySet
+
+
+def validate_page_url(value: str) -> None:
+    """Where a page can be read: http or https, a host name of its own, and nothing that no front server could tell."""
+    from django.conf import settings
+
+    try:
+        parts = urlsplit(value)
+        port, host = parts.port, (parts.hostname or "").lower()
+    except ValueError:
+        raise ValidationError(_("This is not a web address. Write it like https://status.example.com.")) from None
+    if "@" in parts.netloc:
+        raise ValidationError(_("The address must not contain a user name or a password: everybody reads it."))
+    if not host.isascii():
+        raise ValidationError(_("Write the host name as name servers have it, in ASCII: xn--... for other letters."))
+    if host.endswith("."):
+        raise ValidationError(_("Leave out the dot behind the host name: browsers send it without one."))
+    if ":" in host:
+        raise ValidationError(_("The address must have a host name such as status.example.com."))
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValidationError(_("A page is read at a host name of its own. Leave out what is behind it."))
+    if port == 0 or (parts.scheme, port) in {("https", 80), ("http", 443)}:
+        raise ValidationError(_("Nobody can be reached at this port with this kind of address. Leave the port out."))
+    site = (urlsplit(settings.SITE_URL).hostname or "").lower()
+    if host in {site, *settings.ALLOWED_HOSTS} and host not in LOOPBACK:
+        raise ValidationError(_("Staff work at this host name. Give the page one of its own."))
+
+
+# On one machine, without a name server, the portal and its one page have the same.
+LOOPBACK = {"127.0.0.1", "localhost"}
 
 
 def validate_time_zone(value: str) -> None:
@@ -53,7 +84,7 @@ class Page(Tracked):
     url = models.CharField(
         _("address"),
         max_length=200,
-        validators=[URLValidator(schemes=["http", "https"])],
+        validators=[validate_page_url, URLValidator(schemes=["http", "https"])],
         help_text=_("Where customers read it, like https://status.example.com"),
     )
     host = models.CharField(max_length=200, editable=False, help_text=_("The host name in the address."))

@@ -22,7 +22,7 @@ def _account_author(instance: User, **_kwargs: Any) -> User:
 
 
 class User(AbstractUser):
-    """A member of staff, or a service user in whose name keys, rules and the clock act."""
+    """A member of staff, or a service user in whose name an API key, subscribers, delivery or the clock act."""
 
     is_service = models.BooleanField(
         _("service user"), default=False, help_text=_("Not a person: acts for a program and cannot sign in.")

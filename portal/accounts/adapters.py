@@ -27,6 +27,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -35,6 +36,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.models import User
+from portal.accounts import attempts
 from status.publication.serving import caller
 from status.subscriptions.signups import network_of
 
@@ -67,6 +69,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return caller(request) or "unknown"
 
     # --- How often one may try ---
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        try:
+            user: User | None = super().authenticate(request, **credentials)
+        except ValidationError:
+            attempts.note_limit(credentials, request)
+            raise
+        return user
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count an attempt against who makes it, so that a stranger's never lock out the owner of a name.

@@ -24,7 +24,7 @@ SHOWN = 20  # of each kind; the lists have them all
 GROUPS: list[tuple[StrPromise, list[str]]] = [
     (_("Incidents"), ["Incident", "Postmortem", "IncidentTemplate", "UpdateCadence"]),
     (_("Pages"), ["Component", "ComponentGroup", "ComponentListing", "Page", "Metric", "EmbedConfig"]),
-    (_("People and programs"), ["Recipient", "User", "ApiKey"]),
+    (_("People and programs"), ["Subscriber", "User", "ApiKey"]),
 ]
 
 

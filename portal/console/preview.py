@@ -19,7 +19,7 @@ from status import projection
 from status.delivery import owing
 from status.delivery.mails import events
 from status.delivery.mails.message import Content
-from status.models import Recipient
+from status.models import Subscriber
 from status.rendering import pages
 
 Kind = OutboxEvent.Kind
@@ -76,7 +76,7 @@ def _page_preview(event: OutboxEvent) -> PagePreview | None:
         document=pages.incident(reader.page, incident).decode(),
         mail=message.shown if message else None,
         recipients=[
-            (str(Recipient.Channel(channel).label), count)
+            (str(Subscriber.Channel(channel).label), count)
             for channel, count in (channels.annotate(Count("pk")) if channels is not None else ())
         ],
     )

@@ -35,9 +35,11 @@ def run(arguments: list[str]) -> str | int | None:
     port: int = parser.parse_args(arguments).port
     site = f"http://127.0.0.1:{port}"
     data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
-    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"):
+    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS", "ENCRYPTION_KEYS", "AUDIT_KEY"):
         os.environ.pop(name, None)
-    os.environ.update(DEMO="1", DATA_DIR=str(data), SITE_URL=site, SECRET_KEY=_secret_key(data))
+    environment.private_folder(data)
+    key = environment.kept(data / "secret-key", lambda: secrets.token_urlsafe(50))
+    os.environ.update(DEMO="1", DATA_DIR=str(data), SITE_URL=site, SECRET_KEY=key)
 
     import django
     from django.core.management import CommandError, call_command
@@ -57,13 +59,3 @@ def run(arguments: list[str]) -> str | int | None:
     except KeyboardInterrupt:
         return 130
     return None
-
-
-def _secret_key(data: Path) -> str:
-    """A random key, made once and readable by this user alone."""
-    file = data / "secret-key"
-    if not file.exists():
-        data.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
-    return file.read_text()

@@ -21,7 +21,7 @@ from types import FrameType
 from django.conf import settings
 from django.core.management import CommandError
 
-WEB = ["--worker-class=gthread", "--threads=16", "--no-control-socket", "--log-level=warning", "portal.wsgi"]
+WEB = ["--config=python:portal.web_server", "--log-level=warning", "portal.wsgi"]
 WORKER = ["--beat", "--pool=threads", "--concurrency=4", "--without-gossip", "--without-mingle", "--loglevel=warning"]
 
 PR_SET_PDEATHSIG = 1

@@ -1,4 +1,4 @@
-"""Mail that came back, or was complained about: what the mail provider tells of it over HTTP, read by django-anymail.
+"""Bounces and spam complaints, from the mail provider's webhook, read by django-anymail.
 
 `/mail/events` exists only with MAIL_EVENTS, and takes nothing without MAIL_EVENTS_SECRET.
 """

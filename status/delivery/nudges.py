@@ -17,7 +17,7 @@ from incidents import people
 from incidents.duties import Duty, Key, To, Within, due_at, duties
 from incidents.models import IncidentRole, Page, User
 from status.delivery import staff_channels
-from status.models import Delivery, Nudge, Recipient
+from status.models import Delivery, Nudge, Recipient, StaffChannel
 
 AT_ONCE = 500  # of one duty, in a tick
 TESTED = timedelta(minutes=10)  # for so long a test is tried
@@ -149,7 +149,7 @@ def _addresses(pages: Iterable[int]) -> tuple[dict[tuple[int, int], Recipient], 
     """The mailboxes of people, by page and user, and what is for whoever is on call, by page."""
     mailboxes: dict[tuple[int, int], Recipient] = {}
     shared: dict[int, list[int]] = defaultdict(list)
-    for recipient in Recipient.objects.staff().filter(page__in=pages):
+    for recipient in StaffChannel.objects.filter(page__in=pages):
         if recipient.user_id:
             mailboxes[recipient.page_id, recipient.user_id] = recipient
         elif recipient.state == Recipient.State.ACTIVE:

@@ -6,19 +6,19 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from incidents.authorship import service
-from incidents.lifecycle import SEVERITY_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
+from incidents.lifecycle import IMPACT_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb
-from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, RecipientQuerySet
+from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, Subscriber
 
 LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
 
 
-def matching(event: OutboxEvent) -> RecipientQuerySet:
+def matching(event: OutboxEvent) -> QuerySet[Subscriber]:
     """The recipients of an event: whoever chose to hear of it, or has heard of the incident before.
 
     Whoever was notified of an incident is notified of its end, whatever they chose since.
@@ -31,29 +31,29 @@ def matching(event: OutboxEvent) -> RecipientQuerySet:
     about = Incident.objects.filter(postmortem=incident.postmortem_id) if event.is_report else [incident]
     asked = Exists(follows.filter(incident__in=about))
     if event.kind == OutboxEvent.Kind.COMMITMENT_FULFILLED:  # for whoever asked to hear of this incident
-        return Recipient.objects.active().filter(asked, page=event.page_id)
+        return Subscriber.objects.active().filter(asked, page=event.page_id)
     standing = IncidentUpdate.objects.standing().filter(incident__in=about)
     affected = Component.objects.public().filter(status_changes__update__in=standing).values("pk")
     wants = Q(everything=True) | Q(Exists(follows.filter(component__in=affected)))
     if incident.kind == Kind.REALTIME:
         impact = Impact(incident.impact_override or incident.impact)
-        wants &= Q(minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1])
+        wants &= Q(minimum_impact__in=IMPACT_ORDER[: IMPACT_ORDER.index(impact) + 1])
     if not event.is_report:
         wants &= Q(postmortems_only=False)
     notified = Delivery.objects.filter(recipient=OuterRef("pk"), event__incident__in=about, state__in=["due", "sent"])
-    return Recipient.objects.active().filter(wants | asked | Exists(notified), page=event.page_id)
+    return Subscriber.objects.active().filter(wants | asked | Exists(notified), page=event.page_id)
 
 
-def _programs_following(change: ComponentStatusChange, page_id: int) -> RecipientQuerySet:
+def _programs_following(change: ComponentStatusChange, page_id: int) -> QuerySet[Subscriber]:
     """Who is notified of a component without an incident: programs, and no person (Statuspage's rule)."""
     follows = Follow.objects.filter(recipient=OuterRef("pk"), component=change.component_id)
     impact = worst_impact(component_impact([ComponentStatus(each)]) for each in (change.old_status, change.status))
-    return Recipient.objects.active().filter(
+    return Subscriber.objects.active().filter(
         Q(everything=True) | Exists(follows),
         page=page_id,
         channel=Recipient.Channel.WEBHOOK,
         postmortems_only=False,
-        minimum_impact__in=SEVERITY_ORDER[: SEVERITY_ORDER.index(impact) + 1],
+        minimum_impact__in=IMPACT_ORDER[: IMPACT_ORDER.index(impact) + 1],
     )
 
 
@@ -121,7 +121,7 @@ def cancel_due(which: Q, reason: str) -> int:
     )
 
 
-def _insert(recipients: RecipientQuerySet, event: OutboxEvent) -> int:
+def _insert(recipients: QuerySet[Subscriber], event: OutboxEvent) -> int:
     hold = timedelta(seconds=settings.NOTIFY_HOLD)
     due_at = event.created_at + (hold and hold + LAST_WORD)
     values = {

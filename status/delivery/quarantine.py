@@ -14,7 +14,7 @@ from incidents.models import User
 from incidents.permissions import Verb
 from status.addresses import without_addresses
 from status.delivery import owing
-from status.models import Delivery, Recipient
+from status.models import Delivery, Recipient, Subscriber
 
 BLIP = timedelta(hours=1)  # a failure that is over by then is nothing to write home about
 
@@ -59,7 +59,7 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def quarantine_address(address: str, *, reason: str, author: User) -> None:
     """The same for every subscription of a mailbox, of which a mail provider says that it takes no mail of ours."""
-    found = Recipient.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
+    found = Subscriber.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
     for recipient in found.filter(state__in=[State.UNCONFIRMED, State.ACTIVE]).order_by("pk"):
         quarantine(recipient, reason=reason, author=author)
 

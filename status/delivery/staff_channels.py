@@ -14,9 +14,9 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Page, User
 from incidents.permissions import Verb
 from status import secrets
-from status.models import Delivery, Nudge, Recipient
+from status.models import Delivery, Nudge, Recipient, StaffChannel
 
-Channel, State = Recipient.Channel, Recipient.State
+Channel, State = StaffChannel.Channel, StaffChannel.State
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -30,20 +30,22 @@ def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
-def add_channel(page: Page, *, channel: Recipient.Channel, address: str, author: User, secret: str = "") -> Recipient:
+def add_channel(
+    page: Page, *, channel: StaffChannel.Channel, address: str, author: User, secret: str = ""
+) -> StaffChannel:
     """Nudge this mailbox or chat when somebody on call is needed.
 
     A chat's `address` is the name that staff read, and its `secret` the address that was checked; it is kept encrypted.
     """
-    if page.recipients.filter(channel=channel, address=address).exists():
+    if StaffChannel.objects.filter(page=page, channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
-    recipient = Recipient(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
+    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
     recipient.save()
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def remove_channel(recipient: Recipient, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=StaffChannel)
+def remove_channel(recipient: StaffChannel, *, author: User) -> None:
     """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
     recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
@@ -52,8 +54,8 @@ def remove_channel(recipient: Recipient, *, author: User) -> None:
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def send_test(recipient: Recipient, *, author: User) -> Delivery:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=StaffChannel)
+def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
     """Send a message that says that it is a test, one in a minute at the most; the delivery keeps the answer.
 
     It is sent like every nudge, so it tests the workers, too.
@@ -81,25 +83,14 @@ def send_test(recipient: Recipient, *, author: User) -> Delivery:
     )
 
 
-def newest_tests(recipients: Collection[Recipient]) -> dict[int, Delivery]:
+def newest_tests(recipients: Collection[StaffChannel]) -> dict[int, Delivery]:
     """The newest test of each that had one, by the recipient's key."""
     tests = Delivery.objects.filter(recipient__in=recipients, nudge__key=Nudge.TEST)
     newest = tests.order_by().values("recipient").annotate(newest=Max("pk")).values("newest")
     return {test.recipient_id: test for test in Delivery.objects.filter(pk__in=newest)}
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def reseal_channels(*, author: User) -> int:
-    """Encrypt every chat's address under the first key; returns how many."""
-    chats = list(Recipient.objects.staff().filter(channel=Channel.CHAT).order_by("pk"))
-    for chat in chats:
-        chat.lock()
-        chat.secret = secrets.reseal(chat.secret)
-        chat.save()
-    return len(chats)
-
-
-def _facts(channel: Recipient.Channel, address: str) -> dict[str, object]:
+def _facts(channel: StaffChannel.Channel, address: str) -> dict[str, object]:
     return {
         "channel": channel,
         "address": address,

@@ -46,8 +46,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member of staff')),
             ],
             options={
-                'verbose_name': 'historical subscriber',
-                'verbose_name_plural': 'historical subscribers',
+                'verbose_name': 'historical recipient',
+                'verbose_name_plural': 'historical recipients',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
             },
@@ -85,8 +85,8 @@ class Migration(migrations.Migration):
                 ('contact', models.CharField(blank=True, help_text="A webhook's owner, told by e-mail when it fails.", max_length=254, verbose_name='contact')),
                 ('state', models.CharField(choices=[('unconfirmed', 'Unconfirmed'), ('active', 'Active'), ('quarantined', 'Quarantined'), ('unsubscribed', 'Unsubscribed')], default='unconfirmed', max_length=12, verbose_name='state')),
                 ('reason', models.CharField(blank=True, help_text='Why it is quarantined.', max_length=500, verbose_name='reason')),
-                ('secret', models.CharField(blank=True, editable=False, help_text="Signs a webhook's requests; a chat's address, encrypted.", max_length=2000)),
-                ('old_secret', models.CharField(blank=True, editable=False, help_text='Signs beside it for a day.', max_length=64)),
+                ('secret', models.CharField(blank=True, editable=False, help_text="Encrypted: what signs a webhook's requests, or a chat's address.", max_length=2000)),
+                ('old_secret', models.CharField(blank=True, editable=False, help_text='Encrypted: what signs beside it for a day.', max_length=500)),
                 ('rolled_at', models.DateTimeField(editable=False, null=True, verbose_name='secret rolled')),
                 ('everything', models.BooleanField(default=True, verbose_name='everything on the page')),
                 ('postmortems_only', models.BooleanField(default=False, verbose_name='postmortems only')),
@@ -94,12 +94,12 @@ class Migration(migrations.Migration):
                 ('confirmation_sent_at', models.DateTimeField(editable=False, null=True)),
                 ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed')),
                 ('failing_since', models.DateTimeField(editable=False, null=True, verbose_name='failing since')),
-                ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recipients', to='incidents.page', verbose_name='page')),
+                ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.page', verbose_name='page')),
                 ('user', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member of staff')),
             ],
             options={
-                'verbose_name': 'subscriber',
-                'verbose_name_plural': 'subscribers',
+                'verbose_name': 'recipient',
+                'verbose_name_plural': 'recipients',
             },
         ),
         migrations.CreateModel(
@@ -133,6 +133,32 @@ class Migration(migrations.Migration):
                 'verbose_name': 'delivery',
                 'verbose_name_plural': 'deliveries',
             },
+        ),
+        migrations.CreateModel(
+            name='StaffChannel',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'staff channel',
+                'verbose_name_plural': 'staff channels',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('status.recipient',),
+        ),
+        migrations.CreateModel(
+            name='Subscriber',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'subscriber',
+                'verbose_name_plural': 'subscribers',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('status.recipient',),
         ),
         migrations.CreateModel(
             name='SignUp',

@@ -39,7 +39,7 @@ def folder(public_id: str) -> Path:
 @contextmanager
 def locked(root: Path, *, timeout: float) -> Iterator[None]:
     """Be the only writer below `root`; raises `Busy` after `timeout` seconds. A dead writer's lock is free."""
-    root.mkdir(parents=True, exist_ok=True)
+    _make(root)
     with (root / ".lock").open("w") as handle:
         give_up_at = time.monotonic() + timeout
         while True:
@@ -97,7 +97,7 @@ def tracked(root: Path) -> set[str]:
 def link(hosts: Mapping[str, str]) -> None:
     """Point each host name at its page's public id, and drop names that are no longer any page's."""
     folder = root() / "hosts"
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     for host, public_id in hosts.items():
         target = f"../pages/{public_id}"
         if not (folder / host).is_symlink() or str((folder / host).readlink()) != target:
@@ -118,10 +118,11 @@ def empty(root: Path) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Swap the whole file in one step. Each version has a second of its own: a front server's ETag is made of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers have the same process ids
     try:
         temporary.write_bytes(content)
+        temporary.chmod(0o644)
         with suppress(FileNotFoundError):
             taken = int(path.stat().st_mtime)
             if temporary.stat().st_mtime < taken + 1:
@@ -130,3 +131,11 @@ def replace(path: Path, content: bytes) -> None:
     except OSError:  # a full disk must not be made fuller
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _make(folder: Path) -> None:
+    """For everybody to read, as a front server runs as another user; what else the embedded mode writes is its own."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)

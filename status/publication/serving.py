@@ -8,17 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponsePermanentRedirect
 from django.utils.http import http_date, parse_http_date_safe
 
-APPLICATION = re.compile(r"^/(?:admin|static|demo|mail|healthz|readyz|metrics|api/(?:v1|docs|schema))(?:/|$)")
-SUBSCRIBING = re.compile(r"^/(?:subscribe|subscriptions)(?:/|$)")
+from status.publication import prefixes
+
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -55,12 +54,20 @@ class PublishedFilesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if SUBSCRIBING.match(request.path_info):
+        response = self._answer(request)
+        if settings.HSTS and request.is_secure():  # by http nobody may say so (RFC 6797)
+            response["Strict-Transport-Security"] = settings.HSTS
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if prefixes.is_for_subscribers(request.path_info):
+            if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+                return _by_https(request)
             _name_page(request)
             return self.get_response(request)
-        if request.method not in ("GET", "HEAD") or APPLICATION.match(request.path_info):
+        if request.method not in ("GET", "HEAD") or prefixes.is_for_staff_or_programs(request.path_info):
             return self.get_response(request)
-        root = _root(request.META.get("HTTP_HOST", ""))
+        root = _root(_host_name(request))
         if root is None:
             return self.get_response(request)
         found = _find(root, request.path_info)
@@ -72,36 +79,53 @@ class PublishedFilesMiddleware:
 
 
 def caller(request: HttpRequest) -> str:
-    """The IP address of who asks: the nearest public one on the way; "" when there is none.
+    """The IP address of who asks; "" when there is none.
 
-    Each proxy writes down whom it was called by, behind what the caller claims; our own have private addresses.
+    Each proxy writes down whom it was called by, behind what the caller claims. So this goes back from the last one, as
+    far as it was one of ours who wrote: the first that is not in TRUSTED_PROXIES is the caller, whatever stands before.
     """
     found = ""
-    for hop in [request.META["REMOTE_ADDR"], *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
-        with suppress(ValueError):
+    for hop in [request.META.get("REMOTE_ADDR", ""), *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
+        try:
             ip = ip_address(hop.strip())
-            found = str(ip)
-            if ip.is_global:
+        except ValueError:
+            if hop:  # a socket in a file has no address, and is ours
                 break
+            continue
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        found = str(ip)
+        if not any(ip in network for network in settings.TRUSTED_PROXIES):
+            break
     return found
+
+
+def _by_https(request: HttpRequest) -> HttpResponse:
+    """The same address, encrypted; Django would lead to the host that staff use."""
+    name = _host_name(request)
+    if not SAFE.match(name):
+        return HttpResponse("Not a host name\n", status=400, content_type="text/plain; charset=utf-8")
+    return HttpResponsePermanentRedirect(f"https://{name}{request.get_full_path()}")
 
 
 def _name_page(request: HttpRequest) -> None:
     """Say which page is published here. Django's list of hosts is of those that staff use, and these are others."""
-    host = request.META.get("HTTP_HOST", "")
-    root = _root(host)
+    root = _root(_host_name(request))
     request.META |= {
-        ASKED_HOST: host,
+        ASKED_HOST: request.META.get("HTTP_HOST", ""),
         ASKED_PAGE: root.resolve().name if root else "",
         "HTTP_HOST": urlsplit(settings.SITE_URL).netloc,
     }
 
 
+def _host_name(request: HttpRequest) -> str:
+    """That was asked, without a port."""
+    return str(request.META.get("HTTP_HOST", "")).rsplit(":", 1)[0].lower()
+
+
 def _root(host: str) -> Path | None:
     """The folder of the page that goes by this host name, else of the default page; None before any publication."""
     hosts = Path(settings.PUBLICATION_ROOT) / "hosts"
-    name = host.rsplit(":", 1)[0].lower()
-    for candidate in (name, "_default"):
+    for candidate in (host, "_default"):
         if SAFE.match(candidate) and (hosts / candidate).exists():
             return hosts / candidate
     return None

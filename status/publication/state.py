@@ -19,7 +19,7 @@ PACKAGES = ("django", "django-htmx", "icalendar", "markdown-it-py", "nh3")  # wh
 def _version() -> str:
     """Changes with whatever makes documents, so that an upgrade makes all of them anew.
 
-    That is our own source up to publication, and the versions of PACKAGES; but not the machine's time zone data.
+    That is our own source but for the portal, and the versions of PACKAGES; but not the machine's time zone data.
     """
     base = settings.BASE_DIR
     sources = [*(base / "incidents").rglob("*.py"), *(base / "status").rglob("*.py")]

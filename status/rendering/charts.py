@@ -26,11 +26,11 @@ EXPONENT_FROM = 1e15  # from here on numbers are written as 1.5e+15
 
 
 def path_of(metric_id: str) -> str:
-    return f"metrics/{metric_id}.svg"
+    return f"charts/{metric_id}.svg"
 
 
 def chart(page: Page, metric: Metric) -> bytes:
-    """`/metrics/<id>.svg`; it ends with the newest point, so it changes only when one comes."""
+    """`/charts/<id>.svg`; it ends with the newest point, so it changes only when one comes."""
     points = [(at, _bounded(value)) for at, value in metric.points]
     newest = points[-1][0] if points else None
     step, low, high = _axis(metric, [value for _at, value in points])

@@ -1,4 +1,7 @@
-"""The manifest: which published file has which bytes. Paths are relative to a page's folder."""
+"""Which document of a site, an incident, a month or a metric has which bytes; open data is in `open_data`.
+
+Paths are relative to a page's folder.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Everything the public may see, and nothing else.
 
-Frozen values, made only by `projection`; whatever shows or sends something reads them: the renderers, messages,
-the manage API and the console's previews. Adding a field here is a privacy decision. Instants are aware UTC; ids are
-12-character public ids; statuses and impacts are the plain words of Statuspage's API.
+Frozen values, made by `projection` (days and percentages of uptime by `rendering.uptime`). Whatever shows or sends
+something reads them: the renderers, messages, the manage API and the console's previews. Adding a field here is a
+privacy decision. Instants are aware UTC; ids are 12-character public ids; statuses and impacts are the plain words of
+Statuspage's API.
 """
 
 from __future__ import annotations

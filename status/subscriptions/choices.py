@@ -12,7 +12,7 @@ from incidents.errors import InvalidInput
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, User
 from incidents.permissions import Verb
-from status.models import Follow, Recipient
+from status.models import Follow, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Choices:
     minimum_impact: Impact = Impact.NONE
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def choose(recipient: Recipient, choices: Choices, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def choose(recipient: Subscriber, choices: Choices, *, author: User) -> None:
     """Notify of `choices` from now on."""
     recipient.lock()
     if not (choices.everything or choices.components or choices.incidents):
@@ -42,7 +42,7 @@ def choose(recipient: Recipient, choices: Choices, *, author: User) -> None:
     recipient.save()
 
 
-def choices_of(recipient: Recipient, incidents: Collection[Incident]) -> Choices:
+def choices_of(recipient: Subscriber, incidents: Collection[Incident]) -> Choices:
     """What a recipient is notified of now, with `incidents` instead of those that it follows."""
     components = [row.component for row in recipient.follows.select_related("component") if row.component]
     return Choices(
@@ -54,7 +54,7 @@ def choices_of(recipient: Recipient, incidents: Collection[Incident]) -> Choices
     )
 
 
-def follow(recipient: Recipient, choices: Choices) -> None:
+def follow(recipient: Subscriber, choices: Choices) -> None:
     """Set, but do not save, what `recipient` is notified of; its history names what it follows."""
     recipient.everything = choices.everything
     recipient.postmortems_only = choices.postmortems_only

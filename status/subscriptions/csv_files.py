@@ -17,7 +17,7 @@ from incidents.lifecycle import Impact
 from incidents.models import Component, Page, User
 from incidents.permissions import Verb
 from status import addresses
-from status.models import Follow, Recipient
+from status.models import Follow, Subscriber
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State, add_by_staff, why_not_added
 
@@ -44,16 +44,15 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     columns, lines = _read_file(content)
     page.lock()  # one import at a time
     components = {str(component): component for component in Component.objects.public().on(page)}
-    known = {
-        row.address: why_not_added(row) for row in page.recipients.filter(channel=Recipient.Channel.EMAIL).iterator()
-    }
-    report, added = [], list[tuple[Recipient, Choices]]()
+    mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
+    known = {row.address: why_not_added(row) for row in mailboxes.iterator()}
+    report, added = [], list[tuple[Subscriber, Choices]]()
     for number, text in lines:
         fault = ""
         try:
             address, choices = _read_line(columns, text, components)
             if address not in known:
-                recipient = Recipient(page=page, address=address, state=State.ACTIVE, confirmed_at=timezone.now())
+                recipient = Subscriber(page=page, address=address, state=State.ACTIVE, confirmed_at=timezone.now())
                 added.append((recipient, choices))
             elif not (fault := known[address]):  # it has signed up, and not confirmed
                 add_by_staff(page, address=address, author=author, choices=choices)
@@ -65,7 +64,7 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
         recipient.everything = choices.everything
         recipient.postmortems_only = choices.postmortems_only
         recipient.minimum_impact = choices.minimum_impact
-    bulk_create_with_history([row for row, _choices in added], Recipient, batch_size=500, default_user=author)
+    bulk_create_with_history([row for row, _choices in added], Subscriber, batch_size=500, default_user=author)
     Follow.objects.bulk_create(
         (Follow(recipient=row, component=each) for row, choices in added for each in choices.components), batch_size=500
     )
@@ -77,7 +76,7 @@ def export_csv(page: Page) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
-    rows = page.recipients.filter(channel=Recipient.Channel.EMAIL, deleted_at=None).order_by("pk")
+    rows = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL).order_by("pk")
     for row in rows.prefetch_related("follows__component__group"):
         names = [] if row.everything else [str(follow.component) for follow in row.follows.all() if follow.component]
         address = FORMULA.sub("'", row.address)

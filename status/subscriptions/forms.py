@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident
-from status.models import Recipient
+from status.models import Subscriber
 from status.subscriptions.choices import Choices
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ChoicesForm(forms.Form):
     )
     postmortems_only = forms.BooleanField(label=_("Only postmortems, once they are published"), required=False)
 
-    def __init__(self, recipient: Recipient, data: Data = None) -> None:
+    def __init__(self, recipient: Subscriber, data: Data = None) -> None:
         components = [row.component.public_id for row in recipient.follows.all() if row.component]
         incidents = [row.incident.public_id for row in recipient.follows.all() if row.incident]
         super().__init__(

@@ -22,7 +22,8 @@ from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing
-from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.secrets import seal
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, follow
 
@@ -32,7 +33,7 @@ PER_HOUR = 60  # sign-ups from one network: an office behind one address may, a 
 PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
 AT_ONCE = 500
 
-State = Recipient.State
+State = Subscriber.State
 
 
 class TooMany(DomainError):
@@ -50,7 +51,7 @@ def ask(page: Page, *, address: str, network: str, author: User, incident_id: st
     if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
     _admit(network)
-    SignUp.objects.create(page=page, channel=Recipient.Channel.EMAIL, address=address, incident=incident)
+    SignUp.objects.create(page=page, channel=Subscriber.Channel.EMAIL, address=address, incident=incident)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS)
@@ -62,7 +63,7 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     """
     contact = addresses.mailbox(contact)
     _admit(network)
-    SignUp.objects.create(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
+    SignUp.objects.create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
 
 
 def take_up() -> int:
@@ -84,13 +85,13 @@ def take_up() -> int:
 
 def _take_up(sign_up: SignUp) -> None:
     page, author = sign_up.page, subscribers.subscriber()
-    if sign_up.channel == Recipient.Channel.WEBHOOK:
+    if sign_up.channel == Subscriber.Channel.WEBHOOK:
         subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
     else:
         subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def subscribe(page: Page, *, address: str, author: User, incident: Incident | None = None) -> None:
     """Note that somebody asked for messages to this address, and owe it one mail; nothing else before it is confirmed.
 
@@ -98,7 +99,7 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
     carries the link to change that, and its subscription stays as it is. Raises `InvalidInput`.
     """
     address = addresses.mailbox(address)
-    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.EMAIL, address=address)
+    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.EMAIL, address=address)
     recipient.lock()
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
@@ -112,14 +113,14 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
     recipient.save()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> None:
     """Note that somebody asked for messages to a program at `url`, and owe the mailbox `contact` one mail about it.
 
     A URL that somebody else has subscribed stays theirs, and neither of them is sent anything.
     """
     contact = addresses.mailbox(contact)
-    found = Recipient.objects.filter(page=page, channel=Recipient.Channel.WEBHOOK, address=url).first()
+    found = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.WEBHOOK, address=url).first()
     recipient = found and found.lock()
     if recipient and recipient.contact != contact:
         if recipient.state not in (State.UNCONFIRMED, State.UNSUBSCRIBED):
@@ -127,17 +128,17 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
         subscribers.erase(recipient)  # what its owner was sent must not open what is another's from now on
         recipient = None
     if recipient is None:
-        recipient = Recipient(page=page, channel=Recipient.Channel.WEBHOOK, address=url, contact=contact)
+        recipient = Subscriber(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state, recipient.secret = State.UNCONFIRMED, subscribers.new_secret()
+        recipient.state, recipient.secret = State.UNCONFIRMED, seal(subscribers.new_secret())
     recipient.save()
     _owe_confirmation(recipient)
     recipient.save()
 
 
-def _owe_confirmation(recipient: Recipient) -> None:
+def _owe_confirmation(recipient: Subscriber) -> None:
     """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
 
     Sets, but does not save, when that was. Asked under the lock: of two at the same moment the second one sees what
@@ -145,9 +146,9 @@ def _owe_confirmation(recipient: Recipient) -> None:
     """
     now = timezone.now()
     mailbox = recipient.contact or recipient.address
-    mine = Q(channel=Recipient.Channel.EMAIL, address=mailbox) | Q(channel=Recipient.Channel.WEBHOOK, contact=mailbox)
+    mine = Q(channel=Subscriber.Channel.EMAIL, address=mailbox) | Q(channel=Subscriber.Channel.WEBHOOK, contact=mailbox)
     # Each page by itself, for the index begins with it.
-    mailed = Recipient.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
+    mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
         recipient.confirmation_sent_at = now
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)

@@ -22,14 +22,15 @@ from incidents.people import clock, service_user
 from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing, quarantine
-from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.secrets import seal
 from status.subscriptions.choices import Choices, choices_of, choose
 from status.tokens import CONFIRM_WITHIN
 
 MOST = 100  # subscribers at once, as Statuspage has it
 DROPPED_AT_ONCE = 500
 
-State = Recipient.State
+State = Subscriber.State
 
 
 def subscriber() -> User:
@@ -40,11 +41,11 @@ def subscriber() -> User:
 # --- Added and confirmed ----------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Recipient:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Subscriber:
     """Subscribe somebody who asked for it elsewhere; they need not confirm."""
     address = addresses.mailbox(address)
-    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.EMAIL, address=address)
+    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.EMAIL, address=address)
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
@@ -54,27 +55,27 @@ def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | N
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Recipient:
-    """Subscribe a program to everything on `page`; its `secret` is for its owner, `contact` for warnings to them.
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscriber:
+    """Subscribe a program to everything on `page`; its secret is for its owner, `contact` for warnings to them.
 
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
     contact = addresses.mailbox(contact)
-    recipient, is_new = Recipient.objects.get_or_create(page=page, channel=Recipient.Channel.WEBHOOK, address=url)
+    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url)
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, new_secret()
+    recipient.contact, recipient.secret = contact, seal(new_secret())
     activate(recipient)
     return recipient
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def invite(page: Page, *, address: str, choices: Choices, author: User) -> Recipient:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def invite(page: Page, *, address: str, choices: Choices, author: User) -> Subscriber:
     """Owe an address one mail that asks it to confirm that it wants `choices`; nothing else before it does."""
-    recipient, is_new = Recipient.objects.get_or_create(
-        page=page, channel=Recipient.Channel.EMAIL, address=addresses.mailbox(address)
+    recipient, is_new = Subscriber.objects.get_or_create(
+        page=page, channel=Subscriber.Channel.EMAIL, address=addresses.mailbox(address)
     )
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
@@ -84,7 +85,7 @@ def invite(page: Page, *, address: str, choices: Choices, author: User) -> Recip
     return recipient
 
 
-def why_not_added(recipient: Recipient) -> str:
+def why_not_added(recipient: Subscriber) -> str:
     """Why staff cannot subscribe this address once more; "" when they can."""
     match recipient.state:
         case State.ACTIVE:
@@ -96,8 +97,8 @@ def why_not_added(recipient: Recipient) -> str:
     return ""
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def confirm(recipient: Recipient, *, asked_at: datetime | None, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def confirm(recipient: Subscriber, *, asked_at: datetime | None, author: User) -> None:
     """The address belongs to whoever asked then, and for nothing later. Harmless when repeated."""
     recipient.lock()
     is_the_same = recipient.confirmation_sent_at == asked_at
@@ -108,8 +109,8 @@ def confirm(recipient: Recipient, *, asked_at: datetime | None, author: User) ->
     activate(recipient)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def ask_to_confirm(recipient: Recipient, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     """Owe the mail that asks for a confirmation once more."""
     recipient.lock()
     if recipient.state != State.UNCONFIRMED:
@@ -119,7 +120,7 @@ def ask_to_confirm(recipient: Recipient, *, author: User) -> None:
     owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=recipient.confirmation_sent_at)
 
 
-def activate(recipient: Recipient) -> None:
+def activate(recipient: Subscriber) -> None:
     recipient.state = State.ACTIVE
     recipient.confirmed_at = timezone.now()
     recipient.save()
@@ -128,13 +129,14 @@ def activate(recipient: Recipient) -> None:
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def roll_secret(recipient: Recipient, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def roll_secret(recipient: Subscriber, *, author: User) -> None:
     """Give a webhook a new secret; the old one signs beside it for SECRET_OVERLAP, so that no message is missed."""
     recipient.lock()
-    if recipient.channel != Recipient.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
+    if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.old_secret, recipient.secret, recipient.rolled_at = recipient.secret, new_secret(), timezone.now()
+    recipient.old_secret, recipient.secret = recipient.secret, seal(new_secret())
+    recipient.rolled_at = timezone.now()
     recipient.save()
 
 
@@ -146,8 +148,8 @@ def new_secret() -> str:
 # --- Unsubscribed and forgotten ---------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def unsubscribe(recipient: Recipient, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def unsubscribe(recipient: Subscriber, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
     if recipient.state != State.UNSUBSCRIBED:
@@ -158,8 +160,8 @@ def unsubscribe(recipient: Recipient, *, author: User) -> None:
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def unfollow(recipient: Recipient, incident: Incident, *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def unfollow(recipient: Subscriber, incident: Incident, *, author: User) -> None:
     """Stop notifying of one incident; whoever follows nothing else is unsubscribed."""
     recipient.lock()
     follows = recipient.follows.select_related("component", "incident")
@@ -177,7 +179,7 @@ def forget(address: str, *, author: User) -> int:
     What was sent stays in the record, without saying to whom. Returns how many rows had it.
     """
     SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
-    named = Recipient.objects.subscribers().filter(Q(address=address) | Q(contact=address)).order_by("pk")
+    named = Subscriber.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
     for recipient in (rows := list(named)):
         recipient.lock()
         if recipient.address == address:
@@ -190,7 +192,7 @@ def forget(address: str, *, author: User) -> int:
     return len(rows)
 
 
-def erase(recipient: Recipient) -> None:
+def erase(recipient: Subscriber) -> None:
     owing.cancel_due(Q(recipient=recipient), "forgotten")
     Delivery.objects.filter(recipient=recipient).exclude(answer="").update(answer="")
     recipient.follows.all().delete()
@@ -207,12 +209,12 @@ def sweep() -> None:
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def drop_unconfirmed(*, author: User) -> int:
     """Forget addresses whose link has grown too old to confirm them; returns how many."""
     old = timezone.now() - CONFIRM_WITHIN
     # Each page by itself, for the index begins with it.
-    unconfirmed = Recipient.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED, deleted_at=None)
+    unconfirmed = Subscriber.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED)
     rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
     count = 0
     for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:
@@ -226,25 +228,25 @@ def drop_unconfirmed(*, author: User) -> int:
 # --- Many at once -----------------------------------------------------------------------------------------------------
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def ask_many_to_confirm(recipients: Collection[Recipient], *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def ask_many_to_confirm(recipients: Collection[Subscriber], *, author: User) -> None:
     for recipient in _few(recipients):
         ask_to_confirm(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def unsubscribe_many(recipients: Collection[Recipient], *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def unsubscribe_many(recipients: Collection[Subscriber], *, author: User) -> None:
     for recipient in _few(recipients):
         unsubscribe(recipient, author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def release_many(recipients: Collection[Recipient], *, author: User) -> None:
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
+def release_many(recipients: Collection[Subscriber], *, author: User) -> None:
     for recipient in _few(recipients):
         quarantine.release(recipient, author=author)
 
 
-def _few(recipients: Collection[Recipient]) -> list[Recipient]:
+def _few(recipients: Collection[Subscriber]) -> list[Subscriber]:
     if len(recipients) > MOST:
         raise InvalidInput(_("At most %(most)d subscribers at once.") % {"most": MOST}, field="subscribers")
     return sorted(recipients, key=lambda recipient: recipient.pk)  # locked in one order, whoever asks

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from django.core.signing import BadSignature, SignatureExpired
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, tokens
-from status.models import Recipient, RecipientQuerySet
+from status.models import Subscriber
 from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
 from status.rendering import assets
 from status.requests import HtmxRequest
@@ -29,7 +30,7 @@ from status.subscriptions.subscribers import State, subscriber
 
 logger = logging.getLogger(__name__)
 
-View = Callable[[HttpRequest, Recipient], HttpResponse]
+View = Callable[[HttpRequest, Subscriber], HttpResponse]
 reading_and_sending = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -90,20 +91,20 @@ def _sign_up(
         return response
 
 
-def _asked_for(token: str) -> Recipient:
+def _asked_for(token: str) -> Subscriber:
     public_id, asked_at = tokens.read_confirmation(token)
     return _subscribers().get(public_id=public_id, confirmation_sent_at=asked_at)
 
 
-def _subscribed(token: str) -> Recipient:
+def _subscribed(token: str) -> Subscriber:
     return _subscribers().get(public_id=tokens.read_subscription(token))
 
 
-def _subscribers() -> RecipientQuerySet:
-    return Recipient.objects.subscribers().filter(deleted_at=None).select_related("page")
+def _subscribers() -> QuerySet[Subscriber]:
+    return Subscriber.objects.select_related("page")
 
 
-def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
+def _by_token(find: Callable[[str], Subscriber]) -> Callable[[View], Callable[[HttpRequest, str], HttpResponse]]:
     """A page of one subscription, which `find` finds by the token in its address.
 
     It opens at its own page's address, and at one that is no page's (a page may move), never at another page's.
@@ -122,7 +123,7 @@ def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[Ht
                 return _refusal(request, 410, _("This link is more than a week old.") + " " + advice)
             except BadSignature:
                 return _refusal(request, 404, _("This link is not whole. Open it from the mail once more."))
-            except Recipient.DoesNotExist:
+            except Subscriber.DoesNotExist:
                 ended = _("This subscription has ended, or there is a newer mail about it.")
                 return _refusal(request, 410, ended + " " + advice)
             if _is_of_another(request, recipient.page):
@@ -136,7 +137,7 @@ def _by_token(find: Callable[[str], Recipient]) -> Callable[[View], Callable[[Ht
 
 
 @_by_token(_asked_for)
-def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+def confirm(request: HttpRequest, recipient: Subscriber) -> HttpResponse:
     """A button: programs that open every link of a mail confirm nobody."""
     if request.method != "POST":
         return _show(request, "subscription_confirm", recipient.page, recipient=recipient)
@@ -148,7 +149,7 @@ def confirm(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 @_by_token(_subscribed)
-def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+def subscription(request: HttpRequest, recipient: Subscriber) -> HttpResponse:
     """What a recipient is notified of, to be changed."""
     if recipient.state == State.UNSUBSCRIBED:
         return _show(request, "subscription_leave", recipient.page, recipient=recipient, has_left=True)
@@ -173,7 +174,7 @@ def subscription(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 @_by_token(_subscribed)
-def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+def unsubscribe(request: HttpRequest, recipient: Subscriber) -> HttpResponse:
     """A button for people; one click for their mail program, which sends `List-Unsubscribe=One-Click` (RFC 8058)."""
     if request.method == "POST":
         subscribers.unsubscribe(recipient, author=subscriber())
@@ -182,7 +183,7 @@ def unsubscribe(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 @_by_token(_subscribed)
-def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
+def secret(request: HttpRequest, recipient: Subscriber) -> HttpResponse:
     """Give a webhook another secret; the page of its subscription shows it."""
     if request.method == "POST":
         try:
@@ -193,7 +194,7 @@ def secret(request: HttpRequest, recipient: Recipient) -> HttpResponse:
 
 
 def _show(request: HttpRequest, template: str, page: Page | None, *, status: int = 200, **context: Any) -> HttpResponse:
-    context |= {"page": page, "css": assets.url("status.css")}
+    context |= {"page": page, "css": assets.url("status.css"), "icon": assets.url("notice.svg")}
     return render(request, f"status/{template}.html", context, status=status)
 
 

@@ -33,7 +33,7 @@ from incidents.models import (
 )
 from incidents.permissions import Scope
 from incidents.postmortems import checks
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem, write_report
 from incidents.templates import save_template
 from portal.embedded.demo_data import load_demo
@@ -62,7 +62,7 @@ NO_PAGE = {
     *("incidents_postmortem_remove_measure", "incidents_postmortem_uncover", "incidents_postmortem_fix"),
     *(
         "status_nudge_channel_test",
-        "status_recipient_secret",
+        "status_subscriber_secret",
         "status_nudge_channel_remove",
         "status_nudge_channel_release",
         "logout",
@@ -70,7 +70,7 @@ NO_PAGE = {
     # The identity provider's page comes next, of which there is none here; the codes are a page of allauth's.
     *("openid_connect_login", "openid_connect_callback", "mfa_view_recovery_codes"),
     # A file, a fragment of a page, or an answer for a script.
-    *("audit_file", "incident_file", "page_preview", "room_live", "jsi18n", "autocomplete", "status_recipient_export"),
+    *("audit_file", "incident_file", "page_preview", "room_live", "jsi18n", "autocomplete", "status_subscriber_export"),
     *("mfa_download_recovery_codes", "view_on_site"),
 }
 

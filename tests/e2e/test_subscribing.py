@@ -18,7 +18,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from status import relay
 from status.delivery import engine
-from status.models import Recipient
+from status.models import Subscriber
 from status.publication.publishing import publish
 from status.subscriptions import signups
 from tests.e2e.conftest import NewContext
@@ -57,7 +57,7 @@ def told(sink: Sink) -> list[Received]:
     before = len(sink.received)
     signups.take_up()
     relay.owe()
-    engine.deliver(Recipient.Channel.EMAIL)
+    engine.deliver(Subscriber.Channel.EMAIL)
     return sink.received[before:]
 
 

@@ -14,7 +14,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Page, User
 from status import relay
 from status.delivery import engine
-from status.models import Recipient
+from status.models import Subscriber
 from status.publication.publishing import publish
 from status.subscriptions import signups
 from tests.reports import publish_report
@@ -55,7 +55,7 @@ def test_from_the_form_to_the_postmortem(
     def tick() -> None:
         signups.take_up()
         relay.owe()
-        engine.deliver(Recipient.Channel.EMAIL)
+        engine.deliver(Subscriber.Channel.EMAIL)
 
     browser.post("/subscribe", {"address": "ann@example.com"})
     tick()

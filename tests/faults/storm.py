@@ -182,7 +182,7 @@ def prepare(recipients: int) -> None:
     from incidents import catalogue
     from incidents.incidents import declare_incident
     from incidents.models import Page, User
-    from status.models import Recipient
+    from status.models import Subscriber
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
@@ -191,8 +191,8 @@ def prepare(recipients: int) -> None:
     catalogue.save(page, author=ada)
     declare_incident(page, title="Errors", author=ada)
     names = [*(f"bad-{n}" for n in range(BAD)), *(f"reader-{n}" for n in range(recipients - BAD))]
-    Recipient.objects.bulk_create(
-        (Recipient(page=page, address=f"{name}@example.com", state=Recipient.State.ACTIVE) for name in names),
+    Subscriber.objects.bulk_create(
+        (Subscriber(page=page, address=f"{name}@example.com", state=Subscriber.State.ACTIVE) for name in names),
         batch_size=1000,
     )
 

@@ -37,7 +37,7 @@ from incidents.models.base import Tracked
 from incidents.people import create_key
 from incidents.permissions import Scope
 from incidents.planned import plan_update
-from incidents.postmortems import checks, measures, reviewing, writing
+from incidents.postmortems import action_items, checks, reviewing, writing
 from incidents.roles import take_role
 from status.subscriptions import csv_files, subscribers
 from tests.elsewhere import RECORD
@@ -91,7 +91,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     correct_update(update, body="All done.", author=admin)
     postmortem = publish_report(incident, body="Why.", author=author)
-    measures.add_action_item(postmortem, text="Alert earlier", author=author)
+    action_items.add_action_item(postmortem, text="Alert earlier", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
     writing.write_report(postmortem, body="On Monday, January 17, 2023 it rained.", author=author)
     (finding,) = checks.standing(postmortem)

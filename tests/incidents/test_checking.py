@@ -17,7 +17,7 @@ from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from portal.embedded import replay
 from tests.incidents.filled import address, filled
 from tests.reports import reader
@@ -155,7 +155,7 @@ def test_names_of_the_record_are_known(
 def test_a_measure_of_the_list_is_no_hidden_one(ended: Incident, author: User) -> None:
     postmortem = report(ended, "## Why\nWe will add an alert on the age of connections.", author)
     assert [one.rule for one in checking.check_report(postmortem)] == [Rule.HIDDEN_MEASURE]
-    measures.add_action_item(postmortem, text="Add an alert on the age of connections", author=author)
+    action_items.add_action_item(postmortem, text="Add an alert on the age of connections", author=author)
     assert checking.check_report(postmortem) == []
 
 
@@ -173,7 +173,7 @@ def test_checking_asks_the_same_few_questions_of_every_report(
     for number in range(8):
         make_component(f"Part {number}", aliases=f"P {number}")
         User.objects.create_user(f"user.{number}")
-        measures.add_action_item(postmortem, text=f"Measure {number}", author=author)
+        action_items.add_action_item(postmortem, text=f"Measure {number}", author=author)
         writing.add_section(postmortem, heading=f"More {number}", author=author)
     assert asked() == few <= 9
 

@@ -34,7 +34,7 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import take_role
 from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
@@ -176,7 +176,7 @@ def rows(
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
     postmortem = publish_report(incident, body="Why.", author=author)
-    measures.add_action_item(
+    action_items.add_action_item(
         postmortem, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
     )
     approved(incident, "Why indeed.", author)

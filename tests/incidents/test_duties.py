@@ -15,7 +15,7 @@ from incidents.duties import duties
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
-from incidents.postmortems.measures import add_action_item, move_action_item
+from incidents.postmortems.action_items import add_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
 from status.delivery import nudges
 from status.models import Nudge

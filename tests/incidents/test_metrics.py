@@ -30,7 +30,7 @@ def metric(page: Page, admin: User) -> Metric:
 
 
 def drawn(metric: Metric) -> str:
-    return (files.folder(metric.page.public_id) / f"metrics/{metric.public_id}.svg").read_text()
+    return (files.folder(metric.page.public_id) / f"charts/{metric.public_id}.svg").read_text()
 
 
 def test_the_last_value_of_each_minute_is_kept(metric: Metric, author: User) -> None:
@@ -63,7 +63,7 @@ def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, 
     with time_machine.travel(NOON, tick=False) as clock:
         publishing.publish(page)
         index = (files.folder(page.public_id) / "index.html").read_text()
-        assert f'src="/metrics/{metric.public_id}.svg"' in index
+        assert f'src="/charts/{metric.public_id}.svg"' in index
         assert "No data yet." in drawn(metric)
         assert relay.draw() == 0
         for back in range(30):
@@ -80,7 +80,7 @@ def test_the_clock_draws_what_came_and_nothing_else(page: Page, metric: Metric, 
         assert "No data yet." in drawn(metric)
         metrics.delete_metric(metric, author=User.objects.get(username="ada"))
         publishing.publish(page)
-        assert not (files.folder(page.public_id) / f"metrics/{metric.public_id}.svg").exists()
+        assert not (files.folder(page.public_id) / f"charts/{metric.public_id}.svg").exists()
 
 
 def test_a_silence_is_a_gap_in_the_chart(page: Page, metric: Metric, author: User) -> None:

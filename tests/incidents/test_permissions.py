@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
 import incidents
 import status
@@ -69,10 +67,10 @@ from incidents.models import (
 from incidents.people import create_key, note_link, remove_second_factor, revoke_key, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.roles import hand_over, take_role
-from status.delivery import owing, quarantine, staff_channels
-from status.models import Delivery, Recipient
+from status.delivery import owing, quarantine, resealing, staff_channels
+from status.models import Delivery, StaffChannel, Subscriber
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
@@ -81,7 +79,7 @@ from tests.reports import approved, publish_report
 from tests.rows import everything
 
 Role = IncidentRole.Role
-STAFF = Recipient.Channel.STAFF
+STAFF = StaffChannel.Channel.STAFF
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",
@@ -157,8 +155,8 @@ def of_postmortems(page: Page, author: User) -> Acts:
     ready = approved(ended("Ready"), "Why.", author)
     public = publish_report(ended("Public"), body="Why.", author=author)
     section, removed = draft.live_sections()[:2]
-    item = measures.add_action_item(draft, text="Alert earlier", author=author)
-    gone = measures.add_action_item(draft, text="Nothing", author=author)
+    item = action_items.add_action_item(draft, text="Alert earlier", author=author)
+    gone = action_items.add_action_item(draft, text="Nothing", author=author)
     comment = reviewing.comment_section(section, text="Really?", author=author)
     texts = {"heading": "Summary", "internal": "", "public": "Because.", "withheld": ""}
     done = ActionItem.State.DONE
@@ -177,13 +175,19 @@ def of_postmortems(page: Page, author: User) -> Acts:
             lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by),
         ),
         writing.write_report: (edit, lambda by: writing.write_report(draft, body="Because.", author=by)),
-        measures.add_action_item: (edit, lambda by: measures.add_action_item(draft, text="Watch it", author=by)),
-        measures.edit_action_item: (edit, lambda by: measures.edit_action_item(item, text="Alert sooner", author=by)),
-        measures.move_action_item: (
+        action_items.add_action_item: (
             edit,
-            lambda by: measures.move_action_item(item, state=done, evidence="A test", author=by),
+            lambda by: action_items.add_action_item(draft, text="Watch it", author=by),
         ),
-        measures.remove_action_item: (edit, lambda by: measures.remove_action_item(gone, author=by)),
+        action_items.edit_action_item: (
+            edit,
+            lambda by: action_items.edit_action_item(item, text="Alert sooner", author=by),
+        ),
+        action_items.move_action_item: (
+            edit,
+            lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
+        ),
+        action_items.remove_action_item: (edit, lambda by: action_items.remove_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
         reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
@@ -206,7 +210,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
 
 
 @pytest.fixture
-def acts(page: Page, component: Component, incident: Incident, author: User, admin: User, settings: Settings) -> Acts:
+def acts(page: Page, component: Component, incident: Incident, author: User, admin: User) -> Acts:
     """Every service, called so that it would succeed, with the right that it asks for."""
     now = timezone.now()
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
@@ -228,7 +232,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
     text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
     signups.subscribe(page, address="ann@example.com", author=admin)
-    recipient = Recipient.objects.get()
+    recipient = Subscriber.objects.get()
     bounced, _returned, late, asking = (
         subscribers.invite(page, address=f"{name}@example.com", choices=Choices(), author=admin)
         for name in ("bounced", "returned", "late", "asking")
@@ -237,8 +241,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     late.confirmation_sent_at = now - 2 * CONFIRM_WITHIN
     with authored_by(admin):
         late.save()
-    settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
-    staff_channels.add_channel(page, channel=Recipient.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
@@ -378,7 +381,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
-        staff_channels.reseal_channels: (Verb.MANAGE_SUBSCRIBERS, lambda by: staff_channels.reseal_channels(author=by)),
+        resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -16,7 +16,7 @@ from incidents.errors import Conflict, DomainError, Forbidden, InvalidInput, Inv
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity
 from incidents.models import ActionItem, Component, Incident, Page, Postmortem, PostmortemRevision, User
-from incidents.postmortems import checks, measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from incidents.postmortems.headings import Template, split
 from portal.embedded.replay import POSTMORTEM, replay_seed
 from status import relay
@@ -158,7 +158,9 @@ def test_an_edit_takes_the_approval_away(submitted: Postmortem, author: User, te
         lambda p, by: writing.arrange_sections(p, list(p.live_sections())[::-1], author=by),
         lambda p, by: writing.edit_postmortem(p, title="Other", author=by),
         lambda p, by: writing.edit_postmortem(p, time_zone="Europe/Rome", author=by),
-        lambda p, by: measures.add_action_item(p, text="x", is_commitment=True, public_wording="We do x.", author=by),
+        lambda p, by: action_items.add_action_item(
+            p, text="x", is_commitment=True, public_wording="We do x.", author=by
+        ),
     ],
 )
 def test_so_does_every_other_change_of_what_is_published(
@@ -173,8 +175,8 @@ def test_so_does_every_other_change_of_what_is_published(
 def test_a_new_owner_or_an_internal_measure_leaves_the_approval(submitted: Postmortem, author: User) -> None:
     approve(submitted, reader())
     writing.edit_postmortem(submitted, owner=None, due_on=None, author=author)
-    item = measures.add_action_item(submitted, text="Alert earlier", author=author)
-    measures.move_action_item(item, state=ActionItem.State.IN_PROGRESS, author=author)
+    item = action_items.add_action_item(submitted, text="Alert earlier", author=author)
+    action_items.move_action_item(item, state=ActionItem.State.IN_PROGRESS, author=author)
     submitted.refresh_from_db()
     assert submitted.state == State.APPROVED
 
@@ -206,7 +208,7 @@ def test_a_secret_blocks_and_cannot_be_dismissed(draft: Postmortem, author: User
 
 
 def test_a_promise_that_gives_something_away_blocks_too(submitted: Postmortem, author: User) -> None:
-    measures.add_action_item(
+    action_items.add_action_item(
         submitted, text="x", is_commitment=True, public_wording="We replace db-7.internal.acme.example.", author=author
     )
     with pytest.raises(InvalidTransition, match="db-7"):
@@ -309,9 +311,9 @@ def test_three_templates_are_shipped(incident: Incident, author: User, template:
 def test_a_new_incident_on_the_same_component_recalls_what_is_unfinished(
     client: Client, page: Page, resolved: Incident, component: Component, draft: Postmortem, author: User
 ) -> None:
-    open_item = measures.add_action_item(draft, text="Alert on full disks", author=author)
-    finished = measures.add_action_item(draft, text="Add a disk", author=author)
-    measures.move_action_item(finished, state=ActionItem.State.DONE, evidence="It is there.", author=author)
+    open_item = action_items.add_action_item(draft, text="Alert on full disks", author=author)
+    finished = action_items.add_action_item(draft, text="Add a disk", author=author)
+    action_items.move_action_item(finished, state=ActionItem.State.DONE, evidence="It is there.", author=author)
     new = declare_incident(page, title="Again", author=author)
     affected = [(component, ComponentStatus.MAJOR_OUTAGE)]
     post_update(new, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author, components=affected)
@@ -329,24 +331,24 @@ def test_a_new_incident_on_the_same_component_recalls_what_is_unfinished(
 
 
 def test_what_is_done_is_shown_by_something(draft: Postmortem, author: User) -> None:
-    item = measures.add_action_item(draft, text="Alert earlier", author=author)
+    item = action_items.add_action_item(draft, text="Alert earlier", author=author)
     with pytest.raises(InvalidInput, match="Say what shows it"):
-        measures.move_action_item(item, state=ActionItem.State.DONE, author=author)
+        action_items.move_action_item(item, state=ActionItem.State.DONE, author=author)
     with pytest.raises(InvalidInput, match="Say why it is dropped"):
-        measures.move_action_item(item, state=ActionItem.State.DROPPED, author=author)
-    measures.move_action_item(item, state=ActionItem.State.DONE, evidence="The alert of May 3", author=author)
-    measures.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
+        action_items.move_action_item(item, state=ActionItem.State.DROPPED, author=author)
+    action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="The alert of May 3", author=author)
+    action_items.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
     assert (item.evidence, item.done_on, item.verified_on) == ("The alert of May 3", item.done_on, item.done_on)
-    measures.move_action_item(item, state=ActionItem.State.OPEN, author=author)
+    action_items.move_action_item(item, state=ActionItem.State.OPEN, author=author)
     assert (item.done_on, item.verified_on) == (None, None)
 
 
 def test_a_promise_needs_its_words_and_is_not_just_removed(resolved: Incident, draft: Postmortem, author: User) -> None:
     with pytest.raises(InvalidInput, match="needs its public wording"):
-        measures.add_action_item(draft, text="Alert earlier", is_commitment=True, author=author)
-    item = measures.add_action_item(
+        action_items.add_action_item(draft, text="Alert earlier", is_commitment=True, author=author)
+    item = action_items.add_action_item(
         draft, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
     )
     publish_report(resolved, body="It took 5 minutes.", author=author)
     with pytest.raises(InvalidTransition, match="It was promised in public"):
-        measures.remove_action_item(item, author=author)
+        action_items.remove_action_item(item, author=author)

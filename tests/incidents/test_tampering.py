@@ -109,9 +109,12 @@ TAMPERED = {
     "a page waives approval": ("UPDATE incidents_page SET waives_approval = NOT waives_approval", "page, row"),
     "an address is rewritten": (
         "UPDATE status_recipient SET address = 'mallory@example.com' WHERE address = 'ann@example.com'",
-        "subscriber, row",
+        "recipient, row",
     ),
-    "a secret is rewritten": ("UPDATE status_recipient SET secret = 'whsec_x' WHERE channel = 'webhook'", "subscriber"),
+    "a secret is rewritten": (
+        "UPDATE status_recipient SET secret = 'whsec_x' WHERE channel = 'webhook'",
+        "recipient, row",
+    ),
     "all deliveries are gone": ("DELETE FROM status_delivery", "was removed"),
     "one that was sent was not": (
         f"UPDATE status_delivery SET state = 'due', finished_at = NULL WHERE id = {SENT}",
@@ -183,7 +186,7 @@ def test_messages_are_sealed_in_the_order_in_which_they_finished(
     incident = declare_incident(page, title="Slow", author=author)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Slow.", author=author)
     event = OutboxEvent.objects.filter(incident=incident).latest("pk")
-    assert owing.owe(event) == 4
+    assert owing.owe(event) == 5
     finish(State.SENT)
     seal_all()
     assert list(seals.verify()) == []

@@ -19,6 +19,7 @@ from incidents.history import changes
 from incidents.models import Incident, Page, SignInMemory, Submission, User
 from incidents.people import service_user, sweep
 from portal.accounts.urls import urlpatterns
+from tests.concurrency import together
 from tests.incidents.filled import filled
 from tests.portal.signing_in import (
     ADMIN,
@@ -167,6 +168,12 @@ def test_one_s_sessions_are_listed_and_can_be_ended(author: User) -> None:
     here.post(reverse("usersessions_list"))
     assert there.get(ADMIN).status_code == 302
     assert here.get(ADMIN).status_code == 200
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_use_a_code_at_once_one_is_first() -> None:
+    assert sorted(together(*[lambda: cache.add("used", "y", 30)] * 8)) == [False] * 7 + [True]
 
 
 # --- A forgotten password ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from incidents import people
 from incidents.models import Component, Page, User
 from incidents.permissions import Scope
 from status.delivery import quarantine
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 
 Call = Callable[..., Any]
 
@@ -37,7 +37,7 @@ def test_a_subscriber_is_asked_to_confirm_unless_it_was_asked_elsewhere(subs: Ca
     ann = add(subs, "ann@example.com", component_ids=[component.public_id])
     bob = add(subs, "bob@example.com", skip_confirmation_notification=True)
     assert (ann["mode"], ann["email"], ann["components"]) == ("email", "ann@example.com", [component.public_id])
-    states = dict(Recipient.objects.values_list("address", "state"))
+    states = dict(Subscriber.objects.values_list("address", "state"))
     assert states == {"ann@example.com": "unconfirmed", "bob@example.com": "active"}
     asked = Delivery.objects.get()
     assert (asked.purpose, asked.recipient.address) == (Delivery.Purpose.CONFIRMATION, "ann@example.com")
@@ -65,7 +65,7 @@ def test_what_a_subscriber_hears_about_is_changed_and_ended(subs: Call, componen
     assert subs("PATCH", path, {"component_ids": [component.public_id]}).json()["components"] == [component.public_id]
     assert subs("PATCH", path, {"component_ids": ["nosuchthing0"]}).status_code == 422
     assert subs("PATCH", path, {"component_ids": []}).json()["components"] == []
-    assert Recipient.objects.get().everything
+    assert Subscriber.objects.get().everything
     assert subs("DELETE", f"{path}?skip_unsubscription_notification=true").status_code == 200
     assert subs("GET", "subscribers/unsubscribed").json()[0]["email"] == "ann@example.com"
     assert subs("GET", "subscribers?state=all").json() == []
@@ -76,14 +76,14 @@ def test_many_are_asked_released_and_unsubscribed_at_once_or_none(subs: Call, ad
     assert subs("POST", "subscribers/resend_confirmation", {"subscribers": ",".join(ids[:2])}).status_code == 201
     assert Delivery.objects.count() == 5
     wrong = subs("POST", "subscribers/unsubscribe", {"subscribers": [ids[0], "nosuchperson"]})
-    assert (wrong.status_code, Recipient.objects.filter(state="unsubscribed").count()) == (422, 0)
-    for recipient in Recipient.objects.all():
+    assert (wrong.status_code, Subscriber.objects.filter(state="unsubscribed").count()) == (422, 0)
+    for recipient in Subscriber.objects.all():
         quarantine.quarantine(recipient, reason="550", author=admin)
     assert subs("POST", "subscribers/reactivate", {"subscribers": ids}).status_code == 201
-    assert set(Recipient.objects.values_list("state", flat=True)) == {"unconfirmed"}
+    assert set(Subscriber.objects.values_list("state", flat=True)) == {"unconfirmed"}
     response = subs("POST", "subscribers/unsubscribe", {"subscribers": "all", "state": "all"})
     assert (response.status_code, response.content, response.has_header("Content-Type")) == (201, b"", False)
-    assert set(Recipient.objects.values_list("state", flat=True)) == {"unsubscribed"}
+    assert set(Subscriber.objects.values_list("state", flat=True)) == {"unsubscribed"}
     assert subs("POST", "subscribers/unsubscribe", {"subscribers": ["a"] * 101}).status_code == 422
 
 
@@ -97,7 +97,7 @@ def test_a_subscriber_of_one_incident_hears_of_that_one(subs: Call, call: Call) 
     assert subs("POST", f"{one}/resend_confirmation").status_code == 201
     assert subs("DELETE", one).json()["email"] == "ann@example.com"
     assert subs("GET", one).status_code == 404
-    assert Recipient.objects.get().state == Recipient.State.UNSUBSCRIBED
+    assert Subscriber.objects.get().state == Subscriber.State.UNSUBSCRIBED
     call("PATCH", f"incidents/{opened}", {"incident": {"status": "resolved"}})
     assert subs("POST", path, {"subscriber": {"email": "bob@example.com"}}).status_code == 422
 
@@ -117,7 +117,7 @@ def test_a_subscriber_of_one_incident_hears_of_that_one(subs: Call, call: Call) 
 def test_who_cannot_be_told_is_refused(subs: Call, wrong: dict[str, Any]) -> None:
     response = subs("POST", "subscribers", {"subscriber": wrong})
     assert response.status_code == 422, response.content
-    assert not Recipient.objects.exists()
+    assert not Subscriber.objects.exists()
 
 
 def test_addresses_are_for_keys_of_subscribers_only(call: Call) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from incidents.models import Page, User
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 from status.subscriptions import subscribers
 
 ANN, SECRET, KEY = "Ann@example.com", "postmark:correct horse battery", "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
@@ -54,7 +54,7 @@ COMPLAINT = BOUNCE | {
 DELIVERY = {
     "RecordType": "Delivery",
     "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
-    "Recipient": "ann@example.com",
+    "Subscriber": "ann@example.com",
     "DeliveredAt": "2026-11-05T16:33:54.9070259Z",
     "Details": "Test delivery webhook details",
     "Tag": "",
@@ -65,7 +65,7 @@ DELIVERY = {
 
 
 @pytest.fixture
-def ann(page: Page, other_page: Page, admin: User) -> Recipient:
+def ann(page: Page, other_page: Page, admin: User) -> Subscriber:
     subscribers.add_by_staff(other_page, address=ANN, author=admin)
     subscribers.add_by_staff(page, address="bob@example.com", author=admin)
     return subscribers.add_by_staff(page, address=ANN, author=admin)
@@ -83,10 +83,10 @@ def post(event: Any, authorization: str = BASIC) -> Any:
 
 
 def states(address: str = ANN) -> list[str]:
-    return list(Recipient.objects.filter(address=address).values_list("state", flat=True))
+    return list(Subscriber.objects.filter(address=address).values_list("state", flat=True))
 
 
-def test_an_address_whose_mail_came_back_is_in_quarantine_on_every_page_with_the_reason(ann: Recipient) -> None:
+def test_an_address_whose_mail_came_back_is_in_quarantine_on_every_page_with_the_reason(ann: Subscriber) -> None:
     due = Delivery.objects.create(recipient=ann, due_at=ann.created_at)
     assert post(BOUNCE).status_code == 200
     assert states() == ["quarantined", "quarantined"]
@@ -100,7 +100,7 @@ def test_an_address_whose_mail_came_back_is_in_quarantine_on_every_page_with_the
     assert post(BOUNCE).status_code == 200, "twice is harmless"
 
 
-def test_who_complains_is_sent_nothing_more(ann: Recipient) -> None:
+def test_who_complains_is_sent_nothing_more(ann: Subscriber) -> None:
     assert post(COMPLAINT).status_code == 200
     ann.refresh_from_db()
     assert (ann.state, ann.reason.partition(".")[0]) == ("quarantined", "Marked as spam by its owner")
@@ -116,14 +116,14 @@ def test_who_complains_is_sent_nothing_more(ann: Recipient) -> None:
         BOUNCE | {"Email": "stranger@example.com"},
     ],
 )
-def test_what_is_not_about_the_mailbox_costs_nobody_a_subscription(ann: Recipient, event: Any) -> None:
+def test_what_is_not_about_the_mailbox_costs_nobody_a_subscription(ann: Subscriber, event: Any) -> None:
     assert post(event).status_code == 200
     assert states() == ["active", "active"]
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic cG9zdG1hcms6d3Jvbmc=", "Bearer x"])
 def test_who_is_not_the_provider_is_refused(
-    ann: Recipient, authorization: str, caplog: pytest.LogCaptureFixture
+    ann: Subscriber, authorization: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert post(BOUNCE, authorization).status_code == 400
@@ -132,7 +132,7 @@ def test_who_is_not_the_provider_is_refused(
     assert "ann@" not in caplog.text.lower()
 
 
-def test_without_a_provider_there_is_no_such_address(ann: Recipient, settings: Settings) -> None:
+def test_without_a_provider_there_is_no_such_address(ann: Subscriber, settings: Settings) -> None:
     settings.MAIL_EVENTS = ""
     assert post(BOUNCE).status_code == 404
 
@@ -175,7 +175,7 @@ def mailgun(severity: str, *, key: str = KEY) -> dict[str, Any]:
     }
 
 
-def test_mailgun_is_believed_by_its_signature(ann: Recipient, settings: Settings) -> None:
+def test_mailgun_is_believed_by_its_signature(ann: Subscriber, settings: Settings) -> None:
     settings.MAIL_EVENTS = "mailgun"
     assert post(mailgun("permanent", key="another")).status_code == 400
     assert post(mailgun("temporary")).status_code == 200

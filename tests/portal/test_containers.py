@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 pytestmark = pytest.mark.processes
 
@@ -60,7 +61,12 @@ def test_the_settings_accept_what_the_containers_are_given(compose: dict[str, An
         "MAIL_FROM": "status@example.com",
         "SMTP_HOST": "smtp.example.com",
     }
-    secrets = {"SECRET_KEY": "k5wZ0fQ9-" * 6, "POSTGRES_PASSWORD": "r4nd0mLettersAndDigits"}
+    secrets = {
+        "SECRET_KEY": "k5wZ0fQ9-" * 6,
+        "AUDIT_KEY": "q7vX2hT4-" * 6,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "POSTGRES_PASSWORD": "r4nd0mLettersAndDigits",
+    }
 
     def fill_in(match: re.Match[str]) -> str:
         return {**given, **secrets}.get(match[1]) or match[2].removeprefix(":-")

@@ -15,8 +15,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from status.publication import files
-from status.publication.serving import APPLICATION
+from status.publication import files, prefixes
 from tests.front import ask, front
 from tests.servers import Server, free_port
 from tests.waiting import stretched
@@ -284,7 +283,7 @@ def test_the_embedded_server_answers_as_the_front_does(
     ],
 )
 def test_what_staff_and_programs_use_is_the_web_processs(url: str, web: Web, path: str) -> None:
-    assert APPLICATION.match(path.partition("?")[0])  # the embedded server agrees on whose it is
+    assert prefixes.is_for_staff_or_programs(path.partition("?")[0])  # the embedded server agrees on whose it is
     answer = ask(url, path, "POST", host="portal.example.com", x_forwarded_proto="https", x_forwarded_for="192.0.2.7")
     assert (answer.status, answer.body) == (200, b"from the web process")
     assert answer.headers["content-security-policy"] == "default-src 'self'"

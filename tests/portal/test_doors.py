@@ -61,7 +61,7 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
         "schedule": [(reverse(f"{record}_incident_schedule"), {"title": "Disks", "body": "New ones."})],
         "component": [(reverse(f"{record}_component_status", args=[component.pk]), {"status": "major_outage"})],
         "page": [(reverse(f"{record}_page_change", args=[page.pk]), {"name": "Mine"})],
-        "subscriber": [(reverse("admin:status_recipient_add"), {"page": str(page.pk), "address": "a@example.com"})],
+        "subscriber": [(reverse("admin:status_subscriber_add"), {"page": str(page.pk), "address": "a@example.com"})],
         "account": [(reverse(f"{record}_user_change", args=[author.pk]), {"username": "mine"})],
         "audit": [(reverse("audit"), {})],
     }

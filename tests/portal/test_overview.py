@@ -15,7 +15,7 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 
 MakeUser = Callable[[str, str], User]

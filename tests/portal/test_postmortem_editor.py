@@ -14,7 +14,7 @@ from django.urls import reverse
 from incidents import timeline
 from incidents.incidents import declare_incident
 from incidents.models import Incident, Postmortem, PostmortemSection, TimelineEntry, User
-from incidents.postmortems import measures, writing
+from incidents.postmortems import action_items, writing
 
 HTMX = {"HX-Request": "true"}
 
@@ -198,7 +198,7 @@ def test_the_editor_asks_as_often_for_many_sections_as_for_few(
 def test_measures_and_incidents_are_taken_off_again_and_what_is_refused_is_said(
     staff: Client, postmortem: Postmortem, incident: Incident, author: User
 ) -> None:
-    item = measures.add_action_item(postmortem, text="Alert earlier", author=author)
+    item = action_items.add_action_item(postmortem, text="Alert earlier", author=author)
     staff.post(reverse("admin:incidents_postmortem_remove_measure", args=[postmortem.pk, item.pk]))
     assert not postmortem.action_items.filter(deleted_at=None).exists()
     uncover = reverse("admin:incidents_postmortem_uncover", args=[postmortem.pk, incident.pk])

@@ -20,13 +20,13 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 from incidents.models.base import new_public_id
-from status.models import Follow, Recipient
+from status.models import Follow, Subscriber
 from tests.incidents.filled import address, filled
 from tests.rows import everything
 
 DECLARE = "/admin/incidents/incident/add/"
 SCHEDULE = "/admin/incidents/incident/schedule/"
-EMAIL, WEBHOOK = Recipient.Channel.EMAIL, Recipient.Channel.WEBHOOK
+EMAIL, WEBHOOK = Subscriber.Channel.EMAIL, Subscriber.Channel.WEBHOOK
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def told(incident: Incident, component: Component, author: User) -> Incident:
 
 def subscribe(page: Page, author: User, count: int, channel: str, *follows: Component) -> None:
     for number in range(count):
-        recipient = Recipient(
+        recipient = Subscriber(
             page=page,
             channel=channel,
             address=f"https://{number}.example.com"
             if channel == WEBHOOK
             else f"{number}.{new_public_id()}@example.com",
-            state=Recipient.State.ACTIVE,
+            state=Subscriber.State.ACTIVE,
             everything=not follows,
         )
         with authored_by(author):

@@ -18,7 +18,7 @@ from incidents import timeline
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, IncidentTemplate, Page, Submission, TimelineEntry, User
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import save_template
 from tests.incidents.filled import counts, filled, room
@@ -336,12 +336,12 @@ def test_the_answer_for_customers_is_always_current(
         post_update(incident, status=INVESTIGATING, body="Looking.", author=author, components=affected)
         address = f"https://status.acme.example/incidents/{incident.public_id}"
         assert answer() == (
-            "We know of “Errors” since Mar 10, 2026 - 13:00 CET and are investigating it. "
+            "We have known of “Errors” since Mar 10, 2026 - 13:00 CET and are investigating it. "
             f"Affected: API; details and updates: {address}"
         )
         clock.shift(1800)
         post_update(incident, status=RESOLVED, body="Over.", author=author)
-        assert answer().startswith("“Errors” is resolved since Mar 10, 2026 - 13:30 CET.")
+        assert answer().startswith("“Errors” was resolved at Mar 10, 2026 - 13:30 CET.")
 
 
 def test_the_checklist_names_everything_at_once_and_leads_to_it(

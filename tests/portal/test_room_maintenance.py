@@ -116,7 +116,7 @@ def test_the_answer_for_customers_follows_it(
         "“Disks” is planned from Mar 10, 2026 - 15:00 CET to Mar 10, 2026 - 16:00 CET.",
         "“Disks” is under way; we expect it to end at Mar 10, 2026 - 16:00 CET.",
         "“Disks” is taking longer than planned; it was to end at Mar 10, 2026 - 16:00 CET.",
-        "“Disks” is completed since Mar 10, 2026 - 16:36 CET.",
+        "“Disks” was completed at Mar 10, 2026 - 16:36 CET.",
     ]
     called_off = plan(5)
     cancel_maintenance(called_off, body="No.", author=author)

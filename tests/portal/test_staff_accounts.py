@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
@@ -13,8 +16,9 @@ from django.urls import NoReverseMatch, reverse
 from incidents import people
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
-from incidents.people import clock, note_link, remove_second_factor, save_staff, unlink_provider
+from incidents.people import PROGRAMS, clock, note_link, remove_second_factor, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows
+from portal.console.admin.people import StaffAdmin
 from tests.incidents.filled import filled
 from tests.portal.signing_in import (
     ADMIN,
@@ -31,6 +35,7 @@ from tests.portal.signing_in import (
 
 MakeUser = Callable[[str, str], User]
 ADD = "/admin/incidents/user/add/"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -171,10 +176,13 @@ def test_both_addresses_are_told_of_a_new_one(
 def test_an_open_screen_of_an_administrator_s_changes_no_account(client: Client, admin: User, grace: User) -> None:
     client.force_login(admin)
     form = filled(client.get(page_of(grace)), email="mallory@evil.example")
-    asked = client.post(page_of(grace), form)
+    asked = client.post(ADD, filled(client.get(ADD), username="eve", email="eve@evil.example"))
     assert asked["Location"].startswith(reverse("account_reauthenticate"))
-    for name in ("link", "second-factor", "provider"):
-        asked = client.post(reverse(f"admin:incidents_user_{name}", args=[grace.pk]), {"reason": "Because."})
+    harmless = {"changelist", "history", "delete", "add"}  # read, refused, or above
+    views = {each.name.removeprefix("incidents_user_") for each in StaffAdmin(User, site).get_urls() if each.name}
+    assert views == harmless | {"change", "link", "second-factor", "provider"}
+    for name in views - harmless:
+        asked = client.post(reverse(f"admin:incidents_user_{name}", args=[grace.pk]), form | {"reason": "Because."})
         assert asked["Location"].startswith(reverse("account_reauthenticate")), name
     asked = client.post("/admin/incidents/apikey/add/", {"name": "mine", "scopes": "admin"})
     assert asked["Location"].startswith(reverse("account_reauthenticate"))
@@ -301,6 +309,17 @@ def test_a_program_s_account_is_read_and_never_changed(client: Client, db: None)
         assert f"/{name}/" not in page.text
     with pytest.raises(InvalidInput, match="a program's account"):
         note_link(clock(), author=root)
+
+
+def test_nobody_takes_a_program_s_name_before_it_is_first_needed(console: Client) -> None:
+    sources = [path for app in ("incidents", "status", "portal") for path in (ROOT / app).rglob("*.py")]
+    used = {name for path in sources for name in re.findall(r'service_user\("(\w+)"', path.read_text())}
+    assert used == PROGRAMS - {"setup"}, "each is named in PROGRAMS"
+    for name in ("Clock", *sorted(used)):
+        typed = {"username": name, "email": "eve@acme.example"}
+        assert "A program has this name" in console.post(ADD, filled(console.get(ADD), **typed)).text
+    assert not User.objects.filter(email="eve@acme.example").exists()
+    assert clock().is_service
 
 
 def test_nobody_is_signed_in_as_a_program_by_any_door(admin: User) -> None:

@@ -32,7 +32,7 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
-from incidents.postmortems.measures import add_action_item
+from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import save_template
 from tests.concurrency import together
@@ -61,8 +61,8 @@ ADDS: dict[str, tuple[str, dict[str, object]]] = {
     "incidents_metric_add": ("incidents.Metric", {"name": "Latency"}),
     "incidents_page_add": ("incidents.Page", {"name": "Gamma", "url": "https://status.gamma.example"}),
     "incidents_user_add": ("incidents.User", {"username": "eve", "email": "eve@acme.example"}),
-    "status_nudge_channel_add": ("status.Recipient", {"address": "oncall@acme.example"}),
-    "status_recipient_add": ("status.Recipient", {"address": "ann@example.com"}),
+    "status_nudge_channel_add": ("status.Subscriber", {"address": "oncall@acme.example"}),
+    "status_subscriber_add": ("status.Subscriber", {"address": "ann@example.com"}),
 }
 # Of each row that has a form to change it: what one person types and what another one does
 CHANGES: dict[str, tuple[str, str, str]] = {
@@ -117,7 +117,7 @@ def test_the_tables_name_every_form_of_the_admin(staff: Client, rows: dict[str, 
     assert adds == ADDS.keys() - {"incidents_incident_schedule", "status_nudge_channel_add"}
     assert rows.keys() == CHANGES.keys()
     unchangeable = {"incidents.ApiKey", "incidents.OutboxEvent", "incidents.Postmortem"}
-    of_subscribers = {"status.Delivery", "status.Nudge", "status.Recipient"}
+    of_subscribers = {"status.Delivery", "status.Nudge", "status.Subscriber"}
     assert {each._meta.label for each in admin.site._registry} == {*CHANGES, *unchangeable, *of_subscribers}
 
 

@@ -24,11 +24,11 @@ from incidents.models import (
     Page,
     User,
 )
-from incidents.postmortems import measures
+from incidents.postmortems import action_items
 from portal.api.urls import BELOW_A_PAGE
 from portal.api.views.elsewhere import NotHere
 from portal.api.views.pages import OnePage
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices
 from tests.reports import publish_report
@@ -54,7 +54,7 @@ class World:
         self.update = self.say(self.incident, [self.component])
         self.say(self.incident, [self.component], IncidentStatus.RESOLVED)
         self.report = publish_report(self.incident, body="## Summary\n\nA disk.", author=author)
-        self.item: ActionItem = measures.add_action_item(self.report, text="Watch it", author=author)
+        self.item: ActionItem = action_items.add_action_item(self.report, text="Watch it", author=author)
         self.recipient = self.subscriber(0)
         self.metric = metrics.save_metric(Metric(page=page, name="Latency"), author=author)
 
@@ -73,7 +73,7 @@ class World:
         affected = [(component, ComponentStatus.PARTIAL_OUTAGE) for component in components]
         return post_update(incident, status=status, body="A disk.", components=affected, author=self.author)
 
-    def subscriber(self, number: int) -> Recipient:
+    def subscriber(self, number: int) -> Subscriber:
         choices = Choices(everything=False, components=[self.component], incidents=[self.incident])
         address = f"reader{number}@example.com"
         return subscribers.add_by_staff(self.page, address=address, choices=choices, author=self.author)
@@ -95,7 +95,7 @@ class World:
             self.say(declare_incident(page, title=f"Errors {number}", author=author), [component])
             self.plan(component, is_running=number % 2 == 0)
             timeline.note(self.incident, text=f"Seen {number}", occurred_at=timezone.now(), author=author)
-            measures.add_action_item(self.report, text=f"Do {number}", author=author)
+            action_items.add_action_item(self.report, text=f"Do {number}", author=author)
             metrics.save_metric(Metric(page=page, name=f"Metric {number}"), author=author)
             recipient = self.subscriber(2 * number)
             Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now())

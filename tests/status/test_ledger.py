@@ -18,7 +18,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, IncidentUpdate, OutboxEvent, Page, User
 from status import relay
 from status.delivery import ledger
-from status.models import Delivery, Recipient, Tally
+from status.models import Delivery, Subscriber, Tally
 from status.publication.publishing import differences, publish
 from status.subscriptions import subscribers
 
@@ -154,5 +154,5 @@ def test_settling_and_publishing_ask_as_often_with_many_recipients_as_with_few(
         Delivery.objects.create(
             recipient=recipient, event=event, state="sent", due_at=event.created_at, finished_at=event.created_at
         )
-    assert Recipient.objects.count() == 24
+    assert Subscriber.objects.count() == 24
     assert queries() <= few

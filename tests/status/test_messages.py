@@ -25,7 +25,7 @@ from status import tokens
 from status.addresses import Refused
 from status.delivery.mails import events, personal
 from status.delivery.mails.message import bare
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 from status.subscriptions.subscribers import add_by_staff
 from tests.reports import publish_report
 
@@ -38,7 +38,7 @@ def sender(settings: Settings) -> None:
 
 
 @pytest.fixture
-def recipient(page: Page, admin: User) -> Recipient:
+def recipient(page: Page, admin: User) -> Subscriber:
     return add_by_staff(page, address="ada@example.com", author=admin)
 
 
@@ -62,7 +62,7 @@ def read(content: bytes) -> EmailMessage:
     return message_from_bytes(content, _class=EmailMessage, policy=default)
 
 
-def mail_to(recipient: Recipient, event: OutboxEvent | None) -> EmailMessage:
+def mail_to(recipient: Subscriber, event: OutboxEvent | None) -> EmailMessage:
     delivery, _ = Delivery.objects.get_or_create(recipient=recipient, event=event, defaults={"due_at": timezone.now()})
     message = events.event_mail(event) if event else personal.confirmation(recipient)
     assert message
@@ -76,7 +76,7 @@ def body(mail: EmailMessage, kind: str) -> str:
 
 
 def test_a_mail_says_what_the_page_says(
-    post: Callable[..., OutboxEvent], component: Component, recipient: Recipient, page: Page
+    post: Callable[..., OutboxEvent], component: Component, recipient: Subscriber, page: Page
 ) -> None:
     mail = mail_to(recipient, post(components=[(component, ComponentStatus.PARTIAL_OUTAGE)]))
     assert mail["Subject"] == "[Acme] Identified: Errors"
@@ -94,7 +94,7 @@ def test_a_mail_says_what_the_page_says(
 
 
 def test_a_page_in_utc_prints_its_time_once(
-    other_page: Page, author: User, admin: User, page: Page, recipient: Recipient
+    other_page: Page, author: User, admin: User, page: Page, recipient: Subscriber
 ) -> None:
     incident = declare_incident(other_page, title="Errors", author=author)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author)
@@ -103,7 +103,7 @@ def test_a_page_in_utc_prints_its_time_once(
 
 
 def test_the_mails_of_an_incident_are_one_thread_and_each_has_an_id_that_stays(
-    post: Callable[..., OutboxEvent], recipient: Recipient, incident: Incident, author: User
+    post: Callable[..., OutboxEvent], recipient: Subscriber, incident: Incident, author: User
 ) -> None:
     events = [post("investigating"), post("resolved")]
     publish_report(incident, body="## Summary\n\nIt broke.", author=author)
@@ -116,7 +116,7 @@ def test_the_mails_of_an_incident_are_one_thread_and_each_has_an_id_that_stays(
     assert ">Summary</h3>" in body(mails[2], "html")
 
 
-def test_each_mail_carries_its_recipients_own_links(post: Callable[..., OutboxEvent], recipient: Recipient) -> None:
+def test_each_mail_carries_its_recipients_own_links(post: Callable[..., OutboxEvent], recipient: Subscriber) -> None:
     mail = mail_to(recipient, post())
     link = f"https://status.acme.example/subscriptions/{tokens.subscription(recipient.public_id)}"
     assert mail["List-Unsubscribe"] == f"<{link}/unsubscribe>"
@@ -128,7 +128,7 @@ def test_each_mail_carries_its_recipients_own_links(post: Callable[..., OutboxEv
 
 @pytest.mark.parametrize("length", range(20, 110, 3))
 def test_a_link_is_whole_wherever_the_encoding_breaks_its_line(
-    page: Page, admin: User, recipient: Recipient, length: int
+    page: Page, admin: User, recipient: Subscriber, length: int
 ) -> None:
     page.url = f"https://status.acme.example/{'p' * length}"
     catalogue.save(page, author=admin)
@@ -140,7 +140,7 @@ def test_a_link_is_whole_wherever_the_encoding_breaks_its_line(
     assert max(map(len, mail.as_bytes().splitlines())) < 998
 
 
-def test_what_staff_write_reaches_the_reader_as_it_is(post: Callable[..., OutboxEvent], recipient: Recipient) -> None:
+def test_what_staff_write_reaches_the_reader_as_it_is(post: Callable[..., OutboxEvent], recipient: Subscriber) -> None:
     words = "Größe ✓ 日本 = 100 %\n.\n.dot\n\nFrom here <b>on</b> " + "x" * 1200
     content = mail_to(recipient, post(body=words))
     assert words in body(content, "plain").replace("\r\n", "\n")
@@ -148,7 +148,7 @@ def test_what_staff_write_reaches_the_reader_as_it_is(post: Callable[..., Outbox
     assert content.as_bytes().isascii()
 
 
-def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User, recipient: Recipient) -> None:
+def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User, recipient: Subscriber) -> None:
     page.name = "Acme\r\nBcc: all@example.com"
     incident = declare_incident(page, title="Errors", author=author)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author)
@@ -185,7 +185,7 @@ class Reader(HTMLParser):
 
 
 def test_reading_a_mail_fetches_nothing_and_suits_phones_and_dark_screens(
-    post: Callable[..., OutboxEvent], recipient: Recipient
+    post: Callable[..., OutboxEvent], recipient: Subscriber
 ) -> None:
     html = body(
         mail_to(recipient, post(body="![pixel](https://example.com/p.png) [link](https://example.com)")), "html"
@@ -200,7 +200,7 @@ def test_reading_a_mail_fetches_nothing_and_suits_phones_and_dark_screens(
 
 
 def test_what_is_ahead_names_its_components_and_not_how_they_are_today(
-    page: Page, component: Component, post: Callable[..., OutboxEvent], recipient: Recipient, author: User
+    page: Page, component: Component, post: Callable[..., OutboxEvent], recipient: Subscriber, author: User
 ) -> None:
     post(components=[(component, ComponentStatus.PARTIAL_OUTAGE)])
     start = timezone.now() + timedelta(days=3)
@@ -212,7 +212,7 @@ def test_what_is_ahead_names_its_components_and_not_how_they_are_today(
 
 
 def test_a_correction_says_that_it_is_one(
-    post: Callable[..., OutboxEvent], recipient: Recipient, incident: Incident, author: User
+    post: Callable[..., OutboxEvent], recipient: Subscriber, incident: Incident, author: User
 ) -> None:
     post("investigating", "It is the cache.")
     update = incident.updates.get()
@@ -231,7 +231,7 @@ def test_what_is_no_longer_public_is_not_told(
     assert events.event_mail(event) is None
 
 
-def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent], recipient: Recipient) -> None:
+def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent], recipient: Subscriber) -> None:
     event = post()
     assert mail_to(recipient, event)["Reply-To"] is None
     event.page.support_email = "help@acme.example"
@@ -243,8 +243,8 @@ def test_replies_go_to_the_pages_support_address(post: Callable[..., OutboxEvent
         assert "Reply to this mail, or write to" in part.get_content()
 
 
-def test_who_asks_is_sent_a_link_to_confirm_with(page: Page, recipient: Recipient) -> None:
-    recipient.state, recipient.confirmation_sent_at = Recipient.State.UNCONFIRMED, timezone.now()
+def test_who_asks_is_sent_a_link_to_confirm_with(page: Page, recipient: Subscriber) -> None:
+    recipient.state, recipient.confirmation_sent_at = Subscriber.State.UNCONFIRMED, timezone.now()
     mail = mail_to(recipient, None)
     assert mail["Subject"] == "[Acme] Please confirm your subscription"
     found = re.search(r"https://status\.acme\.example/subscriptions/(\S+)/confirm\s", body(mail, "plain"))
@@ -252,14 +252,14 @@ def test_who_asks_is_sent_a_link_to_confirm_with(page: Page, recipient: Recipien
     assert tokens.read_confirmation(found[1]) == (recipient.public_id, recipient.confirmation_sent_at)
 
 
-def test_who_is_subscribed_already_is_sent_a_link_to_change_it(recipient: Recipient) -> None:
-    recipient.state = Recipient.State.ACTIVE
+def test_who_is_subscribed_already_is_sent_a_link_to_change_it(recipient: Subscriber) -> None:
+    recipient.state = Subscriber.State.ACTIVE
     mail = mail_to(recipient, None)
     assert "/confirm" not in body(mail, "plain")
     assert f"/subscriptions/{tokens.subscription(recipient.public_id)}" in body(mail, "html")
 
 
-def test_mails_speak_the_pages_language(page: Page, post: Callable[..., OutboxEvent], recipient: Recipient) -> None:
+def test_mails_speak_the_pages_language(page: Page, post: Callable[..., OutboxEvent], recipient: Subscriber) -> None:
     event = post()
     event.page.language = "it"
     assert '<html lang="it">' in body(mail_to(recipient, event), "html")

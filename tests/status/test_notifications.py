@@ -19,19 +19,19 @@ from incidents.models import Component, Incident, OutboxEvent, Page, User
 from portal.embedded.replay import replay_seed
 from status import relay
 from status.delivery.mails import events
-from status.models import Delivery, Follow, Recipient
+from status.models import Delivery, Follow, Subscriber
 from status.publication.publishing import differences, publish
 from tests.reports import publish_report
 
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
-MakeRecipient = Callable[..., Recipient]
+MakeRecipient = Callable[..., Subscriber]
 
 
 @pytest.fixture
 def make_recipient(page: Page, author: User) -> MakeRecipient:
-    def make(address: str, *follows: Component | Incident, **facts: object) -> Recipient:
-        recipient = Recipient(
-            **({"page": page, "address": address, "state": Recipient.State.ACTIVE, "everything": not follows} | facts)
+    def make(address: str, *follows: Component | Incident, **facts: object) -> Subscriber:
+        recipient = Subscriber(
+            **({"page": page, "address": address, "state": Subscriber.State.ACTIVE, "everything": not follows} | facts)
         )
         with authored_by(author):
             recipient.save()
@@ -52,7 +52,7 @@ def test_everybody_active_is_owed_an_update_once(
     page: Page, incident: Incident, author: User, make_recipient: MakeRecipient
 ) -> None:
     make_recipient("ann@example.com")
-    for state in (Recipient.State.UNCONFIRMED, Recipient.State.QUARANTINED, Recipient.State.UNSUBSCRIBED):
+    for state in (Subscriber.State.UNCONFIRMED, Subscriber.State.QUARANTINED, Subscriber.State.UNSUBSCRIBED):
         make_recipient(f"{state}@example.com", state=state)
     update = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
     assert (relay.owe(), relay.owe()) == (1, 0)
@@ -174,7 +174,7 @@ def test_two_pages_tell_their_own_recipients(page: Page, incident: Incident, aut
     other = Page(name="Other", url="https://other.example")
     catalogue.save(other, author=admin)
     with authored_by(author):
-        Recipient(page=other, address="ann@example.com", state=Recipient.State.ACTIVE).save()
+        Subscriber(page=other, address="ann@example.com", state=Subscriber.State.ACTIVE).save()
     post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
     assert relay.owe() == 0
 

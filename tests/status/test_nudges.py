@@ -21,7 +21,7 @@ from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import Incident, IncidentRole, Page, User
 from incidents.roles import take_role
 from status.delivery import engine, nudges, owing, staff_channels
-from status.models import Delivery, Nudge, Recipient
+from status.models import Delivery, Nudge, StaffChannel, Subscriber
 from status.subscriptions import csv_files
 from tests.concurrency import together
 from tests.incidents.filled import filled
@@ -37,14 +37,14 @@ Role = IncidentRole.Role
 
 
 @pytest.fixture
-def on_call(page: Page, admin: User) -> Recipient:
+def on_call(page: Page, admin: User) -> StaffChannel:
     return staff_channels.add_channel(
-        page, channel=Recipient.Channel.STAFF, address="oncall@acme.example", author=admin
+        page, channel=StaffChannel.Channel.STAFF, address="oncall@acme.example", author=admin
     )
 
 
 @pytest.fixture
-def promised(incident: Incident, on_call: Recipient, author: User, admin: User) -> Iterator[Any]:
+def promised(incident: Incident, on_call: StaffChannel, author: User, admin: User) -> Iterator[Any]:
     """Grace speaks for the incident, Ada commands it, and the next update is promised for 12:30."""
     for user in (author, admin):
         user.email = f"{user.username}@acme.example"
@@ -71,7 +71,7 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
         promised.move_to(NOON + minute * MINUTE)
         nudges.nudge()
         nudges.nudge()
-        engine.deliver(Recipient.Channel.EMAIL)
+        engine.deliver(Subscriber.Channel.EMAIL)
         if minute == 24:
             assert told() == []
         if minute == 25:
@@ -96,7 +96,7 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     say(incident, author, 30)
-    engine.deliver(Recipient.Channel.EMAIL)
+    engine.deliver(Subscriber.Channel.EMAIL)
     assert sink.received == []
     row = Nudge.objects.get()
     assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
@@ -112,7 +112,7 @@ def test_a_clock_that_was_away_tells_what_still_matters_once(promised: Any, sink
 
 
 def test_without_a_comms_lead_the_commander_is_told_and_without_either_whoever_is_on_call(
-    page: Page, incident: Incident, author: User, on_call: Recipient, admin: User
+    page: Page, incident: Incident, author: User, on_call: StaffChannel, admin: User
 ) -> None:
     author.email = "grace@acme.example"
     author.save()
@@ -128,7 +128,7 @@ def test_without_a_comms_lead_the_commander_is_told_and_without_either_whoever_i
         clock.shift(5 * MINUTE)
         nudges.nudge()
     assert told() == [("promise_soon", "oncall"), ("promise_due", "new"), ("promise_late", "new")]
-    assert Recipient.objects.filter(user=author).count() == 1
+    assert StaffChannel.objects.filter(user=author).count() == 1
 
 
 def test_when_there_is_nobody_to_tell_the_nudge_says_so(incident: Incident, author: User) -> None:
@@ -166,15 +166,15 @@ def test_what_must_not_be_forgotten(page: Page, incident: Incident, author: User
 
 
 def test_staff_are_no_subscribers(
-    page: Page, incident: Incident, promised: Any, on_call: Recipient, author: User
+    page: Page, incident: Incident, promised: Any, on_call: StaffChannel, author: User
 ) -> None:
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     event = incident.events.select_related("page", "incident", "update").latest("pk")
     assert not owing.matching(event).exists()
-    assert not Recipient.objects.active().exists()
+    assert not Subscriber.objects.active().exists()
     assert "acme.example" not in csv_files.export_csv(page)
-    assert Recipient.objects.staff().count() == 2
+    assert StaffChannel.objects.count() == 2
 
 
 @pytest.mark.postgresql
@@ -187,7 +187,7 @@ def test_two_clocks_nudge_once(promised: Any, incident: Incident) -> None:
     assert len(told()) == 3
 
 
-def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, author: User, on_call: Recipient) -> None:
+def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, author: User, on_call: StaffChannel) -> None:
     def statements(count: int) -> int:
         with time_machine.travel(NOON, tick=False) as clock:
             for number in range(count):
@@ -228,10 +228,10 @@ def test_an_administrator_adds_and_removes_channels_and_reads_who_was_nudged(
     assert "The promised update of “…” is late." in late
     assert "The next update of “Errors”" not in late
     assert client.get(reverse("admin:status_delivery_changelist")).status_code == 200
-    night = Recipient.objects.get(address="night@acme.example")
+    night = StaffChannel.objects.get(address="night@acme.example")
     client.post(reverse("admin:status_nudge_channel_remove", args=[night.pk]), {})
     assert "night@acme.example" not in client.get(reverse("admin:status_nudge_channels")).content.decode()
-    assert "acme.example" not in client.get(reverse("admin:status_recipient_changelist")).content.decode()
+    assert "acme.example" not in client.get(reverse("admin:status_subscriber_changelist")).content.decode()
     client.force_login(author)
     assert client.get(reverse("admin:status_nudge_channels")).status_code == 403
 
@@ -245,10 +245,10 @@ def test_a_tick_takes_few_statements_beyond_its_transitions(page: Page, admin: U
 
 
 def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
-    client: Client, on_call: Recipient, admin: User, sink: Sink
+    client: Client, on_call: StaffChannel, admin: User, sink: Sink
 ) -> None:
     staff_channels.send_test(on_call, author=admin)
-    engine.deliver(Recipient.Channel.EMAIL)
+    engine.deliver(Subscriber.Channel.EMAIL)
     assert [mail.message["Subject"] for mail in sink.received] == [
         "[Acme] This is a test of your channel, sent by ada."
     ]

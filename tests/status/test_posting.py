@@ -22,7 +22,7 @@ from status import relay
 from status.delivery import engine
 from status.delivery.channels import CHANNELS, sent_by
 from status.delivery.webhooks.posting import signature
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
 from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import subscriber, unsubscribe
@@ -33,15 +33,15 @@ State = Delivery.State
 
 
 @pytest.fixture
-def add(page: Page, admin: User) -> Callable[[str], Recipient]:
-    def act(url: str) -> Recipient:
+def add(page: Page, admin: User) -> Callable[[str], Subscriber]:
+    def act(url: str) -> Subscriber:
         return subscribers.add_webhook(page, url=url, contact="owner@example.com", author=admin)
 
     return act
 
 
 @pytest.fixture
-def hook(add: Callable[[str], Recipient], receiver: Receiver) -> Recipient:
+def hook(add: Callable[[str], Subscriber], receiver: Receiver) -> Subscriber:
     return add(receiver.url)
 
 
@@ -60,11 +60,11 @@ def tell(incident: Incident, author: User, settings: Settings) -> Callable[[], N
 Tell = Callable[[], None]
 
 
-def only(hook: Recipient) -> Delivery:
+def only(hook: Subscriber) -> Delivery:
     return Delivery.objects.get(recipient=hook, purpose=Delivery.Purpose.EVENT)
 
 
-def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Page, admin: User) -> None:
+def test_a_webhook_is_added_once_and_by_those_who_may(hook: Subscriber, page: Page, admin: User) -> None:
     url = hook.address
     with pytest.raises(InvalidInput, match="subscribed already"):
         subscribers.add_webhook(page, url=url, contact="other@example.com", author=admin)
@@ -76,86 +76,86 @@ def test_a_webhook_is_added_once_and_by_those_who_may(hook: Recipient, page: Pag
 
 
 def test_for_a_day_after_the_secret_was_replaced_both_sign(
-    hook: Recipient, receiver: Receiver, tell: Tell, admin: User
+    hook: Subscriber, receiver: Receiver, tell: Tell, admin: User
 ) -> None:
-    old = hook.secret
+    old = hook.signing_secrets[0]
     subscribers.roll_secret(hook, author=admin)
-    assert hook.secret != old
+    assert hook.signing_secrets[0] != old
     tell()
-    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+    engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
         tell()
-        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+        engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
         late = receiver.received[-1]
-        assert Webhook(hook.secret).verify(late.body, late.headers)
+        assert Webhook(hook.signing_secrets[0]).verify(late.body, late.headers)
         with pytest.raises(WebhookVerificationError):
             Webhook(old).verify(late.body, late.headers)
     soon = receiver.received[0]
-    for secret in (old, hook.secret):
+    for secret in (old, hook.signing_secrets[0]):
         assert Webhook(secret).verify(soon.body, soon.headers)
 
 
-def test_a_public_update_arrives_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     tell()
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
     [found] = receiver.received
     assert json.loads(found.body)["incident"]["status"] == "identified"
     assert found.headers["webhook-signature"] == signature(
-        hook.secret, found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
+        hook.signing_secrets[0], found.headers["webhook-id"], int(found.headers["webhook-timestamp"]), found.body
     )
     row = only(hook)
     assert (row.state, row.answer, row.attempts) == (State.SENT, "200 OK", 1)
 
 
-def test_what_failed_is_tried_again_under_the_same_id(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     receiver.behave = answering(503)
     tell()
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
     row = only(hook)
     assert (row.state, row.answer) == (State.DUE, "503 Service Unavailable")
     assert timedelta(0) < row.due_at - timezone.now() < timedelta(seconds=stretched(6))
     receiver.behave = answering(200)
     with time_machine.travel(timezone.now() + timedelta(seconds=6)):
-        assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
+        assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
     assert len({found.headers["webhook-id"] for found in receiver.received}) == 1
     assert len(receiver.received) == 2
 
 
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
-    hook: Recipient, receiver: Receiver, tell: Tell
+    hook: Subscriber, receiver: Receiver, tell: Tell
 ) -> None:
     receiver.behave = answering(500)
     tell()
-    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+    engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     assert hook.failing_since
     warning = Delivery.objects.get(purpose=Delivery.Purpose.WARNING)
     assert warning.due_at < timezone.now() + timedelta(days=1)
     with time_machine.travel(timezone.now() + timedelta(seconds=6)):
-        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+        engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
         assert Delivery.objects.filter(purpose=Delivery.Purpose.WARNING).count() == 1
     receiver.behave = answering(200)
     with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-        engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+        engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     warning.refresh_from_db()
     assert (warning.state, warning.reason) == (State.CANCELLED, "recovered")
-    assert not Recipient.objects.exclude(failing_since=None).exists()
+    assert not Subscriber.objects.exclude(failing_since=None).exists()
 
 
-def fail_for_good(hook: Recipient) -> None:
+def fail_for_good(hook: Subscriber) -> None:
     for _attempt in range(10):
         with time_machine.travel(only_due(hook).due_at + timedelta(seconds=1)):
-            engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+            engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
 
 
-def only_due(hook: Recipient) -> Delivery:
+def only_due(hook: Subscriber) -> Delivery:
     return Delivery.objects.due().filter(purpose=Delivery.Purpose.EVENT).get(recipient=hook)
 
 
 def test_three_bad_days_cost_a_message_but_not_the_subscription(
-    hook: Recipient, receiver: Receiver, tell: Tell
+    hook: Subscriber, receiver: Receiver, tell: Tell
 ) -> None:
     receiver.behave = answering(500)
     tell()
@@ -163,10 +163,10 @@ def test_three_bad_days_cost_a_message_but_not_the_subscription(
     row = only(hook)
     assert (row.state, row.reason, row.attempts) == (State.FAILED, "given_up", 10)
     hook.refresh_from_db()
-    assert hook.state == Recipient.State.ACTIVE
+    assert hook.state == Subscriber.State.ACTIVE
 
 
-def test_five_bad_days_are_its_end(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     receiver.behave = answering(500, b"out of order")
     tell()
     fail_for_good(hook)
@@ -174,22 +174,22 @@ def test_five_bad_days_are_its_end(hook: Recipient, receiver: Receiver, tell: Te
         tell()
         fail_for_good(hook)
     hook.refresh_from_db()
-    assert (hook.state, hook.reason) == (Recipient.State.QUARANTINED, "500 Internal Server Error: out of order")
+    assert (hook.state, hook.reason) == (Subscriber.State.QUARANTINED, "500 Internal Server Error: out of order")
 
 
-def test_410_is_its_end_at_once(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     receiver.behave = answering(410)
     tell()
-    engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN)
+    engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
-    assert hook.state == Recipient.State.QUARANTINED
+    assert hook.state == Subscriber.State.QUARANTINED
     assert only(hook).state == State.FAILED
     assert Delivery.objects.due().get().purpose == Delivery.Purpose.WARNING
 
 
 def test_one_that_hangs_holds_up_no_other(
-    hook: Recipient,
-    add: Callable[[str], Recipient],
+    hook: Subscriber,
+    add: Callable[[str], Subscriber],
     receiver: Receiver,
     tell: Tell,
 ) -> None:
@@ -203,39 +203,39 @@ def test_one_that_hangs_holds_up_no_other(
     others = [add(f"{receiver.url}{number}") for number in range(40)]
     tell()
     with within(10):
-        assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 42
+        assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 42
     finished = Delivery.objects.get(recipient=slow).finished_at
     assert finished
     assert Delivery.objects.filter(recipient__in=others, finished_at__lt=finished).count() == 40
 
 
-def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     tell()
-    claimed = engine.claim(sent_by(CHANNELS[Recipient.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
+    claimed = engine.claim(sent_by(CHANNELS[Subscriber.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
     unsubscribe(hook, author=subscriber())
     Delivery.objects.filter(pk=claimed[0].pk).update(
         state=State.DUE, finished_at=None, claimed_at=None, due_at=timezone.now()
     )
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 0
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
     assert not receiver.received
     assert (only(hook).state, only(hook).reason) == (State.CANCELLED, "unsubscribed")
 
 
-def test_one_that_leads_inside_now_fails_and_is_named(hook: Recipient, receiver: Receiver, tell: Tell) -> None:
+def test_one_that_leads_inside_now_fails_and_is_named(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
     tell()
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=leading_to("127.0.0.2")) == 0
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=leading_to("127.0.0.2")) == 0
     assert "public internet" in only(hook).answer
     assert not receiver.connections
 
 
 def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail(
-    hook: Recipient, receiver: Receiver, component: Component, page: Page, admin: User, settings: Settings
+    hook: Subscriber, receiver: Receiver, component: Component, page: Page, admin: User, settings: Settings
 ) -> None:
     settings.NOTIFY_HOLD = 0
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     catalogue.set_component_status(component, status=ComponentStatus.PARTIAL_OUTAGE, author=admin)
     assert relay.owe() == 1
-    assert engine.deliver(Recipient.Channel.WEBHOOK, network=OPEN) == 1
+    assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
     [found] = receiver.received
     payload = json.loads(found.body)
     assert list(payload) == ["meta", "page", "component", "component_update"], "Statuspage's, of 3.8"
@@ -246,11 +246,11 @@ def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail
     told = payload["component_update"]
     assert list(told) == ["old_status", "new_status", "created_at", "component_type", "state", "id", "component_id"]
     assert (told["old_status"], told["new_status"], len(told["id"])) == ("operational", "partial_outage", 12)
-    assert Webhook(hook.secret).verify(found.body, found.headers)
+    assert Webhook(hook.signing_secrets[0]).verify(found.body, found.headers)
 
 
 def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_not(
-    hook: Recipient, component: Component, make_component: Callable[..., Component], admin: User
+    hook: Subscriber, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
     search = make_component("Search")
     choices.choose(hook, Choices(everything=False, components=[component]), author=admin)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from incidents.models import Page, User
 from status import addresses, tokens
 from status.delivery import engine
-from status.models import Delivery, Recipient, SignUp
+from status.models import Delivery, SignUp, Subscriber
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.filled import filled
@@ -23,7 +23,7 @@ from tests.rows import everything
 from tests.waiting import let_pass
 
 ANN, HOOK = "ann@example.com", "https://hooks.example.com/in?key=1"
-LIST = "/admin/status/recipient/"
+LIST = "/admin/status/subscriber/"
 LookUp = Callable[..., list[Any]]
 
 
@@ -49,11 +49,11 @@ def ask(public: Client, url: str = HOOK, contact: str = ANN, **headers: str) -> 
     return answer
 
 
-def hook() -> Recipient:
-    return Recipient.objects.get(channel=Recipient.Channel.WEBHOOK, deleted_at=None)
+def hook() -> Subscriber:
+    return Subscriber.objects.get(channel=Subscriber.Channel.WEBHOOK, deleted_at=None)
 
 
-def path(recipient: Recipient, verb: str = "") -> str:
+def path(recipient: Subscriber, verb: str = "") -> str:
     if verb == "confirm":
         asked_at = recipient.confirmation_sent_at or timezone.now()
         return f"/subscriptions/{tokens.confirmation(recipient.public_id, asked_at=asked_at)}/confirm"
@@ -74,15 +74,15 @@ def test_from_the_form_to_the_secret_and_out(public: Client) -> None:
     recipient = hook()
     assert (recipient.address, recipient.contact, recipient.state) == (HOOK, ANN, State.UNCONFIRMED)
     assert recipient.deliveries.get().purpose == Delivery.Purpose.CONFIRMATION
-    assert not Recipient.objects.active().exists()
+    assert not Subscriber.objects.active().exists()
 
     assert "hooks.example.com" in public.get(path(recipient, "confirm")).text
     assert public.post(path(recipient, "confirm"))["Location"] == path(recipient)
     first = shown_secret(public.get(path(recipient)).text)
-    assert first == hook().secret
+    assert first == hook().signing_secrets[0]
     assert public.post(path(recipient, "secret")).status_code == 302
     page = public.get(path(recipient)).text
-    assert shown_secret(page) == hook().secret != first
+    assert shown_secret(page) == hook().signing_secrets[0] != first
     assert "still signs beside it" in page
     public.post(path(recipient, "unsubscribe"))
     assert hook().state == State.UNSUBSCRIBED
@@ -147,9 +147,9 @@ def test_a_webhook_of_somebody_else_stays_theirs_and_nobody_learns_of_it(public:
     first = ask(public).content
     bob = hook()
     public.post(path(bob, "confirm"))
-    secret = hook().secret
+    secret = hook().signing_secrets[0]
     assert ask(public, contact="eve@example.com").content == first
-    assert (hook().contact, hook().secret, hook().deliveries.count()) == (ANN, secret, 1)
+    assert (hook().contact, hook().signing_secrets[0], hook().deliveries.count()) == (ANN, secret, 1)
 
 
 def test_the_link_of_who_asked_before_opens_nothing_of_who_asks_after(public: Client) -> None:
@@ -171,9 +171,9 @@ def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, pag
         ({"address": HOOK, "contact": "ann"}, "This is not an e-mail address."),
     ):
         assert sentence in administrator.post(f"{LIST}webhook/", form | typed).text
-    assert not Recipient.objects.exists()
+    assert not Subscriber.objects.exists()
     answer = administrator.post(f"{LIST}webhook/", form | {"address": HOOK, "contact": ANN})
-    assert shown_secret(answer.text) == hook().secret
+    assert shown_secret(answer.text) == hook().signing_secrets[0]
     assert hook().state == State.ACTIVE
     again = filled(administrator.get(f"{LIST}webhook/"), address=HOOK, contact=ANN)
     assert "subscribed already" in administrator.post(f"{LIST}webhook/", again).text
@@ -182,9 +182,9 @@ def test_staff_add_a_webhook_and_are_shown_its_secret(administrator: Client, pag
     roll = f"{LIST}{hook().pk}/secret/"
     assert roll in administrator.get(change).text
     assert "whsec_" not in administrator.get(change).text
-    first = hook().secret
+    first = hook().signing_secrets[0]
     answer = administrator.post(roll, filled(administrator.get(roll)))
-    assert shown_secret(answer.text) == hook().secret != first
+    assert shown_secret(answer.text) == hook().signing_secrets[0] != first
     assert [row.history_user.username for row in hook().history.all()] == ["ada"] * hook().history.count()
 
 
@@ -194,7 +194,7 @@ def test_a_mail_that_asks_an_owner_names_no_more_of_the_address_than_its_host(
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
     ask(public, "https://hooks.example.com/click-here-to-win")
-    assert engine.deliver(Recipient.Channel.EMAIL) == 1
+    assert engine.deliver(Subscriber.Channel.EMAIL) == 1
     (file,) = (tmp_path / "mail").iterdir()
     mail = file.read_text()
     assert f"To: {ANN}" in mail

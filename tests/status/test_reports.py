@@ -16,11 +16,11 @@ from incidents.errors import InvalidInput
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
-from incidents.postmortems import measures, publishing, writing
+from incidents.postmortems import action_items, publishing, writing
 from status import relay
 from status.delivery import owing
 from status.delivery.mails import events
-from status.models import Follow, Recipient, SignUp
+from status.models import Follow, SignUp, Subscriber
 from status.publication import files
 from status.publication.publishing import differences
 from status.subscriptions import signups
@@ -34,7 +34,7 @@ BODY = "## Summary\n\nIt failed at {{t 2026-03-10T11:00Z}}.\n\n## Root Cause\n\n
 @pytest.fixture
 def report(resolved: Incident, author: User) -> Postmortem:
     postmortem = writing.start_postmortem(resolved, author=author)
-    measures.add_action_item(
+    action_items.add_action_item(
         postmortem, text="db-7", is_commitment=True, public_wording="We alert on full disks.", author=author
     )
     return publish_report(resolved, body=BODY, author=author)
@@ -173,15 +173,15 @@ def test_one_report_about_two_incidents_shows_on_both_and_is_told_once(
 def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
-    asked = Recipient(page=page, address="ann@example.com", state="active", everything=False)
-    others = Recipient(page=page, address="bob@example.com", state="active")
+    asked = Subscriber(page=page, address="ann@example.com", state="active", everything=False)
+    others = Subscriber(page=page, address="bob@example.com", state="active")
     with authored_by(author):
         asked.save()
         others.save()
     Follow.objects.create(recipient=asked, incident=resolved)
     assert "We alert on full disks. <strong>Not done yet" in told(page, published, own(report))
     with time_machine.travel(datetime(2027, 2, 1, 12, tzinfo=UTC)) as clock:
-        measures.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
+        action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
         assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
         assert list(owing.matching(event)) == [asked]
@@ -190,7 +190,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         assert message.content.subject == "[Acme] Promise kept: Errors"
         assert "We alert on full disks." in message.content.text
         clock.shift(24 * 3600)
-        measures.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
+        action_items.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
         assert "<strong>Done, verified Feb 2, 2027" in told(page, published, of(resolved))
         assert differences(page) == []
     assert OutboxEvent.objects.filter(kind="commitment_fulfilled").count() == 1, "told once"
@@ -203,7 +203,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
 def test_new_words_of_a_promise_show_only_when_they_are_approved(
     page: Page, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
-    measures.edit_action_item(item, public_wording="We alert on everything.", author=author)
+    action_items.edit_action_item(item, public_wording="We alert on everything.", author=author)
     report.refresh_from_db()
     assert report.state == Postmortem.State.DRAFT
     assert "We alert on full disks." in told(page, published, own(report))
@@ -224,7 +224,7 @@ def test_a_reader_of_a_report_may_ask_to_be_told_of_its_promises(
     assert f'name="incident" value="{resolved.public_id}"' in told(page, published, own(report))
     signups.ask(page, incident_id=resolved.public_id, **facts)
     assert SignUp.objects.get().incident == resolved
-    measures.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
+    action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
     assert 'name="incident"' not in told(page, published, own(report))
     with pytest.raises(InvalidInput, match="This incident is over"):
         signups.ask(page, incident_id=resolved.public_id, **facts)

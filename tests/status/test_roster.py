@@ -7,18 +7,18 @@ import pytest
 from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Component, Page, User
-from status.models import Recipient
+from status.models import Subscriber
 from status.subscriptions import choices, csv_files, subscribers
 from status.subscriptions.choices import Choices
 
 
 @pytest.fixture
-def ann(page: Page, admin: User) -> Recipient:
+def ann(page: Page, admin: User) -> Subscriber:
     return subscribers.add_by_staff(page, address="ann@example.com", author=admin)
 
 
 def test_a_file_is_read_line_by_line_and_every_bad_line_is_named(
-    page: Page, component: Component, ann: Recipient, admin: User
+    page: Page, component: Component, ann: Subscriber, admin: User
 ) -> None:
     content = """address,components,minimum_impact
 bob@example.com,,
@@ -43,7 +43,7 @@ fay@example.com,,none"""
         (11, "This line has 1 cells instead of 3"),
     ]
     assert len(report) == 10
-    added = Recipient.objects.active().exclude(pk=ann.pk).order_by("address")
+    added = Subscriber.objects.active().exclude(pk=ann.pk).order_by("address")
     assert [row.address for row in added] == ["bob@example.com", "carl@example.com", "fay@example.com"]
     carl = added[1]
     assert (carl.everything, carl.minimum_impact, carl.follows.get().component) == (False, "major", component)
@@ -51,7 +51,7 @@ fay@example.com,,none"""
 
 
 def test_what_is_exported_can_be_imported_elsewhere(
-    page: Page, other_page: Page, component: Component, ann: Recipient, admin: User
+    page: Page, other_page: Page, component: Component, ann: Subscriber, admin: User
 ) -> None:
     subscribers.add_by_staff(page, address="=1+1@example.com", author=admin)
     gone = subscribers.add_by_staff(page, address="gone@example.com", author=admin)
@@ -63,9 +63,9 @@ def test_what_is_exported_can_be_imported_elsewhere(
     catalogue.save(component, author=admin)
     report = csv_files.import_csv(other_page, content=content, author=admin)
     assert [line.fault for line in report if line.fault] == ["The file says that this address is not active."]
-    copy = Recipient.objects.get(page=other_page, address="ann@example.com")
+    copy = Subscriber.objects.get(page=other_page, address="ann@example.com")
     assert (copy.everything, copy.postmortems_only, copy.follows.get().component) == (False, True, component)
-    assert Recipient.objects.filter(page=other_page, address="=1+1@example.com").exists()
+    assert Subscriber.objects.filter(page=other_page, address="=1+1@example.com").exists()
 
 
 def test_a_list_of_addresses_needs_no_heading(page: Page, admin: User) -> None:
@@ -82,4 +82,4 @@ def test_a_file_that_cannot_be_read_as_a_whole_adds_nobody(
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         csv_files.import_csv(page, content=content, author=admin)
-    assert not Recipient.objects.exists()
+    assert not Subscriber.objects.exists()

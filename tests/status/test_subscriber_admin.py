@@ -18,7 +18,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status.delivery import quarantine
-from status.models import Delivery, Recipient
+from status.models import Delivery, Recipient, Subscriber
 from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
@@ -26,23 +26,23 @@ from tests.incidents.filled import filled
 from tests.rows import everything
 
 MakeUser = Callable[[str, str], User]
-LIST = "/admin/status/recipient/"
+LIST = "/admin/status/subscriber/"
 DELIVERIES = "/admin/status/delivery/"
 LEDGER = f"{DELIVERIES}ledger/"
 
 
 @pytest.fixture
-def make(page: Page, admin: User) -> Callable[[str], Recipient]:
+def make(page: Page, admin: User) -> Callable[[str], Subscriber]:
     return lambda address: subscribers.add_by_staff(page, address=address, author=admin)
 
 
 @pytest.fixture
-def ann(make: Callable[[str], Recipient]) -> Recipient:
+def ann(make: Callable[[str], Subscriber]) -> Subscriber:
     return make("ann@acme.example")
 
 
 @pytest.fixture
-def told(incident: Incident, ann: Recipient, author: User) -> Delivery:
+def told(incident: Incident, ann: Subscriber, author: User) -> Delivery:
     """Ann was sent an update."""
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="A full disk.", author=author)
     event = OutboxEvent.objects.get(notify=True)
@@ -68,7 +68,7 @@ def upload(content: str | bytes) -> SimpleUploadedFile:
 
 
 def test_they_are_found_by_address_and_domain_and_filtered_by_state(
-    administrator: Client, ann: Recipient, make: Callable[[str], Recipient], admin: User
+    administrator: Client, ann: Subscriber, make: Callable[[str], Subscriber], admin: User
 ) -> None:
     bob = make("bob@other.example")
     quarantine.quarantine(bob, reason="550 no such user", author=admin)
@@ -82,7 +82,7 @@ def test_they_are_found_by_address_and_domain_and_filtered_by_state(
 def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(administrator: Client, page: Page) -> None:
     form = filled(administrator.get(f"{LIST}add/"), address="Ann@ACME.example")
     assert administrator.post(f"{LIST}add/", form).status_code == 302
-    assert Recipient.objects.active().get().address == "Ann@acme.example"
+    assert Subscriber.objects.active().get().address == "Ann@acme.example"
     before = everything()
     form = filled(administrator.get(f"{LIST}add/"), address="Ann@ACME.example")
     assert "subscribed already" in administrator.post(f"{LIST}add/", form).text
@@ -90,7 +90,7 @@ def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(administrato
     assert everything() == before
 
 
-def test_release_and_forget_are_a_page_with_a_button(administrator: Client, ann: Recipient, admin: User) -> None:
+def test_release_and_forget_are_a_page_with_a_button(administrator: Client, ann: Subscriber, admin: User) -> None:
     assert address(ann, "release") not in administrator.get(address(ann, "change")).text
     quarantine.quarantine(ann, reason="550", author=admin)
     assert address(ann, "release") in administrator.get(address(ann, "change")).text
@@ -117,7 +117,7 @@ def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(administra
 def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
     administrator: Client, told: Delivery, component: Component, admin: User
 ) -> None:
-    choices.choose(told.recipient, Choices(False, [component]), author=admin)
+    choices.choose(Subscriber.objects.get(), Choices(False, [component]), author=admin)
     page = administrator.get(address(told.recipient, "change")).text
     for words in ("API", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in page
@@ -127,7 +127,7 @@ def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_imported_with_a_report_of_the_bad_lines(administrator: Client, page: Page, ann: Recipient) -> None:
+def test_a_file_is_imported_with_a_report_of_the_bad_lines(administrator: Client, page: Page, ann: Subscriber) -> None:
     form = filled(administrator.get(f"{LIST}import/"))
     content = "\ufeffaddress\r\nbob@acme.example\r\nno <b>address\r\nann@acme.example\r\n"
     answer = administrator.post(f"{LIST}import/", form | {"file": upload(content)})
@@ -137,7 +137,7 @@ def test_a_file_is_imported_with_a_report_of_the_bad_lines(administrator: Client
         ("3", "no &lt;b&gt;address", "This is not an e-mail address"),
         ("4", "ann@acme.example", "This address is subscribed already"),
     ]
-    assert Recipient.objects.active().count() == 2
+    assert Subscriber.objects.active().count() == 2
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,10 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
 ) -> None:
     form = filled(administrator.get(f"{LIST}import/"))
     assert sentence in administrator.post(f"{LIST}import/", form | {"file": upload(content)}).text
-    assert not Recipient.objects.exists()
+    assert not Subscriber.objects.exists()
 
 
-def test_everybody_is_exported(administrator: Client, ann: Recipient, page: Page) -> None:
+def test_everybody_is_exported(administrator: Client, ann: Subscriber, page: Page) -> None:
     answer = administrator.get(f"{LIST}export/{page.pk}/")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.text.splitlines() == [
@@ -168,7 +168,7 @@ def test_everybody_is_exported(administrator: Client, ann: Recipient, page: Page
 # --- Deliveries -------------------------------------------------------------------------------------------------------
 
 
-def test_did_acme_get_it(administrator: Client, told: Delivery, make: Callable[[str], Recipient]) -> None:
+def test_did_acme_get_it(administrator: Client, told: Delivery, make: Callable[[str], Subscriber]) -> None:
     other = make("eve@elsewhere.example")
     Delivery.objects.create(recipient=other, event=told.event, due_at=timezone.now())
     answer = administrator.get(DELIVERIES, {"q": "acme.example"})
@@ -179,7 +179,7 @@ def test_did_acme_get_it(administrator: Client, told: Delivery, make: Callable[[
 
 
 def test_the_chosen_deliveries_are_sent_again_or_cancelled(
-    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     now = timezone.now()
     failed = Delivery.objects.create(recipient=make("bob@acme.example"), state="failed", due_at=now, finished_at=now)
@@ -192,7 +192,7 @@ def test_the_chosen_deliveries_are_sent_again_or_cancelled(
 
 
 def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
-    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     now = timezone.now()
     states = ("due", "due", "failed", "cancelled", "sent", "quarantined")
@@ -238,7 +238,7 @@ def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeU
 
 
 def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_few(
-    administrator: Client, told: Delivery, make: Callable[[str], Recipient]
+    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     assert LIST in administrator.get("/admin/").text
 

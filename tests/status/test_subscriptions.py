@@ -21,7 +21,7 @@ from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.people import service_user
 from status import addresses
 from status.delivery import owing, quarantine
-from status.models import Delivery, Recipient, SignUp, SignUpCount
+from status.models import Delivery, SignUp, SignUpCount, Subscriber
 from status.subscriptions import choices, csv_files, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
@@ -39,48 +39,48 @@ def subscriber(admin: User) -> User:
 
 
 @pytest.fixture
-def ask(page: Page, subscriber: User) -> Callable[..., Recipient]:
+def ask(page: Page, subscriber: User) -> Callable[..., Subscriber]:
     """Subscribes as a stranger does and returns the row; each time from another network."""
     count = 0
 
-    def ask(address: str = ANN, *, network: str = "", incident: str = "") -> Recipient:
+    def ask(address: str = ANN, *, network: str = "", incident: str = "") -> Subscriber:
         nonlocal count
         count += 1
         signups.ask(page, address=address, network=network or f"n{count}", incident_id=incident, author=subscriber)
         signups.take_up()
-        return Recipient.objects.get(address=addresses.mailbox(address), page=page)
+        return Subscriber.objects.get(address=addresses.mailbox(address), page=page)
 
     return ask
 
 
 @pytest.fixture
-def ann(ask: Callable[..., Recipient], subscriber: User) -> Recipient:
+def ann(ask: Callable[..., Subscriber], subscriber: User) -> Subscriber:
     recipient = ask()
     subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     return recipient
 
 
-def owed(recipient: Recipient, event: OutboxEvent | None = None, **fields: Any) -> Delivery:
+def owed(recipient: Subscriber, event: OutboxEvent | None = None, **fields: Any) -> Delivery:
     return Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now(), **fields)
 
 
-def mails(recipient: Recipient) -> int:
+def mails(recipient: Subscriber) -> int:
     return recipient.deliveries.filter(purpose=Delivery.Purpose.CONFIRMATION).count()
 
 
 # --- Asking and confirming --------------------------------------------------------------------------------------------
 
 
-def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Callable[..., Recipient]) -> None:
+def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Callable[..., Subscriber]) -> None:
     recipient = ask()
     delivery = recipient.deliveries.get()
     assert (delivery.purpose, delivery.priority, delivery.event) == ("confirmation", Delivery.Priority.PERSONAL, None)
     assert delivery.due_at <= timezone.now()
     assert recipient.state == State.UNCONFIRMED
-    assert not Recipient.objects.active().exists()
+    assert not Subscriber.objects.active().exists()
 
 
-def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Recipient], subscriber: User) -> None:
+def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Subscriber], subscriber: User) -> None:
     recipient = ask()
     subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     first = recipient.confirmed_at
@@ -90,7 +90,7 @@ def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Rec
 
 
 def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_mail(
-    ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
+    ann: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:
     choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
@@ -100,7 +100,7 @@ def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_ma
 
 
 def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_is_entered(
-    page: Page, other_page: Page, ask: Callable[..., Recipient], subscriber: User
+    page: Page, other_page: Page, ask: Callable[..., Subscriber], subscriber: User
 ) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _time in range(3):
@@ -115,7 +115,9 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
         assert mails(recipient) == 2
 
 
-def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: User, ask: Callable[..., object]) -> None:
+def test_an_address_in_quarantine_is_sent_nothing(
+    ann: Subscriber, subscriber: User, ask: Callable[..., object]
+) -> None:
     quarantine.quarantine(ann, reason="550 no such user", author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
@@ -125,7 +127,7 @@ def test_an_address_in_quarantine_is_sent_nothing(ann: Recipient, subscriber: Us
 
 
 def test_who_left_can_come_back_and_begins_anew(
-    ann: Recipient, component: Component, subscriber: User, ask: Callable[..., Recipient]
+    ann: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:
     choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
     subscribers.unsubscribe(ann, author=subscriber)
@@ -137,7 +139,7 @@ def test_who_left_can_come_back_and_begins_anew(
 
 
 def test_one_incident_can_be_followed_alone_until_it_is_over(
-    incident: Incident, author: User, ask: Callable[..., Recipient]
+    incident: Incident, author: User, ask: Callable[..., Subscriber]
 ) -> None:
     with pytest.raises(InvalidInput, match="This incident is over"):
         ask(incident=incident.public_id)  # nobody outside knows of it yet
@@ -213,7 +215,7 @@ def test_an_address_counts_for_its_network(address: str, network: str) -> None:
 
 
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
-    page: Page, subscriber: User, ask: Callable[..., Recipient]
+    page: Page, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:
     refused = 0
     with time_machine.travel(datetime(2026, 3, 1, 12, 30).astimezone(), tick=False) as clock:
@@ -222,7 +224,7 @@ def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
                 ask(f"n{number}@example.com", network=NETWORK)
             except signups.TooMany:
                 refused += 1
-        assert (Recipient.objects.count(), refused) == (signups.PER_HOUR, 40)
+        assert (Subscriber.objects.count(), refused) == (signups.PER_HOUR, 40)
         ask(network="198.51.100.0/24")
         clock.shift(timedelta(hours=1))
         ask("later@example.com", network=NETWORK)
@@ -276,7 +278,7 @@ def test_an_address_that_is_entered_twice_at_the_same_moment_gets_one_mail(page:
 
 
 def test_choices_replace_those_before_and_the_history_names_them(
-    ann: Recipient, component: Component, make_component: Callable[..., Component], subscriber: User
+    ann: Subscriber, component: Component, make_component: Callable[..., Component], subscriber: User
 ) -> None:
     search = make_component("Search")
     choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
@@ -289,7 +291,7 @@ def test_choices_replace_those_before_and_the_history_names_them(
 
 
 def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
-    ann: Recipient, other_page: Page, make_component: Callable[..., Component], incident: Incident, subscriber: User
+    ann: Subscriber, other_page: Page, make_component: Callable[..., Component], incident: Incident, subscriber: User
 ) -> None:
     internal = make_component("Cable", visibility=Visibility.INTERNAL)
     elsewhere = make_component("Other", page=other_page)
@@ -305,7 +307,7 @@ def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
     assert everything() == before
 
 
-def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, subscriber: User) -> None:
+def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Subscriber, subscriber: User) -> None:
     sent = owed(ann, state=Delivery.State.SENT, finished_at=timezone.now())
     due = owed(ann)
     subscribers.unsubscribe(ann, author=subscriber)
@@ -315,13 +317,13 @@ def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Recipient, su
     changes = ann.history.count()
     subscribers.unsubscribe(ann, author=subscriber)
     assert ann.history.count() == changes
-    assert not Recipient.objects.active().exists()
+    assert not Subscriber.objects.active().exists()
 
 
 # --- Staff ------------------------------------------------------------------------------------------------------------
 
 
-def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Recipient, admin: User) -> None:
+def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Subscriber, admin: User) -> None:
     due, warning = owed(ann), owed(ann, purpose=Delivery.Purpose.WARNING)
     quarantine.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
     due.refresh_from_db()
@@ -335,7 +337,7 @@ def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Recipient, ad
 
 
 def test_an_address_that_never_confirmed_is_not_active_after_its_release(
-    ask: Callable[..., Recipient], admin: User
+    ask: Callable[..., Subscriber], admin: User
 ) -> None:
     recipient = ask()
     quarantine.quarantine(recipient, reason="550", author=admin)
@@ -344,7 +346,7 @@ def test_an_address_that_never_confirmed_is_not_active_after_its_release(
 
 
 def test_staff_add_an_address_but_not_against_its_owners_will(
-    page: Page, ask: Callable[..., Recipient], component: Component, admin: User
+    page: Page, ask: Callable[..., Subscriber], component: Component, admin: User
 ) -> None:
     waiting = ask()
     chosen = Choices(everything=False, components=[component])
@@ -358,7 +360,7 @@ def test_staff_add_an_address_but_not_against_its_owners_will(
         subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
-def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann: Recipient, admin: User) -> None:
+def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann: Subscriber, admin: User) -> None:
     now = timezone.now()
     failed = owed(ann, state="failed", reason="gave up", attempts=9, finished_at=now)
     coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
@@ -378,7 +380,7 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
 
 
 def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
-    ann: Recipient, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
+    ann: Subscriber, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     subscribers.add_by_staff(other_page, address=ANN, author=admin)
     Delivery.objects.update(state="sent", answer=f"250 ok <{ANN}> queued", finished_at=timezone.now())
@@ -395,24 +397,24 @@ def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
 
 
 def test_who_was_forgotten_can_subscribe_like_anybody(
-    ann: Recipient, admin: User, ask: Callable[..., Recipient]
+    ann: Subscriber, admin: User, ask: Callable[..., Subscriber]
 ) -> None:
     subscribers.forget(ANN, author=admin)
     assert ask().pk != ann.pk
 
 
-def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Recipient], ann: Recipient) -> None:
+def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Subscriber], ann: Subscriber) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         ask("bob@example.com")
         clock.shift(timedelta(days=6))
         ask("eve@example.com")
         subscribers.sweep()
-        assert Recipient.objects.filter(deleted_at=None).count() == 3
+        assert Subscriber.objects.filter(deleted_at=None).count() == 3
         clock.shift(timedelta(days=1, seconds=1))
         call_command("tick")
-    left = Recipient.objects.filter(deleted_at=None).values_list("address", flat=True)
+    left = Subscriber.objects.filter(deleted_at=None).values_list("address", flat=True)
     assert set(left) == {ANN, "eve@example.com"}
     assert "bob@example.com" not in str(everything())
-    assert service_user("clock", role="subscriptions") == Recipient.history.latest("history_id").history_user
+    assert service_user("clock", role="subscriptions") == Subscriber.history.latest("history_id").history_user
     assert not SignUpCount.objects.filter(hour__lt=now).exists()

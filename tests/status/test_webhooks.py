@@ -30,7 +30,8 @@ from status.delivery.channels import webhook
 from status.delivery.protocol import Answer, Claimed, Meaning
 from status.delivery.webhooks import payloads
 from status.delivery.webhooks.posting import Request, post, signature
-from status.models import Delivery, Recipient
+from status.models import Delivery, Subscriber
+from status.secrets import seal
 from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OPEN, OUTSIDE, Receiver, answering, leading_to, receiving
 from tests.waiting import stretched, within
@@ -53,19 +54,19 @@ def asked(receiver: Receiver, *, timeout: float = LONG) -> Answer:
 
 
 @pytest.fixture
-def reader(page: Page) -> Recipient:
+def reader(page: Page) -> Subscriber:
     with authored_by(service_user("robot", role="subscriptions")):
-        return Recipient.objects.create(
+        return Subscriber.objects.create(
             page=page,
-            channel=Recipient.Channel.WEBHOOK,
+            channel=Subscriber.Channel.WEBHOOK,
             address=f"https://{HOST}/",
-            secret=SECRET,
-            state=Recipient.State.ACTIVE,
+            secret=seal(SECRET),
+            state=Subscriber.State.ACTIVE,
         )
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User, reader: Recipient) -> Delivery:
+def told(incident: Incident, component: Component, author: User, reader: Subscriber) -> Delivery:
     """Of an update that changed a component."""
     changes = [(component, ComponentStatus.PARTIAL_OUTAGE)]
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="**Found** it.", components=changes, author=author)
@@ -121,7 +122,7 @@ def test_an_incident_has_the_keys_of_statuspage(told: Delivery, incident: Incide
 
 
 def test_a_maintenance_says_what_it_does_by_itself_and_when_it_reminded(
-    page: Page, author: User, reader: Recipient
+    page: Page, author: User, reader: Subscriber
 ) -> None:
     start = timezone.now().replace(microsecond=0) + timedelta(minutes=90)
     schedule_maintenance(
@@ -176,7 +177,7 @@ def test_each_message_has_an_id_that_stays_when_it_is_sent_again(told: Delivery)
     assert not any("." in found for found in ids())  # it would make the signature ambiguous
 
 
-def test_the_link_to_leave_is_the_recipients_own(told: Delivery, reader: Recipient, page: Page) -> None:
+def test_the_link_to_leave_is_the_recipients_own(told: Delivery, reader: Subscriber, page: Page) -> None:
     link = contents(told)[0]["meta"]["unsubscribe"]
     assert link.startswith(f"{page.url}/subscriptions/")
     assert tokens.read_subscription(link.rpartition("/")[2]) == reader.public_id
@@ -188,7 +189,7 @@ def test_what_is_no_longer_public_is_not_told(told: Delivery, incident: Incident
 
 
 def test_internal_components_are_not_named(
-    incident: Incident, make_component: Callable[..., Component], author: User, reader: Recipient
+    incident: Incident, make_component: Callable[..., Component], author: User, reader: Subscriber
 ) -> None:
     changes = [
         (make_component("Vault", visibility=Visibility.INTERNAL), ComponentStatus.MAJOR_OUTAGE),

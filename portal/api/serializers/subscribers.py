@@ -7,7 +7,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from portal.api.serializers.base import Always, Ids, Input, Instant, Slice, enveloped
-from status.models import Recipient
+from status.models import Subscriber
 
 TYPES = ("email", "sms", "webhook", "slack", "teams", "integration_partner")
 STATES = ("active", "unconfirmed", "quarantined", "all")
@@ -80,18 +80,18 @@ class SubscriberAnswer(serializers.Serializer[Any]):
     page_access_user_id = Always(None)
     created_at = Instant()
 
-    def get_email(self, recipient: Recipient) -> str:
-        return recipient.address if recipient.channel == Recipient.Channel.EMAIL else recipient.contact
+    def get_email(self, recipient: Subscriber) -> str:
+        return recipient.address if recipient.channel == Subscriber.Channel.EMAIL else recipient.contact
 
-    def get_endpoint(self, recipient: Recipient) -> str | None:
-        return recipient.address if recipient.channel == Recipient.Channel.WEBHOOK else None
+    def get_endpoint(self, recipient: Subscriber) -> str | None:
+        return recipient.address if recipient.channel == Subscriber.Channel.WEBHOOK else None
 
-    def get_quarantined_at(self, recipient: Recipient) -> str | None:
-        if recipient.state != Recipient.State.QUARANTINED:
+    def get_quarantined_at(self, recipient: Subscriber) -> str | None:
+        if recipient.state != Subscriber.State.QUARANTINED:
             return None
         return Instant().to_representation(recipient.updated_at)
 
-    def get_components(self, recipient: Recipient) -> list[str]:
+    def get_components(self, recipient: Subscriber) -> list[str]:
         return [row.component.public_id for row in recipient.follows.all() if row.component]
 
 

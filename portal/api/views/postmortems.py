@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from incidents.models import ActionItem, Postmortem
 from incidents.permissions import Scope
-from incidents.postmortems import measures, publishing, reviewing, writing
+from incidents.postmortems import action_items, publishing, reviewing, writing
 from portal.api.serializers.base import CursorQuery
 from portal.api.serializers.postmortems import (
     ActionItemAnswer,
@@ -148,9 +148,9 @@ class ActionItems(Listed, PostmortemView):
     def post(self, request: Request, **kwargs: Any) -> Response:
         given = self.read(NewActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
-        item = measures.add_action_item(self.target(), author=self.author, **given)
+        item = action_items.add_action_item(self.target(), author=self.author, **given)
         if moved.get("state") not in (None, item.state):
-            measures.move_action_item(item, author=self.author, **_move(moved))
+            action_items.move_action_item(item, author=self.author, **_move(moved))
         return Response(ActionItemAnswer(item).data, status.HTTP_201_CREATED)
 
 
@@ -178,14 +178,14 @@ class OneActionItem(PostmortemView):
         item, given = self.item(), self.read(ActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
         if given:
-            measures.edit_action_item(item, author=self.author, **given)
+            action_items.edit_action_item(item, author=self.author, **given)
         if moved.get("state") not in (None, item.state):
-            measures.move_action_item(item, author=self.author, **_move(moved))
+            action_items.move_action_item(item, author=self.author, **_move(moved))
         return Response(self.show())
 
     @extend_schema(summary="Remove an action item", tags=TAG, responses={204: None} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
-        measures.remove_action_item(self.item(), author=self.author)
+        action_items.remove_action_item(self.item(), author=self.author)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -30,7 +30,7 @@ from portal.api.serializers.subscribers import (
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One, PageView
 from portal.api.views.components import named
 from status import addresses
-from status.models import Recipient, RecipientQuerySet
+from status.models import Subscriber
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, choices_of, choose
 from status.subscriptions.subscribers import add_by_staff, add_webhook, unsubscribe
@@ -42,14 +42,14 @@ LISTED = ("active", "unconfirmed", "quarantined")
 class SubscriberView(PageView):
     reads = writes = Scope.SUBSCRIBERS
 
-    def subscribers(self) -> RecipientQuerySet:
-        rows = Recipient.objects.filter(page=self.page, deleted_at=None)
+    def subscribers(self) -> QuerySet[Subscriber]:
+        rows = Subscriber.objects.filter(page=self.page)
         return rows.prefetch_related("follows__component")
 
     def components(self, wanted: list[str]) -> list[Component]:
         return named(Component.objects.public().on(self.page), wanted)
 
-    def enrol(self, given: dict[str, Any], choices: Choices) -> Recipient:
+    def enrol(self, given: dict[str, Any], choices: Choices) -> Subscriber:
         """The subscriber that a request asks for, who has yet to confirm unless it says otherwise."""
         if url := given.get("endpoint"):
             if not choices.everything and choices.incidents:
@@ -63,7 +63,7 @@ class SubscriberView(PageView):
             return add_by_staff(self.page, address=given["email"], choices=choices, author=self.author)
         return subscribers.invite(self.page, address=given["email"], choices=choices, author=self.author)
 
-    def answer(self, recipient: Recipient, code: int = status.HTTP_200_OK) -> Response:
+    def answer(self, recipient: Subscriber, code: int = status.HTTP_200_OK) -> Response:
         return Response(SubscriberAnswer(self.subscribers().get(pk=recipient.pk)).data, code)
 
 
@@ -108,7 +108,7 @@ class Unsubscribed(SubscriberView):
         responses={200: SubscriberAnswer(many=True)} | REFUSALS,
     )
     def get(self, request: Request, page_id: str) -> Response:
-        rows = self.subscribers().filter(state=Recipient.State.UNSUBSCRIBED).order_by("id")
+        rows = self.subscribers().filter(state=Subscriber.State.UNSUBSCRIBED).order_by("id")
         return Response(SubscriberAnswer(self.slice(rows), many=True).data)
 
 
@@ -139,7 +139,7 @@ class SubscriberHistogram(SubscriberView):
 
 def histogram(view: SubscriberView) -> dict[str, dict[str, int]]:
     counts = {kind: dict.fromkeys((*LISTED, "total"), 0) for kind in TYPES}
-    rows = Recipient.objects.filter(page=view.page, deleted_at=None, state__in=LISTED)
+    rows = Subscriber.objects.filter(page=view.page, state__in=LISTED)
     for kind, state, count in rows.values_list("channel", "state").annotate(Count("pk")).order_by():
         if kind in counts:
             counts[kind][state] = count
@@ -150,7 +150,7 @@ def histogram(view: SubscriberView) -> dict[str, dict[str, int]]:
 class Bulk(SubscriberView):
     """Something that is done to many subscribers at once: all of them or none."""
 
-    def chosen(self, states: tuple[str, ...]) -> list[Recipient]:
+    def chosen(self, states: tuple[str, ...]) -> list[Subscriber]:
         given = self.read(SubscribersRequest)
         rows = self.subscribers().filter(state__in=states)
         if kind := given.get("type"):
@@ -201,7 +201,7 @@ class ReactivateMany(Bulk):
 class OneSubscriber(SubscriberView, One):
     http_method_names = ["get", "head", "patch", "delete", "options"]
 
-    def target(self) -> Recipient:
+    def target(self) -> Subscriber:
         return get_object_or_404(self.subscribers(), public_id=self.kwargs["subscriber_id"])
 
     def show(self) -> Any:
@@ -260,7 +260,7 @@ class IncidentSubscriberView(SubscriberView):
         public = Incident.objects.public().filter(page=self.page)
         return get_object_or_404(public, public_id=self.kwargs["incident_id"])
 
-    def subscribers(self) -> RecipientQuerySet:
+    def subscribers(self) -> QuerySet[Subscriber]:
         return super().subscribers().filter(follows__incident=self.incident(), state__in=LISTED)
 
 

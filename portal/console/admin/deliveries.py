@@ -17,7 +17,7 @@ from incidents.models import OutboxEvent
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.requests import acting
 from status.delivery import ledger, owing
-from status.models import Delivery, DeliveryQuerySet, Recipient
+from status.models import Delivery, DeliveryQuerySet
 from status.rendering import labels
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class DeliveryAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("to"), ordering="recipient__address")
     def recipient_link(self, delivery: Delivery) -> str:
-        if delivery.recipient.channel in Recipient.OF_STAFF:
+        if delivery.recipient.is_of_staff:
             return str(delivery.recipient)
-        address = reverse("admin:status_recipient_change", args=[delivery.recipient_id])
+        address = reverse("admin:status_subscriber_change", args=[delivery.recipient_id])
         return format_html('<a href="{}">{}</a>', address, delivery.recipient)
 
     @admin.display(description=gettext_lazy("event"), ordering="event")

@@ -19,16 +19,16 @@ from incidents.history.changes import moment
 from portal.console.admin.sending import SubscribersAdmin, badge
 from portal.console.forms.subscribers import (
     ChannelForm,
+    ChannelReleaseForm,
     ChannelRemovalForm,
     ChannelTestForm,
-    ReleaseForm,
-    SubscriberForm,
+    StaffChannelForm,
 )
 from portal.console.forms.verb import VerbForm
 from portal.console.requests import acting, sent
 from status.delivery import staff_channels
 from status.delivery.nudges import sentence
-from status.models import Nudge, Recipient
+from status.models import Nudge, StaffChannel
 
 
 class DutyFilter(admin.SimpleListFilter):
@@ -61,7 +61,7 @@ class NudgeAdmin(SubscribersAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
-        remove, release = {"form_class": ChannelRemovalForm}, {"form_class": ReleaseForm}
+        remove, release = {"form_class": ChannelRemovalForm}, {"form_class": ChannelReleaseForm}
         test = {"form_class": ChannelTestForm}
         return [
             path("channels/", wrap(self.channels_view), name="status_nudge_channels"),
@@ -86,7 +86,7 @@ class NudgeAdmin(SubscribersAdmin):
 
     def channels_view(self, request: HttpRequest) -> HttpResponse:
         self.check_right(request)
-        channels = list(Recipient.objects.staff().select_related("page", "user").order_by("page", "user", "pk"))
+        channels = list(StaffChannel.objects.select_related("page", "user").order_by("page", "user", "pk"))
         tests = {key: (test, badge(test)) for key, test in staff_channels.newest_tests(channels).items()}
         context = {
             **self.admin_site.each_context(request),
@@ -100,8 +100,8 @@ class NudgeAdmin(SubscribersAdmin):
         form = ChannelForm(acting(request), sent(request))
         return self.answer(request, form, done=partial(self._list_channels, request, form))
 
-    def channel_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
-        channel = get_object_or_404(Recipient.objects.staff().select_related("page"), pk=pk)
+    def channel_view(self, request: HttpRequest, pk: int, form_class: type[StaffChannelForm]) -> HttpResponse:
+        channel = get_object_or_404(StaffChannel.objects.select_related("page"), pk=pk)
         form = form_class(acting(request), channel, sent(request))
         return self.answer(request, form, done=partial(self._list_channels, request, form))
 

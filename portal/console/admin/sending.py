@@ -12,7 +12,7 @@ from incidents.models import OutboxEvent
 from incidents.permissions import Verb, allows
 from portal.console.admin.base import RecordAdmin
 from portal.console.requests import acting
-from status.models import Delivery, Recipient
+from status.models import Delivery, StaffChannel, Subscriber
 
 EVENT_ROWS = ("event__incident", "event__update", "event__component_change__component__group")  # for `event_label`
 # The tones of the record's badges
@@ -26,7 +26,7 @@ TONES = {
 }
 
 
-def badge(row: Recipient | Delivery) -> str:
+def badge(row: Subscriber | StaffChannel | Delivery) -> str:
     return format_html('<span class="badge {}">{}</span>', TONES.get(row.state, ""), row.get_state_display())
 
 

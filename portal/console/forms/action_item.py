@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.models import ActionItem, Postmortem, User
 from incidents.permissions import Verb
-from incidents.postmortems import measures
+from incidents.postmortems import action_items
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import column, one_line
 from portal.console.forms.postmortem import PostmortemForm
@@ -44,9 +44,9 @@ class ActionItemForm(EditConflictForm, PostmortemForm):
 
     def act(self) -> None:
         if self.item:
-            measures.edit_action_item(self.item, author=self.author, **self.cleaned_data)
+            action_items.edit_action_item(self.item, author=self.author, **self.cleaned_data)
         else:
-            measures.add_action_item(self.postmortem, author=self.author, **self.cleaned_data)
+            action_items.add_action_item(self.postmortem, author=self.author, **self.cleaned_data)
 
 
 class MoveActionItemForm(EditConflictForm, PostmortemForm):
@@ -67,4 +67,4 @@ class MoveActionItemForm(EditConflictForm, PostmortemForm):
         self.initial = {"state": item.state, "evidence": item.dropped_because or item.evidence}
 
     def act(self) -> None:
-        measures.move_action_item(self.item, author=self.author, **self.cleaned_data)
+        action_items.move_action_item(self.item, author=self.author, **self.cleaned_data)

@@ -21,7 +21,7 @@ from portal.console.forms.verb import VerbForm
 from status import addresses
 from status.delivery import quarantine, staff_channels
 from status.delivery.channels import CHANNELS
-from status.models import Recipient
+from status.models import StaffChannel, Subscriber
 from status.subscriptions import subscribers
 from status.subscriptions.csv_files import COLUMNS, Line, import_csv
 
@@ -38,12 +38,12 @@ class SubscriberForm(VerbForm):
 
     verb = Verb.MANAGE_SUBSCRIBERS
 
-    def __init__(self, author: User, recipient: Recipient, data: Data = None) -> None:
+    def __init__(self, author: User, recipient: Subscriber, data: Data = None) -> None:
         super().__init__(author, data)
         self.recipient = recipient
 
     @classmethod
-    def fits(cls, recipient: Recipient) -> bool:
+    def fits(cls, recipient: Subscriber) -> bool:
         """Whether it makes sense to offer this now."""
         return True
 
@@ -53,8 +53,8 @@ class ReleaseForm(SubscriberForm):
     done = _("The subscriber is released.")
 
     @classmethod
-    def fits(cls, recipient: Recipient) -> bool:
-        return recipient.state == Recipient.State.QUARANTINED
+    def fits(cls, recipient: Subscriber) -> bool:
+        return recipient.state == Subscriber.State.QUARANTINED
 
     def act(self) -> None:
         quarantine.release(self.recipient, author=self.author)
@@ -72,8 +72,8 @@ class RollForm(SubscriberForm):
     heading = _("Replace secret")
 
     @classmethod
-    def fits(cls, recipient: Recipient) -> bool:
-        return recipient.channel == Recipient.Channel.WEBHOOK and recipient.state != Recipient.State.UNSUBSCRIBED
+    def fits(cls, recipient: Subscriber) -> bool:
+        return recipient.channel == Subscriber.Channel.WEBHOOK and recipient.state != Subscriber.State.UNSUBSCRIBED
 
     def act(self) -> None:
         subscribers.roll_secret(self.recipient, author=self.author)
@@ -111,11 +111,11 @@ class AddWebhookForm(SubscribersForm):
     address = one_line(_("Address"), help_text=_("https://…, on the public internet."))
     contact = one_line(_("Owner's e-mail address"), help_text=_("Told when the webhook fails."))
 
-    recipient: Recipient
+    recipient: Subscriber
 
     def clean_address(self) -> str:
         """Here, because it asks a name server and `act` is inside a transaction."""
-        return _accepted(CHANNELS[Recipient.Channel.WEBHOOK].check, self.cleaned_data["address"].strip())
+        return _accepted(CHANNELS[Subscriber.Channel.WEBHOOK].check, self.cleaned_data["address"].strip())
 
     def clean_contact(self) -> str:
         return _accepted(addresses.mailbox, self.cleaned_data["contact"])
@@ -180,30 +180,48 @@ class ChannelForm(PageForm):
     def clean_chat(self) -> str:
         """Here, because it asks a name server and `act` is inside a transaction."""
         typed: str = self.cleaned_data["chat"].strip()
-        self.service = _accepted(CHANNELS[Recipient.Channel.CHAT].check, typed) if typed else ""
+        self.service = _accepted(CHANNELS[StaffChannel.Channel.CHAT].check, typed) if typed else ""
         return typed
 
     def act(self) -> None:
         page, address, secret = (self.cleaned_data[name] for name in ("page", "address", "chat"))
         if secret:
-            channel, address = Recipient.Channel.CHAT, f"{address.strip()[:400]} ({self.service})"
+            channel, address = StaffChannel.Channel.CHAT, f"{address.strip()[:400]} ({self.service})"
         else:
-            channel = Recipient.Channel.STAFF
+            channel = StaffChannel.Channel.STAFF
             address = CHANNELS[channel].check(address)
         staff_channels.add_channel(page, channel=channel, address=address, author=self.author, secret=secret)
 
 
-class ChannelTestForm(SubscriberForm):
+class StaffChannelForm(VerbForm):
+    """A verb on one staff channel."""
+
+    verb = Verb.MANAGE_SUBSCRIBERS
+
+    def __init__(self, author: User, channel: StaffChannel, data: Data = None) -> None:
+        super().__init__(author, data)
+        self.channel = channel
+
+
+class ChannelReleaseForm(StaffChannelForm):
+    heading = _("Release")
+    done = _("The channel is released.")
+
+    def act(self) -> None:
+        quarantine.release(self.channel, author=self.author)
+
+
+class ChannelTestForm(StaffChannelForm):
     heading = _("Send a test")
     done = _("The test is on its way. Load this page again in some seconds to read the answer.")
 
     def act(self) -> None:
-        staff_channels.send_test(self.recipient, author=self.author)
+        staff_channels.send_test(self.channel, author=self.author)
 
 
-class ChannelRemovalForm(SubscriberForm):
+class ChannelRemovalForm(StaffChannelForm):
     heading = _("Remove staff channel")
     done = _("The channel is removed.")
 
     def act(self) -> None:
-        staff_channels.remove_channel(self.recipient, author=self.author)
+        staff_channels.remove_channel(self.channel, author=self.author)

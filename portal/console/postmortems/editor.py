@@ -22,7 +22,7 @@ from incidents.errors import DomainError
 from incidents.history import changes
 from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import checks, drafts, measures, reviewing, writing
+from incidents.postmortems import action_items, checks, drafts, reviewing, writing
 from portal.console.admin.base import Deleted, RecordAdmin
 from portal.console.forms.action_item import ActionItemForm, MoveActionItemForm
 from portal.console.forms.postmortem import (
@@ -263,7 +263,7 @@ class PostmortemAdmin(RecordAdmin):
     def remove_measure_view(self, request: HttpRequest, pk: int, item_pk: int) -> HttpResponse:
         item = get_object_or_404(ActionItem.objects.live(), postmortem=pk, pk=item_pk)
         if request.method == "POST":
-            measures.remove_action_item(item, author=acting(request))
+            action_items.remove_action_item(item, author=acting(request))
         return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#measures")
 
     def uncover_view(self, request: HttpRequest, pk: int, incident_pk: int) -> HttpResponse:

@@ -27,18 +27,18 @@ STEPS = {
 }
 # Of something that goes on, in public
 STANDINGS = {
-    IncidentStatus.INVESTIGATING: gettext_lazy("We know of “%(title)s” since %(time)s and are investigating it."),
+    IncidentStatus.INVESTIGATING: gettext_lazy("We have known of “%(title)s” since %(time)s and are investigating it."),
     IncidentStatus.IDENTIFIED: gettext_lazy(
         "We know the cause of “%(title)s”, which began at %(time)s, and are fixing it."
     ),
     IncidentStatus.MONITORING: gettext_lazy(
         "“%(title)s”, which began at %(time)s, is fixed as far as we see; we are watching."
     ),
-    IncidentStatus.RESOLVED: gettext_lazy("“%(title)s” is resolved since %(time)s."),
+    IncidentStatus.RESOLVED: gettext_lazy("“%(title)s” was resolved at %(time)s."),
     IncidentStatus.SCHEDULED: gettext_lazy("“%(title)s” is planned from %(start)s to %(end)s."),
     IncidentStatus.IN_PROGRESS: gettext_lazy("“%(title)s” is under way; we expect it to end at %(end)s."),
     IncidentStatus.VERIFYING: gettext_lazy("“%(title)s” is done; we are making sure that everything works."),
-    IncidentStatus.COMPLETED: gettext_lazy("“%(title)s” is completed since %(time)s."),
+    IncidentStatus.COMPLETED: gettext_lazy("“%(title)s” was completed at %(time)s."),
 }
 
 

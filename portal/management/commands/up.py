@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -17,6 +16,5 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, **_options: Any) -> None:
         supervisor.require_free(port)
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         supervisor.serve(port, f"Serving http://127.0.0.1:{port}")

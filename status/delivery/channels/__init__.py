@@ -1,7 +1,8 @@
 """The channels, each one module of one shape (`protocol.Channel`), and which of them carries what.
 
 For the engine, and for whoever checks an address before it is kept. A new channel is a module here, its line in
-CHANNELS, and its value of `Recipient.Channel`.
+CHANNELS, and its value of `Recipient.Channel`; if it has a `send` of its own, a task that drives it, too. How somebody
+signs up for it is the business of `status.subscriptions`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
     return [
         Request(
             url=recipient.address,
-            secrets=recipient.secrets,
+            secrets=recipient.signing_secrets,
             id=f"msg_{delivery.pk}_{recipient.public_id}{payload.key}",
             body=payload.to(recipient.public_id),
             gone=GONE,

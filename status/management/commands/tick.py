@@ -10,7 +10,7 @@ from incidents.maintenance import clockwork
 from incidents.models import Clock
 from status import relay
 from status.delivery import engine, ledger, nudges
-from status.models import Recipient
+from status.models import StaffChannel, Subscriber
 from status.subscriptions import signups, subscribers
 
 
@@ -24,9 +24,9 @@ class Command(BaseCommand):
         published = relay.relay()
         owed = relay.owe()
         nudged = nudges.nudge()
-        mailed = engine.deliver(Recipient.Channel.EMAIL)
-        engine.deliver(Recipient.Channel.WEBHOOK)
-        engine.deliver(Recipient.Channel.CHAT)
+        mailed = engine.deliver(Subscriber.Channel.EMAIL)
+        engine.deliver(Subscriber.Channel.WEBHOOK)
+        engine.deliver(StaffChannel.Channel.CHAT)
         relay.heartbeat()
         relay.draw()
         subscribers.sweep()

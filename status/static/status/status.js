@@ -88,15 +88,15 @@
       if (!navigator.onLine) return;
       if (++failures === 1) return setTimeout(check, 3e3);
     }
-    const asOf = $(".as-of time");
-    const written = Date.parse(asOf.dateTime);
+    const asOf = $(".as-of time"); // a postmortem has none, but its file has a date
+    const written = Date.parse(asOf ? asOf.dateTime : document.lastModified);
     // A page that changed after the clock stopped is as fresh as its change.
     const since = Math.max(beat, written);
     const isStale = failures > 0 || now - since > FRESH;
     $("#stale").hidden = !isStale;
     if (isStale) write($("#stale time"), since);
     // Nothing has changed since: what is shown holds as of the heartbeat, as long as the page follows changes.
-    else if (beat > written && (isFirst || (window.htmx && $("main[hx-get]")))) write(asOf, beat);
+    else if (asOf && beat > written && (isFirst || (window.htmx && $("main[hx-get]")))) write(asOf, beat);
     isFirst = false;
   };
   check();

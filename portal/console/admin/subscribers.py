@@ -28,7 +28,7 @@ from portal.console.forms.subscribers import (
 )
 from portal.console.forms.verb import VerbForm
 from portal.console.requests import acting, sent
-from status.models import Recipient
+from status.models import Subscriber
 from status.subscriptions import csv_files
 
 if TYPE_CHECKING:
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 SHOWN_DELIVERIES = 100
 # (address, form, URL name) of the verbs that have a page of their own; the buttons stand in this order.
 VERBS: list[tuple[str, type[SubscriberForm], str]] = [
-    ("release", ReleaseForm, "status_recipient_release"),
-    ("secret", RollForm, "status_recipient_secret"),
-    ("forget", ForgetForm, "status_recipient_forget"),
+    ("release", ReleaseForm, "status_subscriber_release"),
+    ("secret", RollForm, "status_subscriber_secret"),
+    ("forget", ForgetForm, "status_subscriber_forget"),
 ]
 
 
-@admin.register(Recipient)
-class RecipientAdmin(SubscribersAdmin):
+@admin.register(Subscriber)
+class SubscriberAdmin(SubscribersAdmin):
     list_display = ("address", "standing", "reason", "channel", "page", "hears", "since")
     list_filter = ("state", "channel", "page")
     list_select_related = ("page",)
     search_fields = ("address", "public_id")
     ordering = ("-id",)
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Recipient]:
-        return Recipient.objects.subscribers().filter(deleted_at=None).annotate(followed=Count("follows"))
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Subscriber]:
+        return Subscriber.objects.annotate(followed=Count("follows"))
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -61,15 +61,15 @@ class RecipientAdmin(SubscribersAdmin):
             for address, form, name in VERBS
         ]
         return [
-            path("import/", wrap(self.import_view), name="status_recipient_import"),
-            path("webhook/", wrap(self.add_webhook_view), name="status_recipient_webhook"),
-            path("export/<int:page_pk>/", wrap(self.export_view), name="status_recipient_export"),
+            path("import/", wrap(self.import_view), name="status_subscriber_import"),
+            path("webhook/", wrap(self.add_webhook_view), name="status_subscriber_webhook"),
+            path("export/<int:page_pk>/", wrap(self.export_view), name="status_subscriber_export"),
             *verbs,
             *super().get_urls(),
         ]
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def standing(self, recipient: Recipient) -> str:
+    def standing(self, recipient: Subscriber) -> str:
         return badge(recipient)
 
     @admin.display(description=gettext_lazy("hears about"))
@@ -81,12 +81,10 @@ class RecipientAdmin(SubscribersAdmin):
         return ", ".join(parts)
 
     @admin.display(description=gettext_lazy("since"), ordering="created_at")
-    def since(self, recipient: Recipient) -> str:
+    def since(self, recipient: Subscriber) -> str:
         return moment(recipient.created_at)
 
-    def tools(self, user: User, obj: Recipient) -> list[tuple[str, StrPromise]]:
-        if obj.deleted_at:
-            return []
+    def tools(self, user: User, obj: Subscriber) -> list[tuple[str, StrPromise]]:
         return [
             (reverse(f"admin:{name}", args=[obj.pk]), form.heading) for _address, form, name in VERBS if form.fits(obj)
         ]
@@ -119,20 +117,22 @@ class RecipientAdmin(SubscribersAdmin):
         return self.answer(request, form, done=lambda: self._show_secret(request, form.recipient))
 
     def verb_view(self, request: HttpRequest, pk: int, form_class: type[SubscriberForm]) -> HttpResponse:
-        recipient = get_object_or_404(Recipient.objects.subscribers().select_related("page"), pk=pk, deleted_at=None)
+        recipient = get_object_or_404(Subscriber.objects.select_related("page"), pk=pk)
         form = form_class(acting(request), recipient, sent(request))
         if form_class is RollForm:
             return self.answer(request, form, original=recipient, done=lambda: self._show_secret(request, recipient))
         return self._answer_and_list(request, form, original=recipient)
 
-    def _answer_and_list(self, request: HttpRequest, form: VerbForm, original: Recipient | None = None) -> HttpResponse:
+    def _answer_and_list(
+        self, request: HttpRequest, form: VerbForm, original: Subscriber | None = None
+    ) -> HttpResponse:
         def done() -> HttpResponse:
             messages.success(request, form.done)
-            return redirect("admin:status_recipient_changelist")
+            return redirect("admin:status_subscriber_changelist")
 
         return self.answer(request, form, original=original, done=done)
 
-    def _show_secret(self, request: HttpRequest, recipient: Recipient) -> HttpResponse:
+    def _show_secret(self, request: HttpRequest, recipient: Subscriber) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

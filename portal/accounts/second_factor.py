@@ -1,0 +1,34 @@
+"""Second factors: kept encrypted, and encrypted anew under another key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+
+from status import secrets
+
+SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
+
+
+class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """What a second factor is proved with must be read again at every sign-in, so the database has it encrypted."""
+
+    def encrypt(self, text: str) -> str:
+        return secrets.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return secrets.unseal(encrypted_text)
+
+
+@transaction.atomic
+def reseal() -> int:
+    """Encrypt what every second factor is proved with under the first key; returns how many there are."""
+    factors = list(Authenticator.objects.select_for_update().order_by("pk"))
+    for factor in factors:
+        data: dict[str, Any] = factor.data
+        factor.data = data | {name: secrets.reseal(data[name]) for name in SEALED if name in data}
+        factor.save(update_fields=["data"])
+    return len(factors)

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from incidents import people
+from portal.accounts import second_factor
+from status.delivery import resealing
+
+
+class Command(BaseCommand):
+    help = "Encrypts all secrets of the database anew, under the first of ENCRYPTION_KEYS; the others may then go."
+
+    def handle(self, **_options: Any) -> None:
+        channels = resealing.reseal_secrets(author=people.clock())
+        factors = second_factor.reseal()
+        self.stdout.write(f"Under the first key: {channels} webhooks and chats, {factors} second factors")

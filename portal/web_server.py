@@ -1,0 +1,25 @@
+"""How gunicorn serves the portal, in the containers and embedded: `gunicorn --config=python:portal.web_server`."""
+
+from __future__ import annotations
+
+from logging import Formatter
+from typing import Any
+
+from gunicorn import glogging
+
+from portal import logs
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # carries no types
+    """gunicorn's own, with its lines formatted as all others are: the address of a request may hold a key."""
+
+    def _set_handler(self, log: Any, output: str, fmt: Formatter, stream: Any = None) -> None:
+        super()._set_handler(log, output, logs.Formatter(fmt._fmt, fmt.datefmt), stream)
+
+
+worker_class = "gthread"
+threads = 16  # the database may hold up to six of them, the rest keep answering
+control_socket_disable = True
+logger_class = Logger
+# Not by whom: who reads is nobody's business, and whoever tries to sign in is in the log of that.
+access_log_format = '%(t)s "%(r)s" %(s)s %(b)s %(M)sms "%(a)s"'

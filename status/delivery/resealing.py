@@ -1,0 +1,22 @@
+"""The secrets of webhooks and chats under another key."""
+
+from __future__ import annotations
+
+from incidents.authorship import service
+from incidents.models import User
+from incidents.permissions import Verb
+from status import secrets
+from status.models import Recipient
+
+
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
+def reseal_secrets(*, author: User) -> int:
+    """Encrypt what signs webhooks, and the addresses of chats, under the first key; returns of how many recipients."""
+    recipients = list(Recipient.objects.exclude(secret="", old_secret="").order_by("pk"))
+    for recipient in recipients:
+        recipient.lock()
+        recipient.secret, recipient.old_secret = (
+            sealed and secrets.reseal(sealed) for sealed in (recipient.secret, recipient.old_secret)
+        )
+        recipient.save()
+    return len(recipients)

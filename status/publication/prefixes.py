@@ -1,0 +1,28 @@
+"""Whose an address is: the application's, or a published document's. Nothing is both.
+
+What begins with one of these names is the application's, on every host; everything else is a file below a page's
+folder, or 404. deploy/nginx.conf says the same. Tests compare both with Django's URLs and with all documents.
+"""
+
+from __future__ import annotations
+
+import re
+
+STAFF = ("admin", "static", "demo")
+PROGRAMS = ("api/v1", "api/schema", "api/docs", "mail", "healthz", "readyz", "metrics")
+SUBSCRIBERS = ("subscribe", "subscriptions")
+
+
+def _below(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"^/(?:{'|'.join(names)})(?:/|$)")
+
+
+_staff_and_programs, _subscribers = _below(STAFF + PROGRAMS), _below(SUBSCRIBERS)
+
+
+def is_for_subscribers(path: str) -> bool:
+    return _subscribers.match(path) is not None
+
+
+def is_for_staff_or_programs(path: str) -> bool:
+    return _staff_and_programs.match(path) is not None

@@ -1,0 +1,51 @@
+"""One list says which addresses are the application's: nginx, the embedded server and Django's URLs agree with it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.urls import get_resolver
+
+from portal import middleware
+from status.publication.prefixes import PROGRAMS, STAFF, SUBSCRIBERS, is_for_staff_or_programs, is_for_subscribers
+from tests.front import SHIPPED
+
+
+def is_the_applications(path: str) -> bool:
+    return is_for_staff_or_programs(path) or is_for_subscribers(path)
+
+
+def routes() -> list[str]:
+    """Where each address of Django's begins, as far as it is needed to tell whose it is."""
+
+    def below(prefix: str, patterns: list[Any]) -> list[str]:
+        found = []
+        for each in patterns:
+            path = prefix + str(each.pattern).removeprefix("^").partition("(")[0]
+            is_decided = is_the_applications(path) or not hasattr(each, "url_patterns")
+            found += [path] if is_decided else below(path, each.url_patterns)
+        return found
+
+    return below("/", get_resolver().url_patterns)
+
+
+def test_nginx_passes_on_just_these() -> None:
+    location = re.search(r"location ~ \^/\(([^)]+)\)\(/\|\$\) \{[^}]+proxy_pass", SHIPPED.read_text())
+    assert location
+    assert sorted(location[1].split("|")) == sorted([*STAFF, *PROGRAMS, *SUBSCRIBERS])
+
+
+def test_every_address_of_the_application_begins_with_one_and_each_is_used() -> None:
+    asked = [*routes(), *middleware.HEALTH, "/static/"]
+    assert len(asked) > 10
+    assert [path for path in asked if not is_the_applications(path)] == []
+    for name in (*STAFF, *PROGRAMS, *SUBSCRIBERS):
+        assert [path for path in asked if re.match(rf"/{name}(/|$)", path)], f"nothing is at /{name}"
+
+
+def test_a_name_that_only_begins_like_one_is_a_documents() -> None:
+    for path in ("/administration", "/api/v2/summary.json", "/metrics.json", "/subscribers", "/"):
+        assert not is_the_applications(path)
+    for path in ("/admin", "/metrics", "/metrics/", "/api/v1/pages", "/subscribe/webhook"):
+        assert is_the_applications(path)

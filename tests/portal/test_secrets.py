@@ -1,0 +1,186 @@
+"""What a stolen dump of the database gives, and how each key is replaced without breaking what it protects."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+
+from incidents import people
+from incidents.history import seals
+from incidents.incidents import declare_incident
+from incidents.models import Page, User
+from incidents.permissions import Scope
+from status import tokens
+from status.delivery import staff_channels
+from status.models import StaffChannel, Subscriber
+from status.publication.publishing import publish
+from status.secrets import Locked, unseal
+from status.subscriptions import subscribers
+from tests.portal.signing_in import PASSWORD, code, is_in, set_up_second_factor, sign_in
+from tests.portal.test_demo import ROOT
+
+OLD, NEW = "first-" * 10, "second-" * 10
+CHAT = "slack://T00000001/B00000001/pL4nt3dS3cr3t"
+
+
+@pytest.fixture
+def factor(client: Client, author: User) -> str:
+    """The secret of somebody's second factor, who has recovery codes, too."""
+    sign_in(client, author)
+    return set_up_second_factor(client)
+
+
+@pytest.fixture
+def hook(page: Page, admin: User) -> Subscriber:
+    """A webhook whose secret was just replaced."""
+    hook = subscribers.add_webhook(page, url="https://hooks.example.com/", contact="ann@example.com", author=admin)
+    subscribers.roll_secret(hook, author=admin)
+    hook.refresh_from_db()
+    return hook
+
+
+def dump() -> str:
+    """Every value of every table, as who stole it would search it."""
+    with connection.cursor() as cursor:
+        found = []
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            found += [str(bytes(value) if isinstance(value, memoryview) else value) for row in cursor for value in row]
+    return "\n".join(found)
+
+
+def test_a_stolen_dump_holds_no_secret_in_clear(
+    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
+) -> None:
+    settings.EMAIL_HOST_PASSWORD = "pL4nt3dM41lP4ss"
+    key, _row = people.create_key("robot", scopes=[Scope.READ], author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="On call", secret=CHAT, author=admin)
+    recovery = Authenticator.objects.get(type="recovery_codes").wrap()
+    secrets = {
+        "the second factor": factor,
+        "the seed of recovery codes": unseal(recovery.instance.data["seed"]),
+        "the webhook's secret": hook.signing_secrets[0],
+        "the webhook's secret of before": hook.signing_secrets[1],
+        "the chat's address": CHAT,
+        "the API key": key,
+        "the password": PASSWORD,
+        "the mail server's password": settings.EMAIL_HOST_PASSWORD,
+        **{f"recovery code {number}": one for number, one in enumerate(recovery.get_unused_codes())},
+    }
+    stolen = dump()
+    assert author.get_username() in stolen, "the dump holds what it should"
+    assert [what for what, secret in secrets.items() if secret in stolen] == []
+
+
+def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
+    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
+) -> None:
+    before = hook.signing_secrets
+    (old,) = settings.ENCRYPTION_KEYS
+    new = Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [new, old]
+    said = StringIO()
+    call_command("rotate_encryption_keys", stdout=said)
+    assert "1 webhooks and chats, 2 second factors" in said.getvalue()
+    settings.ENCRYPTION_KEYS = [new]
+    hook.refresh_from_db()
+    assert hook.signing_secrets == before
+    fresh = Client()
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):  # the code of now is used
+        sign_in(fresh, author)
+        fresh.post(reverse("mfa_authenticate"), {"code": code(factor)})
+        assert is_in(fresh)
+    settings.ENCRYPTION_KEYS = [old]
+    with pytest.raises(Locked, match="No key of ENCRYPTION_KEYS fits"):
+        _ = hook.signing_secrets
+
+
+def test_secret_key_is_replaced_while_old_links_work_and_the_history_verifies(
+    page: Page, admin: User, settings: Settings
+) -> None:
+    settings.SECRET_KEY = OLD
+    recipient = subscribers.add_by_staff(page, address="ann@example.com", author=admin)
+    link = reverse("subscription", args=[tokens.subscription(recipient.public_id)])
+    declare_incident(page, title="Errors", author=admin)
+    publish(page)
+    seals.seal()
+    browser = Client(headers={"host": "status.acme.example"})
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [OLD]
+    assert browser.get(link).status_code == 200
+    assert list(seals.verify()) == []
+    settings.SECRET_KEY_FALLBACKS = []
+    assert browser.get(link).status_code == 404
+    assert list(seals.verify()) == []
+
+
+def settings_with(data: Path, **environment: str) -> Any:
+    """The keys that the settings have in a process with this environment, or the sentence that they end with."""
+    program = (
+        "import json; from django.conf import settings as s;"
+        "print(json.dumps([s.SECRET_KEY, s.SECRET_KEY_FALLBACKS, s.AUDIT_KEY, s.ENCRYPTION_KEYS]))"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(data),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def test_the_embedded_mode_makes_its_keys_once_for_itself_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = settings_with(data, SECRET_KEY=OLD)
+    assert first[2] not in (OLD, "")
+    assert settings_with(data, SECRET_KEY=NEW, SECRET_KEY_FALLBACKS=OLD) == [NEW, [OLD], *first[2:]]
+    for file in ("audit-key", "encryption-key"):
+        assert (data / file).stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in data.iterdir()) == ["audit-key", "encryption-key"]
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_everybody_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    assert "name a folder that belongs to this user" in settings_with(shared, SECRET_KEY=OLD)
+    assert shared.stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        ("ENCRYPTION_KEYS", "ENCRYPTION_KEYS is not set. Put a key into the environment. Make it with: python3"),
+        ("AUDIT_KEY", "AUDIT_KEY is not set. Put a random value of 40 or more characters"),
+    ],
+)
+def test_production_does_not_start_without_a_key_of_its_own_for_each(tmp_path: Path, lacking: str, said: str) -> None:
+    given = {
+        "SECRET_KEY": OLD,
+        "AUDIT_KEY": NEW,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": "postgresql://portal:r4nd0mLetters@127.0.0.1/portal",
+    }
+    assert settings_with(tmp_path, **given)[0] == OLD
+    assert said in settings_with(tmp_path, **{**given, lacking: ""})
+    assert f"{lacking} " in settings_with(tmp_path, **{**given, lacking: "changeme"})
