@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
@@ -10,9 +9,11 @@ from typing import Any, TypedDict, Unpack
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from incidents import outbox
+from incidents import outbox, windows
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
     STATUSES,
@@ -27,10 +28,10 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
-from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
+from incidents.texts import check_body, check_metadata, check_title, one_line
 
 Affected = Sequence[tuple[Component, ComponentStatus | None]]
 """Components that an update names, each with its new status, or None to name it as it is."""
@@ -40,6 +41,7 @@ class IncidentFacts(TypedDict, total=False):
     """What staff may set on an incident at any time."""
 
     title: str
+    public_title: str
     severity: Severity
     impact_override: Impact | None
     impact_began_at: datetime | None
@@ -51,26 +53,35 @@ class IncidentFacts(TypedDict, total=False):
 
 
 STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
-PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
+PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
 
 
-@service(Verb.DECLARE_INCIDENT)
+@service(Verb.DECLARE_INCIDENT, public=["title", "public_title"])
 def declare_incident(
     page: Page,
     *,
     title: str,
     author: User,
+    public_title: str | None = None,
     kind: Kind = Kind.REALTIME,
     visibility: Visibility = Visibility.PUBLIC,
     severity: Severity = Severity.SEV3,
     impact_override: Impact | None = None,
     caused_by: Incident | None = None,
 ) -> Incident:
-    """Open an incident. The public sees it from its first update on."""
+    """Open an incident. The public sees it from its first update on, with the same title unless another one is given.
+
+    An internal one has no public title before it is published.
+    """
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
+    shown = ""
+    if visibility == Visibility.PUBLIC:
+        shown = one_line(public_title or title)
+        check_words(page, **{"public_title" if public_title else "title": shown})
     incident = Incident(
         page=page,
-        title=" ".join(title.split()),
+        title=one_line(title),
+        public_title=shown,
         kind=kind,
         status=status,
         visibility=visibility,
@@ -82,7 +93,7 @@ def declare_incident(
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def post_update(
     incident: Incident,
     *,
@@ -100,7 +111,8 @@ def post_update(
     `next_update_due_at` promises the public when it will hear more (`promises.due_at` knows the usual time).
     `display_at` back-dates what is shown, never before the newest update and never into the future.
     `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
-    somebody has posted since; None leaves that unchecked.
+    somebody has posted since; None leaves that unchecked. Of an end, `left_down` of the answer are the components that
+    are not operational.
     """
     lock_live(incident)
     latest = incident.latest_update()
@@ -111,10 +123,13 @@ def post_update(
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
     check_promise(next_update_due_at, now, incident.first_posted_at if incident.kind == Kind.REALTIME else None)
+    body = check_body(body)
+    if incident.visibility == Visibility.PUBLIC:
+        check_words(incident.page, body=body)
     update = IncidentUpdate(
         incident=incident,
         status=status,
-        body=check_body(body),
+        body=body,
         author=author,
         display_at=shown_at,
         published_at=now if incident.visibility == Visibility.PUBLIC else None,
@@ -131,25 +146,31 @@ def post_update(
         incident.first_posted_at = shown_at
     incident.save(update_fields=STANDING)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
+    update.left_down = list(incident.components().live().not_operational()) if incident.is_ended else []
     return update
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["public_title", "body"])
 def publish_incident(
     incident: Incident,
     *,
+    public_title: str,
     status: IncidentStatus,
     body: str,
     author: User,
     components: Affected = (),
     next_update_due_at: datetime | None = None,
 ) -> IncidentUpdate:
-    """Make an internal incident public with its first public update. What was written before stays internal."""
+    """Make an internal incident public, under a title for customers, with its first public update.
+
+    What was written before stays internal, its own title too.
+    """
     lock_live(incident)
     if incident.visibility == Visibility.PUBLIC:
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
     incident.visibility = Visibility.PUBLIC
-    incident.save(update_fields=["visibility", "updated_at"])
+    incident.public_title = check_title(incident.page, public_title)
+    save_checked(incident)
     return post_update(
         incident,
         status=status,
@@ -160,7 +181,7 @@ def publish_incident(
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["title", "body"])
 def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
     """Write down an incident that was over before it got here. Nobody is notified, and no component changes."""
     incident = declare_incident(page, title=title, author=author)
@@ -172,8 +193,8 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
-    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been notified. Of a maintenance,
-    what started, ended or cancelled it can be taken back; the clock does not do the same again.
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been notified. A maintenance that
+    was moved or extended has its window of before; what started or ended it is not done again by the clock.
     """
     incident = update.incident
     lock_live(incident)
@@ -183,11 +204,11 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
+    left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
+    if (plan := getattr(incident, "plan", None)) and left:
+        windows.take_back(plan, update, left[0])
     update.withdrawn_at = update.updated_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
-    left = list(incident.updates.standing().newest_first())
-    if (plan := getattr(incident, "plan", None)) and left:
-        _take_back_step(plan, update, left[0])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
@@ -196,7 +217,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.save(update_fields=STANDING)
 
 
-@service(Verb.CORRECT_UPDATE, locks=Incident)
+@service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])
 def correct_update(
     update: IncidentUpdate,
     *,
@@ -214,12 +235,16 @@ def correct_update(
     incident = update.incident
     lock_live(incident)
     update.lock()
+    if update.withdrawn_at:
+        raise InvalidTransition(_("This update was taken back: nobody reads it. Post another one."))
     body = update.body if body is None else check_body(body)
     shown_at = display_at or update.display_at
     if (body, shown_at) == (update.body, update.display_at):
         return update
     if shown_at != update.display_at:
         _check_between(update, shown_at)
+    if body != update.body and update.published_at:
+        check_words(incident.page, body=body)
     update.body, update.display_at = body, shown_at
     update.edited_at = update.updated_at = timezone.now()
     update._change_reason = reason
@@ -235,12 +260,23 @@ def correct_update(
     return update
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Incident)
+@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", "public_title"])
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
-    """Change facts of an incident; those not named keep their values."""
+    """Change facts of an incident; those not named keep their values.
+
+    While both titles of a public incident are the same, `title` alone changes both.
+    """
     lock_live(incident)
     if "title" in facts:
-        facts["title"] = " ".join(facts["title"].split())
+        facts["title"] = one_line(facts["title"])
+        if incident.title == incident.public_title:
+            facts.setdefault("public_title", facts["title"])
+    if facts.get("public_title", incident.public_title) != incident.public_title:
+        if incident.visibility == Visibility.INTERNAL:
+            raise InvalidInput(
+                _("This incident is internal. It gets its public title when it is published."), field="public_title"
+            )
+        facts["public_title"] = check_title(incident.page, facts["public_title"])
     for name, value in facts.items():
         setattr(incident, name, value)
     if incident.caused_by_id == incident.pk:
@@ -255,23 +291,27 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 
 @service(Verb.POST_UPDATE, locks=Incident)
 def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
-    """Take an incident off every page. It stays in the record, with who did it and why."""
+    """Take an incident off every page. It stays in the record, with who did it and why.
+
+    Its components are again what they would be without it, now and in the past (decision 0012).
+    """
     lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    outbox.record_statuses(incident)
     incident.mark_deleted(reason)
 
 
-def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
-    if update.status == before.status:  # its window may have been changed with it, and is not changed back here
-        raise InvalidTransition(_("Only what starts, ends or cancels a maintenance can be taken back. Post an update."))
-    if plan.cancelled_at:
-        plan.cancelled_at = None
-        plan.sequence += 1
-    elif update.status == IncidentStatus.COMPLETED:
-        plan.ends_by_itself = False
-    else:
-        plan.starts_by_itself = False
-    save_checked(plan)
+def warning_of(update: IncidentUpdate) -> str:
+    """What to say to whoever has just posted an end that leaves components down; "" when it leaves none."""
+    if not update.left_down:
+        return ""
+    names = [f"{each} ({ComponentStatus(each.current).label})" for each in update.left_down]
+    sentence = ngettext(
+        "It is over, but this component is not operational: %(names)s.",
+        "It is over, but these components are not operational: %(names)s.",
+        len(names),
+    )
+    return sentence % {"names": ", ".join(names)}
 
 
 def is_held(update: IncidentUpdate) -> bool:
@@ -300,31 +340,6 @@ def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:
     )
 
 
-def check_body(body: str) -> str:
-    """The text as it will be kept; raises `InvalidInput` when there is none or too much."""
-    body = body.replace("\r\n", "\n").strip()
-    if not body:
-        raise InvalidInput(_("Write a message: customers read it."), field="body")
-    if len(body) > BODY_LENGTH:
-        raise InvalidInput(
-            _("The message has %(length)d characters; %(most)d are allowed.")
-            % {"length": len(body), "most": BODY_LENGTH},
-            field="body",
-        )
-    return body
-
-
-def check_metadata(metadata: dict[str, Any]) -> None:
-    """Statuspage's rule, and what a database can keep; raises `InvalidInput`."""
-    text = json.dumps(metadata)
-    if any(not isinstance(value, dict) for value in metadata.values()):
-        raise InvalidInput(_('Each value of the metadata is an object: {"ticket": {"id": 1}}.'), field="metadata")
-    if len(text) > BODY_LENGTH or "\\u0000" in text:
-        raise InvalidInput(
-            _("The metadata has more than %(most)d characters, or a NUL.") % {"most": BODY_LENGTH}, field="metadata"
-        )
-
-
 def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:
     if shown_at > now:
         raise InvalidInput(_("The time shown lies in the future. Leave it empty to post now."), field="display_at")
@@ -338,8 +353,6 @@ def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate |
 
 def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
     """Raises when an update that shows `shown_at` would not stand between those before and after it."""
-    if update.withdrawn_at:
-        raise InvalidTransition(_("This update was taken back: it shows no time."))
     neighbours = [None, *update.incident.updates.standing().newest_first(), None]
     place = neighbours.index(update)
     check_display_at(shown_at, timezone.now(), neighbours[place + 1])

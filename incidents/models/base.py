@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.manager import HistoryManager
 from simple_history.models import HistoricalRecords
 
-from incidents.authorship import history_author
+from incidents.authorship import history_author, history_reason
 from incidents.errors import InvalidInput
 from incidents.marks import mark_of
 
@@ -63,7 +63,7 @@ class MarkingManager(HistoryManager):  # type: ignore[misc]  # simple_history ha
 
 
 class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
-    """What a proxy saves is kept in the history of its model."""
+    """What a proxy saves is kept in the history of its model. The reason has what the running service remarked."""
 
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if sender._meta.proxy and issubclass(sender, self.cls):
@@ -71,6 +71,9 @@ class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no
             sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
         else:
             super().finalize(sender, **kwargs)
+
+    def get_change_reason_for_object(self, instance: models.Model, _kind: str, _using: str | None) -> str | None:
+        return history_reason(instance)
 
 
 class Tracked(models.Model):
@@ -116,6 +119,12 @@ class Tracked(models.Model):
     def mark_deleted(self, reason: str = "") -> None:
         """Take it out of use; it stays in the record. Harmless when repeated."""
         self.deleted_at = self.deleted_at or timezone.now()
+        self._change_reason = reason or None
+        self.save(update_fields=["deleted_at", "updated_at"])
+
+    def mark_restored(self, reason: str = "") -> None:
+        """Take back into use what was deleted; its public id and its history go on."""
+        self.deleted_at = None
         self._change_reason = reason or None
         self.save(update_fields=["deleted_at", "updated_at"])
 

@@ -25,6 +25,7 @@ from status.delivery import owing, quarantine
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
 from status.secrets import seal
 from status.subscriptions.choices import Choices, choices_of, choose
+from status.subscriptions.left_behind import tell_left_behind
 from status.tokens import CONFIRM_WITHIN
 
 MOST = 100  # subscribers at once, as Statuspage has it
@@ -204,8 +205,9 @@ def erase(recipient: Subscriber) -> None:
 
 
 def sweep() -> None:
-    """Drop what nobody confirmed, and counts of sign-ups that are over; for the clock, as often as it likes."""
+    """Drop what nobody confirmed and counts of sign-ups that are over, and tell who follows nothing that is left."""
     drop_unconfirmed(author=clock())
+    tell_left_behind()
     SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 

@@ -63,6 +63,7 @@ REFUSED = {
     "incident_impact": ["UPDATE incidents_incident SET impact = 'severe'"],
     "incident_visibility": ["UPDATE incidents_incident SET visibility = ''"],
     "incident_has_title": ["UPDATE incidents_incident SET title = ''"],
+    "incident_has_public_title": ["UPDATE incidents_incident SET public_title = ''"],
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
@@ -110,6 +111,10 @@ REFUSED = {
     ],
     "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
     "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
+    "user_email_once": [
+        "UPDATE incidents_user SET email = 'a@acme.example'",
+        "UPDATE incidents_user SET email = CASE username WHEN 'ada' THEN 'A@acme.example' ELSE 'a@acme.example' END",
+    ],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -127,8 +132,8 @@ REFUSED = {
     "postmortem_section_has_heading": ["UPDATE incidents_postmortemsection SET heading = ''"],
     "postmortem_section_key": ["UPDATE incidents_postmortemsection SET key = 'weather'"],
     "postmortem_comment_has_text": ["UPDATE incidents_postmortemcomment SET text = ''"],
-    "postmortem_look_of_reader": [
-        "UPDATE incidents_postmortemlook SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemlook)"
+    "postmortem_reading_of_reader": [
+        "UPDATE incidents_postmortemreading SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemreading)"
     ],
     "action_item_kind": ["UPDATE incidents_actionitem SET kind = 'wishful'"],
     "action_item_has_text": ["UPDATE incidents_actionitem SET text = ''"],
@@ -141,7 +146,7 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
     "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
-    "finding_that_blocks_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
+    "finding_that_is_a_secret_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],

@@ -27,6 +27,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.deletion import restore_incident
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.history import seals
@@ -71,7 +72,7 @@ from incidents.postmortems import action_items, checks, publishing, reviewing, w
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, StaffChannel, Subscriber
-from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions import choices, csv_files, left_behind, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
 from tests.elsewhere import RECORD
@@ -270,7 +271,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         hand_over: (Verb.DECLARE_INCIDENT, lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by)),
         post_update: (Verb.POST_UPDATE, lambda by: post_update(incident, **text, author=by)),
         withdraw_update: (Verb.POST_UPDATE, lambda by: withdraw_update(wrong, author=by)),
-        publish_incident: (Verb.POST_UPDATE, lambda by: publish_incident(internal, **text, author=by)),
+        publish_incident: (
+            Verb.POST_UPDATE,
+            lambda by: publish_incident(internal, public_title="Slow", **text, author=by),
+        ),
         schedule_maintenance: (
             Verb.POST_UPDATE,
             lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by),
@@ -300,6 +304,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by),
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
+        restore_incident: (Verb.POST_UPDATE, lambda by: restore_incident(incident, author=by)),
         **of_postmortems(page, author),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,
@@ -382,6 +387,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
         resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
+        left_behind.say_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.say_left_behind(recipient, author=by),
+        ),
+        left_behind.forget_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.forget_left_behind(recipient, author=by),
+        ),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,

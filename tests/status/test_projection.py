@@ -34,7 +34,7 @@ from incidents.models import (
 from status import relay
 from status.projection import Reader, public_incidents, today, touched_by
 from status.publication import publishing
-from status.rendering import snapshot
+from status.rendering import pages, snapshot
 from tests.old_incidents import make_history
 from tests.reports import publish_report
 
@@ -102,7 +102,7 @@ def test_nothing_internal_passes(
     declare_incident(page, title="SECRET draft", author=author)
     was_internal = declare("Odd graphs", visibility=Visibility.INTERNAL)
     correct_update(was_internal.updates.get(), body="SECRET first thoughts", author=author)
-    publish_incident(was_internal, status=IDENTIFIED, body="A fault.", author=author)
+    publish_incident(was_internal, public_title=was_internal.title, status=IDENTIFIED, body="A fault.", author=author)
     deleted = declare("SECRET mistake")
     delete_incident(deleted, author=author, reason="SECRET reason")
 
@@ -144,7 +144,7 @@ def test_a_cause_is_named_while_it_is_public(page: Page, declare: Declare, autho
     cause = declare("Disks", visibility=Visibility.INTERNAL)
     effect = declare("Errors", caused_by=cause)
     assert incident_of(page, effect).caused_by is None
-    publish_incident(cause, status=IDENTIFIED, body="Disks are full.", author=author)
+    publish_incident(cause, public_title=cause.title, status=IDENTIFIED, body="Disks are full.", author=author)
     assert incident_of(page, effect).caused_by == snapshot.Cause(cause.public_id, "Disks", False)
     delete_incident(cause, author=author, reason="Wrong")
     assert incident_of(page, effect).caused_by is None
@@ -315,6 +315,27 @@ def test_an_open_incident_that_names_no_component_colours_the_page(
     declare("Everything", impact_override=Impact.CRITICAL)
     site = read(page).site()
     assert (site.indicator, site.description) == ("critical", "Major System Outage")
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_an_open_incident_counts_when_none_of_its_components_shows_any_more(
+    page: Page, make_component: MakeComponent, declare: Declare, admin: User, is_deleted: bool
+) -> None:
+    """And the banner names it, for the rows below are all green."""
+    gone, _left = make_component("API"), make_component("Search")
+    row = declare("API down", components=[(gone, MAJOR)])
+    site = read(page).site()
+    assert (site.description, site.told_by) == ("Partial System Outage", ())
+    if is_deleted:
+        catalogue.delete(gone, author=admin)
+    else:
+        gone.visibility = Visibility.INTERNAL
+        catalogue.save(gone, author=admin)
+    site = read(page).site()
+    assert (site.indicator, site.description) == ("critical", "Major System Outage")
+    assert site.told_by == (row.public_id,)
+    assert {each.status for each in site.components} == {"operational"}
+    assert f'Ongoing: <a href="/incidents/{row.public_id}">API down</a>' in pages.index(site).decode()
 
 
 def test_a_group_is_as_its_worst_component_and_names_them_in_order(
