@@ -11,6 +11,8 @@ import secrets
 import time
 from statistics import median
 
+from cryptography.fernet import Fernet
+
 from tests.servers import start_postgresql, temporary_folder
 
 DELIVERIES = 60_000
@@ -49,6 +51,8 @@ def main() -> int:
         "DATABASE_URL": start_postgresql().url,
         "DATA_DIR": str(folder),
         "SECRET_KEY": secrets.token_urlsafe(50),
+        "AUDIT_KEY": secrets.token_urlsafe(50),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "DJANGO_SETTINGS_MODULE": "portal.settings",
     }
     import django

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 SENT = "sent"  # the state of a row that is final
 SETTLED = timedelta(minutes=10)  # longer than any transaction: no row with a smaller key can still appear
 BATCH = 500
-AT_ONCE = 20  # batches of one call, so that a tick stays short
+AT_ONCE = 20  # full batches of one call, so that a tick stays short
 
 Model = type[models.Model]
 
@@ -86,12 +87,16 @@ def seal() -> int:
     """Seal what has settled; returns how many rows. For the clock: of two at once, one does it."""
     sealed = 0
     try:
-        for _batch in range(AT_ONCE):
-            done = sum(_seal_next(each) for each in sealed_models())
-            done += sum(_seal_finished(model) for model in finished_models())
-            if not done:
-                break
-            sealed += done
+        left = AT_ONCE
+        for seal_next in (
+            *(partial(_seal_next, each) for each in sealed_models()),
+            *(partial(_seal_finished, model) for model in finished_models()),
+        ):
+            while left and (done := seal_next()):
+                sealed += done
+                if done < BATCH:
+                    break
+                left -= 1
     except IntegrityError:
         logger.info("another clock is sealing")
     if sealed:
