@@ -90,7 +90,7 @@ def _write(user: User, facts: StaffFacts, author: User) -> None:
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
         user.groups.set(roles)
-        user.save(update_fields=["username"])  # for the history
+        user.save(update_fields=["username"])  # after its roles, which its history has a code of
 
 
 def _lock(user: User) -> None:
@@ -212,7 +212,7 @@ def _make_service_user(name: str, groups: Collection[str]) -> User:
     """With the rights of these groups from its beginning on: nobody sees it without them."""
     user, is_new = User.objects.get_or_create(username=name, is_service=True)
     if is_new:
+        user.groups.set([Group.objects.get(name=group) for group in groups])
         user.set_unusable_password()
         user.save()
-        user.groups.set([Group.objects.get(name=group) for group in groups])
     return user

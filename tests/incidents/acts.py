@@ -157,7 +157,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         for name in ("bounced", "returned", "late", "asking")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
-    Subscriber.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
+    with authored_by(admin):
+        late.change(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
     staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}

@@ -6,16 +6,20 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 import incidents
 import status
 from incidents.authorship import SERVICES
 from incidents.errors import Forbidden, MissingAuthor
+from incidents.history import seals
 from incidents.models import (
     User,
 )
@@ -82,6 +86,9 @@ def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts:
 def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None:
     for _right, act in acts.values():
         act(admin)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert seals.seal() > 0
+    assert list(seals.verify()) == []
 
 
 @pytest.mark.postgresql
