@@ -25,6 +25,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from incidents.isolation import each, loop
 from incidents.models import Seal
 from incidents.models.base import AppendOnly
 
@@ -46,16 +47,15 @@ def sealed_models() -> list[tuple[Model, str]]:
     return sorted([*found, *((model, "created_at") for model in own)], key=lambda pair: pair[0]._meta.label_lower)
 
 
+@loop("seal")
 def seal() -> int:
     """Seal what has settled; returns how many rows. For the clock: of two at once, one does it."""
     sealed = 0
-    try:
-        for _batch in range(AT_ONCE):
-            if not (done := sum(_seal_next(model, field) for model, field in sealed_models())):
-                break
-            sealed += done
-    except IntegrityError:
-        logger.info("another clock is sealing")
+    for _batch in range(AT_ONCE):
+        done = each("seal", sealed_models(), _seal_if_first, key=lambda pair: pair[0]._meta.label_lower)
+        if not done:
+            break
+        sealed += done
     if sealed:
         logger.info("sealed %d rows of the history; the chain's head is %s", sealed, head())
     return sealed
@@ -64,6 +64,14 @@ def seal() -> int:
 def head() -> Seal | None:
     """The newest seal, whose text is to be kept elsewhere."""
     return Seal.objects.order_by("-number").first()
+
+
+def _seal_if_first(pair: tuple[Model, str]) -> int:
+    try:
+        return _seal_next(*pair)
+    except IntegrityError:
+        logger.info("another clock is sealing")
+        return 0
 
 
 @transaction.atomic

@@ -20,6 +20,7 @@ import status
 from incidents import (
     catalogue,
     checking,
+    isolation,
     metrics,
     promises,
     templates,
@@ -52,6 +53,7 @@ from incidents.models import (
     ActionItem,
     Component,
     ComponentGroup,
+    Failure,
     Incident,
     IncidentRole,
     IncidentTemplate,
@@ -243,6 +245,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     template = templates.save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=now)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
     metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
@@ -399,7 +402,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         subscribers.release_many: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.release_many([bounced], author=by)),
         subscribers.unfollow: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unfollow(asked, incident, author=by)),
         subscribers.forget: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.forget("ann@example.com", author=by)),
-        subscribers.drop_unconfirmed: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.drop_unconfirmed(author=by)),
+        subscribers.drop_unconfirmed: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: subscribers.drop_unconfirmed(late, author=by),
+        ),
+        isolation.try_again: (Verb.EDIT_CATALOGUE, lambda by: isolation.try_again(Failure.objects.all(), author=by)),
         owing.retry: (Verb.MANAGE_SUBSCRIBERS, lambda by: owing.retry(Delivery.objects.all(), author=by)),
         subscribers.add_webhook: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import metrics, people, planned
+from incidents import planned
 from incidents.history import seals
 from incidents.maintenance import clockwork
 from incidents.models import Clock
-from status import relay
+from status import relay, sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
 from status.subscriptions import signups, subscribers
@@ -31,8 +31,7 @@ class Command(BaseCommand):
         relay.draw()
         subscribers.sweep()
         ledger.settle()
-        metrics.drop_old_points()
-        people.sweep()
+        sweeping.sweep()
         seals.seal()
         Clock.tick()
         done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"
