@@ -34,7 +34,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, IncidentStatus, Severity, Visibility
-from incidents.models import ActionItem, Incident, IncidentUpdate, Page, PlannedUpdate, Postmortem, UpdateCadence
+from incidents.models import (
+    ActionItem,
+    Component,
+    ComponentStatusChange,
+    Incident,
+    IncidentUpdate,
+    Page,
+    PlannedUpdate,
+    Postmortem,
+    UpdateCadence,
+)
 from incidents.models.cadence import NOT_YET
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -48,6 +58,7 @@ class Key(TextChoices):
     POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
     POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
     WATCHED_LONG = "watched_long", _("“%(title)s” has been monitored for hours. Is it resolved?")
+    LEFT_DOWN = "left_down", _("“%(title)s” is over, and a component that it left is not operational. Which is true?")
     SILENT = "silent", _("The public has heard nothing of “%(title)s” for an hour.")
     FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
     PLANNED_HELD = (
@@ -109,6 +120,7 @@ def duties() -> list[Duty]:
     silent = _about(posted.filter(next_update_due_at=None), _newest(updates))
     watching = _about(posted.filter(status=IncidentStatus.MONITORING), _watched_since())
     severe = ours.filter(status__in=ENDED, severity__in=[Severity.SEV1, Severity.SEV2], postmortem=None)
+    over = _about(ours.filter(status__in=ENDED, pk__in=_left_down()), _newest(updates))
     reports = Postmortem.objects.unpublished().filter(due_on__isnull=False)
     items = ActionItem.objects.unfinished().filter(due_on__isnull=False).annotate(title=F("text"))
     held = PlannedUpdate.objects.filter(state=PlannedUpdate.State.HELD, incident__deleted_at=None)
@@ -136,6 +148,7 @@ def duties() -> list[Duty]:
         Duty(Key.POSTMORTEM_DUE, unreported, now, To.PERSON, within=Within.POSTMORTEM),
         Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(updates)), 2 * DAY, To.COMMANDER),
         Duty(Key.WATCHED_LONG, watching, 4 * HOUR, To.COMMANDER),
+        Duty(Key.LEFT_DOWN, over, 10 * MINUTE, To.COMMANDER),
         Duty(Key.SILENT, silent, HOUR, To.COMMS_LEAD),
         *(
             Duty(
@@ -168,6 +181,14 @@ def _about(
 def _newest(updates: QuerySet[IncidentUpdate]) -> Subquery:
     newest = updates.filter(incident=OuterRef("pk")).order_by("-pk")
     return Subquery(newest.values("created_at")[:1])
+
+
+def _left_down() -> QuerySet[Any]:
+    """The incidents that had the last word about a component which is not operational."""
+    newest = ComponentStatusChange.objects.standing().filter(component=OuterRef("pk")).newest_first()
+    down = Component.objects.live().not_operational().order_by()
+    incidents: QuerySet[Any] = down.annotate(told_by=Subquery(newest.values("update__incident")[:1])).values("told_by")
+    return incidents
 
 
 def _watched_since() -> Subquery:

@@ -10,8 +10,9 @@ from typing import Any, TypedDict, Unpack
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from incidents import outbox
+from incidents import outbox, windows
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
@@ -27,7 +28,7 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, MaintenancePlan, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
 from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
@@ -100,7 +101,8 @@ def post_update(
     `next_update_due_at` promises the public when it will hear more (`promises.due_at` knows the usual time).
     `display_at` back-dates what is shown, never before the newest update and never into the future.
     `seen` is the public id of the newest update that the author had read ("" for none): `Conflict` when
-    somebody has posted since; None leaves that unchecked.
+    somebody has posted since; None leaves that unchecked. Of an end, `left_down` of the answer are the components that
+    are not operational.
     """
     lock_live(incident)
     latest = incident.latest_update()
@@ -131,6 +133,7 @@ def post_update(
         incident.first_posted_at = shown_at
     incident.save(update_fields=STANDING)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
+    update.left_down = list(incident.components().live().not_operational()) if incident.is_ended else []
     return update
 
 
@@ -172,8 +175,8 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
-    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been notified. Of a maintenance,
-    what started, ended or cancelled it can be taken back; the clock does not do the same again.
+    Refused once the hold (`settings.NOTIFY_HOLD`) is over, because people may have been notified. A maintenance that
+    was moved or extended has its window of before; what started or ended it is not done again by the clock.
     """
     incident = update.incident
     lock_live(incident)
@@ -183,11 +186,11 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if not is_held(update):
         raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
+    left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
+    if (plan := getattr(incident, "plan", None)) and left:
+        windows.take_back(plan, update, left[0])
     update.withdrawn_at = update.updated_at = timezone.now()
     update.save(update_fields=["withdrawn_at", "updated_at"])
-    left = list(incident.updates.standing().newest_first())
-    if (plan := getattr(incident, "plan", None)) and left:
-        _take_back_step(plan, update, left[0])
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
@@ -255,23 +258,27 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 
 @service(Verb.POST_UPDATE, locks=Incident)
 def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
-    """Take an incident off every page. It stays in the record, with who did it and why."""
+    """Take an incident off every page. It stays in the record, with who did it and why.
+
+    Its components are again what they would be without it, now and in the past (decision 0012).
+    """
     lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    outbox.record_statuses(incident)
     incident.mark_deleted(reason)
 
 
-def _take_back_step(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
-    if update.status == before.status:  # its window may have been changed with it, and is not changed back here
-        raise InvalidTransition(_("Only what starts, ends or cancels a maintenance can be taken back. Post an update."))
-    if plan.cancelled_at:
-        plan.cancelled_at = None
-        plan.sequence += 1
-    elif update.status == IncidentStatus.COMPLETED:
-        plan.ends_by_itself = False
-    else:
-        plan.starts_by_itself = False
-    save_checked(plan)
+def warning_of(update: IncidentUpdate) -> str:
+    """What to say to whoever has just posted an end that leaves components down; "" when it leaves none."""
+    if not update.left_down:
+        return ""
+    names = [f"{each} ({ComponentStatus(each.current).label})" for each in update.left_down]
+    sentence = ngettext(
+        "It is over, but this component is not operational: %(names)s.",
+        "It is over, but these components are not operational: %(names)s.",
+        len(names),
+    )
+    return sentence % {"names": ", ".join(names)}
 
 
 def is_held(update: IncidentUpdate) -> bool:

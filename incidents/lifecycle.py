@@ -1,7 +1,7 @@
 """Statuses, impacts and the moves between them: rules without a database.
 
 The cascade, its words and the impact rule are Statuspage's; where Statuspage calls a page operational
-although an incident that names no component is open, we take that incident's impact (decision 0002).
+although an incident of which no component shows is open, we take that incident's impact (decision 0002).
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def cascade(statuses: Iterable[ComponentStatus]) -> tuple[str, str]:
 def page_status(components: Iterable[ComponentStatus], unnamed: Iterable[Impact]) -> tuple[str, str]:
     """(indicator, description) of a page.
 
-    `unnamed` are the impacts of its open incidents that name no component: the page may not call itself
+    `unnamed` are the impacts of its open incidents of which no component shows there: the page may not call itself
     operational while one of them is critical.
     """
     indicator, description = cascade(components)

@@ -77,6 +77,20 @@ def record_component(change: ComponentStatusChange, *, is_now: bool) -> None:
     _record(pages_of(change.component), Kind.COMPONENT_CHANGED, None, None, notify=is_now, component_change=change)
 
 
+def record_statuses(incident: Incident) -> None:
+    """Have the statuses of its components published anew, from when it first named each: it comes to count, or stops.
+
+    Locks the components: whoever says meanwhile how one is, says it after this.
+    """
+    said = ComponentStatusChange.objects.filter(update__in=incident.updates.published())
+    first: dict[int, ComponentStatusChange] = {}
+    for change in said.order_by("effective_at", "pk"):
+        first.setdefault(change.component_id, change)
+    for component in Component.objects.public().filter(pk__in=first).order_by("pk"):
+        component.lock()
+        record_component(first[component.pk], is_now=False)
+
+
 def pages_of(component: Component) -> set[Page]:
     """Where a component shows, whatever its visibility."""
     return {component.page, *Page.objects.live().filter(listings__component=component, listings__deleted_at=None)}

@@ -131,6 +131,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- What the public reads --------------------------------------------------------------------------------------------
 PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "public")))
+# The host name of the page that names which are no page's show; without it they show the only page that there is
+DEFAULT_PAGE = environment.text("DEFAULT_PAGE").lower()
 
 # --- What recipients are sent -----------------------------------------------------------------------------------------
 # Seconds between a public update and its messages, in which staff may take it back; the page has changed already.

@@ -13,5 +13,6 @@ class StatusConfig(AppConfig):
         from status import relay, sweeping  # noqa: F401  (these and the next ones register their loops)
         from status.delivery import ledger, nudges  # noqa: F401
         from status.publication.publishing import on_event
+        from status.subscriptions import left_behind  # noqa: F401
 
         event_recorded.connect(on_event, dispatch_uid="status.publish")

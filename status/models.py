@@ -67,6 +67,9 @@ class Recipient(Tracked):
     confirmation_sent_at = models.DateTimeField(null=True, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
+    left_behind_at = models.DateTimeField(
+        _("left behind"), null=True, editable=False, help_text=_("When it was told that what it follows is gone.")
+    )
 
     class Meta:
         verbose_name = _("recipient")
@@ -209,6 +212,7 @@ class Delivery(models.Model):
         EVENT = "event", _("Public fact")
         CONFIRMATION = "confirmation", _("Confirmation")
         WARNING = "warning", _("Warning to a webhook's owner")
+        LEFT_BEHIND = "left_behind", _("What was chosen is gone")
         NUDGE = "nudge", _("Nudge of staff")
 
     class Priority(models.IntegerChoices):

@@ -9,7 +9,7 @@ from status import relay as relay_module
 from status import sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
-from status.subscriptions import signups, subscribers
+from status.subscriptions import left_behind, signups, subscribers
 
 
 @shared_task(ignore_result=True)
@@ -49,4 +49,4 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    in_turn(subscribers.sweep, ledger.settle, sweeping.sweep)
+    in_turn(subscribers.sweep, left_behind.tell_left_behind, ledger.settle, sweeping.sweep)

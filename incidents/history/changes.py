@@ -214,9 +214,12 @@ def _status_entry(change: ComponentStatusChange) -> Entry:
     what = _("Status as of %(time)s") % {"time": moment(change.effective_at)}
     if change.update:
         what = f"{what} - {change.update.incident}"
-    return Entry(
-        change.created_at, change.author, what, changes=(_status_change(_("Status"), change),), reason=change.reason
-    )
+    reason = change.reason
+    if change.update and change.update.withdrawn_at:
+        reason = _("It does not count: the update was taken back.")
+    elif change.update and change.update.incident.deleted_at:
+        reason = _("It does not count: the incident was deleted.")
+    return Entry(change.created_at, change.author, what, changes=(_status_change(_("Status"), change),), reason=reason)
 
 
 def _role_entries(incident: Incident) -> list[Entry]:

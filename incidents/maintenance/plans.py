@@ -7,7 +7,7 @@ does by itself is in `clockwork`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypedDict, Unpack
 
 from django.utils import timezone, translation
@@ -18,12 +18,12 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import declare_incident, lock_live, post_update
 from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
-from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, MaintenanceReminder, Page, User
+from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.windows import reminders_of, set_reminders
 
 REMIND_BEFORE = (24 * 60, 60)  # minutes
-MOST_REMINDERS = 10
 
 
 class PlanFacts(TypedDict, total=False):
@@ -62,7 +62,7 @@ def schedule_maintenance(
     plan = MaintenancePlan(incident=incident, scheduled_for=scheduled_for, scheduled_until=scheduled_until, **facts)
     check_order(scheduled_for, scheduled_until)
     save_checked(plan)
-    _set_reminders(plan, reminders if visibility == Visibility.PUBLIC else ())
+    set_reminders(plan, reminders if visibility == Visibility.PUBLIC else ())
     post_update(
         incident,
         status=IncidentStatus.SCHEDULED,
@@ -87,7 +87,7 @@ def plan_maintenance(
         setattr(plan, name, value)
     save_checked(plan)
     if reminders is not None:
-        _set_reminders(plan, reminders)
+        set_reminders(plan, reminders)
     if "shows_components" in facts:
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return plan
@@ -113,7 +113,7 @@ def move_maintenance(
     plan.expected_until = None
     plan.sequence += 1
     save_checked(plan)
-    _set_reminders(plan, list(plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True)))
+    set_reminders(plan, reminders_of(plan))
     return post_update(
         incident, status=IncidentStatus.SCHEDULED, body=body, author=author, components=named(incident), notify=notify
     )
@@ -143,6 +143,7 @@ def extend_maintenance(
     if expected_until <= timezone.now():
         raise InvalidInput(_("The new end lies in the past. Choose one that is ahead."), field="expected_until")
     plan.expected_until = expected_until
+    plan.overran_at = None  # when it takes longer than this, too, people are told again
     plan.sequence += 1
     save_checked(plan)
     status = IncidentStatus(incident.status)
@@ -189,24 +190,3 @@ def _check_ahead(incident: Incident) -> None:
         raise InvalidTransition(_("This maintenance has begun. Give it a new expected end, or complete it."))
     if incident.is_ended:
         raise InvalidTransition(_("This maintenance is over. Schedule another one."))
-
-
-def _set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
-    """Have these reminders and no others; of a time that is past already, none is sent."""
-    wanted = set(minutes)
-    if len(wanted) > MOST_REMINDERS:
-        raise InvalidInput(_("At most %(most)d reminders.") % {"most": MOST_REMINDERS}, field="reminders")
-    now = timezone.now()
-    kept = {row.minutes: row for row in plan.reminders.filter(deleted_at=None)}
-    for row in kept.values():
-        if row.minutes not in wanted:
-            row.mark_deleted()
-    for before in sorted(wanted):
-        due_at = plan.scheduled_for - timedelta(minutes=before)
-        row = kept.get(before) or MaintenanceReminder(plan=plan, minutes=before)
-        if row.due_at == due_at:
-            continue
-        row.due_at = due_at
-        row.settled_at = None if due_at > now else now
-        row.note = "" if due_at > now else _("The window was set later than that.")
-        save_checked(row)

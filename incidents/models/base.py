@@ -84,6 +84,12 @@ class Tracked(models.Model):
         self._change_reason = reason or None
         self.save(update_fields=["deleted_at", "updated_at"])
 
+    def mark_restored(self, reason: str = "") -> None:
+        """Take back into use what was deleted; its public id and its history go on."""
+        self.deleted_at = None
+        self._change_reason = reason or None
+        self.save(update_fields=["deleted_at", "updated_at"])
+
 
 def save_checked(row: models.Model) -> None:
     """Save, turning what Django's validation finds into one `InvalidInput`."""

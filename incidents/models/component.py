@@ -66,6 +66,10 @@ class ComponentQuerySet(TrackedQuerySet["Component"]):
             ),
         )
 
+    def not_operational(self) -> ComponentQuerySet:
+        """Those that are not operational now by what was said of them; with their status."""
+        return self.with_status().exclude(models.Q(current=ComponentStatus.OPERATIONAL))
+
     def with_maintenance(self) -> ComponentQuerySet:
         """Annotated with `is_under_maintenance`: a maintenance that shows it runs now. For `shown`."""
         # By page and status, so that the few that run are found first, however much was said of all the others.
@@ -179,8 +183,8 @@ class ComponentListing(Tracked):
 
 class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"]):
     def standing(self) -> ComponentStatusChangeQuerySet:
-        """Without those of updates that were taken back."""
-        return self.filter(update__withdrawn_at=None)
+        """Without those of updates that were taken back, and of incidents that were deleted."""
+        return self.filter(update__withdrawn_at=None, update__incident__deleted_at=None)
 
     def newest_first(self) -> ComponentStatusChangeQuerySet:
         return self.order_by("-effective_at", "-id")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -196,6 +198,8 @@ class IncidentUpdate(Tracked):
     edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
     withdrawn_at = models.DateTimeField(_("taken back at"), null=True, editable=False)
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
+
+    left_down: Sequence[Component] = ()  # of an end that was just posted, with their status; see `post_update`
 
     objects = IncidentUpdateQuerySet.as_manager()
 

@@ -1,1 +1,1 @@
-"""Sign-in of staff, by allauth: its adapters, URLs and middleware, and forms that came from who was signed out."""
+"""Sign-in of staff, by allauth: its adapters, memory, notices, URLs and middleware, and forms of who was signed out."""

@@ -42,7 +42,7 @@ def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpR
     return answer
 
 
-def _by_administrator(request: HttpRequest) -> HttpResponse:
+def _by_administrator(request: HttpRequest, key: str = "") -> HttpResponse:
     messages.info(request, _("An administrator sets your e-mail address. Ask one to change it."))
     return redirect("mfa_index")
 

@@ -16,7 +16,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone, translation
 
-from incidents.lifecycle import Impact, IncidentStatus, page_status
+from incidents.lifecycle import Impact, IncidentStatus, cascade, page_status
 from incidents.metrics import newest_points
 from incidents.models import EmbedConfig, Incident, Metric, OutboxEvent, Page
 from status.projection.components import Components, components, group, groups, uptimes
@@ -94,16 +94,18 @@ class Reader:
         ended: dict[date, list[snapshot.Incident]] = defaultdict(list)
         for each in (found[key] for key in past if not found[key].is_open):
             ended[each.posted_at.astimezone(self._zone).date()].append(each)
+        here = {row.public_id for row in self._components.live}
+        alone = [each for each in open_incidents if here.isdisjoint(its.id for its in each.components)]
+        statuses = [row.shown for row in self._components.live]
         with translation.override("en"):  # Statuspage's words, which programs compare; pages translate them
-            indicator, description = page_status(
-                (row.shown for row in self._components.live),
-                (Impact(incident.impact) for incident in open_incidents if not incident.components),
-            )
+            indicator, description = page_status(statuses, [Impact(each.impact) for each in alone])
+        is_told_alone = indicator != cascade(statuses)[0]
         return snapshot.Site(
             page=self.page,
             today=self.today,
             indicator=indicator,
             description=description,
+            told_by=tuple(each.id for each in alone if is_told_alone and each.impact == indicator),
             groups=self._components.groups(),
             components=self._components.all(),
             uptimes=self._components.uptimes(self._components.logs(showing, *bars), *bars, self.page.updated_at),

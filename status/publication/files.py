@@ -1,8 +1,10 @@
 """The folder of a published page: one writer at a time, each file replaced at once, a `.gz` beside it.
 
 PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
-PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>
-PUBLICATION_ROOT/hosts/_default     -> the oldest page, for requests under any other name
+PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>; of a page that is not live -> ../nobody
+PUBLICATION_ROOT/hosts/_default     -> the page for requests under any other name, or ../nobody
+
+A page that was deleted keeps its host name and GONE, with which every address there is answered.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from django.conf import settings
 
 POLL = 0.01  # seconds between two tries at a lock that somebody has
 UNTRACKED = ("assets/", "heartbeat.json")  # old assets stay for pages that browsers still hold
+NOBODY = "nobody"  # the folder of names that are no page's: what is not found there is all that it has
+GONE = (".gone.html", ".gone.json")  # hidden: no address leads there, and whatever is asked for is answered with them
 
 
 class Busy(Exception):
@@ -95,11 +99,11 @@ def tracked(root: Path) -> set[str]:
 
 
 def link(hosts: Mapping[str, str]) -> None:
-    """Point each host name at its page's public id, and drop names that are no longer any page's."""
+    """Point each host name at its page's public id, "" for nobody's, and drop names that are no longer any page's."""
     folder = root() / "hosts"
     _make(folder)
     for host, public_id in hosts.items():
-        target = f"../pages/{public_id}"
+        target = f"../pages/{public_id}" if public_id else f"../{NOBODY}"
         if not (folder / host).is_symlink() or str((folder / host).readlink()) != target:
             temporary = folder / f".{host}.{secrets.token_hex(8)}"
             temporary.symlink_to(target)
@@ -109,10 +113,12 @@ def link(hosts: Mapping[str, str]) -> None:
             entry.unlink(missing_ok=True)
 
 
-def empty(root: Path) -> None:
-    """Remove every published file, for a page that is gone."""
+def leave_only(root: Path, documents: Mapping[str, bytes]) -> None:
+    """Have these documents and no others, for a page that nobody reads any more."""
+    write(root, documents)
+    kept = {".lock", *documents, *(f"{path}.gz" for path in documents)}
     for path in root.rglob("*"):
-        if path.is_file() and path.name != ".lock":
+        if path.is_file() and str(path.relative_to(root)) not in kept:
             path.unlink()
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -25,7 +26,7 @@ from incidents.models import MetricFeed, OutboxEvent, Page
 from status import projection
 from status.projection import Reader
 from status.publication import changes, files, state
-from status.rendering import charts, documents, open_data, snapshot
+from status.rendering import charts, documents, gone, open_data, snapshot
 from status.rendering.documents import Documents
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,9 @@ def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, reb
             report = _publish_news(page, root, events, is_page_wide=rebuild or any(map(_is_page_wide, events)))
             write_heartbeat(page)
         else:
-            files.empty(root)
+            files.leave_only(root, _of_nobody(page))
         with files.locked(files.root(), timeout=timeout):  # who is last to link was last to read
+            files.write(files.root() / files.NOBODY, {"404.html": gone.nobody()})
             files.link(_hosts())
         OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=timezone.now())
     report.written += publish_months_left(page, timeout=timeout, seconds=seconds)
@@ -140,7 +142,8 @@ def differences(page: Page) -> list[str]:
             compare(bounded)
             wrong |= files.tracked(root) - bounded.keys() - changes.history_paths(page, reader)
     if not page.is_published:
-        return sorted(files.tracked(root))
+        compare(_of_nobody(page))
+        return sorted(wrong | files.tracked(root))
     for month in months:  # between two of them others may publish
         with _reading(page, timeout=60.0) as reader:
             data = open_data.documents(reader.record(reader.month(month)))
@@ -167,9 +170,21 @@ def _is_page_wide(event: OutboxEvent) -> bool:
 
 
 def _hosts() -> dict[str, str]:
-    live = list(Page.objects.published().order_by("id"))
-    hosts = {page.host: page.public_id for page in live}
-    return hosts | {"_default": live[0].public_id} if live else {}
+    """Whose each host name is, by public id: a page's, also of one that was deleted, or "" for nobody's.
+
+    No name shows another page than its own. A name that is no page's shows the only page that there is, or the one
+    that DEFAULT_PAGE names.
+    """
+    rows = sorted(Page.objects.all(), key=lambda page: (page.deleted_at is None, page.pk))  # a live page has the name
+    hosts = {page.host: page.public_id if page.is_live else "" for page in rows}
+    live = [page for page in rows if page.is_published]
+    named = [page for page in live if page.host == settings.DEFAULT_PAGE] if settings.DEFAULT_PAGE else live
+    return hosts | {"_default": named[0].public_id if len(named) == 1 else ""}
+
+
+def _of_nobody(page: Page) -> Documents:
+    """What stands at the address of a page that is not public: that it is gone, if it was."""
+    return gone.documents(Reader(page, projection.today(page)).page) if page.deleted_at and page.is_live else {}
 
 
 def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Report:

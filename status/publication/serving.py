@@ -48,7 +48,7 @@ ASKED_PAGE = "status.page"
 
 
 class PublishedFilesMiddleware:
-    """Answers GET and HEAD for published files, and 404 in the page's own words for what is nobody's."""
+    """Answers GET and HEAD for published files, 404 in the page's own words, and 410 for a page that was deleted."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -70,12 +70,12 @@ class PublishedFilesMiddleware:
         root = _root(_host_name(request))
         if root is None:
             return self.get_response(request)
-        found = _find(root, request.path_info)
-        if found is None:
-            missing = _send(request, root / "404.html", "404.html")
-            missing.status_code = 404
-            return missing
-        return _send(request, root / found, found)
+        if found := _find(root, request.path_info):
+            return _send(request, root / found, found)
+        gone = ".gone.json" if request.path_info.endswith(".json") else ".gone.html"
+        if (root / gone).is_file():
+            return _send(request, root / gone, gone, status=410)
+        return _send(request, root / "404.html", "404.html", status=404)
 
 
 def caller(request: HttpRequest) -> str:
@@ -123,7 +123,7 @@ def _host_name(request: HttpRequest) -> str:
 
 
 def _root(host: str) -> Path | None:
-    """The folder of the page that goes by this host name, else of the default page; None before any publication."""
+    """The folder of whose host name this is, else of the default page or of nobody; None before any publication."""
     hosts = Path(settings.PUBLICATION_ROOT) / "hosts"
     for candidate in (host, "_default"):
         if SAFE.match(candidate) and (hosts / candidate).exists():
@@ -142,7 +142,7 @@ def _items(header: str) -> list[str]:
     return [item.strip() for item in header.split(",")]
 
 
-def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
+def _send(request: HttpRequest, file: Path, name: str, *, status: int = 200) -> HttpResponse:
     accepted = _items(request.META.get("HTTP_ACCEPT_ENCODING", ""))
     is_gzipped = any(re.fullmatch(r"gzip(?:;q=(?!0(?:\.0*)?$).*)?", item) for item in accepted)
     for candidate in [Path(f"{file}.gz"), file] if is_gzipped else [file]:
@@ -167,9 +167,10 @@ def _send(request: HttpRequest, file: Path, name: str) -> HttpResponse:
     }
     if suffix in OPEN_DATA and not name.startswith("assets/"):
         headers["Access-Control-Allow-Origin"] = "*"
-    if is_known:
+    if is_known and status == 200:
         return HttpResponseNotModified(headers=headers)
     headers["Content-Length"] = str(len(content))
     if is_gzipped:
         headers["Content-Encoding"] = "gzip"
-    return HttpResponse(content, content_type=TYPES.get(suffix, "application/octet-stream"), headers=headers)
+    content_type = TYPES.get(suffix, "application/octet-stream")
+    return HttpResponse(content, status=status, content_type=content_type, headers=headers)

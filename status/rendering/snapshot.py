@@ -301,6 +301,7 @@ class Site:
     recent_maintenances: tuple[Incident, ...]  # the 50 newest
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
+    told_by: tuple[str, ...] = ()  # the open incidents, by id, that make the indicator worse than the components do
     metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
     embed: Embed = Embed()
 

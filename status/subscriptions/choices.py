@@ -33,7 +33,9 @@ def choose(recipient: Subscriber, choices: Choices, *, author: User) -> None:
     if not (choices.everything or choices.components or choices.incidents):
         raise InvalidInput(_("Choose at least one component, or everything. To hear nothing more, unsubscribe."))
     offered = Component.objects.public().on(recipient.page)
-    if offered.filter(pk__in=[each.pk for each in choices.components]).count() < len(choices.components):
+    followed = set(recipient.follows.values_list("component", flat=True))  # also what is gone, and may come back
+    new = [each.pk for each in choices.components if each.pk not in followed]
+    if offered.filter(pk__in=new).count() < len(new):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
     public = Incident.objects.public().on(recipient.page)
     if public.filter(pk__in=[each.pk for each in choices.incidents]).count() < len(choices.incidents):

@@ -145,7 +145,7 @@ def test_whether_subscribers_are_told_of_the_start_and_the_end_is_asked_of_the_p
     assert [update.deliver_notifications for update in maintenance.updates.order_by("pk")] == [True, False, True]
 
 
-def test_a_maintenance_that_takes_longer_is_said_to_once(
+def test_each_time_that_a_maintenance_takes_longer_is_said_once(
     plan: Plan, clock: time_machine.Traveller, author: User
 ) -> None:
     maintenance = plan(ends_by_itself=False, reminders=())
@@ -160,8 +160,11 @@ def test_a_maintenance_that_takes_longer_is_said_to_once(
     extend_maintenance(maintenance, expected_until=later, body="One hour more.", author=author)
     maintenance.plan.refresh_from_db()
     assert (maintenance.plan.ends_at, maintenance.plan.scheduled_until) == (later, END)
+    assert clockwork.advance() == 0
     clock.move_to(later + timedelta(hours=1))
-    assert clockwork.advance() == 0  # people know that it takes longer
+    for steps in (1, 0):
+        assert clockwork.advance() == steps
+    assert told(maintenance)[-1] == (IN_PROGRESS, later)
 
 
 def test_one_that_ends_by_itself_ends_at_the_new_expected_end(
@@ -232,10 +235,47 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     maintenance.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (SCHEDULED, None, 2)
+    clock.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
-    with refused(InvalidTransition, "starts, ends or cancels"):
-        withdraw_update(update, author=author)
+    withdraw_update(update, author=author)
+    maintenance.plan.refresh_from_db()
+    assert (maintenance.plan.scheduled_for, maintenance.plan.scheduled_until) == (START, END)
+    assert maintenance.plan.sequence == 4  # a calendar that has the move takes the way back, too
+
+
+def test_a_move_taken_back_takes_its_reminders_back(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
+    maintenance = plan()
+    before = dict(maintenance.plan.reminders.values_list("minutes", "due_at"))
+    clock.shift(timedelta(minutes=1))
+    moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
+    update = move_maintenance(maintenance, **moved, body="Later.", author=author)
+    assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) != before
+    withdraw_update(update, author=author)
+    assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) == before
+    clock.shift(timedelta(minutes=1))
+    update = post_update(maintenance, status=SCHEDULED, body="As planned.", author=author)
+    withdraw_update(update, author=author)
+    maintenance.plan.refresh_from_db()
+    assert (maintenance.plan.scheduled_for, maintenance.plan.sequence) == (START, 2)
+
+
+def test_an_extension_is_taken_back_with_what_was_said_before_it(
+    plan: Plan, clock: time_machine.Traveller, author: User
+) -> None:
+    maintenance = plan(ends_by_itself=False, reminders=())
+    clock.move_to(START)
+    clockwork.advance()
+    clock.move_to(END)
+    clockwork.advance()
+    clock.shift(timedelta(minutes=1))
+    update = extend_maintenance(
+        maintenance, expected_until=END + timedelta(hours=9), body="Nine hours more.", author=author
+    )
+    withdraw_update(update, author=author)
+    maintenance.plan.refresh_from_db()
+    assert (maintenance.plan.expected_until, maintenance.plan.overran_at) == (None, END)
+    assert clockwork.advance() == 0
 
 
 def test_an_internal_one_moves_on_too_and_tells_nobody(plan: Plan, clock: time_machine.Traveller, author: User) -> None:

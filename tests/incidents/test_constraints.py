@@ -23,6 +23,7 @@ from incidents.models import (
     Component,
     ComponentListing,
     ComponentStatusChange,
+    Failure,
     Incident,
     IncidentRole,
     IncidentTemplate,
@@ -110,6 +111,10 @@ REFUSED = {
     ],
     "timeline_conclusion_has_outcome": ["UPDATE incidents_timelineentry SET attempt_id = id, outcome = ''"],
     "submission_once": ["UPDATE incidents_submission SET token = 'same'"],
+    "user_email_once": [
+        "UPDATE incidents_user SET email = 'a@acme.example'",
+        "UPDATE incidents_user SET email = CASE username WHEN 'ada' THEN 'A@acme.example' ELSE 'a@acme.example' END",
+    ],
     "postmortem_has_title": ["UPDATE incidents_postmortem SET title = ''"],
     "postmortem_approval_goes_with_state": [
         "UPDATE incidents_postmortem SET state = 'draft'",
@@ -127,8 +132,8 @@ REFUSED = {
     "postmortem_section_has_heading": ["UPDATE incidents_postmortemsection SET heading = ''"],
     "postmortem_section_key": ["UPDATE incidents_postmortemsection SET key = 'weather'"],
     "postmortem_comment_has_text": ["UPDATE incidents_postmortemcomment SET text = ''"],
-    "postmortem_look_of_reader": [
-        "UPDATE incidents_postmortemlook SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemlook)"
+    "postmortem_reading_of_reader": [
+        "UPDATE incidents_postmortemreading SET reader_id = (SELECT min(reader_id) FROM incidents_postmortemreading)"
     ],
     "action_item_kind": ["UPDATE incidents_actionitem SET kind = 'wishful'"],
     "action_item_has_text": ["UPDATE incidents_actionitem SET text = ''"],
@@ -142,6 +147,8 @@ REFUSED = {
     "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
     "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
     "finding_that_blocks_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
+    "failure_once": ["UPDATE incidents_failure SET key = '0'"],
+    "failure_is_parked_or_due": ["UPDATE incidents_failure SET parked_at = NULL, due_at = NULL"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],
@@ -217,6 +224,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for key in ("1", "2"):
+        Failure.objects.create(kind="owe", key=key, reason="No.", parked_at=NOON)
     record_elsewhere(page, RECORD, source="them", author=author)
     others = [replace(each, id=f"other {each.id}") for each in RECORD.updates]
     record_elsewhere(page, replace(RECORD, updates=others), source="others", author=author)

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from incidents import catalogue
 from incidents.duties import duties
 from incidents.incidents import declare_incident, post_update
-from incidents.lifecycle import IncidentStatus
-from incidents.models import ActionItem, Incident, Page, Postmortem, User
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import ActionItem, Component, Incident, Page, Postmortem, User
 from incidents.postmortems.action_items import add_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
 from status.delivery import nudges
@@ -122,3 +122,27 @@ def test_all_duties_take_as_many_queries_however_much_there_is(
         make_report(page)
         say(declare_incident(page, title="Quiet", author=author), author, MONITORING)
     assert queries() == few
+
+
+def test_what_is_over_and_left_a_component_down_is_a_duty_while_it_is_so(
+    page: Page, make_component: Callable[..., Component], author: User
+) -> None:
+    api, search = make_component("API"), make_component("Search")
+    incident = declare_incident(page, title="Errors", author=author)
+    down = [(api, ComponentStatus.MAJOR_OUTAGE), (search, ComponentStatus.PARTIAL_OUTAGE)]
+    post_update(incident, status=IDENTIFIED, body="Down.", author=author, components=down, notify=False)
+    update = post_update(incident, status=RESOLVED, body="Over.", author=author, notify=False)
+    assert [str(each) for each in update.left_down] == ["API", "Search"]
+    later = update.created_at + timedelta(minutes=11)
+    assert nudged(later) == ["left_down"]
+    catalogue.set_component_status(api, status=ComponentStatus.OPERATIONAL, author=author)
+    assert nudged(later) == ["left_down"]
+    # Another one has the last word about it.
+    other = declare_incident(page, title="Slow", author=author)
+    slow = [(search, ComponentStatus.DEGRADED_PERFORMANCE)]
+    post_update(other, status=IDENTIFIED, body="Slow.", author=author, components=slow, notify=False)
+    assert nudged(later) == []
+    up = [(search, ComponentStatus.OPERATIONAL)]
+    update = post_update(other, status=RESOLVED, body="Over.", author=author, components=up, notify=False)
+    assert update.left_down == []
+    assert nudged(later) == []

@@ -27,6 +27,7 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
+from incidents.deletion import restore_incident
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.incidents import (
@@ -71,7 +72,7 @@ from incidents.postmortems import action_items, checks, publishing, reviewing, w
 from incidents.roles import hand_over, take_role
 from status.delivery import owing, quarantine, resealing, staff_channels
 from status.models import Delivery, StaffChannel, Subscriber
-from status.subscriptions import choices, csv_files, signups, subscribers
+from status.subscriptions import choices, csv_files, left_behind, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.tokens import CONFIRM_WITHIN
 from tests.elsewhere import RECORD
@@ -299,6 +300,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by),
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
+        restore_incident: (Verb.POST_UPDATE, lambda by: restore_incident(incident, author=by)),
         **of_postmortems(page, author),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,
@@ -381,6 +383,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
         resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
+        left_behind.say_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.say_left_behind(recipient, author=by),
+        ),
+        left_behind.forget_left_behind: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: left_behind.forget_left_behind(recipient, author=by),
+        ),
         subscribers.unsubscribe: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unsubscribe(recipient, author=by)),
         subscribers.add_by_staff: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from incidents import timeline
+from incidents import catalogue, timeline
+from incidents.deletion import restore_incident
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
+from incidents.history import changes
 from incidents.incidents import (
     correct_update,
     declare_incident,
@@ -333,6 +335,24 @@ def test_a_deleted_incident_stays_in_the_record_with_who_and_why(incident: Incid
 
 
 # --- Deleted incidents and the timeline -------------------------------------------------------------------------------
+
+
+def test_a_deleted_incident_gives_its_components_back(
+    incident: Incident, component: Component, author: User, admin: User
+) -> None:
+    catalogue.set_component_status(component, status=SLOW, author=admin)
+    post_update(incident, status=IDENTIFIED, body="Down.", author=author, components=[(component, MAJOR)])
+    posted_at = datetime.now(UTC)
+    delete_incident(incident, author=author, reason="A mistake")
+    assert (component.status, component.status_at(posted_at)) == (SLOW, SLOW)
+    shown = changes.of_component(component)
+    assert [entry.reason for entry in shown][:2] == ["It does not count: the incident was deleted.", ""]
+    restore_incident(incident, author=admin, reason="It was one")
+    assert (component.status, component.status_at(posted_at)) == (MAJOR, MAJOR)
+    newest = incident.history.latest()
+    assert (newest.history_user, newest.history_change_reason, newest.deleted_at) == (admin, "It was one", None)
+    with pytest.raises(InvalidTransition, match="nothing to restore"):
+        restore_incident(incident, author=admin)
 
 
 def test_a_deleted_incident_is_changed_no_more(incident: Incident, author: User) -> None:

@@ -18,6 +18,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.maintenance.series import repeat_maintenance
 from incidents.models import (
+    Component,
     Incident,
     MaintenancePlan,
     MaintenanceSeries,
@@ -32,7 +33,7 @@ from incidents.models import (
 from incidents.planned import plan_update
 from status import relay
 from status.delivery import staff_channels
-from status.models import Nudge, Recipient, SignUp, StaffChannel, Subscriber, Tally
+from status.models import Delivery, Follow, Nudge, Recipient, SignUp, StaffChannel, Subscriber, Tally
 from status.publication import files, publishing, state
 from status.subscriptions.subscribers import add_by_staff
 
@@ -226,6 +227,28 @@ def sweep(world: World) -> Callable[[], int]:
     return lambda: 3 - metric.points.count()
 
 
+def left_behind(world: World) -> Callable[[], int]:
+    with authored_by(world.admin):
+        component = Component.objects.create(page=world.page, name="API", deleted_at=timezone.now())
+        rows = [_reader(world, number, everything=False) for number in range(4)]
+    for row in rows:
+        Follow.objects.create(recipient=row, component=component)
+    world.refuse('INSERT INTO "status_delivery"', rows[0].pk)
+    return Delivery.objects.filter(recipient__in=rows[1:]).count
+
+
+def here_again(world: World) -> Callable[[], int]:
+    with authored_by(world.admin):
+        rows = [_reader(world, number, left_behind_at=timezone.now()) for number in range(4)]
+    world.refuse('UPDATE "status_recipient"', rows[0].pk)
+    return Subscriber.objects.filter(pk__in=[row.pk for row in rows[1:]], left_behind_at=None).count
+
+
+def _reader(world: World, number: int, **facts: Any) -> Subscriber:
+    active = Subscriber.State.ACTIVE
+    return Subscriber.objects.create(page=world.page, address=f"r{number}@example.com", state=active, **facts)
+
+
 CASES: dict[str, Callable[[World], Callable[[], int]]] = {
     "publish": publish,
     "history": history,
@@ -237,6 +260,8 @@ CASES: dict[str, Callable[[World], Callable[[], int]]] = {
     "unconfirmed": unconfirmed,
     "planned": planned,
     "maintenance": maintenance,
+    "left behind": left_behind,
+    "here again": here_again,
     "nudge": nudge,
     "seal": seal_tables,
     "sweep": sweep,

@@ -306,6 +306,7 @@ def test_who_sits_at_an_open_screen_gets_no_address_of_theirs_in(client: Client,
     assert "An administrator sets your e-mail address" in page.text
     for action in ("action_primary", "action_send", "action_remove"):
         client.post(reverse("account_email"), {"email": "mallory@evil.example", action: ""})
+    assert client.get(reverse("account_confirm_email", args=["x"])).status_code == 302
     grace.refresh_from_db()
     assert grace.email == "grace@acme.example"
     assert not EmailAddress.objects.exists()

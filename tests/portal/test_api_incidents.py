@@ -296,6 +296,16 @@ def test_the_status_of_a_component_is_set_without_an_incident(call: Call, compon
     assert component.status_changes.first().author == ApiKey.objects.get().user  # type: ignore[union-attr]
 
 
+def test_an_end_that_leaves_a_component_down_says_so(call: Call, component: Component) -> None:
+    down = {"name": "Errors", "body": "Down.", "components": {component.public_id: "major_outage"}}
+    opened = call("POST", "incidents", {"incident": down}).json()
+    assert "warnings" not in opened
+    path = f"incidents/{opened['id']}"
+    answer = call("PATCH", path, {"incident": {"status": "resolved"}}).json()
+    assert answer["warnings"] == ["It is over, but this component is not operational: API (Major outage)."]
+    assert "warnings" not in call("GET", path).json()
+
+
 # --- What is refused ---
 @pytest.mark.parametrize(
     ("method", "path", "body", "code"),

@@ -20,7 +20,7 @@ from tests.front import ask, front
 from tests.servers import Server, free_port
 from tests.waiting import stretched
 
-FIRST, SECOND = "b1c2d3f4g5h6", "q1r2s3t4v5w6"
+FIRST, SECOND, DELETED = "b1c2d3f4g5h6", "q1r2s3t4v5w6", "d1f2g3h4j5k6"
 DOCUMENTS = {
     "index.html": b"<p>All Systems Operational</p>",
     "404.html": b"<p>There is no such page.</p>",
@@ -104,9 +104,18 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files.replace(root / "pages" / FIRST / "heartbeat.json", b"{}")
     for hidden in (".lock", ".state.json", "incidents/.x9y8z7x6y5z4.html.77.tmp"):
         files.replace(root / "pages" / FIRST / hidden, b"never served")
+    files.write(root / "pages" / DELETED, {".gone.html": b"<p>It is gone.</p>", ".gone.json": b'{"error": "Gone."}'})
+    files.write(root / "nobody", {"404.html": b"<p>There is no status page here.</p>"})
     (root / "hosts").mkdir()
-    for host, public_id in {"_default": FIRST, "first.example.com": FIRST, "second.example.com": SECOND}.items():
+    pages = {
+        "_default": FIRST,
+        "first.example.com": FIRST,
+        "second.example.com": SECOND,
+        "deleted.example.com": DELETED,
+    }
+    for host, public_id in pages.items():
         (root / "hosts" / host).symlink_to(f"../pages/{public_id}")
+    (root / "hosts" / "nobody.example.com").symlink_to("../nobody")
     return root
 
 
@@ -230,7 +239,7 @@ def test_files_can_only_be_read(url: str, method: str) -> None:
     assert ask(url, "/", "HEAD").status == 200
 
 
-def test_a_host_name_chooses_its_page_and_any_other_name_the_oldest(url: str) -> None:
+def test_a_host_name_chooses_its_page_and_any_other_name_the_default(url: str) -> None:
     for host in ("second.example.com", "SECOND.example.com", "second.example.com:8443"):
         assert b"The second page" in ask(url, "/", host=host).body
     for host in ("first.example.com", "unknown.example.com", "127.0.0.1", "_default", "pages"):
@@ -251,6 +260,33 @@ def test_a_replaced_file_is_seen_at_once_also_when_its_size_and_second_are_the_s
         files.write(third, {"index.html": b"<p>Partial outage %c</p>" % letter})
         after = ask(url, "/", host="third.example.com", if_none_match=before.headers["etag"])
         assert (after.status, after.body) == (200, b"<p>Partial outage %c</p>" % letter)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "status", "body"),
+    [
+        ("deleted.example.com", "/", 410, b"<p>It is gone.</p>"),
+        ("deleted.example.com", "/incidents/x9y8z7x6y5z4", 410, b"<p>It is gone.</p>"),
+        ("deleted.example.com", "/history.atom", 410, b"<p>It is gone.</p>"),
+        ("deleted.example.com", "/.gone.html", 410, b"<p>It is gone.</p>"),
+        ("deleted.example.com", "/api/v2/summary.json", 410, b'{"error": "Gone."}'),
+        ("deleted.example.com", "/api/v2/summary.json?a=b", 410, b'{"error": "Gone."}'),
+        ("nobody.example.com", "/", 404, b"<p>There is no status page here.</p>"),
+        ("nobody.example.com", "/api/v2/summary.json", 404, b"<p>There is no status page here.</p>"),
+    ],
+)
+def test_no_name_shows_another_page_than_its_own(
+    url: str, published: Path, client: Client, settings: Settings, host: str, path: str, status: int, body: bytes
+) -> None:
+    settings.PUBLICATION_ROOT = published
+    for encoding in ("identity", "gzip"):
+        front_answer = ask(url, path, host=host, accept_encoding=encoding)
+        plain = gzip.decompress(front_answer.body) if encoding == "gzip" else front_answer.body
+        assert (front_answer.status, plain) == (status, body)
+        answer = client.get(path, headers={"host": host, "accept-encoding": encoding})
+        assert (answer.status_code, answer.content) == (status, front_answer.body)
+        for name in ("content-type", "content-encoding", "cache-control"):
+            assert answer.get(name) == front_answer.headers.get(name), name
 
 
 @pytest.mark.parametrize("path", [*SHOWN_AT, "/history/", "/nothing", "/.state.json"])

@@ -34,7 +34,7 @@ from incidents.models import (
 from status import relay
 from status.projection import Reader, public_incidents, today, touched_by
 from status.publication import publishing
-from status.rendering import snapshot
+from status.rendering import pages, snapshot
 from tests.old_incidents import make_history
 from tests.reports import publish_report
 
@@ -315,6 +315,27 @@ def test_an_open_incident_that_names_no_component_colours_the_page(
     declare("Everything", impact_override=Impact.CRITICAL)
     site = read(page).site()
     assert (site.indicator, site.description) == ("critical", "Major System Outage")
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_an_open_incident_counts_when_none_of_its_components_shows_any_more(
+    page: Page, make_component: MakeComponent, declare: Declare, admin: User, is_deleted: bool
+) -> None:
+    """And the banner names it, for the rows below are all green."""
+    gone, _left = make_component("API"), make_component("Search")
+    row = declare("API down", components=[(gone, MAJOR)])
+    site = read(page).site()
+    assert (site.description, site.told_by) == ("Partial System Outage", ())
+    if is_deleted:
+        catalogue.delete(gone, author=admin)
+    else:
+        gone.visibility = Visibility.INTERNAL
+        catalogue.save(gone, author=admin)
+    site = read(page).site()
+    assert (site.indicator, site.description) == ("critical", "Major System Outage")
+    assert site.told_by == (row.public_id,)
+    assert {each.status for each in site.components} == {"operational"}
+    assert f'Ongoing: <a href="/incidents/{row.public_id}">API down</a>' in pages.index(site).decode()
 
 
 def test_a_group_is_as_its_worst_component_and_names_them_in_order(

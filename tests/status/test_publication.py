@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from incidents import catalogue
-from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
+from incidents.deletion import restore_incident
+from incidents.incidents import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+)
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
 from status import relay
@@ -101,6 +108,35 @@ def test_a_deleted_incident_leaves_every_file(page: Page, incident: Incident, au
     assert not [path for path in files.tracked(root) if "Planted title" in (root / path).read_text()]
     assert not list(root.rglob(f"{incident.public_id}*"))
     assert differences(page) == []
+
+
+def test_a_deleted_incident_takes_its_outage_along_and_restored_it_is_all_there_again(
+    page: Page, incident: Incident, component: Component, author: User
+) -> None:
+    root = files.folder(page.public_id)
+    down, now = [(component, ComponentStatus.MAJOR_OUTAGE)], datetime.now(UTC)
+    before = now - timedelta(days=60)
+    with time_machine.travel(now, tick=False):
+        post_update(
+            incident,
+            status=INVESTIGATING,
+            body="Down.",
+            author=author,
+            components=down,
+            display_at=before,
+            notify=False,
+        )
+        relay.relay()
+        with_it = {path: files.read(root, path) for path in files.tracked(root)}
+        delete_incident(incident, author=author, reason="A mistake")
+        relay.relay()
+        assert differences(page) == []
+        assert "All Systems Operational" in (root / "index.html").read_text()
+        assert not [path for path in root.glob("data/*.ndjson") if b'"type":"component_interval"' in path.read_bytes()]
+        restore_incident(incident, author=author)
+        relay.relay()
+        assert differences(page) == []
+        assert {path: files.read(root, path) for path in files.tracked(root)} == with_it
 
 
 def test_a_correction_shows_the_new_text_and_says_that_it_was_edited(
@@ -240,31 +276,76 @@ def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothi
     assert not list(blocked.parent.glob(".*.tmp"))
 
 
-def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_oldest(
-    page: Page, admin: User, publication_root: Path
+def names(publication_root: Path) -> dict[str, str]:
+    """What each host name leads to."""
+    return {entry.name: entry.resolve().name for entry in (publication_root / "hosts").iterdir()}
+
+
+def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_only_page(
+    page: Page, other_page: Page, admin: User, publication_root: Path, settings: Settings
 ) -> None:
-    other = Page(name="Other", url="https://Other.example:8443/")
-    catalogue.save(other, author=admin)
+    publish(page)
+    catalogue.delete(other_page, author=admin)
     relay.relay()
-    hosts = publication_root / "hosts"
-    assert {entry.name: entry.resolve().name for entry in hosts.iterdir()} == {
+    assert names(publication_root)["_default"] == page.public_id
+    third = Page(name="Third", url="https://Third.example:8443/")
+    catalogue.save(third, author=admin)
+    relay.relay()
+    assert names(publication_root) == {
         "status.acme.example": page.public_id,
-        "other.example": other.public_id,
-        "_default": page.public_id,
+        "third.example": third.public_id,
+        "status.beta.example": other_page.public_id,
+        "_default": "nobody",
     }
-    other.url = "https://renamed.example"
-    catalogue.save(other, author=admin)
+    settings.DEFAULT_PAGE = "renamed.example"
+    third.url = "https://renamed.example"
+    catalogue.save(third, author=admin)
     relay.relay()
-    assert sorted(entry.name for entry in hosts.iterdir()) == ["_default", "renamed.example", "status.acme.example"]
+    assert names(publication_root) == {
+        "status.acme.example": page.public_id,
+        "renamed.example": third.public_id,
+        "status.beta.example": other_page.public_id,
+        "_default": third.public_id,
+    }
 
 
-def test_a_deleted_page_is_withdrawn(page: Page, admin: User, publication_root: Path) -> None:
+def test_of_a_deleted_page_it_is_said_that_it_is_gone(page: Page, admin: User, publication_root: Path) -> None:
     publish(page)
     catalogue.delete(page, author=admin)
     relay.relay()
-    assert files.tracked(files.folder(page.public_id)) == set()
-    assert list((publication_root / "hosts").iterdir()) == []
+    root = files.folder(page.public_id)
+    assert files.tracked(root) == set()
+    assert b"This page has been removed" in (files.read(root, ".gone.html") or b"")
+    assert names(publication_root) == {page.host: page.public_id, "_default": "nobody"}
     assert relay.relay() == 0
+    assert differences(page) == []
+    (root / ".gone.json").write_text("{}")
+    assert differences(page) == [".gone.json"]
+
+
+def test_the_name_of_a_page_that_is_not_live_shows_no_other(
+    page: Page, other_page: Page, admin: User, publication_root: Path
+) -> None:
+    page.is_live = False
+    catalogue.save(page, author=admin)
+    relay.relay()
+    assert names(publication_root) == {
+        page.host: "nobody",
+        other_page.host: other_page.public_id,
+        "_default": other_page.public_id,
+    }
+    catalogue.delete(page, author=admin)
+    relay.relay()
+    assert names(publication_root)[page.host] == "nobody"  # it never was there
+
+
+def test_a_new_page_takes_the_name_of_one_that_was_deleted(page: Page, admin: User, publication_root: Path) -> None:
+    publish(page)
+    catalogue.delete(page, author=admin)
+    new = Page(name="Acme", url=page.url)
+    catalogue.save(new, author=admin)
+    relay.relay()
+    assert names(publication_root) == {page.host: new.public_id, "_default": new.public_id}
 
 
 @pytest.fixture

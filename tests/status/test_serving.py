@@ -140,17 +140,33 @@ def test_the_folders_around_a_page_are_not_documents(served: Incident, client: C
     assert client.get("/pages").status_code == 404
 
 
-def test_each_host_gets_its_own_page_and_others_the_default(
-    served: Incident, page: Page, admin: User, client: Client
+def test_each_host_gets_its_own_page_and_others_none(
+    served: Incident, other_page: Page, admin: User, client: Client
 ) -> None:
-    other = Page(name="Other page", url="https://other.example")
-    catalogue.save(other, author=admin)
-    publish(other)
-    assert b"Other page" in client.get("/", headers={"host": "OTHER.example:8443"}).content
-    assert b"Other page" not in client.get("/", headers={"host": "status.acme.example"}).content
-    assert b"Acme" in client.get("/", headers={"host": "10.0.0.1"}).content
-    assert b"Acme" in client.get("/", headers={"host": "..%2f"}).content
-    assert client.get(f"/incidents/{served.public_id}", headers={"host": "other.example"}).status_code == 404
+    publish(other_page)
+    assert b"Beta" in client.get("/", headers={"host": "STATUS.beta.example:8443"}).content
+    assert b"Beta" not in client.get("/", headers={"host": "status.acme.example"}).content
+    for host in ("10.0.0.1", "..%2f", "status.acme.example."):
+        answer = client.get("/", headers={"host": host})
+        assert answer.status_code == 404
+        assert b"No status page is published under this name" in answer.content
+    assert client.get(f"/incidents/{served.public_id}", headers={"host": other_page.host}).status_code == 404
+
+
+def test_every_address_of_a_deleted_page_says_that_it_is_gone(
+    served: Incident, other_page: Page, admin: User, client: Client
+) -> None:
+    publish(other_page)
+    catalogue.delete(served.page, author=admin)
+    publish(served.page)
+    for path in ("/", f"/incidents/{served.public_id}", "/history.atom", "/maintenance.ics", "/nothing"):
+        answer = client.get(path, headers={"host": served.page.host})
+        assert (answer.status_code, b"This page has been removed" in answer.content) == (410, True), path
+    for path in ("/api/v2/summary.json", "/data/index.json"):
+        answer = client.get(path, headers={"host": served.page.host})
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (410, "*")
+        assert answer.json()["error"] == "Acme published its status here. This page has been removed."
+    assert client.get("/", headers={"host": other_page.host}).status_code == 200
 
 
 def test_a_policy_without_exceptions_is_on_every_page(served: Incident, client: Client) -> None:

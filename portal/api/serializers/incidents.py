@@ -189,6 +189,11 @@ class IncidentAnswer(serializers.Serializer[Any]):
     status = serializers.SerializerMethodField()
     updated_at = Instant()
     reminder_intervals = serializers.SerializerMethodField()
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Of a request that resolves or completes: which components are not operational. Else left out.",
+    )
 
     @extend_schema_field(serializers.DictField())
     def get_metadata(self, incident: Incident) -> Any:

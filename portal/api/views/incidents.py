@@ -28,6 +28,7 @@ from incidents.incidents import (
     delete_incident,
     edit_incident,
     post_update,
+    warning_of,
 )
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
 from incidents.maintenance import plans
@@ -63,8 +64,10 @@ class IncidentView(PageView):
         context = {"page": reader.page, "metadata": metadata}
         return IncidentAnswer(reader.incidents(keys), many=True, context=context).data
 
-    def shown_incident(self, incident: Incident) -> Any:
-        return self.shown([incident.pk])[0]
+    def shown_incident(self, incident: Incident, posted: IncidentUpdate | None = None) -> Any:
+        """With what there is to say of the update that was just posted."""
+        warning = warning_of(posted) if posted else ""
+        return self.shown([incident.pk])[0] | ({"warnings": [warning]} if warning else {})
 
     # --- What a request asks for ---
     def affected(self, given: dict[str, Any]) -> Affected:
@@ -283,11 +286,12 @@ class OneIncident(IncidentView, One):
     def patch(self, request: Request, **kwargs: Any) -> Response:
         incident = self.one()
         given = self.read(IncidentRequest)["incident"]
+        posted = None
         self.change_facts(incident, given)
         is_moved = self.change_plan(incident, given)
         to = IncidentStatus(given.get("status") or incident.status)
         if to != incident.status or (not is_moved and (given.get("body") or given.get("message"))):
-            post_update(
+            posted = post_update(
                 incident,
                 status=to,
                 body=self.body(given, to),
@@ -297,7 +301,7 @@ class OneIncident(IncidentView, One):
             )
         elif any(given.get("components", {}).values()):
             raise InvalidInput(_("Components change together with an update. Send a body, a status, or both."))
-        return Response(self.show())
+        return Response(self.shown_incident(self.one(), posted))
 
     @extend_schema(
         summary="Take an incident off the page",

@@ -15,11 +15,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from incidents.history import changes as history
-from incidents.incidents import IncidentFacts, edit_incident
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Visibility
+from incidents.incidents import IncidentFacts, edit_incident, warning_of
+from incidents.lifecycle import Impact, IncidentStatus, Kind, Visibility
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
 from portal.console.admin.base import Deleted, RecordAdmin
@@ -177,25 +177,11 @@ class IncidentAdmin(RecordAdmin):
     def _done(self, request: HttpRequest, form: IncidentForm) -> HttpResponse:
         incident = form.incident
         messages.success(request, form.done)
-        if isinstance(form, UpdateForm) and incident.is_ended:
-            self._warn_of_components(request, incident)
+        if isinstance(form, UpdateForm) and form.posted and (warning := warning_of(form.posted)):
+            messages.warning(request, warning)
         if isinstance(form, StartPostmortemForm):
             return redirect("admin:incidents_postmortem_change", form.postmortem.pk)
         return redirect(home(incident))
-
-    def _warn_of_components(self, request: HttpRequest, incident: Incident) -> None:
-        names = [
-            f"{component} ({ComponentStatus(component.current).label})"
-            for component in incident.components().live().with_status()
-            if component.current != ComponentStatus.OPERATIONAL
-        ]
-        if names:
-            sentence = ngettext(
-                "It is over, but this component is not operational: %(names)s.",
-                "It is over, but these components are not operational: %(names)s.",
-                len(names),
-            )
-            messages.warning(request, sentence % {"names": ", ".join(names)})
 
     def correct_view(self, request: HttpRequest, pk: int, update_pk: int) -> HttpResponse:
         incident = live_or_404(pk)

@@ -94,6 +94,7 @@ class UpdateForm(MessageForm):
     notify = forms.BooleanField(label=_("Notify subscribers"), required=False, initial=True)
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
+    posted: IncidentUpdate | None = None
     theirs: IncidentUpdate | None = None  # what somebody posted while this was typed
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
@@ -110,7 +111,7 @@ class UpdateForm(MessageForm):
 
     def post(self) -> None:
         facts = self.cleaned_data
-        post_update(
+        self.posted = post_update(
             self.incident,
             status=facts["status"],
             body=facts["body"],

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from incidents.errors import Forbidden
+from incidents.incidents import warning_of
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
@@ -69,6 +70,8 @@ def act(request: HtmxRequest, public_id: str, form_class: type[IncidentForm]) ->
         messages.info(request, TWICE)
     else:
         messages.success(request, form.done)
+        if isinstance(form, UpdateForm) and form.posted and (warning := warning_of(form.posted)):
+            messages.warning(request, warning)
     return accepted(redirect("room", public_id), form)
 
 

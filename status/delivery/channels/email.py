@@ -91,6 +91,7 @@ CHANNEL = Channel(
         Delivery.Purpose.EVENT: events.event_mail,
         Delivery.Purpose.CONFIRMATION: personal.confirmation,
         Delivery.Purpose.WARNING: personal.warning,
+        Delivery.Purpose.LEFT_BEHIND: personal.left_behind,
     },
     fill=fill,
     send=send,

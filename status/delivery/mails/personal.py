@@ -33,6 +33,20 @@ def confirmation(recipient: Recipient) -> Message:
         return compose(page, content, {})
 
 
+def left_behind(recipient: Recipient) -> Message:
+    """Says that what its owner chose to hear about is gone, with the link to choose anew."""
+    page = recipient.page
+    with in_language_of(page):
+        content = render(
+            "left_behind",
+            page,
+            subject=f"[{page.name}] " + _("What you follow is no longer on this page"),
+            names=[row.component.name for row in recipient.follows.select_related("component") if row.component],
+            link=f"{page.url}/subscriptions/{TOKEN}",
+        )
+        return compose(page, content, {})
+
+
 def warning(recipient: Recipient) -> Message:
     """Warns a webhook's owner that it fails."""
     page = recipient.page

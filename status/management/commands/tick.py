@@ -11,7 +11,7 @@ from incidents.models import Clock
 from status import relay, sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
-from status.subscriptions import signups, subscribers
+from status.subscriptions import left_behind, signups, subscribers
 
 
 class Command(BaseCommand):
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         relay.heartbeat()
         relay.draw()
         subscribers.sweep()
+        left_behind.tell_left_behind()
         ledger.settle()
         sweeping.sweep()
         seals.seal()

@@ -1,0 +1,80 @@
+"""The window of a maintenance and the reminders before it: set, and taken back with the update that changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from incidents.errors import InvalidInput
+from incidents.lifecycle import IncidentStatus
+from incidents.models import IncidentUpdate, MaintenancePlan, MaintenanceReminder
+from incidents.models.base import save_checked
+
+MOST_REMINDERS = 10
+WINDOW = ("scheduled_for", "scheduled_until", "expected_until")
+
+
+def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
+    """Have a maintenance as it was before `update`, the newest one, whose incident is locked.
+
+    What started or ended it is not done again by the clock; a window that was moved or extended is that of before, with
+    its reminders.
+    """
+    if update.status != before.status:
+        if plan.cancelled_at:
+            plan.cancelled_at = None
+            plan.sequence += 1
+        elif update.status == IncidentStatus.COMPLETED:
+            plan.ends_by_itself = False
+        else:
+            plan.starts_by_itself = False
+        save_checked(plan)
+    elif was := _window_before(plan, update):
+        for name in (*WINDOW, "overran_at"):
+            setattr(plan, name, getattr(was, name))
+        plan.sequence += 1  # calendars never go back
+        save_checked(plan)
+        set_reminders(plan, reminders_of(plan))
+
+
+def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
+    """The row of its history before the one that was written with `update`; None when its window stayed then."""
+    others = plan.incident.updates.filter(pk__lt=update.pk).values_list("created_at", "withdrawn_at")
+    since = max(instant for each in others for instant in each if instant)  # what was written until then is of others
+    versions = plan.history.filter(history_date__lte=update.created_at).order_by("-history_id")
+    for new, old in pairwise(versions):
+        if new.history_date <= since:
+            return None
+        if any(getattr(new, name) != getattr(old, name) for name in WINDOW):
+            return old
+    return None
+
+
+def reminders_of(plan: MaintenancePlan) -> list[int]:
+    return list(plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True))
+
+
+def set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
+    """Have these reminders and no others; of a time that is past already, none is sent."""
+    wanted = set(minutes)
+    if len(wanted) > MOST_REMINDERS:
+        raise InvalidInput(_("At most %(most)d reminders.") % {"most": MOST_REMINDERS}, field="reminders")
+    now = timezone.now()
+    kept = {row.minutes: row for row in plan.reminders.filter(deleted_at=None)}
+    for row in kept.values():
+        if row.minutes not in wanted:
+            row.mark_deleted()
+    for before in sorted(wanted):
+        due_at = plan.scheduled_for - timedelta(minutes=before)
+        row = kept.get(before) or MaintenanceReminder(plan=plan, minutes=before)
+        if row.due_at == due_at:
+            continue
+        row.due_at = due_at
+        row.settled_at = None if due_at > now else now
+        row.note = "" if due_at > now else _("The window was set later than that.")
+        save_checked(row)
