@@ -41,18 +41,18 @@ def would_leave_behind(component: Component) -> int:
     return left_behind(without=component).filter(pk__in=followers, left_behind_at=None).count()
 
 
-@loop("left behind")
+@loop("left_behind")
 def tell_left_behind() -> None:
     """For the clock, as often as it likes."""
     new = left_behind().filter(left_behind_at=None).order_by("pk")
-    each("left behind", new, partial(say_left_behind, author=clock()), most=AT_ONCE)
+    each("left_behind", new, partial(say_left_behind, author=clock()), most=AT_ONCE)
     notice_here_again()
 
 
-@loop("here again")
+@loop("here_again")
 def notice_here_again() -> None:
     here_again = Subscriber.objects.filter(left_behind_at__isnull=False).exclude(pk__in=left_behind().values("pk"))
-    each("here again", here_again.order_by("pk"), partial(forget_left_behind, author=clock()), most=AT_ONCE)
+    each("here_again", here_again.order_by("pk"), partial(forget_left_behind, author=clock()), most=AT_ONCE)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)

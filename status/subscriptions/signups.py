@@ -71,10 +71,10 @@ def _oldest() -> datetime | None:
     return SignUp.objects.order_by("pk").values_list("created_at", flat=True).first()
 
 
-@loop("sign-up", oldest=_oldest)
+@loop("sign_up", oldest=_oldest)
 def take_up() -> int:
     """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
-    return each("sign-up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
+    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
 
 
 @transaction.atomic
