@@ -94,7 +94,13 @@ def fill(many: int, page: Page, component: Component, author: User) -> None:
     now = timezone.now()
     incidents = Incident.objects.bulk_create(
         [
-            Incident(page=page, title=f"Incident {n}", status="resolved", first_posted_at=now - timedelta(hours=n))
+            Incident(
+                page=page,
+                title=f"Incident {n}",
+                public_title=f"Incident {n}",
+                status="resolved",
+                first_posted_at=now - timedelta(hours=n),
+            )
             for n in range(many)
         ],
         batch_size=500,

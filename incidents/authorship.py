@@ -6,7 +6,7 @@ and a tracked row saved by nobody is refused, also in the shell. SERVICES are al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,16 +26,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _author: ContextVar[User | None] = ContextVar("author", default=None)
+_remark: ContextVar[str] = ContextVar("remark", default="")
 
 
 @contextmanager
 def authored_by(author: User) -> Iterator[None]:
     """Record every change made inside in the name of `author`."""
-    token = _author.set(author)
+    tokens = _author.set(author), _remark.set("")
     try:
         yield
     finally:
-        _author.reset(token)
+        _author.reset(tokens[0])
+        _remark.reset(tokens[1])
+
+
+def remark(words: str) -> None:
+    """Say this in the reason of every history row that the running service writes from now on."""
+    _remark.set(f"{_remark.get()} {words}".strip())
 
 
 def current_author() -> User | None:
@@ -53,6 +60,11 @@ def history_author(**_kwargs: Any) -> User:
     return author
 
 
+def history_reason(row: models.Model) -> str | None:
+    """Why a row is changed: what its service gave as the reason, and what was remarked."""
+    return " ".join(filter(None, [getattr(row, "_change_reason", None), _remark.get()])) or None
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One way to change the record. Its docstring says what it does, its signature which facts it takes."""
@@ -61,13 +73,16 @@ class Service:
     function: Callable[..., Any]  # as callers call it: with its rights and its transaction
     right: Verb
     locks: type[models.Model] | None
+    public: frozenset[str]
 
 
 SERVICES: dict[str, Service] = {}
 """By name, every service of the modules that were imported so far."""
 
 
-def service(right: Verb, *, locks: type[models.Model] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def service(
+    right: Verb, *, locks: type[models.Model] | None = None, public: Collection[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a service, and register it.
 
     Whoever calls it may rely on this: it needs the keyword argument `author` and raises `MissingAuthor` without one,
@@ -76,6 +91,9 @@ def service(right: Verb, *, locks: type[models.Model] | None = None) -> Callable
 
     `locks` is the model of the first row that it locks, before it changes any that was there: two calls on that row
     come one after the other. A service without `locks` locks nothing. A test reads both off the SQL of each service.
+
+    `public` are those of its facts that are words which the public may read: it checks them (`checking.check_words`),
+    and a test plants a secret in each.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -87,7 +105,7 @@ def service(right: Verb, *, locks: type[models.Model] | None = None) -> Callable
                 return function(*args, **kwargs)
 
         name = f"{function.__module__}.{function.__qualname__}"
-        SERVICES[name] = Service(name, act, right, locks)
+        SERVICES[name] = Service(name, act, right, locks, frozenset(public))
         return act
 
     return decorate

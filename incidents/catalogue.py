@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
 from incidents.models.base import save_checked
@@ -78,6 +78,8 @@ def set_component_status(
     whatever was recorded within; from its end on the component is again what was recorded for that time.
     """
     component.lock()
+    if component.deleted_at:
+        raise InvalidTransition(_("This component was deleted. The record keeps it as it was."))
     instant = effective_at or timezone.now()
     if instant > timezone.now():
         raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")

@@ -1,25 +1,32 @@
-"""The linter's way to the record: gathers the facts, reads reports and updates, and keeps what was dismissed."""
+"""The linter's way to the record: gathers the facts, reads what becomes public, and keeps what was let stand.
+
+`check_words` is the one check that every word passes before the public reads it, whatever the door: each service calls
+it. The same without refusing is `leaks`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from incidents.authorship import service
-from incidents.errors import InvalidInput
+from incidents.authorship import current_author, remark, service
+from incidents.errors import InvalidInput, LeakFound
 from incidents.lifecycle import ENDED, IncidentStatus, Kind, Visibility
 from incidents.linter import (
-    LEVELS,
     Facts,
     Finding,
     Instant,
-    Level,
     Person,
+    Rule,
     Section,
     blocking,
+    lint_leaks,
     lint_report,
     lint_update,
 )
@@ -41,6 +48,19 @@ def check_report(postmortem: Postmortem) -> list[Finding]:
     return lint_report(sections, facts)
 
 
+def check_rest(postmortem: Postmortem) -> list[Finding]:
+    """What must not leak of all else that the public reads with a report: its title, its headings, its promises."""
+    content = postmortem.content()
+    headings = [section.heading for section in postmortem.live_sections()]
+    promises = [commitment["text"] for commitment in content["commitments"]]
+    return leaks(
+        postmortem.page,
+        title=postmortem.title,
+        headings="\n\n".join(headings),
+        promises="\n\n".join(promises),
+    )
+
+
 def check_update(update: IncidentUpdate) -> list[Finding]:
     """What the linter says of an update, which need not be saved yet."""
     incident = update.incident
@@ -53,9 +73,62 @@ def check_update(update: IncidentUpdate) -> list[Finding]:
     )
 
 
-def leaks(page: Page, text: str) -> list[Finding]:
-    """What must be taken out of a text before the public reads it on `page`."""
-    return blocking(lint_update(text, facts_of(page, []), is_over=True, promises_update=False))
+# --- Every word -------------------------------------------------------------------------------------------------------
+
+_let_stand: ContextVar[Mapping[str, str]] = ContextVar("let_stand", default=MappingProxyType({}))
+
+
+def leaks(page: Page, **texts: str) -> list[Finding]:
+    """Secrets, and names that only staff know; a finding's `section` is the name of its text. Refuses nothing."""
+    if not any(texts.values()):
+        return []
+    return lint_leaks([Section(name, text) for name, text in texts.items()], facts_of(page, []))
+
+
+def check_words(page: Page, *, besides: Collection[str] = (), **texts: str) -> dict[str, str]:
+    """Raises `LeakFound` for what must not become public on `page`.
+
+    `besides` are names that become public by this very change. What `letting_stand` names is not refused, nor what a
+    program says where the page lets programs publish unchecked; the history of what the running service writes then
+    says so. Returns what was let stand, for who must keep it: reasons by digest.
+    """
+    own = {(Rule.INTERNAL_COMPONENT, name) for name in besides}
+    found = [finding for finding in leaks(page, **texts) if (finding.rule, finding.quote) not in own]
+    author, given = current_author(), _let_stand.get()
+    if found and author and author.is_service and page.programs_may_publish_unchecked:
+        remark(_("Published unchecked: %(quotes)s.") % {"quotes": _quoted(found)})
+        return {}
+    if refused := blocking(found, given):
+        raise LeakFound(refused)
+    stand = {finding.digest: given[finding.digest] for finding in found}
+    for reason in dict.fromkeys(stand.values()):
+        quotes = _quoted(finding for finding in found if stand[finding.digest] == reason)
+        remark(_("Let stand: %(quotes)s. %(reason)s") % {"quotes": quotes, "reason": reason})
+    return stand
+
+
+@contextmanager
+def letting_stand(reasons: Mapping[str, str]) -> Iterator[None]:
+    """Inside, `check_words` refuses none of these findings: why each may stand, by its digest. A secret never may."""
+    if any(not reason.strip() for reason in reasons.values()):
+        raise InvalidInput(_("Say why it may stand. It stays on record."), field="let_stand")
+    token = _let_stand.set({**_let_stand.get(), **reasons})
+    try:
+        yield
+    finally:
+        _let_stand.reset(token)
+
+
+def repeating(page: Page, **texts: str) -> AbstractContextManager[None]:
+    """Inside, `check_words` refuses no name in these texts: the public has read them before."""
+    return letting_stand(dict.fromkeys((found.digest for found in leaks(page, **texts)), _("It was public before.")))
+
+
+def _quoted(findings: Iterable[Finding]) -> str:
+    return ", ".join(dict.fromkeys(f"“{finding.quote}”" for finding in findings))
+
+
+# --- Reports ----------------------------------------------------------------------------------------------------------
 
 
 def dismissed(postmortem: Postmortem) -> set[str]:
@@ -67,10 +140,11 @@ def dismissed(postmortem: Postmortem) -> set[str]:
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
     postmortem.lock()
-    found = next((finding for finding in check_report(postmortem) if finding.digest == digest), None)
+    findings = [*check_report(postmortem), *check_rest(postmortem)]
+    found = next((finding for finding in findings if finding.digest == digest), None)
     if found is None:
         raise InvalidInput(_("The text, or the record, was changed meanwhile. Read what is found now."))
-    if LEVELS[found.rule] is Level.BLOCK:
+    if found.rule is Rule.SECRET:
         raise InvalidInput(_("This cannot be dismissed, because it must not become public. Take it out of the text."))
     reason = " ".join(reason.split())
     if not reason:

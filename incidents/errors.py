@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from incidents.linter import Finding
     from incidents.models import IncidentUpdate, PostmortemSection
 
 
@@ -22,6 +25,14 @@ class InvalidInput(DomainError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class LeakFound(InvalidInput):
+    """Words that would become public and must not: `findings`, of which the first is in the input `field`."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(" ".join(dict.fromkeys(found.reason for found in findings)), field=findings[0].section)
+        self.findings = findings
 
 
 class Forbidden(DomainError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
@@ -14,6 +13,7 @@ from django.utils.translation import ngettext
 
 from incidents import outbox, windows
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
     STATUSES,
@@ -30,8 +30,8 @@ from incidents.lifecycle import (
 )
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
-from incidents.models.incident import BODY_LENGTH
 from incidents.permissions import Verb
+from incidents.texts import check_body, check_metadata, check_title, one_line
 
 Affected = Sequence[tuple[Component, ComponentStatus | None]]
 """Components that an update names, each with its new status, or None to name it as it is."""
@@ -41,6 +41,7 @@ class IncidentFacts(TypedDict, total=False):
     """What staff may set on an incident at any time."""
 
     title: str
+    public_title: str
     severity: Severity
     impact_override: Impact | None
     impact_began_at: datetime | None
@@ -52,26 +53,35 @@ class IncidentFacts(TypedDict, total=False):
 
 
 STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
-PUBLIC_FACTS = {"title", "impact_override", "impact_began_at", "caused_by"}
+PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
 
 
-@service(Verb.DECLARE_INCIDENT)
+@service(Verb.DECLARE_INCIDENT, public=["title", "public_title"])
 def declare_incident(
     page: Page,
     *,
     title: str,
     author: User,
+    public_title: str | None = None,
     kind: Kind = Kind.REALTIME,
     visibility: Visibility = Visibility.PUBLIC,
     severity: Severity = Severity.SEV3,
     impact_override: Impact | None = None,
     caused_by: Incident | None = None,
 ) -> Incident:
-    """Open an incident. The public sees it from its first update on."""
+    """Open an incident. The public sees it from its first update on, with the same title unless another one is given.
+
+    An internal one has no public title before it is published.
+    """
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
+    shown = ""
+    if visibility == Visibility.PUBLIC:
+        shown = one_line(public_title or title)
+        check_words(page, **{"public_title" if public_title else "title": shown})
     incident = Incident(
         page=page,
-        title=" ".join(title.split()),
+        title=one_line(title),
+        public_title=shown,
         kind=kind,
         status=status,
         visibility=visibility,
@@ -83,7 +93,7 @@ def declare_incident(
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def post_update(
     incident: Incident,
     *,
@@ -113,10 +123,13 @@ def post_update(
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
     check_display_at(shown_at, now, latest)
     check_promise(next_update_due_at, now, incident.first_posted_at if incident.kind == Kind.REALTIME else None)
+    body = check_body(body)
+    if incident.visibility == Visibility.PUBLIC:
+        check_words(incident.page, body=body)
     update = IncidentUpdate(
         incident=incident,
         status=status,
-        body=check_body(body),
+        body=body,
         author=author,
         display_at=shown_at,
         published_at=now if incident.visibility == Visibility.PUBLIC else None,
@@ -137,22 +150,27 @@ def post_update(
     return update
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["public_title", "body"])
 def publish_incident(
     incident: Incident,
     *,
+    public_title: str,
     status: IncidentStatus,
     body: str,
     author: User,
     components: Affected = (),
     next_update_due_at: datetime | None = None,
 ) -> IncidentUpdate:
-    """Make an internal incident public with its first public update. What was written before stays internal."""
+    """Make an internal incident public, under a title for customers, with its first public update.
+
+    What was written before stays internal, its own title too.
+    """
     lock_live(incident)
     if incident.visibility == Visibility.PUBLIC:
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
     incident.visibility = Visibility.PUBLIC
-    incident.save(update_fields=["visibility", "updated_at"])
+    incident.public_title = check_title(incident.page, public_title)
+    save_checked(incident)
     return post_update(
         incident,
         status=status,
@@ -163,7 +181,7 @@ def publish_incident(
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["title", "body"])
 def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
     """Write down an incident that was over before it got here. Nobody is notified, and no component changes."""
     incident = declare_incident(page, title=title, author=author)
@@ -199,7 +217,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.save(update_fields=STANDING)
 
 
-@service(Verb.CORRECT_UPDATE, locks=Incident)
+@service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])
 def correct_update(
     update: IncidentUpdate,
     *,
@@ -217,12 +235,16 @@ def correct_update(
     incident = update.incident
     lock_live(incident)
     update.lock()
+    if update.withdrawn_at:
+        raise InvalidTransition(_("This update was taken back: nobody reads it. Post another one."))
     body = update.body if body is None else check_body(body)
     shown_at = display_at or update.display_at
     if (body, shown_at) == (update.body, update.display_at):
         return update
     if shown_at != update.display_at:
         _check_between(update, shown_at)
+    if body != update.body and update.published_at:
+        check_words(incident.page, body=body)
     update.body, update.display_at = body, shown_at
     update.edited_at = update.updated_at = timezone.now()
     update._change_reason = reason
@@ -238,12 +260,23 @@ def correct_update(
     return update
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Incident)
+@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", "public_title"])
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
-    """Change facts of an incident; those not named keep their values."""
+    """Change facts of an incident; those not named keep their values.
+
+    While both titles of a public incident are the same, `title` alone changes both.
+    """
     lock_live(incident)
     if "title" in facts:
-        facts["title"] = " ".join(facts["title"].split())
+        facts["title"] = one_line(facts["title"])
+        if incident.title == incident.public_title:
+            facts.setdefault("public_title", facts["title"])
+    if facts.get("public_title", incident.public_title) != incident.public_title:
+        if incident.visibility == Visibility.INTERNAL:
+            raise InvalidInput(
+                _("This incident is internal. It gets its public title when it is published."), field="public_title"
+            )
+        facts["public_title"] = check_title(incident.page, facts["public_title"])
     for name, value in facts.items():
         setattr(incident, name, value)
     if incident.caused_by_id == incident.pk:
@@ -307,31 +340,6 @@ def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:
     )
 
 
-def check_body(body: str) -> str:
-    """The text as it will be kept; raises `InvalidInput` when there is none or too much."""
-    body = body.replace("\r\n", "\n").strip()
-    if not body:
-        raise InvalidInput(_("Write a message: customers read it."), field="body")
-    if len(body) > BODY_LENGTH:
-        raise InvalidInput(
-            _("The message has %(length)d characters; %(most)d are allowed.")
-            % {"length": len(body), "most": BODY_LENGTH},
-            field="body",
-        )
-    return body
-
-
-def check_metadata(metadata: dict[str, Any]) -> None:
-    """Statuspage's rule, and what a database can keep; raises `InvalidInput`."""
-    text = json.dumps(metadata)
-    if any(not isinstance(value, dict) for value in metadata.values()):
-        raise InvalidInput(_('Each value of the metadata is an object: {"ticket": {"id": 1}}.'), field="metadata")
-    if len(text) > BODY_LENGTH or "\\u0000" in text:
-        raise InvalidInput(
-            _("The metadata has more than %(most)d characters, or a NUL.") % {"most": BODY_LENGTH}, field="metadata"
-        )
-
-
 def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:
     if shown_at > now:
         raise InvalidInput(_("The time shown lies in the future. Leave it empty to post now."), field="display_at")
@@ -345,8 +353,6 @@ def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate |
 
 def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
     """Raises when an update that shows `shown_at` would not stand between those before and after it."""
-    if update.withdrawn_at:
-        raise InvalidTransition(_("This update was taken back: it shows no time."))
     neighbours = [None, *update.incident.updates.standing().newest_first(), None]
     place = neighbours.index(update)
     check_display_at(shown_at, timezone.now(), neighbours[place + 1])

@@ -17,20 +17,15 @@ from django.utils.translation import gettext as _
 
 from incidents import people, promises
 from incidents.authorship import service
+from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.incidents import (
-    Affected,
-    check_body,
-    check_seen,
-    lock_components,
-    lock_live,
-    post_update,
-)
+from incidents.incidents import Affected, check_seen, lock_components, lock_live, post_update
 from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.texts import check_body
 
 State = PlannedUpdate.State
 
@@ -46,7 +41,7 @@ class PlannedFacts(TypedDict):
     notify: bool
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -55,7 +50,7 @@ def plan_update(
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def change_planned(
     planned: PlannedUpdate, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -81,7 +76,7 @@ def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | No
     if planned.state != State.WAITING or planned.due_at > timezone.now():
         return None
     try:
-        with transaction.atomic():
+        with transaction.atomic(), letting_stand(planned.let_stand):
             update = _post(incident, planned)
     except DomainError as refusal:
         planned.state, planned.reason = State.HELD, str(refusal)
@@ -148,6 +143,8 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     lock_components(planned.incident, facts["components"])
     planned.due_at, planned.status = facts["due_at"], facts["status"]
     planned.body, planned.author = check_body(facts["body"]), author
+    if planned.incident.visibility == Visibility.PUBLIC:
+        planned.let_stand = check_words(planned.incident.page, body=planned.body)
     planned.seen = latest.public_id if latest else ""
     planned.next_update, planned.notify = facts["next_update"], facts["notify"]
     planned.state, planned.reason = State.WAITING, ""

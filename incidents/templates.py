@@ -34,7 +34,7 @@ def facts(incident: Incident | None) -> dict[str, str]:
     )
     report = incident.postmortem
     known = {
-        "title": incident.title,
+        "title": incident.public_title,
         "components": listed([component.name for component in incident.components().public()]),
         "impact_started": clock(incident.impact_began_at),
         "recovered_at": clock(incident.impact_ended_at),

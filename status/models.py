@@ -68,7 +68,7 @@ class Recipient(Tracked):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
     left_behind_at = models.DateTimeField(
-        _("left_behind"), null=True, editable=False, help_text=_("When it was told that what it follows is gone.")
+        _("left behind"), null=True, editable=False, help_text=_("When it was told that what it follows is gone.")
     )
 
     class Meta:

@@ -19,6 +19,7 @@ def make_history(
             Incident(
                 page=page,
                 title=f"Errors of {at:%Y-%m-%d %H:%M}",
+                public_title=f"Errors of {at:%Y-%m-%d %H:%M}",
                 status=IncidentStatus.RESOLVED,
                 impact=Impact.MAJOR,
                 first_posted_at=at,

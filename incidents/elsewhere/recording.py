@@ -36,7 +36,13 @@ from incidents.models import (
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, require
 
-FACTS = {"title": "title", "impact": "impact", "impact_began_at": "began_at", "impact_ended_at": "ended_at"}
+FACTS = {
+    "title": "title",
+    "public_title": "title",
+    "impact": "impact",
+    "impact_began_at": "began_at",
+    "impact_ended_at": "ended_at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def record_elsewhere(
     touched: list[IncidentUpdate | None] = [*(updates[:1] if is_new else updates)]
     for update in touched or [None]:
         outbox.record_incident(outbox.Kind.RECORDED_AFTERWARDS, origin.incident, update)
-    findings = tuple(checking.leaks(page, record.text))
+    findings = tuple(checking.leaks(page, text=record.text))
     return Recorded(origin.incident, is_new, True, unknown, tuple(writing.kept), findings)
 
 
@@ -144,6 +150,7 @@ def _begin(page: Page, record: Record, source: str, plan: PlanFacts) -> Incident
         public_id=key,
         kind=record.kind,
         title=record.title,
+        public_title=record.title,
         status=last.status,
         impact=record.impact,
         impact_began_at=record.began_at,

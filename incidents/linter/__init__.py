@@ -7,8 +7,9 @@
 Pure: the same text and facts give the same findings. `incidents.checking` gathers the facts of the record, keeps the
 dismissals and is what services and pages call.
 
-A finding's level says what it means. `block` (secrets, internal names): must be taken out. `contradiction`: blocks
-until the approver dismisses it with a reason; `dismissed` holds the digests of those. `warn`: shown, no more.
+A finding's level says what it means. `block` (secrets, internal names): must be taken out; only a name may stand, for
+a reason that stays on record. `contradiction`: blocks until the approver dismisses it with a reason. `dismissed` holds
+the digests of what may stand. `warn`: shown, no more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "Rule",
     "Section",
     "blocking",
+    "lint_leaks",
     "lint_report",
     "lint_update",
 ]
@@ -54,12 +56,17 @@ def lint_update(body: str, facts: Facts, *, is_over: bool, promises_update: bool
     return _in_order(found, [section])
 
 
+def lint_leaks(sections: Iterable[Section], facts: Facts) -> list[Finding]:
+    """What must be taken out of any text before the public reads it."""
+    return [finding for section in sections for finding in leaks.find(section, facts) if finding.level is Level.BLOCK]
+
+
 def blocking(findings: Iterable[Finding], dismissed: Collection[str] = ()) -> list[Finding]:
-    """Those that keep a text from being published; `dismissed` are digests of contradictions that may stand."""
+    """Those that keep a text from being published; `dismissed` are digests of what may stand. A secret never may."""
     return [
         finding
         for finding in findings
-        if finding.level is Level.BLOCK or (finding.level is Level.CONTRADICTION and finding.digest not in dismissed)
+        if finding.level is not Level.WARN and (finding.rule is Rule.SECRET or finding.digest not in dismissed)
     ]
 
 

@@ -92,6 +92,8 @@ LASTED = re.compile(
     rf"(?i)\b(?:{EVENT}|which)\b[^.]{{0,30}}\b(?:lasted|took)\b[^.\d]{{0,25}}$|\bfor\s(?:a total of\s)?(?:\w+\s)?$"
     r"|\b(?:duration of|lasting)\s(?:\w+\s)?$"
 )
+EVENT_AFTER = re.compile(rf"(?i)\s+of\s+(?:\w+\s+)?(?:{EVENT}|errors|failures)\b")
+NEAR = 120  # characters before a duration that say what lasted so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,9 @@ def claims_of(text: str, times: list[Clock | Span], masks: list[tuple[int, int]]
     bare = text
     for start, end in [*masks, *((when.start, when.end) for when in times)]:
         bare = bare[:start] + "\x00" * (end - start) + bare[end:]
+    clauses = _clauses(bare)
     for when in times:
-        clause = _clause(bare, when.start)
+        clause = _clause(clauses, when.start)
         if isinstance(when, Span):
             if IS_HARM.search(clause) and not UNHARMED.search(clause) and not STAFF_ACTS.search(clause):
                 yield Claim(Instant.IMPACT_BEGAN, when.first, is_part)
@@ -144,17 +147,20 @@ def _instants(clause: str, clock: Clock) -> set[Instant]:
     return found
 
 
-def _clause(bare: str, place: int) -> str:
-    """The clause in which `place` stands; a time that stands alone belongs to what follows it, else precedes it."""
+def _clauses(bare: str) -> list[tuple[int, str, bool]]:
+    """The end of each, its text, and whether it is nothing but a time."""
     edges = [0, *(match.end() for match in DIVIDER.finditer(bare)), len(bare)]
-    clauses = [bare[start:end] for start, end in pairwise(edges)]
-    index = next(number for number, end in enumerate(edges[1:]) if place < end or end == len(bare))
-    said = clauses[index]
-    after = index + 1
-    while _is_only_time(said) and after < len(clauses):
-        said += clauses[after]
+    return [(end, bare[start:end], _is_only_time(bare[start:end])) for start, end in pairwise(edges)]
+
+
+def _clause(clauses: list[tuple[int, str, bool]], place: int) -> str:
+    """The clause in which `place` stands; a time that stands alone belongs to what follows it, else precedes it."""
+    index = next((number for number, (end, _said, _is_time) in enumerate(clauses) if place < end), len(clauses) - 1)
+    after = index
+    while after + 1 < len(clauses) and clauses[after][2]:
         after += 1
-    return said if not _is_only_time(said) or index == 0 else clauses[index - 1] + said
+    said = "".join(text for _end, text, _is_time in clauses[index : after + 1])
+    return said if index == 0 or not clauses[after][2] else clauses[index - 1][1] + said
 
 
 def _is_only_time(clause: str) -> bool:
@@ -163,13 +169,14 @@ def _is_only_time(clause: str) -> bool:
 
 def lengths_of(text: str, *, is_part: bool) -> Iterator[LengthClaim]:
     """How long the impact is said to have lasted."""
+    if STAFF_ACTS.search(text) or UNHARMED.search(text):
+        return
+    is_harm = bool(IS_HARM.search(text))
     for match in DURATION.finditer(text):
-        before = text[: match.start()]
+        before = text[max(0, match.start() - NEAR) : match.start()]
         lasted = LASTED.search(before)
-        names_event = re.match(rf"(?i)\s+of\s+(?:\w+\s+)?(?:{EVENT}|errors|failures)\b", text[match.end() :])
-        if not names_event and (not lasted or (lasted[0].lower().startswith("for") and not IS_HARM.search(text))):
-            continue
-        if STAFF_ACTS.search(text) or UNHARMED.search(text):
+        names_event = EVENT_AFTER.match(text, match.end())
+        if not names_event and (not lasted or (lasted[0].lower().startswith("for") and not is_harm)):
             continue
         hours, minutes = match["hours"], match["minutes"] or match["rest"]
         length = timedelta(hours=_number(hours), minutes=_number(minutes))

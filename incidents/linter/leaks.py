@@ -24,12 +24,12 @@ SECRETS = [
         r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
         rf"\b(?:{PREFIXES})[\w.-]{{16,}}",
         r"\bAIza[\w-]{35}",
-        r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # a JSON Web Token
+        r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # a JSON Web Token
         r"(?i)\b(?:bearer|basic)\s+(?=[\w+/.-]*\d)[\w+/.-]{16,}=*",
     )
 ]
 # A value beside a word for a secret: with a digit and a letter, or it is prose ("the token is invalid").
-VALUE = r"(?=\S*\d)(?=\S*[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
+VALUE = r"(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
 ASSIGNED = re.compile(
     r"(?i)\b[\w-]{0,30}(?:password|passwd|passphrase|secret|token|api[ _-]?key|access[ _-]?key|private[ _-]?key)s?\b"
     rf"[\"'`]?\s*(?:=|:|\bis\b|\bwas\b)\s*[\"'`]?({VALUE})"
@@ -38,6 +38,8 @@ ASSIGNED = re.compile(
 RANDOM = re.compile(
     r"(?<![\w/+.-])(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+-])"
 )
+
+SHOWN = 6  # characters of a secret that are repeated, to say which
 
 # --- Machines ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,8 @@ def _secrets(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
             Rule.SECRET,
             start,
             stop,
-            _("This looks like a password, key or token. Take it out, and replace it where it is in use."),
+            _("“%(quote)s…” looks like a password, key or token. Take it out, and replace it where it is in use.")
+            % {"quote": text[start : min(stop, start + SHOWN)]},
         )
 
 

@@ -13,6 +13,7 @@ from incidents.linter.findings import LEVELS, Finding, Level, Rule
 END = re.compile(
     r"(?<![ap]\.m\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])[\"”’)*_]*\s+(?=[\"“(*_`\[{]*[A-Z0-9@])|\n\s*\n|\n(?=\s*(?:[-*+#>|]|\d+[.)])\s)"
 )
+LONGEST = 600  # characters of a sentence
 LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
 
 
@@ -92,8 +93,17 @@ class Section:
 def _split(text: str) -> Iterator[Sentence]:
     start = 0
     for end in END.finditer(text):
-        if text[start : end.start()].strip():
-            yield Sentence(start, text[start : end.start()])
+        yield from _parts(text, start, end.start())
         start = end.end()
-    if text[start:].strip():
-        yield Sentence(start, text[start:])
+    yield from _parts(text, start, len(text))
+
+
+def _parts(text: str, start: int, stop: int) -> Iterator[Sentence]:
+    """One sentence, or the parts of something that nobody wrote as one: some rules take the square of its length."""
+    while stop - start > LONGEST:
+        space = text.rfind(" ", start + 1, start + LONGEST)
+        cut = space if space > start else start + LONGEST
+        yield from _parts(text, start, cut)
+        start = cut
+    if text[start:stop].strip():
+        yield Sentence(start, text[start:stop])

@@ -15,7 +15,7 @@ ABSOLUTE = re.compile(
     r"(?i)"
     rf"\bnever (?:again\b|{_RECUR})"
     r"|\b(?:cannot|can not|can['’]t|could not|will not|won['’]t|would not|do(?:es)? not|do(?:es)?n['’]t|no longer)"
-    rf"\s+(?:ever\s+)?{_RECUR}(?=[^.]*\bagain\b|[^.]*\bfuture\b|\W*$)"
+    rf"\s+(?:ever\s+)?{_RECUR}(?=[^.]{{0,200}}\bagain\b|[^.]{{0,200}}\bfuture\b|\W{{0,20}}$)"
     r"|(?<!not )(?<!no )\bguarantee[sd]?\b(?! (?:period|fund))"
     r"|\b(?:avoid|prevent|eliminate|stop|rule out|exclude)s?\s+(?:any|all|every|such)\b"
     r"|\b(?:assure|ensure|promise|make sure|certain)\w*\b[^.]{0,60}?\b(?:never|always|cannot|impossible)\b"
@@ -62,13 +62,13 @@ VAGUE = re.compile(
     rf"\s+(?:of\s+)?(?:our\s+|the\s+)?(?:[\w-]+\s+){{0,2}}?{_WHO}\b"
 )
 _COUNT = (
-    r"(?:\d[\d.,]*\s?(?:k|million|thousand|hundred)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty"
+    r"(?:\d[\d.,]{0,15}\s?(?:k|million|thousand|hundred)?|(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty"
     r"|fifty|hundred|half|a dozen|dozens)(?:[ -](?:hundred|thousand|million))?)"
 )
 NUMBER = re.compile(
     rf"(?i)\d\s?(?:%|percent\b|per ?cent\b)|\b(?:one|two|three|\d+) (?:in|out of) (?:\w+)\b"
     rf"|(?<!HTTP )(?<!error )\b{_COUNT}\s+(?:(?!errors?\b|minutes?\b|hours?\b|of\b)[\w-]+\s+){{0,2}}{_WHO}\b"
-    rf"|(?:about|some|roughly|around|approximately|nearly|over|more than|up to)\s+\d[\d.,]+\s+in (?:all|total)\b"
+    rf"|(?:about|some|roughly|around|approximately|nearly|over|more than|up to)\s+\d[\d.,]{{1,15}}\s+in (?:all|total)\b"
 )
 TELLS_IMPACT = ("impact", "fault", "summary")  # the usual keys of the sections that say how bad it was
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox, people
 from incidents.authorship import service
+from incidents.checking import repeating
 from incidents.incidents import post_update
 from incidents.isolation import each, loop
 from incidents.lifecycle import RUNNING, IncidentStatus
@@ -141,12 +142,14 @@ def _post(
 ) -> None:
     incident = plan.incident
     latest = incident.latest_update()
-    post_update(
-        incident,
-        status=status,
-        body=body or usual_sentence(incident.page, status),
-        author=author,
-        components=named(incident),
-        display_at=max(at, latest.display_at) if latest else at,
-        notify=notify,
-    )
+    words = body or usual_sentence(incident.page, status)
+    with repeating(incident.page, body=words):  # they are this product's own
+        post_update(
+            incident,
+            status=status,
+            body=words,
+            author=author,
+            components=named(incident),
+            display_at=max(at, latest.display_at) if latest else at,
+            notify=notify,
+        )

@@ -36,7 +36,7 @@ class PlanFacts(TypedDict, total=False):
     tells_at_end: bool
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["title", "public_title", "body"])
 def schedule_maintenance(
     page: Page,
     *,
@@ -45,6 +45,7 @@ def schedule_maintenance(
     scheduled_for: datetime,
     scheduled_until: datetime,
     author: User,
+    public_title: str | None = None,
     components: Sequence[Component] = (),
     visibility: Visibility = Visibility.PUBLIC,
     reminders: Iterable[int] = REMIND_BEFORE,
@@ -58,7 +59,9 @@ def schedule_maintenance(
     """
     if visibility == Visibility.PUBLIC:
         check_window(scheduled_for, scheduled_until, display_at or timezone.now())
-    incident = declare_incident(page, title=title, author=author, kind=Kind.MAINTENANCE, visibility=visibility)
+    incident = declare_incident(
+        page, title=title, public_title=public_title, author=author, kind=Kind.MAINTENANCE, visibility=visibility
+    )
     plan = MaintenancePlan(incident=incident, scheduled_for=scheduled_for, scheduled_until=scheduled_until, **facts)
     check_order(scheduled_for, scheduled_until)
     save_checked(plan)
@@ -93,7 +96,7 @@ def plan_maintenance(
     return plan
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def move_maintenance(
     incident: Incident,
     *,
@@ -119,7 +122,7 @@ def move_maintenance(
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: bool = True) -> IncidentUpdate:
     """Call off a maintenance that has not begun. It stays on the page, as cancelled."""
     plan = lock_plan(incident)
@@ -132,7 +135,7 @@ def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: b
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
 def extend_maintenance(
     incident: Incident, *, expected_until: datetime, body: str, author: User, notify: bool = True
 ) -> IncidentUpdate:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
+from incidents.checking import repeating
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.maintenance import recurrence
@@ -71,7 +72,7 @@ def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     return len(missing)
 
 
-@service(Verb.POST_UPDATE, locks=MaintenanceSeries)
+@service(Verb.POST_UPDATE, locks=MaintenanceSeries, public=["body"])
 def move_following(
     incident: Incident,
     *,
@@ -107,7 +108,7 @@ def move_following(
             )
 
 
-@service(Verb.POST_UPDATE, locks=MaintenanceSeries)
+@service(Verb.POST_UPDATE, locks=MaintenanceSeries, public=["body"])
 def cancel_following(incident: Incident, *, body: str, author: User, notify: bool = True) -> None:
     """Call off this occurrence and all that follow: the series is over. Subscribers are notified once."""
     series, plans = _following(incident)
@@ -143,24 +144,29 @@ def _wall(plan: MaintenancePlan) -> datetime:
 
 def _make_like(model: MaintenancePlan, series: MaintenanceSeries, wall: datetime, author: User) -> None:
     start, end = recurrence.window(wall + series.shift, series.duration, series.zone)
-    announced = model.incident.updates.standing().newest_first().last()
-    made = schedule_maintenance(
-        series.page,
-        title=model.incident.title,
-        body=announced.body if announced else model.incident.title,
-        scheduled_for=start,
-        scheduled_until=end,
-        author=author,
-        components=[component for component, _status in named(model.incident)],
-        visibility=Visibility(model.incident.visibility),
-        reminders=list(model.reminders.filter(deleted_at=None).values_list("minutes", flat=True)),
-        notify=False,
-        starts_by_itself=model.starts_by_itself,
-        ends_by_itself=model.ends_by_itself,
-        shows_components=model.shows_components,
-        tells_at_start=model.tells_at_start,
-        tells_at_end=model.tells_at_end,
-    )
+    incident = model.incident
+    said = incident.updates.published() if incident.public_title else incident.updates.standing()
+    announced = said.newest_first().last()
+    body = announced.body if announced else incident.public_title or incident.title
+    with repeating(series.page, public_title=incident.public_title, body=body):
+        made = schedule_maintenance(
+            series.page,
+            title=incident.title,
+            public_title=incident.public_title,
+            body=body,
+            scheduled_for=start,
+            scheduled_until=end,
+            author=author,
+            components=[component for component, _status in named(incident)],
+            visibility=Visibility(incident.visibility),
+            reminders=list(model.reminders.filter(deleted_at=None).values_list("minutes", flat=True)),
+            notify=False,
+            starts_by_itself=model.starts_by_itself,
+            ends_by_itself=model.ends_by_itself,
+            shows_components=model.shows_components,
+            tells_at_start=model.tells_at_start,
+            tells_at_end=model.tells_at_end,
+        )
     plan = made.plan
     plan.series, plan.occurrence = series, wall.strftime(recurrence.KEY)
     save_checked(plan)

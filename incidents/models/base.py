@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from incidents.authorship import history_author
+from incidents.authorship import history_author, history_reason
 from incidents.errors import InvalidInput
 
 M = TypeVar("M", bound=models.Model)
@@ -35,7 +35,7 @@ def new_public_id() -> str:
 
 
 class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
-    """What a proxy saves is kept in the history of its model."""
+    """What a proxy saves is kept in the history of its model. The reason has what the running service remarked."""
 
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if sender._meta.proxy and issubclass(sender, self.cls):
@@ -43,6 +43,9 @@ class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no
             sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
         else:
             super().finalize(sender, **kwargs)
+
+    def get_change_reason_for_object(self, instance: models.Model, _kind: str, _using: str | None) -> str | None:
+        return history_reason(instance)
 
 
 class Tracked(models.Model):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from incidents.linter import LEVELS, Level, Rule
+from incidents.linter import Rule
 from incidents.models.base import Tracked
 from incidents.models.people import User
 from incidents.models.postmortem import REASON_LENGTH, Postmortem
@@ -28,8 +28,8 @@ class FindingDismissal(Tracked):
             models.UniqueConstraint(fields=["postmortem", "digest"], name="finding_dismissed_once"),
             models.CheckConstraint(condition=~models.Q(reason=""), name="finding_dismissed_with_reason"),
             models.CheckConstraint(
-                condition=models.Q(rule__in=[rule.value for rule in Rule if LEVELS[rule] is not Level.BLOCK]),
-                name="finding_that_blocks_stands",
+                condition=models.Q(rule__in=[rule.value for rule in Rule if rule is not Rule.SECRET]),
+                name="finding_that_is_a_secret_stands",
             ),
         )
 

@@ -51,7 +51,10 @@ class Incident(Tracked):
         Page, models.PROTECT, related_name="incidents", verbose_name=_("page"), help_text=_("Its home page.")
     )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.REALTIME, editable=False)
-    title = models.CharField(_("title"), max_length=TITLE_LENGTH)
+    title = models.CharField(_("title"), max_length=TITLE_LENGTH, help_text=_("For staff."))
+    public_title = models.CharField(
+        _("public title"), max_length=TITLE_LENGTH, blank=True, help_text=_("As customers read it.")
+    )
     status = models.CharField(_("status"), max_length=16, choices=IncidentStatus.choices, editable=False)
     impact = models.CharField(
         _("impact"),
@@ -120,6 +123,11 @@ class Incident(Tracked):
             models.CheckConstraint(condition=models.Q(impact__in=Impact.values), name="incident_impact"),
             models.CheckConstraint(condition=models.Q(visibility__in=Visibility.values), name="incident_visibility"),
             models.CheckConstraint(condition=~models.Q(title=""), name="incident_has_title"),
+            models.CheckConstraint(
+                condition=~models.Q(visibility="public") | ~models.Q(public_title=""),
+                name="incident_has_public_title",
+                violation_error_message=_("A public incident needs a title that customers read."),
+            ),
             models.CheckConstraint(
                 condition=models.Q(next_update_due_at=None) | ~models.Q(status__in=["resolved", "completed"]),
                 name="incident_that_ended_promises_nothing",

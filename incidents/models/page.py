@@ -102,6 +102,11 @@ class Page(Tracked):
         default=False,
         help_text=_("Whoever may publish a postmortem publishes it without a second person; it is marked so for good."),
     )
+    programs_may_publish_unchecked = models.BooleanField(
+        _("programs may publish unchecked"),
+        default=False,
+        help_text=_("Secrets and internal names in what programs write are not refused. The history marks each."),
+    )
     shows_totals = models.BooleanField(
         _("say how many were told"),
         default=False,

@@ -34,6 +34,9 @@ class PlannedUpdate(Tracked):
         _("next update"), null=True, blank=True, help_text=_("In so many minutes; empty: as usual, 0: no promise.")
     )
     notify = models.BooleanField(_("notify subscribers"), default=True)
+    let_stand = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="Why findings in its message may stand, by their digests."
+    )
     seen = models.CharField(max_length=12, blank=True, help_text="The newest update that its author had read.")
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was held back."))

@@ -29,14 +29,8 @@ def lacking(postmortem: Postmortem) -> list[str]:
                 % {"heading": section.heading}
             )
         found += [f"{section.heading}: {sentence}" for sentence in instants.wrong(section.public)]
-    # A heading, the title and the promises are read by the public, too.
-    others = "\n\n".join([postmortem.title, *(s.heading for s in sections), *promises(postmortem)])
-    found += [f"“{leak.quote[:80]}”. {leak.reason}" for leak in checking.leaks(postmortem.page, others)]
+    found += [leak.reason for leak in blocking(checking.check_rest(postmortem), checking.dismissed(postmortem))]
     return found
-
-
-def promises(postmortem: Postmortem) -> list[str]:
-    return [commitment["text"] for commitment in postmortem.content()["commitments"]]
 
 
 def standing(postmortem: Postmortem) -> list[Finding]:

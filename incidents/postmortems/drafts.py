@@ -39,7 +39,7 @@ def _summary(incident: Incident) -> str:
     names = get_text_list([component.name for component in incident.components().public()], _("and"))
     began, ended = incident.impact_began_at, incident.impact_ended_at
     when = instants.token(began, ended) if began else ""
-    return f"{incident.title}{f' ({names})' if names else ''}{f', {when}' if when else ''}."
+    return f"{incident.public_title or incident.title}{f' ({names})' if names else ''}{f', {when}' if when else ''}."
 
 
 def _impact(incident: Incident) -> Iterable[str]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import check_display_at, lock_live
 from incidents.models import Postmortem, PostmortemRevision, User
@@ -20,7 +21,7 @@ from incidents.postmortems.writing import approve, back_to_draft, lock_postmorte
 State = Postmortem.State
 
 
-@service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem)
+@service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem, public=["what_changed"])
 def publish_postmortem(
     postmortem: Postmortem,
     *,
@@ -56,6 +57,8 @@ def publish_postmortem(
     what_changed = " ".join(what_changed.split())
     if former and not what_changed:
         raise InvalidInput(_("Say what changed: the public reads it."), field="what_changed")
+    if former:
+        check_words(postmortem.page, what_changed=what_changed)
     revision = PostmortemRevision(
         postmortem=postmortem,
         number=former.number + 1 if former else 1,

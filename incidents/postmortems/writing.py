@@ -41,7 +41,7 @@ def start_postmortem(
     check_uncovered(incident)
     postmortem = Postmortem(
         page=incident.page,
-        title=incident.title,
+        title=incident.public_title or incident.title,
         owner=owner or author,
         due_on=due_on(incident),
         edited_by=author,

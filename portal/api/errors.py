@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from incidents.errors import Conflict, DomainError, Forbidden, MissingAuthor
+from incidents.errors import Conflict, DomainError, Forbidden, LeakFound, MissingAuthor
 
 UNPROCESSABLE = status.HTTP_422_UNPROCESSABLE_ENTITY
 
@@ -47,7 +47,13 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
             Forbidden: status.HTTP_403_FORBIDDEN,
             Conflict: status.HTTP_409_CONFLICT,
         }
-        return Response({"error": str(error)}, codes.get(type(error), UNPROCESSABLE))
+        said: dict[str, object] = {"error": str(error)}
+        if isinstance(error, LeakFound):
+            said["findings"] = [
+                {"field": found.section, "rule": found.rule.value, "line": found.line, "reason": found.reason}
+                for found in error.findings
+            ]
+        return Response(said, codes.get(type(error), UNPROCESSABLE))
     if isinstance(error, TooManyFieldsSent):
         return Response({"error": _("The form has too many fields.")}, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, RequestDataTooBig):

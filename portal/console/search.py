@@ -59,7 +59,7 @@ def find(asked: str) -> list[Found]:
     sections = sections.select_related("postmortem")
     components = Component.objects.live().select_related("group")
     kinds: list[tuple[str, QuerySet[Any], list[str], Callable[[Any, str], Hit]]] = [
-        (_("Incidents"), Incident.objects.live(), ["title", "public_id"], _incident),
+        (_("Incidents"), Incident.objects.live(), ["title", "public_title", "public_id"], _incident),
         (
             _("Components"),
             components,

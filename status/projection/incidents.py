@@ -63,7 +63,7 @@ class Incidents:
         internal = Incident.objects.filter(visibility=Visibility.INTERNAL, kind=Kind.MAINTENANCE, pk__in=wanted)
         unnamed = {pk: snapshot.Cause("", "", is_maintenance=True) for pk in internal.values_list("pk", flat=True)}
         return unnamed | {
-            row.pk: snapshot.Cause(row.public_id, row.title, row.kind == Kind.MAINTENANCE)
+            row.pk: snapshot.Cause(row.public_id, row.public_title, row.kind == Kind.MAINTENANCE)
             for row in self.public.filter(pk__in=wanted)
         }
 
@@ -72,7 +72,7 @@ class Incidents:
         covered: dict[int, tuple[snapshot.Covered, ...]] = defaultdict(tuple)
         if wanted := {row.postmortem_id for row in rows if row.postmortem_id}:
             for row in self.public.filter(postmortem__in=wanted).order_by("first_posted_at", "id"):
-                covered[row.postmortem_id or 0] += (snapshot.Covered(row.public_id, row.title),)
+                covered[row.postmortem_id or 0] += (snapshot.Covered(row.public_id, row.public_title),)
         return covered
 
     def _incident(
@@ -99,7 +99,7 @@ class Incidents:
         return snapshot.Incident(
             id=row.public_id,
             page_id=self._page.public_id,
-            name=row.title,
+            name=row.public_title,
             status="postmortem" if postmortem and row.is_ended else row.status,
             impact="maintenance" if is_maintenance else (row.impact_override or row.impact),
             impact_override=row.impact_override,

@@ -117,8 +117,8 @@ def test_a_record_that_changed_after_the_approval_stops_the_publication(ended: I
         publishing.publish_postmortem(postmortem, author=author)
 
 
-def test_what_must_not_leak_is_dismissed_by_nobody(ended: Incident, author: User) -> None:
-    postmortem = report(ended, "We restarted db-prod-03.", author)
+def test_a_secret_is_dismissed_by_nobody(ended: Incident, author: User) -> None:
+    postmortem = report(ended, "The password was hunter2!", author)
     (finding,) = checks.standing(postmortem)
     with pytest.raises(InvalidInput, match="cannot be dismissed"):
         checking.dismiss_finding(postmortem, digest=finding.digest, reason="We like it.", author=reader())

@@ -284,7 +284,7 @@ def test_an_internal_one_moves_on_too_and_tells_nobody(plan: Plan, clock: time_m
     clockwork.advance()
     assert told(maintenance)[-1] == (IN_PROGRESS, START)
     assert not OutboxEvent.objects.filter(incident=maintenance).exists()
-    publish_incident(maintenance, status=IN_PROGRESS, body="We replace disks.", author=author)
+    publish_incident(maintenance, public_title="Disks", status=IN_PROGRESS, body="We replace disks.", author=author)
     clock.move_to(END)
     clockwork.advance()
     assert OutboxEvent.objects.filter(incident=maintenance, notify=True).count() == 2

@@ -64,6 +64,7 @@ REFUSED = {
     "incident_impact": ["UPDATE incidents_incident SET impact = 'severe'"],
     "incident_visibility": ["UPDATE incidents_incident SET visibility = ''"],
     "incident_has_title": ["UPDATE incidents_incident SET title = ''"],
+    "incident_has_public_title": ["UPDATE incidents_incident SET public_title = ''"],
     "incident_impact_ends_after_it_began": [
         "UPDATE incidents_incident SET impact_began_at = '2026-03-10 12:00', impact_ended_at = '2026-03-10 11:59'"
     ],
@@ -146,9 +147,9 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
     "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
-    "finding_that_blocks_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "failure_once": ["UPDATE incidents_failure SET key = '0'"],
     "failure_is_parked_or_due": ["UPDATE incidents_failure SET parked_at = NULL, due_at = NULL"],
+    "finding_that_is_a_secret_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
     "metric_axis_goes_up": ["UPDATE incidents_metric SET y_min = 1, y_max = 1"],

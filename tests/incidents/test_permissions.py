@@ -270,7 +270,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         hand_over: (Verb.DECLARE_INCIDENT, lambda by: hand_over(incident, role=Role.SCRIBE, to=admin, author=by)),
         post_update: (Verb.POST_UPDATE, lambda by: post_update(incident, **text, author=by)),
         withdraw_update: (Verb.POST_UPDATE, lambda by: withdraw_update(wrong, author=by)),
-        publish_incident: (Verb.POST_UPDATE, lambda by: publish_incident(internal, **text, author=by)),
+        publish_incident: (
+            Verb.POST_UPDATE,
+            lambda by: publish_incident(internal, public_title="Slow", **text, author=by),
+        ),
         schedule_maintenance: (
             Verb.POST_UPDATE,
             lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by),

@@ -371,7 +371,7 @@ def test_a_deleted_incident_is_changed_no_more(incident: Incident, author: User)
 
 def test_a_public_incident_is_not_published_again(incident: Incident, author: User) -> None:
     with pytest.raises(InvalidTransition, match="public already"):
-        publish_incident(incident, status=INVESTIGATING, body="Looking.", author=author)
+        publish_incident(incident, public_title=incident.title, status=INVESTIGATING, body="Looking.", author=author)
     assert not incident.updates.exists()
 
 

@@ -71,6 +71,7 @@ def test_publishing_an_incident_leaves_what_was_written_before_internal(
     at_noon.shift(timedelta(minutes=10))
     public = publish_incident(
         internal,
+        public_title="A fault",
         status=IncidentStatus.IDENTIFIED,
         body="We have a fault.",
         author=author,
@@ -91,14 +92,16 @@ def test_publishing_an_incident_leaves_what_was_written_before_internal(
 
 def test_a_refused_publication_leaves_the_incident_internal(internal: Incident, author: User) -> None:
     with pytest.raises(InvalidInput):
-        publish_incident(internal, status=IncidentStatus.IDENTIFIED, body="", author=author)
+        publish_incident(internal, public_title="x", status=IncidentStatus.IDENTIFIED, body="", author=author)
     internal.refresh_from_db()
     assert internal.visibility == Visibility.INTERNAL
 
 
 def test_correcting_an_update_that_was_never_published_tells_nobody(internal: Incident, author: User) -> None:
     first = post_update(internal, status=IncidentStatus.INVESTIGATING, body="A password: hunter2.", author=author)
-    publish_incident(internal, status=IncidentStatus.IDENTIFIED, body="We have a fault.", author=author)
+    publish_incident(
+        internal, public_title="A fault", status=IncidentStatus.IDENTIFIED, body="We have a fault.", author=author
+    )
     before = OutboxEvent.objects.count()
     correct_update(first, body="A password.", author=author)
     assert OutboxEvent.objects.count() == before

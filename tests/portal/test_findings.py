@@ -14,7 +14,7 @@ from tests.reports import reader
 
 BODY = (
     "## Why\n\nOn Monday, January 17, 2023 the pool ran dry.\n\n"
-    "## How\n\nWe restarted db-prod-03. It will never happen again."
+    "## How\n\nThe password was hunter2! It will never happen again."
 )
 
 

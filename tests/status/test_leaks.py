@@ -120,9 +120,11 @@ def test_a_maintenance_that_was_never_announced_is_a_cause_without_a_name_whatev
 
 
 def test_publishing_an_internal_incident_keeps_what_was_said_before_inside(page: Page, author: User) -> None:
-    internal = declare_incident(page, title="Errors", author=author, visibility=Visibility.INTERNAL)
+    internal = declare_incident(page, title=f"Errors of {SECRET}", author=author, visibility=Visibility.INTERNAL)
     post_update(internal, status=INVESTIGATING, body=SECRET, author=author)
-    publish_incident(internal, status=IncidentStatus.IDENTIFIED, body="We know the cause.", author=author)
+    publish_incident(
+        internal, public_title="Slow", status=IncidentStatus.IDENTIFIED, body="We know the cause.", author=author
+    )
     found = everything_published(page)
     assert "We know the cause." in found[f"incidents/{internal.public_id}.html"]
     assert not [path for path, content in found.items() if SECRET in content]

@@ -102,7 +102,7 @@ def test_nothing_internal_passes(
     declare_incident(page, title="SECRET draft", author=author)
     was_internal = declare("Odd graphs", visibility=Visibility.INTERNAL)
     correct_update(was_internal.updates.get(), body="SECRET first thoughts", author=author)
-    publish_incident(was_internal, status=IDENTIFIED, body="A fault.", author=author)
+    publish_incident(was_internal, public_title=was_internal.title, status=IDENTIFIED, body="A fault.", author=author)
     deleted = declare("SECRET mistake")
     delete_incident(deleted, author=author, reason="SECRET reason")
 
@@ -144,7 +144,7 @@ def test_a_cause_is_named_while_it_is_public(page: Page, declare: Declare, autho
     cause = declare("Disks", visibility=Visibility.INTERNAL)
     effect = declare("Errors", caused_by=cause)
     assert incident_of(page, effect).caused_by is None
-    publish_incident(cause, status=IDENTIFIED, body="Disks are full.", author=author)
+    publish_incident(cause, public_title=cause.title, status=IDENTIFIED, body="Disks are full.", author=author)
     assert incident_of(page, effect).caused_by == snapshot.Cause(cause.public_id, "Disks", False)
     delete_incident(cause, author=author, reason="Wrong")
     assert incident_of(page, effect).caused_by is None

@@ -96,7 +96,7 @@ class Staff:
 
     def publish(self) -> None:
         incident = self.any(Incident, visibility=Visibility.INTERNAL)
-        publish_incident(incident, **self.update(incident))
+        publish_incident(incident, public_title=incident.title, **self.update(incident))
 
     def correct(self) -> None:
         update = self.any(IncidentUpdate)

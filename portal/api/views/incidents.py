@@ -140,7 +140,9 @@ class Incidents(IncidentList):
         if not text:
             return self.incidents()
         updates = IncidentUpdate.objects.published().filter(body__icontains=text)
-        return self.incidents().filter(Q(title__icontains=text) | Q(status=text) | Q(pk__in=updates.values("incident")))
+        return self.incidents().filter(
+            Q(public_title__icontains=text) | Q(status=text) | Q(pk__in=updates.values("incident"))
+        )
 
     @extend_schema(
         summary="List incidents",
@@ -317,8 +319,10 @@ class OneIncident(IncidentView, One):
 
     def change_facts(self, incident: Incident, given: dict[str, Any]) -> None:
         facts: IncidentFacts = {}
-        if (name := given.get("name")) and name != incident.title:
-            facts["title"] = name
+        if (name := given.get("name")) and name != incident.public_title:
+            facts["public_title"] = name
+            if incident.title == incident.public_title:
+                facts["title"] = name
         if "impact_override" in given:
             chosen = override_of(given, Kind(incident.kind))
             if chosen != incident.impact_override:

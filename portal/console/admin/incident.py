@@ -59,7 +59,7 @@ class IncidentAdmin(RecordAdmin):
     list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)
     list_select_related = ("page",)
-    search_fields = ("title", "public_id")
+    search_fields = ("title", "public_title", "public_id")
     raw_id_fields = ("caused_by",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Incident]:
@@ -122,8 +122,9 @@ class IncidentAdmin(RecordAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
         times = ["impact_began_at", "impact_ended_at", "detected_at", "acknowledged_at"]
+        titles = ["title"] if obj and obj.visibility == Visibility.INTERNAL else ["title", "public_title"]
         return (
-            (_("Facts"), {"fields": ["title", "severity", "impact_override", "caused_by"]}),
+            (_("Facts"), {"fields": [*titles, "severity", "impact_override", "caused_by"]}),
             (_("Times"), {"fields": times}),
         )
 

@@ -120,12 +120,3 @@ class MessageFields(forms.Form):
             due_at = promises.due_at(Severity(incident.severity), IncidentStatus(status), chosen)
             found |= {"next_update": templates.clock(due_at)} if due_at else {}
         return found
-
-    def clean_body(self) -> str:
-        body: str = self.cleaned_data["body"]
-        if places := templates.unfilled(body):
-            words = ", ".join(f"{{{name}}}" for name in places)
-            raise forms.ValidationError(
-                _("Fill in %(places)s, or take it out: customers read this.") % {"places": words}
-            )
-        return body

@@ -10,11 +10,13 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.checking import leaks
 from incidents.errors import Conflict, DomainError, InvalidTransition
 from incidents.incidents import correct_update, is_held, post_update, publish_incident, withdraw_update
 from incidents.lifecycle import OPEN, STATUSES, IncidentStatus, Kind, Severity, Visibility, allowed_statuses
 from incidents.maintenance.plans import usual_sentence
 from incidents.models import Incident, IncidentTemplate, IncidentUpdate, Page, User
+from incidents.models.incident import TITLE_LENGTH
 from incidents.permissions import Verb
 from portal.console.forms.components import ComponentChips, choosable
 from portal.console.forms.edit_conflict import EditConflictForm
@@ -24,6 +26,8 @@ from portal.console.forms.message import MessageFields
 from portal.console.forms.verb import REASON_LENGTH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from portal.console.forms.verb import Data
 
 WORKING = set(OPEN) - {IncidentStatus.SCHEDULED}
@@ -33,7 +37,7 @@ class MessageForm(IncidentForm, MessageFields):
     """A message about an incident: its status, the words, and its components."""
 
     verb = Verb.POST_UPDATE
-    field_order = ("status", "body", "next_update", "next_update_due_at")
+    field_order: Sequence[str] = ("status", "body", "next_update", "next_update_due_at")
     has_preview = True
 
     # Any status may be sent: the service has a sentence for one that is not allowed, or not any more.
@@ -185,8 +189,20 @@ class WithdrawalForm(IncidentForm):
 
 
 class PublishForm(MessageForm):
+    """Offers the internal title as the public one, unless the check finds something in it."""
+
     heading = _("Publish incident")
     done = _("The incident is public.")
+    field_order = ("public_title", "status", "body", "next_update", "next_update_due_at")
+
+    public_title = one_line(
+        _("Public title"), most=TITLE_LENGTH, help_text=_("Customers read it. Your own title stays internal.")
+    )
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        if not leaks(incident.page, title=incident.title):
+            self.fields["public_title"].initial = incident.title
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:
@@ -198,6 +214,7 @@ class PublishForm(MessageForm):
         facts = self.cleaned_data
         publish_incident(
             self.incident,
+            public_title=facts["public_title"],
             status=facts["status"],
             body=facts["body"],
             author=self.author,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,10 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents import checking, outbox
-from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.models import OutboxEvent, Submission, User
+from incidents.checking import letting_stand
+from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition, LeakFound
+from incidents.linter import Rule
+from incidents.models import Submission, User
 from incidents.permissions import Verb
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any] | None
     Fieldsets = tuple[tuple[StrPromise | None, dict[str, Any]], ...]
 
-Kind = OutboxEvent.Kind
 REASON_LENGTH = 500
 TOKEN = "token"  # noqa: S105  (the name of an input)
+FOUND, LET_STAND = "found", "let_stand"  # the digests of what was found, and why it may stand
 UNTYPED = {TOKEN, "csrfmiddlewaretoken"}  # what the page put into the form by itself
 
 
@@ -44,6 +45,7 @@ class VerbForm(forms.Form):
     done: StrPromise = gettext_lazy("Saved.")
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
     repeated: Submission | None = None
+    found: str = ""  # as `names_found` says, of what was refused
     has_preview: ClassVar[bool] = False  # for what customers may read something new after
 
     def __init__(self, author: User, data: Data = None) -> None:
@@ -61,29 +63,18 @@ class VerbForm(forms.Form):
         if not self.is_valid():
             return False
         try:
-            with transaction.atomic(), outbox.watched() as events:
+            with transaction.atomic(), letting_stand(let_stand(self.data)):
                 if TOKEN not in self.data:
                     self.act()
                 elif not self._is_repeated():
                     self.act()
                     self._remember()
-                if self.has_preview:
-                    self._check_leaks(events)
         except Forbidden:
             raise
         except DomainError as refusal:
             self.refuse(refusal)
             return False
         return True
-
-    def _check_leaks(self, events: Iterable[OutboxEvent]) -> None:
-        """Raises `InvalidInput` when an update that becomes public has a secret or an internal name in it."""
-        posted = {event.update for event in events if event.kind in (Kind.UPDATE_POSTED, Kind.UPDATE_CORRECTED)}
-        found = [
-            finding for update in posted if update for finding in checking.leaks(update.incident.page, update.body)
-        ]
-        if found:
-            raise InvalidInput(" ".join(finding.reason for finding in found), field="body")
 
     def _is_repeated(self) -> bool:
         try:
@@ -103,6 +94,7 @@ class VerbForm(forms.Form):
         raise NotImplementedError  # each verb has its own; an abstract class would clash with the metaclass of forms
 
     def refuse(self, refusal: DomainError) -> None:
+        self.found = names_found(refusal, self.data)
         show_refusal(self, refusal)
 
 
@@ -139,3 +131,17 @@ def show_refusal(form: forms.BaseForm, refusal: DomainError) -> None:
     elif isinstance(refusal, InvalidTransition):
         name = "status"
     form.add_error(name if name in form.fields else None, str(refusal))
+
+
+def let_stand(data: Mapping[str, Any]) -> dict[str, str]:
+    """Why what was found may stand, by its digest, as somebody says who sends the form again."""
+    reason = str(data.get(LET_STAND, "")).strip()[:REASON_LENGTH]
+    return dict.fromkeys(str(data.get(FOUND, "")).split(), reason) if reason else {}
+
+
+def names_found(refusal: DomainError, data: Mapping[str, Any]) -> str:
+    """What may stand if somebody says why: these digests go with the form when it is sent again. No secret does."""
+    if not isinstance(refusal, LeakFound):
+        return ""
+    found = [finding.digest for finding in refusal.findings if finding.rule is not Rule.SECRET]
+    return " ".join([*let_stand(data), *found])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from incidents import checking
-from incidents.linter import Finding, Level, blocking
+from incidents.linter import Finding, Rule, blocking
 from incidents.models import FindingDismissal, Postmortem, PostmortemSection
 
 
@@ -23,7 +23,7 @@ class Found:
 
     @property
     def is_dismissible(self) -> bool:
-        return self.dismissal is None and self.finding.level is not Level.BLOCK
+        return self.dismissal is None and self.finding.rule is not Rule.SECRET
 
 
 def findings_of(postmortem: Postmortem) -> list[Found]:
