@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author, history_reason
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
 
 M = TypeVar("M", bound=models.Model)
 
@@ -88,8 +88,17 @@ class Tracked(models.Model):
         self.save(update_fields=["deleted_at", "updated_at"])
 
     def mark_restored(self, reason: str = "") -> None:
-        """Take back into use what was deleted; its public id and its history go on."""
+        """Take back into use what was deleted; its public id and its history go on.
+
+        Raises `InvalidTransition` when it is not deleted, `InvalidInput` when something else has its place now.
+        """
+        if self.deleted_at is None:
+            raise InvalidTransition(gettext("This is not deleted: there is nothing to restore."))
         self.deleted_at = None
+        try:
+            self.validate_constraints()
+        except ValidationError as error:
+            raise InvalidInput(" ".join(error.messages)) from error
         self._change_reason = reason or None
         self.save(update_fields=["deleted_at", "updated_at"])
 
