@@ -1,4 +1,4 @@
-"""Second factors: in the account's history when one is set up or taken away, and encrypted anew under another key."""
+"""Second factors: kept encrypted, and encrypted anew under another key."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from incidents.models import User
 from status import secrets
 
 SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
@@ -23,20 +21,6 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
 
     def decrypt(self, encrypted_text: str) -> str:
         return secrets.unseal(encrypted_text)
-
-
-def note_added(authenticator: Authenticator, **_signal: Any) -> None:
-    _note(authenticator, _("%(factor)s set up"))
-
-
-def note_removed(authenticator: Authenticator, **_signal: Any) -> None:
-    _note(authenticator, _("%(factor)s taken away"))
-
-
-def _note(authenticator: Authenticator, change: str) -> None:
-    user = User.objects.get(pk=authenticator.user_id)
-    user._change_reason = change % {"factor": authenticator.get_type_display()}
-    user.save()
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -31,6 +32,7 @@ from incidents.authorship import SERVICES, authored_by
 from incidents.deletion import RESTORES
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
+from incidents.history import seals
 from incidents.incidents import (
     backfill_incident,
     correct_update,
@@ -266,7 +268,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         for name in ("bounced", "returned", "late", "asking")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
-    Subscriber.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
+    late.confirmation_sent_at = now - 2 * CONFIRM_WITHIN
+    with authored_by(admin):
+        late.save()
     staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
@@ -486,6 +490,9 @@ def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts:
 def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None:
     for _right, act in acts.values():
         act(admin)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert seals.seal() > 0
+    assert list(seals.verify()) == []
 
 
 @pytest.mark.postgresql
