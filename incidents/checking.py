@@ -139,7 +139,7 @@ def dismissed(postmortem: Postmortem) -> set[str]:
 @service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
-    postmortem.lock()
+    postmortem.lock_live()
     findings = [*check_report(postmortem), *check_rest(postmortem)]
     found = next((finding for finding in findings if finding.digest == digest), None)
     if found is None:

@@ -109,8 +109,7 @@ def tell_overrun(incident: Incident, *, author: User) -> bool:
     if not is_due or plan.overran_at or incident.status not in RUNNING:
         return False
     at = plan.ends_at
-    plan.overran_at = timezone.now()
-    plan.save(update_fields=["overran_at", "updated_at"])
+    plan.change(overran_at=timezone.now())
     with translation.override(incident.page.language):
         body = _("The maintenance is taking longer than planned. We will say when it is over.")
     _post(plan, IncidentStatus(incident.status), at=at, author=author, notify=True, body=body)
@@ -126,13 +125,13 @@ def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -
     if reminder.settled_at or reminder.deleted_at or reminder.due_at > now:
         return False
     later = plan.reminders.filter(deleted_at=None, settled_at=None, due_at__gt=reminder.due_at, due_at__lte=now)
+    note = ""
     if incident.status != IncidentStatus.SCHEDULED or plan.scheduled_for <= now:
-        reminder.note = _("The maintenance was not ahead any more.")
+        note = _("The maintenance was not ahead any more.")
     elif later.exists():
-        reminder.note = _("A later reminder was due as well.")
-    reminder.settled_at = now
-    reminder.save(update_fields=["settled_at", "note", "updated_at"])
-    if not reminder.note:
+        note = _("A later reminder was due as well.")
+    reminder.change(settled_at=now, note=note)
+    if not note:
         outbox.record_incident(outbox.Kind.MAINTENANCE_REMINDER, incident, notify=True)
     return True
 

@@ -110,12 +110,11 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
         follow(recipient, Choices())
         is_new = True
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state = State.UNCONFIRMED
-        recipient.everything = incident is None or (recipient.everything and not is_new)
+        everything = incident is None or (recipient.everything and not is_new)
+        recipient.change(state=State.UNCONFIRMED, everything=everything)
         if incident:
             recipient.follows.get_or_create(incident=incident)
     _owe_confirmation(recipient)
-    recipient.save()
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -133,21 +132,20 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
         subscribers.erase(recipient)  # what its owner was sent must not open what is another's from now on
         recipient = None
     if recipient is None:
-        recipient = Subscriber(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
+        recipient = Subscriber.objects.create(
+            page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact
+        )
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state, recipient.secret = State.UNCONFIRMED, seal(subscribers.new_secret())
-    recipient.save()
+        recipient.change(state=State.UNCONFIRMED, secret=seal(subscribers.new_secret()))
     _owe_confirmation(recipient)
-    recipient.save()
 
 
 def _owe_confirmation(recipient: Subscriber) -> None:
     """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
 
-    Sets, but does not save, when that was. Asked under the lock: of two at the same moment the second one sees what
-    the first one sent.
+    Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
     now = timezone.now()
     mailbox = recipient.contact or recipient.address
@@ -155,7 +153,7 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     # Each page by itself, for the index begins with it.
     mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
-        recipient.confirmation_sent_at = now
+        recipient.change(confirmation_sent_at=now)
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 

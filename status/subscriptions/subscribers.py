@@ -68,8 +68,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, seal(new_secret())
-    activate(recipient)
+    activate(recipient, contact=contact, secret=seal(new_secret()))
     return recipient
 
 
@@ -117,15 +116,13 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
-    recipient.confirmation_sent_at = timezone.now()
-    recipient.save()
-    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=recipient.confirmation_sent_at)
+    now = timezone.now()
+    recipient.change(confirmation_sent_at=now)
+    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 
-def activate(recipient: Subscriber) -> None:
-    recipient.state = State.ACTIVE
-    recipient.confirmed_at = timezone.now()
-    recipient.save()
+def activate(recipient: Subscriber, **facts: str) -> None:
+    recipient.change(state=State.ACTIVE, confirmed_at=timezone.now(), **facts)
 
 
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
@@ -137,9 +134,7 @@ def roll_secret(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.old_secret, recipient.secret = recipient.secret, seal(new_secret())
-    recipient.rolled_at = timezone.now()
-    recipient.save()
+    recipient.change(old_secret=recipient.secret, secret=seal(new_secret()), rolled_at=timezone.now())
 
 
 def new_secret() -> str:
@@ -155,10 +150,8 @@ def unsubscribe(recipient: Subscriber, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
     if recipient.state != State.UNSUBSCRIBED:
-        recipient.state = State.UNSUBSCRIBED
-        recipient.reason = ""
-        recipient.confirmation_sent_at = None  # no link of before confirms what is asked for later
-        recipient.save()
+        # No link of before confirms what is asked for later.
+        recipient.change(state=State.UNSUBSCRIBED, reason="", confirmation_sent_at=None)
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 
 
@@ -187,8 +180,7 @@ def forget(address: str, *, author: User) -> int:
         if recipient.address == address:
             erase(recipient)
         else:
-            recipient.contact = ""
-            recipient.save()
+            recipient.change(contact="")
             owing.cancel_due(Q(recipient=recipient) & ~Q(purpose=Delivery.Purpose.EVENT), "forgotten")
             Delivery.objects.filter(recipient=recipient).exclude(purpose=Delivery.Purpose.EVENT).update(answer="")
     return len(rows)
@@ -198,11 +190,12 @@ def erase(recipient: Subscriber) -> None:
     owing.cancel_due(Q(recipient=recipient), "forgotten")
     Delivery.objects.filter(recipient=recipient).exclude(answer="").update(answer="")
     recipient.follows.all().delete()
-    recipient.address = f"forgotten {recipient.public_id}"  # no address, and unique
-    recipient.contact = recipient.secret = recipient.old_secret = recipient.reason = ""
-    recipient.state = State.UNSUBSCRIBED
-    recipient.deleted_at = timezone.now()
-    recipient.save()
+    recipient.change(
+        address=f"forgotten {recipient.public_id}",  # no address, and unique
+        **dict.fromkeys(("contact", "secret", "old_secret", "reason"), ""),
+        state=State.UNSUBSCRIBED,
+        deleted_at=timezone.now(),
+    )
 
 
 @loop("unconfirmed")

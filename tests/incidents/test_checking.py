@@ -140,8 +140,7 @@ def test_names_of_the_record_are_known(
     make_component("Vault Keeper", visibility=Visibility.INTERNAL, aliases="VK-1")
     admin.first_name, admin.last_name = "Ada", "Lovelace"
     admin.save()
-    page.support_email = "care@acme.example"
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, support_email="care@acme.example", author=admin)
     body = "The Core API, the Vault Keeper and VK-1 were restarted by Ada Lovelace. Write to care@acme.example."
     found = [(one.rule.value, one.quote) for one in checking.check_report(report(ended, f"## Why\n{body}", author))]
     assert found == [

@@ -52,7 +52,14 @@ def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
 
 
 class RecordForm(EditConflictForm, AnyModelForm):
-    pass
+    def facts(self) -> dict[str, Any]:
+        """What was typed of a new row, or differs from the one that is there: for a service."""
+        if not self.instance.pk:
+            return self.cleaned_data
+        bound = [self[name] for name in self.cleaned_data]
+        return {
+            each.name: self.cleaned_data[each.name] for each in bound if each.field.has_changed(each.initial, each.data)
+        }
 
 
 class Deleted(admin.SimpleListFilter):
