@@ -24,7 +24,11 @@ from incidents.models import Component, ComponentGroup, ComponentListing, Compon
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
-WORDS = {"name", "description", "intro"}  # that the public reads
+WORDS: dict[type, tuple[str, ...]] = {  # that the public reads of each
+    Page: ("name", "intro"),
+    Component: ("name", "description"),
+    ComponentGroup: ("name", "description"),
+}
 CatalogueRow = Page | Component | ComponentGroup | ComponentListing | EmbedConfig
 
 
@@ -36,6 +40,7 @@ class PageFacts(TypedDict, total=False):
     support_url: str
     support_email: str
     waives_approval: bool
+    programs_may_publish_unchecked: bool
     shows_totals: bool
     intro: str
     brand_colour: str
@@ -304,16 +309,25 @@ def _write(row: CatalogueRow, facts: Any) -> None:
 def _set(row: CatalogueRow, facts: Any) -> set[Page]:
     """Set facts of a new or a locked row. The pages that show something else now: where it was, and where it is."""
     before = _pages(row) if row.pk else set()
+    _check_words(row, facts)
     if not save_checked(row, **facts):
         return set()
-    if not (isinstance(row, Component) and row.visibility == Visibility.INTERNAL):
-        names = WORDS if "visibility" in facts else WORDS & facts.keys()
-        page = row if isinstance(row, Page) else row.page
-        words = {name: getattr(row, name) for name in sorted(names) if hasattr(row, name)}
-        check_words(page, besides=[words.get("name", "")], **words)
     if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
         raise InvalidInput(_("The group belongs to another page."), field="group")
     return before | _pages(row)
+
+
+def _check_words(row: CatalogueRow, facts: Any) -> None:
+    """Check what the public will read of a new or a locked row, and has not read before."""
+    words = {name: facts.get(name, getattr(row, name)) for name in WORDS.get(type(row), ())}
+    is_public, was_public = True, row.pk is not None
+    if isinstance(row, Component):
+        is_public = facts.get("visibility", row.visibility) == Visibility.PUBLIC
+        was_public = was_public and row.visibility == Visibility.PUBLIC
+    new = {name: text for name, text in words.items() if not was_public or text != getattr(row, name)}
+    if is_public and new:
+        page = row if isinstance(row, Page) else row.page
+        check_words(page, besides=[words["name"]], **new)
 
 
 def _delete(row: CatalogueRow) -> None:

@@ -177,7 +177,7 @@ def facts_of(
     promised_at: datetime | None = None,
 ) -> Facts:
     """What the record knows that a text on `page` about `incidents` may contradict or give away."""
-    public = Component.objects.public().on(page)
+    public = Component.objects.public().on(page) if page.pk else ()  # a new page has none
     internal = Component.objects.live().filter(visibility=Visibility.INTERNAL)
     components = {component.name: tuple(component.known_as) for component in public}
     times: dict[Instant, list[datetime]] = {}

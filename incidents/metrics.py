@@ -27,6 +27,9 @@ DROPPED_AT_ONCE = 10_000
 Points = Mapping[datetime, float]
 
 
+WORDS = ("name", "description", "suffix")  # that the public reads
+
+
 class MetricFacts(TypedDict, total=False):
     name: str
     identifier: str
@@ -39,7 +42,7 @@ class MetricFacts(TypedDict, total=False):
     is_shown: bool
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=WORDS)
 def create_metric(page: Page, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
     page.lock_live()
     metric = Metric(page=page)
@@ -49,7 +52,7 @@ def create_metric(page: Page, *, author: User, **facts: Unpack[MetricFacts]) -> 
     return metric
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Metric, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=Metric, public=WORDS)
 def edit_metric(metric: Metric, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
     """Change facts of a metric; those not named keep their values."""
     metric.lock_live()
@@ -127,7 +130,8 @@ def newest_points(metrics: list[Metric], span: timedelta) -> dict[int, list[tupl
 
 
 def _write(metric: Metric, facts: MetricFacts) -> None:
-    check_words(metric.page, name=facts.get("name", ""), description=facts.get("description", ""))
+    words = {"name": facts.get("name"), "description": facts.get("description"), "suffix": facts.get("suffix")}
+    check_words(metric.page, **{name: text for name, text in words.items() if text and text != getattr(metric, name)})
     save_checked(metric, **facts)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,7 @@ from incidents.authorship import service
 from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
 from incidents.incidents import Affected, check_seen, lock_components, lock_live, post_update
+from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
@@ -85,14 +87,20 @@ def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | No
     return update
 
 
+def _oldest() -> datetime | None:
+    return _due().values_list("due_at", flat=True).first()
+
+
+def _due() -> QuerySet[PlannedUpdate]:
+    return PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now()).order_by("due_at", "pk")
+
+
+@loop("planned", oldest=_oldest)
 def post_due() -> int:
     """Post what is due, in order; for the clock. Returns how many were posted."""
     clock = people.clock()
-    due = PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
-    return sum(
-        post_planned(planned, author=clock) is not None
-        for planned in due.select_related("incident__page", "author").order_by("due_at", "pk")
-    )
+    due = _due().select_related("incident__page", "author")
+    return each("planned", due, lambda planned: post_planned(planned, author=clock) is not None)
 
 
 def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:

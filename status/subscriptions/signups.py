@@ -7,7 +7,7 @@ address is known here. Everything else happens a moment later, where nobody watc
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput
+from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
@@ -66,29 +67,33 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     SignUp.objects.create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
 
 
+def _oldest() -> datetime | None:
+    return SignUp.objects.order_by("pk").values_list("created_at", flat=True).first()
+
+
+@loop("sign_up", oldest=_oldest)
 def take_up() -> int:
     """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
-    for count in range(AT_ONCE):
-        with transaction.atomic():
-            # Whoever else takes up at this moment waits here: one address is dealt with once at a time.
-            asked = SignUp.objects.select_related("page", "incident").select_for_update(of=("self",))
-            sign_up = asked.order_by("pk").first()
-            if sign_up is None:
-                return count
-            sign_up.delete()
-            try:
-                _take_up(sign_up)
-            except DomainError as refusal:  # it was fine when it was asked
-                logger.info("a sign-up could not be taken up: %s", refusal)
-    return AT_ONCE
+    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
 
 
-def _take_up(sign_up: SignUp) -> None:
+@transaction.atomic
+def _take_up(asked: SignUp) -> int:
+    # Whoever else takes up at this moment waits here: one address is dealt with once at a time.
+    rows = SignUp.objects.select_related("page", "incident").select_for_update(of=("self",))
+    sign_up = rows.filter(pk=asked.pk).first()
+    if sign_up is None:
+        return 0
+    sign_up.delete()
     page, author = sign_up.page, subscribers.subscriber()
-    if sign_up.channel == Subscriber.Channel.WEBHOOK:
-        subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
-    else:
-        subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+    try:
+        if sign_up.channel == Subscriber.Channel.WEBHOOK:
+            subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
+        else:
+            subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+    except DomainError as refusal:  # it was fine when it was asked
+        logger.info("a sign-up could not be taken up: %s", refusal)
+    return 1
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -167,6 +172,10 @@ def _admit(network: str) -> None:
     below = Q(network=network, hour=hour, count__lt=PER_HOUR)
     if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
         raise TooMany(_("Very many people from your network subscribed within the hour. Try again in an hour."))
+
+
+def drop_old_counts() -> None:
+    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 
 def _unfinished(page: Page, public_id: str) -> Incident | None:

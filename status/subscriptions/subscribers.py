@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from django.db.models import Q
 from django.utils import timezone
@@ -17,15 +18,15 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.isolation import each, loop
 from incidents.models import Incident, Page, User
 from incidents.people import clock, service_user
 from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing, quarantine
-from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.models import Delivery, SignUp, Subscriber
 from status.secrets import seal
 from status.subscriptions.choices import Choices, choices_of, choose
-from status.subscriptions.left_behind import tell_left_behind
 from status.tokens import CONFIRM_WITHIN
 
 MOST = 100  # subscribers at once, as Statuspage has it
@@ -197,27 +198,28 @@ def erase(recipient: Subscriber) -> None:
     )
 
 
-def sweep() -> None:
-    """Drop what nobody confirmed and counts of sign-ups that are over, and tell who follows nothing that is left."""
-    drop_unconfirmed(author=clock())
-    tell_left_behind()
-    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
+@loop("unconfirmed")
+def sweep() -> int:
+    """Drop who has not confirmed while they could; returns how many. For the clock, as often as it likes."""
+    # Each page by itself, for the index begins with it.
+    rows = Subscriber.objects.filter(_too_old(), page__in=Page.objects.all(), state=State.UNCONFIRMED)
+    drop = partial(drop_unconfirmed, author=clock())
+    return each("unconfirmed", rows.order_by("pk"), drop, most=DROPPED_AT_ONCE)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
-def drop_unconfirmed(*, author: User) -> int:
-    """Forget addresses whose link has grown too old to confirm them; returns how many."""
+def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
+    """Forget an address whose link has grown too old to confirm it; returns whether it had."""
+    recipient.lock()
+    is_due = Subscriber.objects.filter(_too_old(), pk=recipient.pk, state=State.UNCONFIRMED).exists()
+    if is_due:
+        erase(recipient)
+    return is_due
+
+
+def _too_old() -> Q:
     old = timezone.now() - CONFIRM_WITHIN
-    # Each page by itself, for the index begins with it.
-    unconfirmed = Subscriber.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED)
-    rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
-    count = 0
-    for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:
-        recipient.lock()
-        if recipient.state == State.UNCONFIRMED:
-            erase(recipient)
-            count += 1
-    return count
+    return Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old)
 
 
 # --- Many at once -----------------------------------------------------------------------------------------------------

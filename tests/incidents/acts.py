@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from incidents import (
     catalogue,
+    isolation,
     metrics,
     promises,
     templates,
@@ -44,6 +45,7 @@ from incidents.models import (
     Component,
     ComponentGroup,
     ComponentListing,
+    Failure,
     Incident,
     IncidentRole,
     IncidentTemplate,
@@ -164,6 +166,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
+    Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=now)
     template = templates.create_template(name="Slow", body="Slow.", author=admin)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
     metric = metrics.create_metric(page, name="Errors", author=admin)
@@ -344,7 +347,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         subscribers.release_many: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.release_many([bounced], author=by)),
         subscribers.unfollow: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.unfollow(asked, incident, author=by)),
         subscribers.forget: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.forget("ann@example.com", author=by)),
-        subscribers.drop_unconfirmed: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.drop_unconfirmed(author=by)),
+        subscribers.drop_unconfirmed: (
+            Verb.MANAGE_SUBSCRIBERS,
+            lambda by: subscribers.drop_unconfirmed(late, author=by),
+        ),
+        isolation.try_again: (Verb.EDIT_CATALOGUE, lambda by: isolation.try_again(Failure.objects.all(), author=by)),
         owing.retry: (Verb.MANAGE_SUBSCRIBERS, lambda by: owing.retry(Delivery.objects.all(), author=by)),
         subscribers.add_webhook: (
             Verb.MANAGE_SUBSCRIBERS,

@@ -22,6 +22,7 @@ from incidents.maintenance.series import repeat_maintenance
 from incidents.models import (
     Component,
     ComponentStatusChange,
+    Failure,
     Incident,
     IncidentRole,
     IncidentUpdate,
@@ -143,6 +144,8 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
     "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
+    "failure_once": ["UPDATE incidents_failure SET key = '0'"],
+    "failure_is_parked_or_due": ["UPDATE incidents_failure SET parked_at = NULL, due_at = NULL"],
     "finding_that_is_a_secret_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
@@ -217,6 +220,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for key in ("1", "2"):
+        Failure.objects.create(kind="owe", key=key, reason="No.", parked_at=NOON)
     record_elsewhere(page, RECORD, source="them", author=author)
     others = [replace(each, id=f"other {each.id}") for each in RECORD.updates]
     record_elsewhere(page, replace(RECORD, updates=others), source="others", author=author)

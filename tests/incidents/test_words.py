@@ -44,7 +44,7 @@ from tests.rows import everything, refused
 Write = Callable[[Any], Any]  # given words by the names of facts
 
 LEAKS = ["The password is Winter2024!", "Vault Keeper is down.", "Queue grows on db-prod-3"]
-HARMLESS = "Some requests are slow."
+HARMLESS = "It is slow."
 
 # Texts that the public never reads as they are, by the fact's name; with a service's name, of that one alone.
 INTERNAL = {
@@ -53,7 +53,7 @@ INTERNAL = {
     *("digest", "fingerprint", "seen", "rule", "time_zone", "tracker_url", "source"),  # no words
     *("language", "support_url", "support_email", "brand_colour", "logo", "position"),
     *("incident_background", "incident_text", "maintenance_background", "maintenance_text"),
-    *("aliases", "owner", "identifier", "suffix", "update_status"),
+    *("aliases", "owner", "identifier", "update_status"),
     *("username", "first_name", "last_name", "email"),
     *("create_template.name", "create_template.title", "create_template.body"),  # checked when an update uses them
     *("edit_template.name", "edit_template.title", "edit_template.body"),
@@ -372,3 +372,16 @@ def test_a_deleted_component_gets_no_status(component: Component, author: User, 
 def test_a_place_that_nobody_filled_in_is_refused_whoever_posts(incident: Incident, author: User) -> None:
     with refused(InvalidInput, "Fill in {symptom}"):
         post_update(incident, status=IncidentStatus.IDENTIFIED, body="We see {symptom}.", author=author)
+
+
+def test_an_internal_component_becomes_public_only_under_a_name_that_may(
+    vault: Component, make_component: Callable[..., Component], admin: User
+) -> None:
+    catalogue.edit_component(vault, visibility=Visibility.PUBLIC, author=admin)
+    machine = make_component("db-prod-3", visibility=Visibility.INTERNAL)
+    (finding,) = found_in(
+        lambda: catalogue.edit_component(machine, visibility=Visibility.PUBLIC, author=admin)
+    ).findings
+    with checking.letting_stand({finding.digest: "Customers call it so."}):
+        catalogue.edit_component(machine, visibility=Visibility.PUBLIC, author=admin)
+    assert "“db-prod-3”. Customers" in str(machine.history.latest().history_change_reason)
