@@ -15,10 +15,10 @@ from incidents.models import Component, Page, User
 from incidents.signals import event_recorded
 from tests.concurrency import together
 
-TURNS = int(os.environ.get("RACES", "50"))
+TURNS = 50 * int(os.environ.get("RACES", "1"))
 Patch = Callable[..., Callable[[], int]]
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True), pytest.mark.timeout(6 * TURNS)]
 
 
 @pytest.fixture
