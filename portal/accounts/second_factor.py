@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from incidents.models import User
 from status import secrets
+
+logger = logging.getLogger(__name__)
 
 SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
 
@@ -22,7 +26,13 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
         return secrets.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return secrets.unseal(encrypted_text)
+        """Without the key that fits, what a form says to whoever signs in."""
+        try:
+            return secrets.unseal(encrypted_text)
+        except secrets.Locked as error:
+            logger.exception("a second factor cannot be read")
+            sentence = _("Your second factor cannot be read any more. Have an administrator take it away, and sign in.")
+            raise ValidationError(sentence) from error
 
 
 def note_added(authenticator: Authenticator, **_signal: Any) -> None:
@@ -33,8 +43,9 @@ def note_removed(authenticator: Authenticator, **_signal: Any) -> None:
     _note(authenticator, _("%(factor)s taken away"))
 
 
+@transaction.atomic
 def _note(authenticator: Authenticator, change: str) -> None:
-    user = User.objects.get(pk=authenticator.user_id)
+    user = User.objects.select_for_update(no_key=True).get(pk=authenticator.user_id)
     user._change_reason = change % {"factor": authenticator.get_type_display()}
     user.save()
 
