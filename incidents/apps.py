@@ -10,6 +10,10 @@ class IncidentsConfig(AppConfig):
     verbose_name = _("Incidents")
 
     def ready(self) -> None:
+        from simple_history.signals import pre_create_historical_record
+
+        from incidents.marks import mark_history
         from incidents.permissions import install_roles
 
         post_migrate.connect(install_roles, sender=self)
+        pre_create_historical_record.connect(mark_history, dispatch_uid="incidents.marks")

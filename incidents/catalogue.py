@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.deletion import group_reason
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
@@ -57,6 +58,7 @@ def delete(row: CatalogueRow, *, author: User) -> None:
         for component in row.components.order_by("pk"):
             pages |= _pages(component)
             component.group = None
+            component._change_reason = group_reason(row)
             component.save()
     row.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from incidents import outbox, windows
 from incidents.authorship import service
 from incidents.checking import check_words
+from incidents.deletion import taken_along
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
     STATUSES,
@@ -290,15 +291,18 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 
 
 @service(Verb.POST_UPDATE, locks=Incident)
-def delete_incident(incident: Incident, *, author: User, reason: str) -> None:
+def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[str, int]:
     """Take an incident off every page. It stays in the record, with who did it and why.
 
-    Its components are again what they would be without it, now and in the past (decision 0012).
+    Its components are again what they would be without it, now and in the past (decision 0012). Returns what went
+    along, as `taken_along` says it before.
     """
     lock_live(incident)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     outbox.record_statuses(incident)
+    along = taken_along(incident)
     incident.mark_deleted(reason)
+    return along
 
 
 def warning_of(update: IncidentUpdate) -> str:

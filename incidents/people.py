@@ -59,8 +59,10 @@ def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
     if held != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
-    save_checked(user)
+    if before is None:
+        save_checked(user)  # a row for its roles
     user.groups.set(roles)
+    save_checked(user)  # after its roles, which its history has a code of
     if not user.is_active:
         for key in user.keys_made.filter(revoked_at=None):
             _revoke(key)
@@ -180,7 +182,7 @@ def _make_service_user(name: str, groups: Collection[str]) -> User:
     """With the rights of these groups from its beginning on: nobody sees it without them."""
     user, is_new = User.objects.get_or_create(username=name, is_service=True)
     if is_new:
+        user.groups.set([Group.objects.get(name=group) for group in groups])
         user.set_unusable_password()
         user.save()
-        user.groups.set([Group.objects.get(name=group) for group in groups])
     return user

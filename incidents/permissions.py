@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+APP = "incidents"
+
 
 class Verb(StrEnum):
     """Rights, as Django permissions of the `incidents` app (declared on the models' Meta)."""
@@ -108,8 +110,20 @@ def install_roles(**_kwargs: Any) -> None:
     """Make Django groups out of the tables above: run after every migration, so that they are what holds."""
     from django.contrib.auth.models import Group, Permission
 
-    every = Permission.objects.filter(content_type__app_label="incidents")
-    views = list(every.filter(codename__startswith="view_"))
-    for name, verbs in {**ROLES, **{group_of(scope): verbs for scope, verbs in SCOPES.items()}}.items():
+    every = {right.codename: right for right in Permission.objects.filter(content_type__app_label=APP)}
+    for name, rights in rights_of_groups().items():
         group, _created = Group.objects.get_or_create(name=name)
-        group.permissions.set([*views, *every.filter(codename__in=verbs)])
+        group.permissions.set([every[codename] for codename in map(_codename, rights) if codename in every])
+
+
+def rights_of_groups() -> dict[str, set[str]]:
+    """What each Django group gives, as "incidents.post_update"; every one of them lets its members look."""
+    from django.apps import apps
+
+    views = {f"{APP}.view_{model._meta.model_name}" for model in apps.get_app_config(APP).get_models()}
+    verbs = {**ROLES, **{group_of(scope): verbs for scope, verbs in SCOPES.items()}}
+    return {name: views | {f"{APP}.{verb}" for verb in rights} for name, rights in verbs.items()}
+
+
+def _codename(right: str) -> str:
+    return right.partition(".")[2]

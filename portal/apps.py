@@ -11,17 +11,19 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from allauth.account.signals import password_reset
-        from allauth.mfa.signals import authentication_failed, authenticator_added, authenticator_removed
+        from allauth.mfa.signals import authentication_failed
         from anymail.signals import tracking
         from django.contrib import admin
         from django.contrib.auth.signals import user_logged_in, user_login_failed
+        from django.db.models.signals import post_delete, post_save
 
-        from portal.accounts import adapters, attempts, second_factor
+        from portal.accounts import account_history, adapters, attempts
         from portal.intake import bounces
 
         admin.site.unregister([model for model in admin.site._registry if model._meta.app_label in NOT_IN_THE_ADMIN])
-        authenticator_added.connect(second_factor.note_added)
-        authenticator_removed.connect(second_factor.note_removed)
+        for part in account_history.PARTS:
+            for signal in (post_save, post_delete):
+                signal.connect(account_history.note, sender=part, dispatch_uid="portal.accounts")
         password_reset.connect(adapters.open_again)
         user_logged_in.connect(attempts.note_success)
         user_login_failed.connect(attempts.note_failure)

@@ -184,6 +184,8 @@ class Nudge(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was told."))
 
+    SEALED = ("page_id", "key", "subject", "due_at", "created_at")
+
     class Meta:
         verbose_name = _("nudge")
         verbose_name_plural = _("nudges")
@@ -244,6 +246,8 @@ class Delivery(models.Model):
 
     objects = DeliveryQuerySet.as_manager()
 
+    SEALED_WHEN_FINISHED = ("recipient_id", "event_id", "nudge_id", "purpose", "created_at")  # by `history.seals`
+
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
@@ -261,6 +265,9 @@ class Delivery(models.Model):
         indexes = (
             models.Index(fields=["priority", "due_at"], condition=models.Q(state="due"), name="delivery_due"),
             models.Index(fields=["recipient", "-id"], name="delivery_of_recipient"),
+            models.Index(
+                fields=["finished_at", "id"], condition=models.Q(finished_at__isnull=False), name="delivery_finished"
+            ),
         )
 
     def __str__(self) -> str:

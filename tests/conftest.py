@@ -47,6 +47,7 @@ def make_user(db: None) -> Callable[[str, str], User]:
     def make(username: str, role: str) -> User:
         user = User.objects.create_user(username, password="correct horse battery", is_staff=True)
         user.groups.add(Group.objects.get(name=role))
+        user.save()  # its history has a code of its roles
         return user
 
     return make

@@ -15,6 +15,7 @@ def reader() -> User:
     user, is_new = User.objects.get_or_create(username="hedy", defaults={"is_staff": True})
     if is_new:
         user.groups.add(Group.objects.get(name="approver"))
+        user.save()  # its history has a code of its roles
     return user
 
 

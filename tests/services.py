@@ -134,7 +134,7 @@ def _prepare(*, on_sqlite: bool) -> None:
             del os.environ[name]
     os.environ["SECRET_KEY"] = secrets.token_urlsafe(50)
     os.environ["ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
-    os.environ["AUDIT_KEY"] = secrets.token_urlsafe(50)
+    os.environ["AUDIT_KEY"] = "the same for every run, because a migrated database is kept for later ones"
     os.environ["WITHOUT_SECOND_FACTOR"] = "1"  # but for the tests that are about it
     os.environ["DATA_DIR"] = str(temporary_folder("portal-tests-"))
     if on_sqlite:

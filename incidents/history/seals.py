@@ -4,56 +4,99 @@ The clock seals rows of the history once they have settled: each batch carries a
 of it and the code before it, made with `settings.AUDIT_KEY`, which is not in the database. Whoever can write to the
 database, but has no key, cannot change, remove or slip in a sealed row without `verify` naming it.
 
+What has no history of its own is not left out: who was notified is sealed message by message when it has finished, and
+the history of an account or a subscriber has a mark of what it does not say itself (`incidents.marks`). Which tables
+are not watched, and why, is said in `coverage`.
+
 Whoever removes the newest rows together with the newest seals leaves a chain that is whole, and shorter: so keep its
 head (`manage.py audit`) elsewhere and verify against it. The log has it too, at every seal.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from incidents import permissions
+from incidents.marks import code, is_same, mark, mark_of
 from incidents.models import Seal
 from incidents.models.base import AppendOnly
 
 logger = logging.getLogger(__name__)
 
+SENT = "sent"  # the state of a row that is final
 SETTLED = timedelta(minutes=10)  # longer than any transaction: no row with a smaller key can still appear
 BATCH = 500
-AT_ONCE = 20  # batches of one call, so that a tick stays short
+AT_ONCE = 20  # full batches of one call, so that a tick stays short
 
 Model = type[models.Model]
 
 
-def sealed_models() -> list[tuple[Model, str]]:
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A table whose rows are sealed in the order of their keys; `columns` are those that never change."""
+
+    model: Model
+    written_at: str  # the column that says when a row was written
+    columns: list[str]
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.label_lower
+
+
+def every_model() -> list[Model]:
+    """Every table; the rows of a proxy are another model's."""
+    return [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
+
+
+def history_models() -> list[tuple[Model, str]]:
     """Every model that is history, each with the field that says when a row was written."""
-    every = [model for model in apps.get_models() if not model._meta.proxy]  # whose rows are another one's
-    tracked = [model for model in every if hasattr(model, "history")]
-    own = [model for model in every if issubclass(model, AppendOnly) and model is not Seal]
-    found: list[tuple[Model, str]] = [(model.history.model, "history_date") for model in tracked]
-    return sorted([*found, *((model, "created_at") for model in own)], key=lambda pair: pair[0]._meta.label_lower)
+    tracked: list[Any] = [model for model in every_model() if hasattr(model, "history")]
+    own = [model for model in every_model() if issubclass(model, AppendOnly) and model is not Seal]
+    found = [*((model.history.model, "history_date") for model in tracked), *((model, "created_at") for model in own)]
+    return sorted(found, key=lambda pair: pair[0]._meta.label_lower)
+
+
+def sealed_models() -> list[Sealed]:
+    """The history, and what other models name SEALED."""
+    partly: list[Any] = [model for model in every_model() if hasattr(model, "SEALED")]
+    return [
+        *(Sealed(model, written_at, _columns(model)) for model, written_at in history_models()),
+        *(Sealed(model, "created_at", list(model.SEALED)) for model in partly),
+    ]
+
+
+def _columns(model: Model) -> list[str]:
+    return sorted(field.attname for field in model._meta.concrete_fields)
 
 
 def seal() -> int:
     """Seal what has settled; returns how many rows. For the clock: of two at once, one does it."""
     sealed = 0
     try:
-        for _batch in range(AT_ONCE):
-            if not (done := sum(_seal_next(model, field) for model, field in sealed_models())):
-                break
-            sealed += done
+        left = AT_ONCE
+        for seal_next in (
+            *(partial(_seal_next, each) for each in sealed_models()),
+            *(partial(_seal_finished, model) for model in finished_models()),
+        ):
+            while left and (done := seal_next()):
+                sealed += done
+                if done < BATCH:
+                    break
+                left -= 1
     except IntegrityError:
         logger.info("another clock is sealing")
     if sealed:
@@ -67,23 +110,96 @@ def head() -> Seal | None:
 
 
 @transaction.atomic
-def _seal_next(model: Model, written_at: str) -> int:
-    table = model._meta.label_lower
-    newest = Seal.objects.filter(table=table).order_by("-number").first()
-    columns = sorted(field.attname for field in model._meta.concrete_fields)
-    rows = _rows(model, columns, after=newest.marks[-1][0] if newest else 0, limit=BATCH)
+def _seal_next(sealed: Sealed) -> int:
+    newest = Seal.objects.filter(table=sealed.table).order_by("-number").first()
+    columns = sorted({*sealed.columns, sealed.written_at})
+    rows = _rows(sealed.model, columns, after=newest.marks[-1][0] if newest else 0, limit=BATCH)
     settled_before = timezone.now() - SETTLED
     marks = []
     for key, values in rows:
-        if values[columns.index(written_at)] > settled_before:
+        if values[columns.index(sealed.written_at)] > settled_before:
             break
-        marks.append([key, _mark(table, key, values)])
-    if marks:
+        marks.append([key, mark(sealed.table, key, values)])
+    return _add(Seal(table=sealed.table, columns=columns, marks=marks))
+
+
+def _add(row: Seal) -> int:
+    """Append it to the chain, if it seals anything; returns how many rows."""
+    if row.marks:
         last = head()
-        row = Seal(number=last.number + 1 if last else 1, table=table, columns=columns, marks=marks)
+        row.number = last.number + 1 if last else 1
         row.mac = _mac(row, last.mac if last else "")
         row.save()
-    return len(marks)
+    return len(row.marks)
+
+
+# --- What is sealed when it has finished ------------------------------------------------------------------------------
+
+
+def finished_models() -> list[Any]:
+    """Those whose rows change until `finished_at` says that they are done, like messages that are sent.
+
+    What they name SEALED_WHEN_FINISHED never changes. One that was sent stays so; another may be tried again.
+    """
+    return [model for model in every_model() if hasattr(model, "SEALED_WHEN_FINISHED")]
+
+
+@transaction.atomic
+def _seal_finished(model: Any) -> int:
+    table = model._meta.label_lower
+    newest = Seal.objects.filter(table=table).order_by("-number").first()
+    rows = _finished(model, _end_of(newest)).filter(finished_at__lte=timezone.now() - SETTLED)[:BATCH]
+    found = list(rows.values_list("pk", "finished_at", "state", *model.SEALED_WHEN_FINISHED))
+    marks = [[key, _mark_finished(table, key, values, is_sent=state == SENT)] for key, _at, state, *values in found]
+    return _add(
+        Seal(
+            table=table,
+            columns=list(model.SEALED_WHEN_FINISHED),
+            marks=marks,
+            until=found[-1][1] if found else None,
+        )
+    )
+
+
+End = tuple[datetime, int]  # when the last row of a seal finished, and its key
+
+
+def _end_of(row: Seal | None) -> End | None:
+    return (row.until, row.marks[-1][0]) if row and row.until else None
+
+
+def _finished(model: Any, after: End | None, to: End | None = None) -> models.QuerySet[Any]:
+    """Rows in the order in which they finished."""
+    rows: models.QuerySet[Any] = model._base_manager.filter(finished_at__isnull=False).order_by("finished_at", "pk")
+    if after:  # the first condition for the index, the second for those that finished together
+        rows = rows.filter(Q(finished_at__gt=after[0]) | Q(pk__gt=after[1]), finished_at__gte=after[0])
+    if to:
+        rows = rows.filter(Q(finished_at__lt=to[0]) | Q(pk__lte=to[1]), finished_at__lte=to[0])
+    return rows
+
+
+def _mark_finished(table: str, key: int, values: list[Any], *, is_sent: bool) -> str:
+    return mark(table, key, values, is_sent)
+
+
+def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[str]:
+    marks = dict(row.marks)
+    words = {"table": model._meta.verbose_name, "seal": row.number}
+    columns = ("pk", "state", *row.columns)
+    in_place = list(_finished(model, after, _end_of(row)).values_list(*columns))
+    placed = {values[0] for values in in_place}
+    moved = list(model._base_manager.filter(pk__in=marks.keys() - placed).order_by("pk").values_list(*columns))
+    for key, state, *values in [*in_place, *moved]:
+        sealed = marks.pop(key, None)
+        is_sent = state == SENT
+        # One that was not sent may have been tried again since, and then it is not in its place any more.
+        allowed = [is_sent] if key in placed else [False, is_sent]
+        if sealed is None:
+            yield _("%(table)s, row %(key)d was slipped in after seal %(seal)d.") % (words | {"key": key})
+        elif not any(is_same(sealed, _mark_finished(row.table, key, values, is_sent=each)) for each in allowed):
+            yield _("%(table)s, row %(key)d was changed after seal %(seal)d.") % (words | {"key": key})
+    for key in marks:
+        yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
 
 
 # --- Verifying --------------------------------------------------------------------------------------------------------
@@ -91,26 +207,32 @@ def _seal_next(model: Model, written_at: str) -> int:
 
 def verify(kept: str = "") -> Iterator[str]:
     """A sentence for everything that is not as it was sealed; `kept` is a head that was written down earlier."""
-    known = {model._meta.label_lower: model for model, _field in sealed_models()}
+    known = {each.table: each.model for each in sealed_models()}
+    finished = {model._meta.label_lower: model for model in finished_models()}
     ends: dict[str, int] = {}
+    finished_ends: dict[str, End | None] = {}
     before, has_kept = "", not kept
     expected = count(1)
     for row in Seal.objects.order_by("number").iterator(chunk_size=20):
         if row.number != (number := next(expected)):
             yield _("Seals %(first)d to %(last)d are gone.") % {"first": number, "last": row.number - 1}
             expected = count(row.number + 1)
-        elif not hmac.compare_digest(row.mac, _mac(row, before)):
+        elif not is_same(row.mac, _mac(row, before)):
             yield _("Seal %(number)d is not the one that was made, or the key is another one.") % {"number": row.number}
         before = row.mac
         has_kept = has_kept or str(row) == kept
         if model := known.get(row.table):
             yield from _compare(model, row, after=ends.get(row.table, 0))
-        ends[row.table] = row.marks[-1][0]
+            ends[row.table] = row.marks[-1][0]
+        elif model := finished.get(row.table):
+            yield from _compare_finished(model, row, after=finished_ends.get(row.table))
+            finished_ends[row.table] = _end_of(row)
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
-    for model in apps.get_models():
-        if hasattr(model, "history") and not model._meta.proxy:
+    for model in every_model():
+        if hasattr(model, "history"):
             yield from _unrecorded(model)
+    yield from _strange_groups()
 
 
 def _compare(model: Model, row: Seal, *, after: int) -> Iterator[str]:
@@ -121,11 +243,11 @@ def _compare(model: Model, row: Seal, *, after: int) -> Iterator[str]:
     columns = row.columns if is_comparable else [model._meta.pk.attname]
     words = {"table": model._meta.verbose_name, "seal": row.number}
     for key, values in _rows(model, columns, after=after, to=row.marks[-1][0]):
-        mark = marks.pop(key, None)
+        sealed = marks.pop(key, None)
         facts = words | {"key": key}
-        if mark is None:
+        if sealed is None:
             yield _("%(table)s, row %(key)d was slipped in after seal %(seal)d.") % facts
-        elif is_comparable and not hmac.compare_digest(mark, _mark(row.table, key, values)):
+        elif is_comparable and not is_same(sealed, mark(row.table, key, values)):
             yield _("%(table)s, row %(key)d was changed after seal %(seal)d.") % facts
     for key in marks:
         yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
@@ -136,19 +258,40 @@ def _unrecorded(model: Any) -> Iterator[str]:
     history = model.history.model
     newest = history.objects.filter(id=models.OuterRef("pk")).order_by("-history_id")
     rows = model._base_manager.annotate(newest_history=models.Subquery(newest.values("history_id")[:1])).order_by("pk")
+    rows = rows.prefetch_related(*getattr(model, "BESIDE_HISTORY", ()))
     columns = [field.attname for field in history.tracked_fields]
     last = 0
-    while found := list(rows.filter(pk__gt=last).values("pk", "newest_history", *columns)[:BATCH]):
-        recorded = history.objects.in_bulk([row["newest_history"] for row in found if row["newest_history"]])
-        for row in found:
-            record = recorded.get(row["newest_history"])
-            if record is None or any(getattr(record, name) != row[name] for name in columns):
-                words = {"noun": model._meta.verbose_name, "key": row["pk"]}
-                yield _("%(noun)s, row %(key)d is not what its history says.") % words
-        last = found[-1]["pk"]
+    while found := list(rows.filter(pk__gt=last)[:BATCH]):
+        last = found[-1].pk
+        # What somebody changed while this was read is read once more.
+        suspects = [row.pk for row in _wrong(found, history, columns)]
+        for row in _wrong(list(rows.filter(pk__in=suspects)), history, columns):
+            words = {"noun": model._meta.verbose_name, "key": row.pk}
+            yield _("%(noun)s, row %(key)d is not what its history says.") % words
 
 
-# --- Codes ------------------------------------------------------------------------------------------------------------
+def _wrong(rows: list[Any], history: Any, columns: list[str]) -> Iterator[Any]:
+    recorded = history.objects.in_bulk([row.newest_history for row in rows if row.newest_history])
+    for row in rows:
+        record = recorded.get(row.newest_history)
+        if (
+            record is None
+            or any(getattr(record, name) != getattr(row, name) for name in columns)
+            or not is_same(record.mark, mark_of(row))
+        ):
+            yield row
+
+
+def _strange_groups() -> Iterator[str]:
+    """Groups give the rights that `permissions` says, and no others."""
+    table = permissions.rights_of_groups()
+    for group in Group.objects.prefetch_related("permissions__content_type").order_by("name"):
+        held = {f"{right.content_type.app_label}.{right.codename}" for right in group.permissions.all()}
+        if held != table.get(group.name):
+            yield _("The group “%(group)s” gives other rights than it should.") % {"group": group}
+
+
+# --- Rows and codes ---------------------------------------------------------------------------------------------------
 
 
 def _rows(
@@ -162,23 +305,5 @@ def _rows(
         yield key, tuple(values)
 
 
-def _mark(table: str, key: int, values: tuple[Any, ...]) -> str:
-    return _code(table, key, values)[:32]
-
-
 def _mac(row: Seal, before: str) -> str:
-    return _code(before, row.number, row.table, row.columns, row.marks, row.sealed_at)
-
-
-def _code(*facts: Any) -> str:
-    text = json.dumps(facts, default=_text, ensure_ascii=False, separators=(",", ":"))
-    return hmac.new(settings.AUDIT_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def _text(value: Any) -> str:
-    """The same on every database."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value)
+    return code(before, row.number, row.table, row.columns, row.marks, row.until, row.sealed_at)

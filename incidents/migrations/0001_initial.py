@@ -251,6 +251,7 @@ class Migration(migrations.Migration):
             name='HistoricalPage',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -287,6 +288,7 @@ class Migration(migrations.Migration):
             name='HistoricalUpdateCadence',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -321,6 +323,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('is_service', models.BooleanField(default=False, help_text='Not a person: acts for a program and cannot sign in.', verbose_name='service user')),
                 ('history_change_reason', models.TextField(null=True)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
@@ -372,6 +375,7 @@ class Migration(migrations.Migration):
             name='HistoricalOrigin',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -399,6 +403,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentUpdate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
@@ -431,6 +436,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentRole',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -480,6 +486,7 @@ class Migration(migrations.Migration):
             name='HistoricalTemplateComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -530,6 +537,7 @@ class Migration(migrations.Migration):
             name='HistoricalPlannedUpdate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -611,6 +619,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenanceReminder',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -658,6 +667,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenancePlan',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -804,6 +814,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortem',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -839,6 +850,7 @@ class Migration(migrations.Migration):
             name='HistoricalMetric',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -871,6 +883,7 @@ class Migration(migrations.Migration):
             name='HistoricalMaintenanceSeries',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -900,6 +913,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncidentTemplate',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -928,6 +942,7 @@ class Migration(migrations.Migration):
             name='HistoricalEmbedConfig',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -956,6 +971,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponentListing',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -981,6 +997,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponentGroup',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1007,6 +1024,7 @@ class Migration(migrations.Migration):
             name='HistoricalComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1040,6 +1058,7 @@ class Migration(migrations.Migration):
             name='HistoricalApiKey',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1167,6 +1186,7 @@ class Migration(migrations.Migration):
             name='HistoricalPlannedComponent',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1226,6 +1246,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortemSection',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1255,6 +1276,7 @@ class Migration(migrations.Migration):
             name='HistoricalIncident',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1295,6 +1317,7 @@ class Migration(migrations.Migration):
             name='HistoricalFindingDismissal',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1324,6 +1347,7 @@ class Migration(migrations.Migration):
             name='HistoricalActionItem',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1460,6 +1484,7 @@ class Migration(migrations.Migration):
             name='HistoricalPostmortemComment',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -1489,6 +1514,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveBigIntegerField(help_text='1, 2, 3 ... without a gap.', unique=True)),
                 ('table', models.CharField(help_text='The model, like incidents.historicalincident.', max_length=100)),
                 ('columns', models.JSONField(help_text='The columns that the marks cover, as they were then.')),
+                ('until', models.DateTimeField(help_text='Of a table that is sealed in the order in which its rows finished: when the last one did.', null=True)),
                 ('marks', models.JSONField(help_text='[primary key, mark] of each row, in the order of the keys.')),
                 ('sealed_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('mac', models.CharField(help_text='HMAC-SHA256 over all of this and the mac before it.', max_length=64)),

@@ -3,6 +3,8 @@
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
+from incidents.marks import mark
+
 # Name, status that the update moves to ("" for any), and text.
 TEMPLATES = [
     (
@@ -63,7 +65,7 @@ CADENCES = {
 def write(apps, schema_editor):
     """Templates and cadences, each with its history, in the name of a service user."""
     author = apps.get_model("incidents", "User")(username="setup", is_service=True, password=make_password(None))
-    create(apps, author, author)
+    create(apps, author, author, beside_history=[author.password, [], [], [], [], []])
     for name, status, body in TEMPLATES:
         row = apps.get_model("incidents", "IncidentTemplate")(name=name, update_status=status, body=body)
         create(apps, row, author)
@@ -73,10 +75,11 @@ def write(apps, schema_editor):
             create(apps, row, author)
 
 
-def create(apps, row, author):
+def create(apps, row, author, beside_history=()):
     """Save a new row, and the history row that a service would have written: a migration's models write none."""
     row.save()
     history = apps.get_model("incidents", f"Historical{type(row).__name__}")
     names = {field.attname for field in history._meta.concrete_fields}
     facts = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if field.attname in names}
-    history.objects.create(**facts, history_type="+", history_date=timezone.now(), history_user=author)
+    code = mark(row._meta.label_lower, row.pk, beside_history) if beside_history else ""
+    history.objects.create(**facts, mark=code, history_type="+", history_date=timezone.now(), history_user=author)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any, NoReturn, Self, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -10,10 +11,12 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from simple_history.manager import HistoryManager
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import history_author, history_reason
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
+from incidents.marks import mark_of
 
 M = TypeVar("M", bound=models.Model)
 
@@ -23,7 +26,7 @@ class TrackedQuerySet(models.QuerySet[M]):
         return self.filter(deleted_at=None)
 
 
-# Kept in no history row, so that a subscriber can be forgotten
+# Kept in no history row, so that a subscriber can be forgotten; it has a keyed hash of them
 PERSONAL = ("address", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
@@ -32,6 +35,31 @@ PUBLIC_ID_LENGTH = 12
 
 def new_public_id() -> str:
     return "".join(secrets.choice(PUBLIC_ID_ALPHABET) for _position in range(PUBLIC_ID_LENGTH))
+
+
+class Marked(models.Model):
+    """A history row with a keyed hash of what it does not say itself (`incidents.marks`)."""
+
+    mark = models.CharField(max_length=32, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class MarkingManager(HistoryManager):  # type: ignore[misc]  # simple_history has no types
+    def bulk_history_create(self, objs: Iterable[Any], **options: Any) -> list[Any]:
+        """Of rows that `bulk_create_with_history` created."""
+        rows = [
+            self.model(
+                history_date=timezone.now(),
+                history_type="+",
+                history_user=options["default_user"],
+                mark=mark_of(row),
+                **{field.attname: getattr(row, field.attname) for field in self.model.tracked_fields},
+            )
+            for row in objs
+        ]
+        return list(self.model.objects.bulk_create(rows, batch_size=options["batch_size"]))
 
 
 class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
@@ -61,6 +89,8 @@ class Tracked(models.Model):
         get_user=history_author,
         history_change_reason_field=models.TextField(null=True),
         excluded_fields=list(PERSONAL),
+        bases=[Marked],
+        history_manager=MarkingManager,
     )
 
     _change_reason: str | None  # kept in the next history row
@@ -81,6 +111,11 @@ class Tracked(models.Model):
         self.refresh_from_db(from_queryset=rows)
         return self
 
+    def beside_history(self) -> list[Any]:
+        """What counts of it and is kept in no history row, in plain values; [] when there is nothing."""
+        names = {field.name for field in self._meta.concrete_fields}
+        return [getattr(self, name) for name in PERSONAL if name in names]
+
     def mark_deleted(self, reason: str = "") -> None:
         """Take it out of use; it stays in the record. Harmless when repeated."""
         self.deleted_at = self.deleted_at or timezone.now()
@@ -88,8 +123,17 @@ class Tracked(models.Model):
         self.save(update_fields=["deleted_at", "updated_at"])
 
     def mark_restored(self, reason: str = "") -> None:
-        """Take back into use what was deleted; its public id and its history go on."""
+        """Take back into use what was deleted; its public id and its history go on.
+
+        Raises `InvalidTransition` when it is not deleted, `InvalidInput` when something else has its place now.
+        """
+        if self.deleted_at is None:
+            raise InvalidTransition(gettext("This is not deleted: there is nothing to restore."))
         self.deleted_at = None
+        try:
+            self.validate_constraints()
+        except ValidationError as error:
+            raise InvalidInput(" ".join(error.messages)) from error
         self._change_reason = reason or None
         self.save(update_fields=["deleted_at", "updated_at"])
 

@@ -51,6 +51,11 @@ class OutboxEvent(models.Model):
     published_at = models.DateTimeField(_("published"), null=True)
     owed_at = models.DateTimeField(_("recipients noted"), null=True, help_text="When its deliveries were written down.")
 
+    SEALED = (
+        *("page_id", "kind", "incident_id", "update_id", "action_item_id", "component_change_id"),
+        *("notify", "created_at"),
+    )
+
     objects = OutboxEventQuerySet.as_manager()
 
     class Meta:

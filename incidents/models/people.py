@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
 from incidents.authorship import current_author
-from incidents.models.base import Tracked
+from incidents.models.base import Marked, Tracked
 from incidents.models.page import Page
 from incidents.permissions import Scope
 
@@ -32,11 +32,14 @@ class User(AbstractUser):
         get_user=_account_author,
         history_change_reason_field=models.TextField(null=True),
         excluded_fields=["password"],
+        bases=[Marked],
     )
 
     _change_reason: str | None  # kept in the next history row
-    if TYPE_CHECKING:  # managers of django-allauth, which carries no types
+    if TYPE_CHECKING:
+        # Managers of django-allauth, which carries no types
         authenticator_set: Any  # second factors
+        emailaddress_set: Any
         socialaccount_set: Any  # who they are at the identity provider
 
     class Meta(AbstractUser.Meta):
@@ -54,6 +57,24 @@ class User(AbstractUser):
         super().set_password(raw_password)
         if self.pk:
             self._change_reason = gettext("Password set")
+
+    BESIDE_HISTORY = ("groups", "user_permissions", "authenticator_set", "emailaddress_set", "socialaccount_set")
+
+    def beside_history(self) -> list[Any]:
+        """All that opens the account, and its roles."""
+        used = ("used_mask",)  # which recovery codes were used: changes with a sign-in, and gives nothing
+        factors = [
+            [row.type, sorted((name, value) for name, value in row.data.items() if name not in used)]
+            for row in self.authenticator_set.all()
+        ]
+        return [
+            self.password,
+            sorted(row.name for row in self.groups.all()),
+            sorted(row.codename for row in self.user_permissions.all()),
+            sorted(factors, key=str),
+            sorted((row.email, row.verified, row.primary) for row in self.emailaddress_set.all()),
+            sorted((row.provider, row.uid) for row in self.socialaccount_set.all()),
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

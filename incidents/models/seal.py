@@ -12,6 +12,9 @@ class Seal(AppendOnly):
     number = models.PositiveBigIntegerField(unique=True, help_text="1, 2, 3 ... without a gap.")
     table = models.CharField(max_length=100, help_text="The model, like incidents.historicalincident.")
     columns = models.JSONField(help_text="The columns that the marks cover, as they were then.")
+    until = models.DateTimeField(
+        null=True, help_text="Of a table that is sealed in the order in which its rows finished: when the last one did."
+    )
     marks = models.JSONField(help_text="[primary key, mark] of each row, in the order of the keys.")
     sealed_at = models.DateTimeField(default=timezone.now)
     mac = models.CharField(max_length=64, help_text="HMAC-SHA256 over all of this and the mac before it.")

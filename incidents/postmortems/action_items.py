@@ -68,6 +68,15 @@ def remove_action_item(item: ActionItem, *, author: User) -> None:
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_action_item(item: ActionItem, *, author: User) -> None:
+    """Have a measure again that was removed."""
+    lock_postmortem(item.postmortem)
+    item.lock().mark_restored()
+    if item.is_commitment:
+        mark_edited(item.postmortem, author)
+
+
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
     """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
 

@@ -82,6 +82,17 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> N
     postmortem.mark_deleted(reason)
 
 
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
+    """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
+    postmortem.lock().mark_restored(reason)
+    were = Incident.history.filter(postmortem=postmortem.pk).values("id")
+    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).order_by("pk"):
+        incident.lock()
+        incident.postmortem = postmortem
+        incident.save(update_fields=["postmortem", "updated_at"])
+
+
 # --- Incidents --------------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +185,14 @@ def remove_section(section: PostmortemSection, *, author: User) -> None:
     lock_postmortem(section.postmortem)
     section.lock()
     section.mark_deleted()
+    mark_edited(section.postmortem, author)
+
+
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_section(section: PostmortemSection, *, author: User) -> None:
+    """Have a section again that was removed, where it was."""
+    lock_postmortem(section.postmortem)
+    section.lock().mark_restored()
     mark_edited(section.postmortem, author)
 
 

@@ -1,4 +1,4 @@
-"""Second factors: in the account's history when one is set up or taken away, and encrypted anew under another key."""
+"""Second factors: kept encrypted, and encrypted anew under another key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from incidents.models import User
 from status import secrets
 
 logger = logging.getLogger(__name__)
@@ -33,21 +32,6 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
             logger.exception("a second factor cannot be read")
             sentence = _("Your second factor cannot be read any more. Have an administrator take it away, and sign in.")
             raise ValidationError(sentence) from error
-
-
-def note_added(authenticator: Authenticator, **_signal: Any) -> None:
-    _note(authenticator, _("%(factor)s set up"))
-
-
-def note_removed(authenticator: Authenticator, **_signal: Any) -> None:
-    _note(authenticator, _("%(factor)s taken away"))
-
-
-@transaction.atomic
-def _note(authenticator: Authenticator, change: str) -> None:
-    user = User.objects.select_for_update(no_key=True).get(pk=authenticator.user_id)
-    user._change_reason = change % {"factor": authenticator.get_type_display()}
-    user.save()
 
 
 @transaction.atomic

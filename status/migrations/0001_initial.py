@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
             name='HistoricalRecipient',
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
@@ -104,32 +105,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='StaffChannel',
-            fields=[
-            ],
-            options={
-                'verbose_name': 'staff channel',
-                'verbose_name_plural': 'staff channels',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
-            },
-            bases=('status.recipient',),
-        ),
-        migrations.CreateModel(
-            name='Subscriber',
-            fields=[
-            ],
-            options={
-                'verbose_name': 'subscriber',
-                'verbose_name_plural': 'subscribers',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
-            },
-            bases=('status.recipient',),
-        ),
-        migrations.CreateModel(
             name='Follow',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -160,6 +135,32 @@ class Migration(migrations.Migration):
                 'verbose_name': 'delivery',
                 'verbose_name_plural': 'deliveries',
             },
+        ),
+        migrations.CreateModel(
+            name='StaffChannel',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'staff channel',
+                'verbose_name_plural': 'staff channels',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('status.recipient',),
+        ),
+        migrations.CreateModel(
+            name='Subscriber',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'subscriber',
+                'verbose_name_plural': 'subscribers',
+                'proxy': True,
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('status.recipient',),
         ),
         migrations.CreateModel(
             name='SignUp',
@@ -238,6 +239,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(fields=['recipient', '-id'], name='delivery_of_recipient'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'id'], name='delivery_finished'),
         ),
         migrations.AddConstraint(
             model_name='delivery',

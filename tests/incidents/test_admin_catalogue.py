@@ -12,8 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents import catalogue
-from incidents.lifecycle import ComponentStatus
-from incidents.models import ApiKey, Component, ComponentGroup, OutboxEvent, Page, User
+from incidents.incidents import post_update
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import ApiKey, Component, ComponentGroup, Incident, OutboxEvent, Page, User
+from status.subscriptions.choices import Choices
+from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.filled import filled
 from tests.portal.signing_in import sign_in_anew
 
@@ -73,6 +76,29 @@ def test_a_deleted_component_leaves_the_list_and_stays_in_the_record(office: Cli
     assert not office.get(COMPONENTS).context["cl"].queryset.exists()
     assert office.get(COMPONENTS, {"deleted": "yes"}).context["cl"].queryset.get() == component
     assert "Component: deleted" in office.get(reverse("admin:incidents_component_history", args=[component.pk])).text
+
+
+def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
+    office: Client, page: Page, component: Component, incident: Incident, admin: User
+) -> None:
+    down = [(component, ComponentStatus.MAJOR_OUTAGE)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="Down.", author=admin, components=down)
+    only = Choices(everything=False, components=[component])
+    add_by_staff(page, address="kim@example.com", choices=only, author=admin)
+    address = reverse("admin:incidents_component_delete", args=[component.pk])
+    shown = office.get(address).text
+    assert "Open incidents and maintenances that name it: 1" in shown
+    assert "Subscribers who follow nothing else, and are told so: 1" in shown
+    change, restore = (
+        reverse(f"admin:incidents_component_{verb}", args=[component.pk]) for verb in ("change", "restore")
+    )
+    assert restore not in office.get(change).text
+    office.post(address, {"post": "yes"})
+    assert restore in office.get(change).text
+    assert "“API” is restored." in office.post(restore, follow=True).text
+    component.refresh_from_db()
+    assert component.deleted_at is None
+    assert "nothing to restore" in office.post(restore, follow=True).text
 
 
 def test_a_status_is_set_by_hand_with_a_reason(office: Client, component: Component, admin: User) -> None:

@@ -7,9 +7,11 @@ import pkgutil
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -26,9 +28,10 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import SERVICES, authored_by
-from incidents.deletion import restore_incident
+from incidents.deletion import RESTORES
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.errors import Forbidden, MissingAuthor
+from incidents.history import seals
 from incidents.incidents import (
     backfill_incident,
     correct_update,
@@ -53,6 +56,7 @@ from incidents.models import (
     ActionItem,
     Component,
     ComponentGroup,
+    ComponentListing,
     Incident,
     IncidentRole,
     IncidentTemplate,
@@ -63,6 +67,7 @@ from incidents.models import (
     UpdateCadence,
     User,
 )
+from incidents.models.base import Tracked
 from incidents.people import create_key, note_link, remove_second_factor, revoke_key, save_staff, unlink_provider
 from incidents.permissions import Scope, Verb, allows, require
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
@@ -125,6 +130,27 @@ Acts = dict[Callable[..., object], tuple[Verb, Callable[[Any], object]]]
 """Of each service the right that it asks for, and a call in the name of somebody that would succeed."""
 
 
+def deleted_rows(page: Page, component: Component, admin: User) -> dict[type[Tracked], Any]:
+    """One of each that can be restored."""
+    with authored_by(admin):
+        old = Page.objects.create(name="Old", url="https://old.example", host="old.example")
+        rows: list[Tracked] = [
+            old,
+            Component.objects.create(page=page, name="Old"),
+            ComponentGroup.objects.create(page=page, name="Old"),
+            ComponentListing.objects.create(page=old, component=component),
+            Metric.objects.create(page=page, name="Old"),
+            IncidentTemplate.objects.create(name="Old", body="Old."),
+        ]
+        for row in rows:
+            row.mark_deleted()
+    return {type(row): row for row in rows}
+
+
+def restoring(restore: Callable[..., None], row: Tracked, by: User | None) -> None:
+    restore(row, author=by)
+
+
 def of_postmortems(page: Page, author: User) -> Acts:
     """Each on a report of its own, for most of them move it on."""
 
@@ -164,11 +190,13 @@ def of_postmortems(page: Page, author: User) -> Acts:
         writing.start_postmortem: (edit, lambda by: writing.start_postmortem(new, author=by)),
         writing.edit_postmortem: (edit, lambda by: writing.edit_postmortem(draft, title="Other", author=by)),
         writing.delete_postmortem: (edit, lambda by: writing.delete_postmortem(given_up, reason="No need", author=by)),
+        writing.restore_postmortem: (edit, lambda by: writing.restore_postmortem(given_up, author=by)),
         writing.cover_incident: (edit, lambda by: writing.cover_incident(draft, more, author=by)),
         writing.uncover_incident: (edit, lambda by: writing.uncover_incident(draft, other, author=by)),
         writing.edit_section: (edit, lambda by: writing.edit_section(section, **texts, author=by)),
         writing.add_section: (edit, lambda by: writing.add_section(draft, heading="Thanks", author=by)),
         writing.remove_section: (edit, lambda by: writing.remove_section(removed, author=by)),
+        writing.restore_section: (edit, lambda by: writing.restore_section(removed, author=by)),
         writing.arrange_sections: (
             edit,
             lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by),
@@ -187,6 +215,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
             lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
         ),
         action_items.remove_action_item: (edit, lambda by: action_items.remove_action_item(gone, author=by)),
+        action_items.restore_action_item: (edit, lambda by: action_items.restore_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
         reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),
@@ -237,7 +266,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         for name in ("bounced", "returned", "late", "asking")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
-    Subscriber.objects.filter(pk=late.pk).update(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
+    late.confirmation_sent_at = now - 2 * CONFIRM_WITHIN
+    with authored_by(admin):
+        late.save()
     staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
@@ -255,6 +286,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     author.save()
     with authored_by(admin):
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
+    deleted: dict[type[Tracked], Any] = deleted_rows(page, component, admin) | {Incident: incident}
     return {
         declare_incident: (Verb.DECLARE_INCIDENT, lambda by: declare_incident(page, title="New", author=by)),
         edit_incident: (Verb.DECLARE_INCIDENT, lambda by: edit_incident(incident, title="Changed", author=by)),
@@ -300,7 +332,13 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             lambda by: timeline.conclude_attempt(attempt, outcome=full, author=by),
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
-        restore_incident: (Verb.POST_UPDATE, lambda by: restore_incident(incident, author=by)),
+        **{
+            restore: (
+                Verb.POST_UPDATE if model is Incident else Verb.EDIT_CATALOGUE,
+                partial(restoring, restore, deleted[model]),
+            )
+            for model, restore in RESTORES.items()
+        },
         **of_postmortems(page, author),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,
@@ -445,6 +483,9 @@ def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts:
 def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None:
     for _right, act in acts.values():
         act(admin)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert seals.seal() > 0
+    assert list(seals.verify()) == []
 
 
 @pytest.mark.postgresql

@@ -65,7 +65,7 @@ def test_a_changed_row_is_named(sealed: Incident) -> None:
 
 def test_a_row_that_is_its_own_history_is_sealed_too(sealed: Incident, author: User) -> None:
     component_change = ComponentStatusChange._meta.db_table
-    assert {model._meta.db_table for model, _field in seals.sealed_models()} >= {component_change}
+    assert {each.model._meta.db_table for each in seals.sealed_models()} >= {component_change}
 
 
 def test_a_row_removed_in_the_middle_is_named(sealed: Incident) -> None:

@@ -178,7 +178,7 @@ def check_calendar(truth: Truth, root: Path) -> None:
             end = ended if begun and ended else row.plan.expected_until or row.plan.scheduled_until
             wanted[row.public_id] = (
                 start.replace(microsecond=0), max(end, start).replace(microsecond=0),
-                "CANCELLED" if row.plan.cancelled_at else "CONFIRMED", row.title, row.plan.sequence,
+                "CANCELLED" if row.plan.cancelled_at else "CONFIRMED", row.public_title, row.plan.sequence,
             )  # fmt: skip
     calendar: Any = Calendar.from_ical((root / "maintenance.ics").read_bytes())
     found = {
@@ -195,7 +195,7 @@ def check_incident(truth: Truth, incident: Incident, html: str) -> None:
     names = {truth.ever[pk].name for pk in truth.named[incident.pk] & truth.ever.keys()}
     found = re.split(r", | and ", unescape(said[1])) if said else []
     assert sorted(found) == sorted(truth.ever[pk].name for pk in truth.named[incident.pk] & truth.ever.keys()), names
-    assert unescape(html).count(incident.title) >= 1
+    assert unescape(html).count(incident.public_title) >= 1
     for update in updates_of(incident):
         assert update.body in unescape(html)
 
@@ -248,7 +248,7 @@ def check_v1(page: Page, get: Callable[[str], Any]) -> None:
     for incident in at_home:
         row = found[incident.public_id]
         impact = "maintenance" if incident.kind == Kind.MAINTENANCE else incident.impact_override or incident.impact
-        assert (row["name"], row["status"], row["impact"]) == (incident.title, incident.status, impact)
+        assert (row["name"], row["status"], row["impact"]) == (incident.public_title, incident.status, impact)
         here = {truth.ever[pk].public_id for pk in truth.named[incident.pk] & truth.ever.keys()}
         assert {each["id"] for each in row["components"]} == here
         bodies = [update.body for update in reversed(updates_of(incident))]

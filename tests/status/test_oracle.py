@@ -58,7 +58,7 @@ def send() -> None:
         if event.update and not event.update.withdrawn_at and event.incident and oracle.is_public(event.incident):
             mail = event_mail(event)
             assert mail
-            assert event.incident.title in mail.content.subject
+            assert event.incident.public_title in mail.content.subject
             assert event.update.body in mail.content.text
 
 

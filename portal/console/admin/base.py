@@ -17,12 +17,14 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.deletion import RESTORES
 from incidents.errors import DomainError, Forbidden
 from incidents.history import changes
 from incidents.models import Page, Submission, User
@@ -96,6 +98,24 @@ class RecordAdmin(AnyModelAdmin):
         """(address, words) of the buttons on a row's page, the most important one first."""
         return []
 
+    def get_urls(self) -> list[URLPattern]:
+        restore, name = self.admin_site.admin_view(self.restore_view), f"{self.opts.app_label}_{self.opts.model_name}"
+        own = [path("<int:pk>/restore/", restore, name=f"{name}_restore")] if self.model in RESTORES else []
+        return [*own, *super().get_urls()]
+
+    def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Undo a deletion, by the button on the row's page."""
+        row = get_object_or_404(self.model._base_manager, pk=pk)
+        if request.method == "POST":
+            try:
+                RESTORES[self.model](row, author=acting(request))
+                messages.success(request, gettext("“%(name)s” is restored.") % {"name": row})
+            except Forbidden as refusal:
+                raise PermissionDenied from refusal
+            except DomainError as refusal:
+                messages.error(request, str(refusal))
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Without Django's icons beside a choice, one of which deletes it."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -123,6 +143,10 @@ class RecordAdmin(AnyModelAdmin):
         context = {"show_save_and_add_another": False, "token": new_token(), **(extra_context or {})}
         if obj:
             context["tools"] = self.tools(acting(request), obj)
+            if getattr(obj, "deleted_at", None) and self.model in RESTORES and allows(acting(request), self.verb):
+                context["restore"] = reverse(
+                    f"admin:{self.opts.app_label}_{self.opts.model_name}_restore", args=[obj.pk]
+                )
         with timezone.override(zone_of(obj)):
             show = partial(super().changeform_view, request, object_id, form_url, context)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import catalogue, metrics
+from incidents.deletion import taken_along
 from incidents.history import changes as history
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
 from incidents.models.page import LOGO_SIZE, validate_logo
@@ -27,6 +29,7 @@ from portal.console.admin.base import Deleted, RecordAdmin, RecordForm
 from portal.console.bars import uptime_bars
 from portal.console.forms.components import StatusForm
 from portal.console.requests import acting, sent
+from status.subscriptions.left_behind import would_leave_behind
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -48,8 +51,13 @@ class CatalogueAdmin(RecordAdmin):
         catalogue.delete(obj, author=acting(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Only the row itself, which stays in the record."""
-        return [str(obj) for obj in objs], {model_ngettext(self.opts, len(objs)): len(objs)}, set(), []
+        """The rows, which stay in the record, and how much goes with them."""
+        along: Counter[str] = Counter({model_ngettext(self.opts, len(objs)): len(objs)})
+        for obj in objs:
+            along.update(taken_along(obj))
+            if isinstance(obj, Component) and (left := would_leave_behind(obj)):
+                along[_("subscribers who follow nothing else, and are told so")] += left
+        return [str(obj) for obj in objs], dict(along), set(), []
 
 
 class PageForm(RecordForm):

@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from incidents.history import changes as history
-from incidents.history.seals import sealed_models
+from incidents.history.seals import history_models
 from incidents.models import Incident, Postmortem, User
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Filter:
     incident: Incident | None = None
 
     def tables(self) -> Iterator[Table]:
-        for model, written_at in sealed_models():
+        for model, written_at in history_models():
             table = Table(model, written_at)
             if self.table in ("", table.name) and (self.incident is None or table.paths):
                 yield table
@@ -104,7 +104,7 @@ def every(wanted: Filter) -> Iterator[AuditEntry]:
 
 def choices() -> list[tuple[str, str]]:
     """(table, its noun) of each table of the history."""
-    tables = (Table(model, written_at) for model, written_at in sealed_models())
+    tables = (Table(model, written_at) for model, written_at in history_models())
     return sorted(((table.name, table.noun) for table in tables), key=lambda pair: pair[1])
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.deletion import taken_along
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import STATUSES, IncidentStatus, Kind, Severity, Visibility, proposed_severity
 from incidents.models import Incident, Page, User
@@ -49,6 +51,13 @@ class DeletionForm(IncidentForm):
         most=REASON_LENGTH,
         help_text=_("The incident leaves every public page. The record keeps it, with your name and this reason."),
     )
+
+    def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
+        super().__init__(author, incident, data)
+        along = ", ".join(f"{what} ({count})" for what, count in taken_along(incident).items())
+        if along:
+            words = self.fields["reason"].help_text
+            self.fields["reason"].help_text = f"{words} {gettext('What goes with it: %(along)s.') % {'along': along}}"
 
     def act(self) -> None:
         delete_incident(self.incident, author=self.author, **self.cleaned_data)
