@@ -53,7 +53,7 @@ def main() -> int:
     from rest_framework.views import APIView
 
     from incidents import catalogue, metrics, people
-    from incidents.models import Component, Incident, Metric, Page
+    from incidents.models import Incident
     from incidents.permissions import Scope
     from portal import urls
     from tests.old_incidents import make_history
@@ -69,13 +69,11 @@ def main() -> int:
     settings.ALLOWED_HOSTS = ["*"]
     call_command("migrate", verbosity=0)
     author = people.service_user("bench", role="administrator")
-    page = Page(name="Bench", url="https://status.bench.example")
-    catalogue.save(page, author=author)
-    components = [Component(page=page, name=f"Component {number}", position=number) for number in range(1, 13)]
-    for component in components:
-        catalogue.save(component, author=author)
+    page = catalogue.create_page(name="Bench", url="https://status.bench.example", author=author)
+    names = [f"Component {number}" for number in range(1, 13)]
+    components = [catalogue.create_component(page, name=name, author=author) for name in names]
     make_history(page, components, author, count=200, before=timezone.now(), apart=timedelta(hours=9))
-    metric = metrics.save_metric(Metric(page=page, name="Latency"), author=author)
+    metric = metrics.create_metric(page, name="Latency", author=author)
     key, _row = people.create_key("bench", scopes=[Scope.ADMIN], author=author)
     client = Client(headers={"Authorization": f"OAuth {key}"})
     below = f"/api/v1/pages/{page.public_id}"

@@ -49,15 +49,13 @@ def measure(data: Path) -> int:
     from django.test.utils import CaptureQueriesContext
 
     from incidents import catalogue
-    from incidents.models import Component, Incident, Page, User
+    from incidents.models import Incident, User
     from incidents.people import service_user
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
-    page = Page(name="Bench", url="https://status.bench.example")
-    catalogue.save(page, author=author)
-    component = Component(page=page, name="API")
-    catalogue.save(component, author=author)
+    page = catalogue.create_page(name="Bench", url="https://status.bench.example", author=author)
+    component = catalogue.create_component(page, name="API", author=author)
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
 

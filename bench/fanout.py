@@ -119,15 +119,14 @@ def prepare() -> int:
     from incidents import catalogue
     from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
-    from incidents.models import OutboxEvent, Page, User
+    from incidents.models import OutboxEvent, User
     from status.delivery import owing
     from status.models import Subscriber
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
     ada.groups.add(Group.objects.get(name="administrator"))
-    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
-    catalogue.save(page, author=ada)
+    page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
     incident = declare_incident(page, title="Errors", author=ada)
     body = "We have found the cause, and are restarting the connection pools one after the other.\n\n" * 56
     post_update(incident, status=IncidentStatus.IDENTIFIED, body=body, author=ada)

@@ -38,15 +38,13 @@ def prepare() -> tuple[Incident, Component, User]:
 
     from incidents import catalogue
     from incidents.incidents import declare_incident
-    from incidents.models import Component, Page, User
+    from incidents.models import User
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
     ada.groups.add(Group.objects.get(name="administrator"))
-    page = Page(name="Acme", url="https://status.acme.example")
-    catalogue.save(page, author=ada)
-    component = Component(page=page, name="API")
-    catalogue.save(component, author=ada)
+    page = catalogue.create_page(name="Acme", url="https://status.acme.example", author=ada)
+    component = catalogue.create_component(page, name="API", author=ada)
     subscribe(page, component)
     return declare_incident(page, title="Errors", author=ada), component, ada
 

@@ -39,18 +39,15 @@ def serve(size: int) -> None:
     from incidents import catalogue
     from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import ComponentStatus, IncidentStatus
-    from incidents.models import Component, Page
     from incidents.people import service_user
     from status.publication import files, publishing
     from tests.old_incidents import make_history
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
-    page = Page(name="Bench", url="https://status.bench.example")
-    catalogue.save(page, author=author)
-    components = [Component(page=page, name=f"Component {number}", position=number) for number in range(1, 13)]
-    for component in components:
-        catalogue.save(component, author=author)
+    page = catalogue.create_page(name="Bench", url="https://status.bench.example", author=author)
+    names = [f"Component {number}" for number in range(1, 13)]
+    components = [catalogue.create_component(page, name=name, author=author) for name in names]
     now = timezone.now()
     make_history(page, components, author, count=size, before=now - timedelta(days=95), apart=timedelta(hours=3))
     make_history(page, components, author, count=25, before=now, apart=timedelta(days=3))

@@ -47,18 +47,15 @@ def publish(data: Path) -> None:
     from django.utils import timezone
 
     from incidents import catalogue
-    from incidents.models import Component, Page
     from incidents.people import service_user
     from status.publication import publishing
     from tests.old_incidents import make_history
 
     call_command("migrate", verbosity=0)
     author = service_user("bench", role="administrator")
-    page = Page(name="Bench", url=f"https://{HOST}")
-    catalogue.save(page, author=author)
-    components = [Component(page=page, name=f"Component {number}", position=number) for number in range(1, 13)]
-    for component in components:
-        catalogue.save(component, author=author)
+    page = catalogue.create_page(name="Bench", url=f"https://{HOST}", author=author)
+    names = [f"Component {number}" for number in range(1, 13)]
+    components = [catalogue.create_component(page, name=name, author=author) for name in names]
     make_history(page, components, author, count=25, before=timezone.now(), apart=timedelta(days=3))
     publishing.publish(page, rebuild=True)
 

@@ -31,13 +31,11 @@ def prepare() -> None:
 
     from incidents import catalogue, people
     from incidents.authorship import authored_by
-    from incidents.models import Page
     from status.models import Recipient
 
     call_command("migrate", verbosity=0)
     author = people.service_user("bench", role="administrator")
-    page = Page(name="Acme", url="https://status.acme.example")
-    catalogue.save(page, author=author)
+    page = catalogue.create_page(name="Acme", url="https://status.acme.example", author=author)
     with authored_by(author):
         recipient = Recipient.objects.create(page=page, address="ann@example.com")
     with connection.cursor() as cursor:

@@ -24,7 +24,6 @@ def main() -> bool:
     from django.core.management import call_command
 
     from incidents import catalogue
-    from incidents.models import Page
     from incidents.people import service_user
     from incidents.signals import event_recorded
     from status.delivery import staff_channels
@@ -37,8 +36,7 @@ def main() -> bool:
     author = service_user("bench", role="administrator")
     is_kept = True
     for items in (ITEMS // 10, ITEMS):
-        page = Page(name="Bench", url=f"https://status{items}.bench.example")
-        catalogue.save(page, author=author)
+        page = catalogue.create_page(name="Bench", url=f"https://status{items}.bench.example", author=author)
         staff_channels.add_channel(
             page, channel=StaffChannel.Channel.STAFF, address="oncall@bench.example", author=author
         )

@@ -12,8 +12,13 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         from simple_history.signals import pre_create_historical_record
 
+        from incidents import planned  # noqa: F401  (this and the next ones register their loops)
+        from incidents.history import seals  # noqa: F401
+        from incidents.isolation import free_all
+        from incidents.maintenance import clockwork  # noqa: F401
         from incidents.marks import mark_history
         from incidents.permissions import install_roles
 
         post_migrate.connect(install_roles, sender=self)
+        post_migrate.connect(free_all, sender=self, dispatch_uid="incidents.isolation")
         pre_create_historical_record.connect(mark_history, dispatch_uid="incidents.marks")

@@ -1,67 +1,149 @@
-"""Pages, components and groups, and setting a component's status without an incident."""
+"""Pages, components and groups, and setting a component's status without an incident.
+
+Whoever creates or changes something locks what it belongs to first: nothing is added to what is being deleted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.deletion import group_reason
-from incidents.errors import InvalidInput, InvalidTransition
+from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
+WORDS: dict[type, tuple[str, ...]] = {  # that the public reads of each
+    Page: ("name", "intro"),
+    Component: ("name", "description"),
+    ComponentGroup: ("name", "description"),
+}
 CatalogueRow = Page | Component | ComponentGroup | ComponentListing | EmbedConfig
 
 
-@service(Verb.EDIT_CATALOGUE)
-def save(row: CatalogueRow, *, author: User) -> None:
-    """Create or change a row of the catalogue, and republish every page it shows on, before or after."""
-    before = _pages(type(row).objects.get(pk=row.pk)) if row.pk else set()
-    if isinstance(row, Page):
-        row.url = row.url.rstrip("/")
-        row.host = (urlsplit(row.url).hostname or "").lower()
-    if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
-        raise InvalidInput(_("The group belongs to another page."), field="group")
-    save_checked(row)
-    outbox.record_pages(outbox.Kind.PAGE_CHANGED, before | _pages(row))
+class PageFacts(TypedDict, total=False):
+    name: str
+    url: str
+    time_zone: str
+    language: str
+    support_url: str
+    support_email: str
+    waives_approval: bool
+    programs_may_publish_unchecked: bool
+    shows_totals: bool
+    intro: str
+    brand_colour: str
+    logo: str
+    is_live: bool
 
 
-@service(Verb.EDIT_CATALOGUE)
-def save_group(group: ComponentGroup, *, components: Sequence[Component], author: User) -> None:
-    """Create or change a group that has just these components, in this order; others that it had stay without one."""
-    if any(component.page_id != group.page_id or component.deleted_at for component in components):
-        raise InvalidInput(_("A component is not at home on this page. Choose from the list."), field="components")
-    save(group, author=author)
-    wanted = {component.pk: position for position, component in enumerate(components, start=1)}
-    for component in Component.objects.live().filter(Q(pk__in=wanted) | Q(group=group)).order_by("pk"):
-        position = wanted.get(component.pk, component.position)
-        belongs = group if component.pk in wanted else None
-        if (component.group_id, component.position) != (belongs and belongs.pk, position):
-            component.group, component.position = belongs, position
-            save(component, author=author)
+class EmbedFacts(TypedDict, total=False):
+    position: str
+    incident_background: str
+    incident_text: str
+    maintenance_background: str
+    maintenance_text: str
 
 
-@service(Verb.EDIT_CATALOGUE)
-def delete(row: CatalogueRow, *, author: User) -> None:
-    """Take it off every page; it stays in the record. The components of a group stay, without a group."""
-    pages = _pages(row)
-    if isinstance(row, ComponentGroup):
-        for component in row.components.order_by("pk"):
-            pages |= _pages(component)
-            component.group = None
-            component._change_reason = group_reason(row)
-            component.save()
-    row.mark_deleted()
-    outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+class ComponentFacts(TypedDict, total=False):
+    group: ComponentGroup | None
+    name: str
+    description: str
+    aliases: str
+    owner: str
+    position: int
+    visibility: Visibility
+    showcase: bool
+    only_show_if_degraded: bool
+    start_date: date | None
+
+
+class ComponentChanges(ComponentFacts, total=False):
+    page: Page
+
+
+class GroupFacts(TypedDict, total=False):
+    name: str
+    description: str
+    position: int
+    components: Sequence[Component]
+
+
+class ListingFacts(TypedDict, total=False):
+    page: Page
+    position: int
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
+
+
+@service(Verb.EDIT_CATALOGUE, public=["name", "intro"])
+def create_page(*, author: User, **facts: Unpack[PageFacts]) -> Page:
+    page = Page()
+    _write(page, _with_host(facts))
+    return page
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "intro"])
+def edit_page(page: Page, *, author: User, **facts: Unpack[PageFacts]) -> Page:
+    """Change facts of a page; those not named keep their values."""
+    page.lock_live()
+    _write(page, _with_host(facts))
+    return page
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page)
+def delete_page(page: Page, *, author: User) -> None:
+    """Take a page off the network; it stays in the record."""
+    _delete(page.lock())
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page)
+def edit_embed(page: Page, *, author: User, **facts: Unpack[EmbedFacts]) -> EmbedConfig:
+    """Change how a page's status embed looks; what was never chosen is as usual."""
+    page.lock_live()
+    config = EmbedConfig.objects.filter(page=page).first() or EmbedConfig(page=page)
+    _write(config, facts)
+    return config
+
+
+# --- Components -------------------------------------------------------------------------------------------------------
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
+def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts]) -> Component:
+    """Without a position it is the last one of its page."""
+    _lock_parents(page, facts.get("group"))
+    facts.setdefault("position", _next_position(page.components))
+    component = Component(page=page)
+    _write(component, facts)
+    return component
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Component, public=["name", "description"])
+def edit_component(component: Component, *, author: User, **facts: Unpack[ComponentChanges]) -> Component:
+    """Change facts of a component; those not named keep their values."""
+    _lock_parents(facts.get("page"), facts.get("group"))
+    component.lock_live()
+    _write(component, facts)
+    return component
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Component)
+def delete_component(component: Component, *, author: User) -> None:
+    """Take a component off every page; it stays in the record."""
+    _delete(component.lock())
 
 
 @service(Verb.SET_COMPONENT_STATUS, locks=Component)
@@ -79,9 +161,7 @@ def set_component_status(
     A back-dated change corrects the past: uptime is computed anew from it. With `ended_at` it corrects an interval,
     whatever was recorded within; from its end on the component is again what was recorded for that time.
     """
-    component.lock()
-    if component.deleted_at:
-        raise InvalidTransition(_("This component was deleted. The record keeps it as it was."))
+    component.lock_live()
     instant = effective_at or timezone.now()
     if instant > timezone.now():
         raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")
@@ -112,6 +192,147 @@ def set_component_status(
         is_now = ended_at is None and component.status is status  # else it corrects the past alone
         outbox.record_component(changes[0], is_now=is_now)
     return changes[0]
+
+
+# --- Groups -----------------------------------------------------------------------------------------------------------
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
+def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
+    """A group of just these components, in their order. Without a position it is the last one of its page."""
+    page.lock_live()
+    facts.setdefault("position", _next_position(page.groups))
+    group = ComponentGroup(page=page)
+    _write_group(group, facts)
+    return group
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup, public=["name", "description"])
+def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
+    """Change facts of a group; those not named keep their values. `components` are all that it has from now on."""
+    group.lock_live()
+    _write_group(group, facts)
+    return group
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
+def delete_group(group: ComponentGroup, *, author: User) -> None:
+    """Take a group off its page; it stays in the record, and its components stay, without a group."""
+    group.lock()
+    pages = _pages(group)
+    for component in group.components.select_for_update(of=("self",), no_key=True).order_by("pk"):
+        component._change_reason = group_reason(group)
+        pages |= _set(component, {"group": None})
+    group.mark_deleted()
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+def _write_group(group: ComponentGroup, facts: GroupFacts) -> None:
+    components = facts.pop("components", None)
+    pages = _set(group, facts)
+    if components is not None:
+        pages |= _gather(group, components)
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+def _gather(group: ComponentGroup, components: Sequence[Component]) -> set[Page]:
+    """Have just these in a locked group, in this order; others that it had stay without one. The pages that show it."""
+    pages: set[Page] = set()
+    wanted = {component.pk: position for position, component in enumerate(components, start=1)}
+    concerned = Component.objects.filter(Q(pk__in=wanted) | Q(group=group)).order_by("pk")
+    for component in concerned.select_for_update(of=("self",), no_key=True):
+        if component.pk not in wanted:
+            pages |= _set(component, {"group": None})
+        elif component.page_id != group.page_id or component.deleted_at:
+            raise InvalidInput(_("A component is not at home on this page. Choose from the list."), field="components")
+        else:
+            pages |= _set(component, {"group": group, "position": wanted[component.pk]})
+    return pages
+
+
+# --- Listings on further pages ----------------------------------------------------------------------------------------
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page)
+def list_component(component: Component, *, page: Page, author: User, position: int = 1) -> ComponentListing:
+    """Show a component on a further page."""
+    _lock_parents(page, component)
+    listing = ComponentListing(page=page, component=component, position=position)
+    _write(listing, {})
+    return listing
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
+def edit_listing(listing: ComponentListing, *, author: User, **facts: Unpack[ListingFacts]) -> ComponentListing:
+    """Change facts of a listing; those not named keep their values."""
+    _lock_parents(facts.get("page"))
+    listing.lock_live()
+    _write(listing, facts)
+    return listing
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
+def delete_listing(listing: ComponentListing, *, author: User) -> None:
+    """Show the component on that page no more."""
+    _delete(listing.lock())
+
+
+# --- What they have in common -----------------------------------------------------------------------------------------
+
+
+def _lock_parents(*parents: Page | ComponentGroup | Component | None) -> None:
+    for parent in filter(None, parents):
+        parent.lock_live()
+
+
+def _with_host(facts: PageFacts) -> dict[str, Any]:
+    """A page goes by the host name in its address."""
+    if "url" not in facts:
+        return {**facts}
+    url = facts["url"].rstrip("/")
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # it is refused when it is checked
+        host = ""
+    return {**facts, "url": url, "host": host.lower()}
+
+
+def _next_position(rows: Any) -> int:
+    last: int | None = rows.filter(deleted_at=None).aggregate(last=Max("position"))["last"]
+    return (last or 0) + 1
+
+
+def _write(row: CatalogueRow, facts: Any) -> None:
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, _set(row, facts))
+
+
+def _set(row: CatalogueRow, facts: Any) -> set[Page]:
+    """Set facts of a new or a locked row. The pages that show something else now: where it was, and where it is."""
+    before = _pages(row) if row.pk else set()
+    _check_words(row, facts)
+    if not save_checked(row, **facts):
+        return set()
+    if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
+        raise InvalidInput(_("The group belongs to another page."), field="group")
+    return before | _pages(row)
+
+
+def _check_words(row: CatalogueRow, facts: Any) -> None:
+    """Check what the public will read of a new or a locked row, and has not read before."""
+    words = {name: facts.get(name, getattr(row, name)) for name in WORDS.get(type(row), ())}
+    is_public, was_public = True, row.pk is not None
+    if isinstance(row, Component):
+        is_public = facts.get("visibility", row.visibility) == Visibility.PUBLIC
+        was_public = was_public and row.visibility == Visibility.PUBLIC
+    new = {name: text for name, text in words.items() if not was_public or text != getattr(row, name)}
+    if is_public and new:
+        page = row if isinstance(row, Page) else row.page
+        check_words(page, besides=[words["name"]], **new)
+
+
+def _delete(row: CatalogueRow) -> None:
+    row.mark_deleted()
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, _pages(row))
 
 
 def _pages(row: CatalogueRow) -> set[Page]:

@@ -139,7 +139,7 @@ def dismissed(postmortem: Postmortem) -> set[str]:
 @service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
-    postmortem.lock()
+    postmortem.lock_live()
     findings = [*check_report(postmortem), *check_rest(postmortem)]
     found = next((finding for finding in findings if finding.digest == digest), None)
     if found is None:
@@ -177,7 +177,7 @@ def facts_of(
     promised_at: datetime | None = None,
 ) -> Facts:
     """What the record knows that a text on `page` about `incidents` may contradict or give away."""
-    public = Component.objects.public().on(page)
+    public = Component.objects.public().on(page) if page.pk else ()  # a new page has none
     internal = Component.objects.live().filter(visibility=Visibility.INTERNAL)
     components = {component.name: tuple(component.known_as) for component in public}
     times: dict[Instant, list[datetime]] = {}

@@ -80,9 +80,7 @@ def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> N
     pages = {group.page}
     left = Component.history.filter(history_change_reason=group_reason(group)).values("id")
     for component in Component.objects.live().filter(pk__in=left, group=None, page=group.page).order_by("pk"):
-        component.lock()
-        component.group = group
-        component.save(update_fields=["group", "updated_at"])
+        component.lock().change(group=group)
         pages |= outbox.pages_of(component) if component.visibility == Visibility.PUBLIC else set()
     _publish(pages)
 

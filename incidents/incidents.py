@@ -169,9 +169,7 @@ def publish_incident(
     lock_live(incident)
     if incident.visibility == Visibility.PUBLIC:
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
-    incident.visibility = Visibility.PUBLIC
-    incident.public_title = check_title(incident.page, public_title)
-    save_checked(incident)
+    save_checked(incident, visibility=Visibility.PUBLIC, public_title=check_title(incident.page, public_title))
     return post_update(
         incident,
         status=status,
@@ -208,8 +206,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
     if (plan := getattr(incident, "plan", None)) and left:
         windows.take_back(plan, update, left[0])
-    update.withdrawn_at = update.updated_at = timezone.now()
-    update.save(update_fields=["withdrawn_at", "updated_at"])
+    update.change(withdrawn_at=timezone.now())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
@@ -246,16 +243,13 @@ def correct_update(
         _check_between(update, shown_at)
     if body != update.body and update.published_at:
         check_words(incident.page, body=body)
-    update.body, update.display_at = body, shown_at
-    update.edited_at = update.updated_at = timezone.now()
     update._change_reason = reason
-    update.save(update_fields=["body", "display_at", "edited_at", "updated_at"])
+    update.change(body=body, display_at=shown_at, edited_at=timezone.now())
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (
         None,
         shown_at,
     ):
-        incident.first_posted_at = shown_at
-        incident.save(update_fields=["first_posted_at", "updated_at"])
+        incident.change(first_posted_at=shown_at)
     if update.published_at:
         outbox.record_incident(outbox.Kind.UPDATE_CORRECTED, incident, update, notify=notify)
     return update
@@ -278,13 +272,11 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
                 _("This incident is internal. It gets its public title when it is published."), field="public_title"
             )
         facts["public_title"] = check_title(incident.page, facts["public_title"])
-    for name, value in facts.items():
-        setattr(incident, name, value)
-    if incident.caused_by_id == incident.pk:
+    if facts.get("caused_by") == incident:
         raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
     if "metadata" in facts:
         check_metadata(facts["metadata"])
-    save_checked(incident)
+    save_checked(incident, **facts)
     if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return incident

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 from django.db.models import Max
 from django.utils import timezone
@@ -12,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.checking import check_words
 from incidents.errors import InvalidInput
-from incidents.models import Metric, MetricFeed, MetricPoint, User
+from incidents.models import Metric, MetricFeed, MetricPoint, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
@@ -25,11 +27,36 @@ DROPPED_AT_ONCE = 10_000
 Points = Mapping[datetime, float]
 
 
-@service(Verb.EDIT_CATALOGUE)
-def save_metric(metric: Metric, *, author: User) -> Metric:
-    """Create or change a metric, and republish the page that shows it."""
-    save_checked(metric)
-    MetricFeed.objects.get_or_create(metric=metric)
+WORDS = ("name", "description", "suffix")  # that the public reads
+
+
+class MetricFacts(TypedDict, total=False):
+    name: str
+    identifier: str
+    description: str
+    suffix: str
+    decimal_places: int
+    y_min: float | None
+    y_max: float | None
+    is_axis_hidden: bool
+    is_shown: bool
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page, public=WORDS)
+def create_metric(page: Page, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
+    page.lock_live()
+    metric = Metric(page=page)
+    _write(metric, facts)
+    MetricFeed.objects.create(metric=metric)
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, [page])
+    return metric
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Metric, public=WORDS)
+def edit_metric(metric: Metric, *, author: User, **facts: Unpack[MetricFacts]) -> Metric:
+    """Change facts of a metric; those not named keep their values."""
+    metric.lock_live()
+    _write(metric, facts)
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
     return metric
 
@@ -76,8 +103,8 @@ def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
 @service(Verb.EDIT_CATALOGUE, locks=Metric)
 def clear_points(metric: Metric, *, author: User) -> None:
     """Drop every measurement of a metric. Who did it is in the metric's history."""
-    metric.lock()
-    metric.save(update_fields=["updated_at"])
+    metric.lock_live()
+    metric.change()
     MetricPoint.objects.filter(metric=metric).delete()
     MetricFeed.objects.filter(metric=metric).update(newest_at=None, changed_at=timezone.now())
 
@@ -100,6 +127,12 @@ def newest_points(metrics: list[Metric], span: timedelta) -> dict[int, list[tupl
         rows = metric.points.filter(at__gt=newest - span).order_by("at") if newest else metric.points.none()
         found[metric.pk] = list(rows.values_list("at", "value"))
     return found
+
+
+def _write(metric: Metric, facts: MetricFacts) -> None:
+    words = {"name": facts.get("name"), "description": facts.get("description"), "suffix": facts.get("suffix")}
+    check_words(metric.page, **{name: text for name, text in words.items() if text and text != getattr(metric, name)})
+    save_checked(metric, **facts)
 
 
 def _check(at: datetime, value: float, now: datetime) -> None:

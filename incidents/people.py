@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.db import SessionStore
@@ -34,50 +35,79 @@ def clock() -> User:
     return service_user("clock", role="clock")
 
 
-@service(Verb.MANAGE_STAFF, locks=User)
-def save_staff(user: User, *, roles: Collection[Group], author: User) -> None:
-    """Create or change a person's account and the roles it has; a program's is not to be changed.
+class StaffFacts(TypedDict, total=False):
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    groups: Collection[Group]
 
-    Only a superuser may change a superuser or make one, so that nobody gets more rights than they have. A new account
-    has no password: its owner sets one by a link. Closed, it loses its password, and with it every session and link;
-    the keys that its owner made are revoked.
+
+@service(Verb.MANAGE_STAFF)
+def create_staff(*, author: User, **facts: Unpack[StaffFacts]) -> User:
+    """An account for a person, with these roles. It has no password: its owner sets one by a link."""
+    user = User(is_staff=True)
+    user.set_unusable_password()
+    _write(user, facts, author)
+    return user
+
+
+@service(Verb.MANAGE_STAFF, locks=User)
+def edit_staff(user: User, *, author: User, **facts: Unpack[StaffFacts]) -> User:
+    """Change facts of a person's account; those not named keep their values. A program's is not to be changed.
+
+    Closed, it loses its password, and with it every session and link; the keys that its owner made are revoked.
     """
-    before = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
-    if not author.is_superuser and (user.is_superuser or (before and before.is_superuser)):
-        raise Forbidden(_("Only a superuser may change a superuser, or make one."))
-    if before and user.pk == author.pk and not user.is_active:
+    _lock(user)
+    if user.pk == author.pk and not facts.get("is_active", True):
         raise InvalidInput(_("This is your own account: have somebody else close it."), field="is_active")
+    is_closed = user.is_active and not facts.get("is_active", True)
+    _write(user, facts, author)
+    if is_closed:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        for key in user.keys_made.filter(revoked_at=None).order_by("pk"):
+            _revoke(key)
+    return user
+
+
+def _write(user: User, facts: StaffFacts, author: User) -> None:
+    """Only a superuser may change a superuser or make one, so that nobody gets more rights than they have."""
+    if not author.is_superuser and (user.is_superuser or facts.get("is_superuser")):
+        raise Forbidden(_("Only a superuser may change a superuser, or make one."))
     if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
-    if user.username.lower() in PROGRAMS:
+    if facts.get("username", "").lower() in PROGRAMS:
         raise InvalidInput(_("A program has this name. Choose another one."), field="username")
-    if not user.email and (before is None or before.email):
+    if not facts.get("email", user.email or not user._state.adding):
         raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
-    if before is None or (before.is_active and not user.is_active):
-        user.set_unusable_password()
-    held = set(before.groups.all()) if before else set()
-    if held != set(roles):
+    roles = facts.pop("groups", None)
+    save_checked(user, **facts)
+    if roles is not None and set(user.groups.all()) != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
-    if before is None:
-        save_checked(user)  # a row for its roles
-    user.groups.set(roles)
-    save_checked(user)  # after its roles, which its history has a code of
-    if not user.is_active:
-        for key in user.keys_made.filter(revoked_at=None):
-            _revoke(key)
+        user.groups.set(roles)
+        user.save(update_fields=["username"])  # after its roles, which its history has a code of
+
+
+def _lock(user: User) -> None:
+    """Hold an account until the transaction ends, and read it anew."""
+    user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
 def note_link(user: User, *, author: User) -> None:
     """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved."""
-    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    if row.is_service:
+    _lock(user)
+    if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
-    if not (row.is_active and row.email):
+    if not (user.is_active and user.email):
         raise InvalidInput(_("A link goes to the e-mail address of an active account, and this one has none."))
-    row._change_reason = _("Link to set a password sent")
-    row.save()
+    user._change_reason = _("Link to set a password sent")
+    user.save(update_fields=["username"])  # for the history
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
@@ -86,13 +116,13 @@ def unlink_provider(user: User, *, reason: str, author: User) -> None:
 
     A superuser's only a superuser may remove. Without a link nothing is done.
     """
+    _lock(user)
     if user.is_superuser and not author.is_superuser:
         raise Forbidden(_("Only a superuser may remove the link of a superuser's account."))
-    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    taken, _rows = row.socialaccount_set.all().delete()
+    taken, _rows = user.socialaccount_set.all().delete()
     if taken:
-        row._change_reason = _("Link to the identity provider removed: %(reason)s") % {"reason": reason}
-        row.save()
+        user._change_reason = _("Link to the identity provider removed: %(reason)s") % {"reason": reason}
+        user.save(update_fields=["username"])  # for the history
 
 
 @service(Verb.MANAGE_STAFF, locks=User)
@@ -101,13 +131,13 @@ def remove_second_factor(user: User, *, reason: str, author: User) -> None:
 
     A superuser's only a superuser may take away. Without one nothing is done.
     """
+    _lock(user)
     if user.is_superuser and not author.is_superuser:
         raise Forbidden(_("Only a superuser may take away a superuser's second factor."))
-    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    taken, _rows = row.authenticator_set.all().delete()
+    taken, _rows = user.authenticator_set.all().delete()
     if taken:
-        row._change_reason = _("Second factor taken away: %(reason)s") % {"reason": reason}
-        row.save()
+        user._change_reason = _("Second factor taken away: %(reason)s") % {"reason": reason}
+        user.save(update_fields=["username"])  # for the history
 
 
 @service(Verb.EDIT_CATALOGUE)
@@ -144,15 +174,15 @@ def create_key(
     return key, row
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=ApiKey)
 def revoke_key(key: ApiKey, *, author: User) -> None:
     """From now on the key opens nothing."""
     _revoke(key)
 
 
 def _revoke(key: ApiKey) -> None:
-    key.revoked_at = key.revoked_at or timezone.now()
-    key.save(update_fields=["revoked_at", "updated_at"])
+    key.lock()
+    key.change(revoked_at=key.revoked_at or timezone.now())
 
 
 def sweep() -> None:

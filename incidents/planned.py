@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,7 @@ from incidents.authorship import service
 from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
 from incidents.incidents import Affected, check_seen, lock_components, lock_live, post_update
+from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
@@ -61,8 +63,7 @@ def change_planned(
 def cancel_planned(planned: PlannedUpdate, *, author: User) -> None:
     """Do not post it."""
     _lock_open(planned)
-    planned.state = State.CANCELLED
-    planned.save(update_fields=["state", "updated_at"])
+    planned.change(state=State.CANCELLED)
 
 
 @service(Verb.POST_UPDATE, locks=Incident)
@@ -77,26 +78,29 @@ def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | No
         with transaction.atomic(), letting_stand(planned.let_stand):
             update = _post(incident, planned)
     except DomainError as refusal:
-        planned.state, planned.reason = State.HELD, str(refusal)
-        planned.save(update_fields=["state", "reason", "updated_at"])
+        planned.change(state=State.HELD, reason=str(refusal))
         return None
-    planned.state, planned.update = State.POSTED, update
-    planned.save(update_fields=["state", "update", "updated_at"])
+    planned.change(state=State.POSTED, update=update)
     # Whoever planned another one after this one knew what this one says.
     for later in incident.planned.filter(state=State.WAITING, seen=planned.seen, pk__gt=planned.pk):
-        later.seen = update.public_id
-        later.save(update_fields=["seen", "updated_at"])
+        later.change(seen=update.public_id)
     return update
 
 
+def _oldest() -> datetime | None:
+    return _due().values_list("due_at", flat=True).first()
+
+
+def _due() -> QuerySet[PlannedUpdate]:
+    return PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now()).order_by("due_at", "pk")
+
+
+@loop("planned", oldest=_oldest)
 def post_due() -> int:
     """Post what is due, in order; for the clock. Returns how many were posted."""
     clock = people.clock()
-    due = PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
-    return sum(
-        post_planned(planned, author=clock) is not None
-        for planned in due.select_related("incident__page", "author").order_by("due_at", "pk")
-    )
+    due = _due().select_related("incident__page", "author")
+    return each("planned", due, lambda planned: post_planned(planned, author=clock) is not None)
 
 
 def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
@@ -133,14 +137,22 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     kind, current = Kind(planned.incident.kind), IncidentStatus(planned.incident.status)
     check_transition(kind, current if latest else None, facts["status"])
     lock_components(planned.incident, facts["components"])
-    planned.due_at, planned.status = facts["due_at"], facts["status"]
-    planned.body, planned.author = check_body(facts["body"]), author
+    body, words = check_body(facts["body"]), dict[str, Any]()
     if planned.incident.visibility == Visibility.PUBLIC:
-        planned.let_stand = check_words(planned.incident.page, body=planned.body)
-    planned.seen = latest.public_id if latest else ""
-    planned.next_update, planned.notify = facts["next_update"], facts["notify"]
-    planned.state, planned.reason = State.WAITING, ""
-    save_checked(planned)
+        words["let_stand"] = check_words(planned.incident.page, body=body)
+    save_checked(
+        planned,
+        due_at=facts["due_at"],
+        status=facts["status"],
+        body=body,
+        next_update=facts["next_update"],
+        notify=facts["notify"],
+        author=author,
+        seen=latest.public_id if latest else "",
+        state=State.WAITING,
+        reason="",
+        **words,
+    )
     _name(planned, facts["components"])
     return planned
 
@@ -152,7 +164,6 @@ def _name(planned: PlannedUpdate, components: Sequence[tuple[Component, Componen
         if status is None:
             row.mark_deleted()
         elif status != row.status:
-            row.status = status
-            row.save()
+            row.change(status=status)
     for key, status in wanted.items():
         save_checked(PlannedComponent(planned=planned, component_id=key, status=status))

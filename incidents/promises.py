@@ -54,5 +54,4 @@ def kept(updates: IncidentUpdateQuerySet) -> Kept:
 def set_cadence(cadence: UpdateCadence, *, minutes: int | None, author: User) -> None:
     """Promise the next update after so many minutes from now on, or not at all."""
     cadence.lock()
-    cadence.minutes = minutes
-    save_checked(cadence)
+    save_checked(cadence, minutes=minutes)

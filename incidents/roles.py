@@ -53,7 +53,5 @@ def _give(incident: Incident, role: IncidentRole.Role, user: User, note: str) ->
 def _renounce(incident: Incident, role: IncidentRole.Role, note: str) -> IncidentRole | None:
     holding = incident.roles.active().filter(role=role).first()
     if holding:
-        holding.renounced_at = max(timezone.now(), holding.assumed_at)
-        holding.handover_note = note.strip()
-        save_checked(holding)
+        save_checked(holding, renounced_at=max(timezone.now(), holding.assumed_at), handover_note=note.strip())
     return holding

@@ -6,14 +6,14 @@ from celery import shared_task
 
 from incidents import planned
 from incidents.history import seals
+from incidents.isolation import in_turn
 from incidents.maintenance import clockwork
 from incidents.models import Clock
 
 
 @shared_task(ignore_result=True)
 def advance() -> None:
-    clockwork.advance()
-    planned.post_due()
+    in_turn(clockwork.advance, planned.post_due)
     Clock.tick()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import TypedDict, Unpack
 
 from django.utils import timezone
 from django.utils.text import get_text_list
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
-from incidents.models import Component, Incident, IncidentTemplate, TemplateComponent, User
+from incidents.models import Component, Incident, IncidentTemplate, Page, TemplateComponent, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
@@ -75,17 +76,29 @@ def clock(at: datetime | None) -> str:
     return f"{local:%H:%M %Z}" if local.date() == timezone.localdate() else f"{local:%b %-d, %Y - %H:%M %Z}"
 
 
-@service(Verb.EDIT_CATALOGUE)
-def save_template(
-    template: IncidentTemplate, *, author: User, components: Collection[Component] | None = None
-) -> IncidentTemplate:
-    """Create or change a template. `components` are all that it names; None leaves them as they are."""
-    template.title = " ".join(template.title.split())
-    template.body = template.body.replace("\r\n", "\n").strip()
-    save_checked(template)
-    if components is not None:
-        _name(template, components)
-    return template
+class TemplateFacts(TypedDict, total=False):
+    page: Page | None
+    name: str
+    title: str
+    body: str
+    update_status: str
+    deliver_notifications: bool
+    components: Collection[Component]
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page)
+def create_template(*, author: User, **facts: Unpack[TemplateFacts]) -> IncidentTemplate:
+    """Offer words to begin an update with; without `page` on every page. `components` are all that it names."""
+    if page := facts.get("page"):
+        page.lock_live()
+    return _write(IncidentTemplate(), facts)
+
+
+@service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
+def edit_template(template: IncidentTemplate, *, author: User, **facts: Unpack[TemplateFacts]) -> IncidentTemplate:
+    """Change facts of a template; those not named keep their values."""
+    template.lock_live()
+    return _write(template, facts)
 
 
 @service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
@@ -93,6 +106,18 @@ def delete_template(template: IncidentTemplate, *, author: User) -> None:
     """Offer it no more; it stays in the record."""
     template.lock()
     template.mark_deleted()
+
+
+def _write(template: IncidentTemplate, facts: TemplateFacts) -> IncidentTemplate:
+    components = facts.pop("components", None)
+    if "title" in facts:
+        facts["title"] = " ".join(facts["title"].split())
+    if "body" in facts:
+        facts["body"] = facts["body"].replace("\r\n", "\n").strip()
+    save_checked(template, **facts)
+    if components is not None:
+        _name(template, components)
+    return template
 
 
 def _name(template: IncidentTemplate, components: Collection[Component]) -> None:

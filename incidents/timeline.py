@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
+from incidents.incidents import lock_live
 from incidents.models import Incident, TimelineEntry, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
 
-@service(Verb.NOTE_TIMELINE)
+@service(Verb.NOTE_TIMELINE, locks=Incident)
 def note(
     incident: Incident,
     *,
@@ -29,6 +30,7 @@ def note(
     done_by: str = "",
 ) -> TimelineEntry:
     """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
+    lock_live(incident)
     if not text.strip():
         raise InvalidInput(_("Write what happened."), field="text")
     entry = TimelineEntry(
@@ -47,11 +49,12 @@ def note(
     return entry
 
 
-@service(Verb.NOTE_TIMELINE)
+@service(Verb.NOTE_TIMELINE, locks=Incident)
 def conclude_attempt(
     attempt: TimelineEntry, *, outcome: TimelineEntry.Outcome, author: User, ended_at: datetime | None = None
 ) -> TimelineEntry:
     """Say how a mitigation attempt ended, as an entry of its own: the attempt stays as it was written."""
+    lock_live(attempt.incident)
     if attempt.kind != TimelineEntry.Kind.MITIGATION or attempt.outcome:
         raise InvalidInput(_("Only a mitigation attempt whose outcome is open has one to tell."), field="outcome")
     instant = ended_at or timezone.now()

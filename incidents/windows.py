@@ -27,18 +27,14 @@ def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpd
     """
     if update.status != before.status:
         if plan.cancelled_at:
-            plan.cancelled_at = None
-            plan.sequence += 1
+            plan.change(cancelled_at=None, sequence=plan.sequence + 1)
         elif update.status == IncidentStatus.COMPLETED:
-            plan.ends_by_itself = False
+            plan.change(ends_by_itself=False)
         else:
-            plan.starts_by_itself = False
-        save_checked(plan)
+            plan.change(starts_by_itself=False)
     elif was := _window_before(plan, update):
-        for name in (*WINDOW, "overran_at"):
-            setattr(plan, name, getattr(was, name))
-        plan.sequence += 1  # calendars never go back
-        save_checked(plan)
+        window = {name: getattr(was, name) for name in (*WINDOW, "overran_at")}
+        save_checked(plan, **window, sequence=plan.sequence + 1)  # calendars never go back
         set_reminders(plan, reminders_of(plan))
 
 
@@ -74,7 +70,5 @@ def set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
         row = kept.get(before) or MaintenanceReminder(plan=plan, minutes=before)
         if row.due_at == due_at:
             continue
-        row.due_at = due_at
-        row.settled_at = None if due_at > now else now
-        row.note = "" if due_at > now else _("The window was set later than that.")
-        save_checked(row)
+        note = "" if due_at > now else _("The window was set later than that.")
+        save_checked(row, due_at=due_at, settled_at=None if due_at > now else now, note=note)

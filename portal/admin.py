@@ -3,7 +3,18 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from portal.console.admin import cadence, catalogue, deliveries, incident, nudges, outbox, people, subscribers, template
+from portal.console.admin import (
+    cadence,
+    catalogue,
+    deliveries,
+    failures,
+    incident,
+    nudges,
+    outbox,
+    people,
+    subscribers,
+    template,
+)
 from portal.console.postmortems import editor
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "catalogue",
     "deliveries",
     "editor",
+    "failures",
     "incident",
     "nudges",
     "outbox",

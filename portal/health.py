@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from incidents import isolation
 from incidents.models import Clock, OutboxEvent, Page
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
@@ -37,12 +38,14 @@ def readyz(request: HttpRequest) -> JsonResponse:
     `clock_age` is the time since the clock last ticked, null when it never has: after two minutes nothing that must
     happen at a time happens, whatever staff can do by hand.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
-    null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. None of these
-    makes it 503: staff are served well while only mail or Redis is late.
+    null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. `parked` is how
+    many things the clock has given up until staff try them again, `oldest_undone` of each kind of its work how late the
+    oldest thing is. None of these makes it 503: staff are served well while only mail or Redis is late.
     """
     try:
         with time_limit(1.0, total=2.0):
             ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
+            parked, undone = sum(isolation.parked().values()), oldest_undone()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except (OperationalError, InterfaceError):
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
@@ -52,6 +55,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "heartbeat_age": max(ages, default=None),
         "oldest_unpublished": age(waiting) if waiting else None,
         "oldest_due": late,
+        "parked": parked,
+        "oldest_undone": undone,
         "redis": _redis() if settings.REDIS_URL else None,
     }
     return JsonResponse(facts, status=200 if clock and clock.is_running else 503)
@@ -61,6 +66,11 @@ def heartbeat_ages() -> list[float]:
     """Of every page that was published."""
     ids = Page.objects.published().values_list("public_id", flat=True)
     return [found for public_id in ids if (found := _heartbeat_age(public_id)) is not None]
+
+
+def oldest_undone() -> dict[str, float | None]:
+    """Of each kind of the clock's work how late its oldest thing is; None when all is done."""
+    return {kind: age(at) if at else None for kind, at in isolation.oldest().items()}
 
 
 def oldest_due() -> float | None:

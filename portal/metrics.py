@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from incidents import isolation
 from incidents.models import OutboxEvent
 from portal import health
 from portal.postgresql.deadline import time_limit
@@ -54,6 +55,16 @@ def _lines() -> Iterator[str]:
     yield _gauge("oldest_unpublished_seconds", "Since when the oldest of them is true.", waited)
     yield _gauge("due_deliveries", "Messages that are owed, also those for later.", Delivery.objects.due().count())
     yield _gauge("oldest_due_seconds", "How late the latest message is.", health.oldest_due() or 0)
+    yield _gauge(
+        "parked",
+        "What the clock has given up until staff try it again, by kind of work.",
+        {f'{{kind="{kind}"}}': count for kind, count in isolation.parked().items()},
+    )
+    yield _gauge(
+        "oldest_undone_seconds",
+        "How late the oldest thing of each kind of the clock's work is.",
+        {f'{{kind="{kind}"}}': late or 0 for kind, late in health.oldest_undone().items()},
+    )
     newest = Delivery.objects.aggregate(newest=Max("pk"))["newest"] or 0
     counts = Delivery.objects.filter(pk__gt=newest - NEWEST).values_list("state").annotate(Count("pk")).order_by()
     states = dict.fromkeys(Delivery.State.values, 0) | dict(counts)

@@ -10,6 +10,9 @@ class StatusConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.signals import event_recorded
+        from status import relay, sweeping  # noqa: F401  (these and the next ones register their loops)
+        from status.delivery import ledger, nudges  # noqa: F401
         from status.publication.publishing import on_event
+        from status.subscriptions import left_behind  # noqa: F401
 
         event_recorded.connect(on_event, dispatch_uid="status.publish")

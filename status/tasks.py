@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import metrics, people
+from incidents.isolation import in_turn
 from status import relay as relay_module
+from status import sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
-from status.subscriptions import signups, subscribers
+from status.subscriptions import left_behind, signups, subscribers
 
 
 @shared_task(ignore_result=True)
 def relay() -> None:
-    relay_module.relay()
-    relay_module.owe()
-    signups.take_up()
+    in_turn(relay_module.relay, relay_module.owe, signups.take_up)
 
 
 @shared_task(ignore_result=True)
@@ -50,7 +49,4 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    subscribers.sweep()
-    ledger.settle()
-    metrics.drop_old_points()
-    people.sweep()
+    in_turn(subscribers.sweep, left_behind.tell_left_behind, ledger.settle, sweeping.sweep)

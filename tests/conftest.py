@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -65,24 +65,18 @@ def author(make_user: Callable[[str, str], User]) -> User:
 
 @pytest.fixture
 def page(admin: User) -> Page:
-    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
-    catalogue.save(page, author=admin)
-    return page
+    return catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=admin)
 
 
 @pytest.fixture
 def other_page(admin: User) -> Page:
-    page = Page(name="Beta", url="https://status.beta.example")
-    catalogue.save(page, author=admin)
-    return page
+    return catalogue.create_page(name="Beta", url="https://status.beta.example", author=admin)
 
 
 @pytest.fixture
 def make_component(page: Page, admin: User) -> Callable[..., Component]:
-    def make(name: str, **fields: object) -> Component:
-        component = Component(**({"page": page, "name": name} | fields))
-        catalogue.save(component, author=admin)
-        return component
+    def make(name: str, **facts: Any) -> Component:
+        return catalogue.create_component(facts.pop("page", page), name=name, author=admin, **facts)
 
     return make
 

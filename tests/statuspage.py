@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from incidents import catalogue
+from incidents.authorship import authored_by
 from incidents.elsewhere.records import AffectedComponent, Record, Update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
 from incidents.models import Component, Page, User
@@ -38,14 +39,11 @@ def record_of(document: dict[str, Any]) -> Record:
 def make_page(admin: User) -> tuple[Page, dict[str, Component]]:
     """A page with the ids, the name and all the components of theirs, by their ids."""
     head = documents()[-1]["page"]
-    page = Page(public_id=head["id"], name=head["name"], url=head["url"], time_zone=head["time_zone"])
-    catalogue.save(page, author=admin)
-    components = {}
-    for key, facts in _components().items():
-        component = Component(page=page, public_id=key, **facts)
-        catalogue.save(component, author=admin)
-        components[key] = component
-    return page, components
+    facts = {name: head[name] for name in ("name", "url", "time_zone")}
+    with authored_by(admin):
+        page = Page.objects.create(public_id=head["id"], host=urlsplit(head["url"]).hostname or "", **facts)
+        named = _components().items()
+        return page, {key: Component.objects.create(page=page, public_id=key, **facts) for key, facts in named}
 
 
 def _components() -> dict[str, dict[str, Any]]:

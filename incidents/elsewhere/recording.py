@@ -74,7 +74,7 @@ def record_elsewhere(
     it changed there too; a text that was recorded and has changed there says "edited".
     """
     require(author, Verb.DECLARE_INCIDENT)
-    page.lock()
+    page.lock_live()
     record = replace(
         record,
         title=" ".join(record.title.splitlines()).strip(),
@@ -94,8 +94,7 @@ def record_elsewhere(
             return Recorded(origin.incident, is_new=False, is_changed=False, unknown=unknown)
     writing = _Writing(origin.incident, record, source, author, known, origin.content or {}, content)
     updates = writing.write()
-    origin.changed_at, origin.content = record.updated_at, content
-    save_checked(origin)
+    save_checked(origin, changed_at=record.updated_at, content=content)
     touched: list[IncidentUpdate | None] = [*(updates[:1] if is_new else updates)]
     for update in touched or [None]:
         outbox.record_incident(outbox.Kind.RECORDED_AFTERWARDS, origin.incident, update)
@@ -198,8 +197,7 @@ class _Writing:
         gone = [public_id(self.source, key) for key in self.before.get("updates", {}).keys() - self.content["updates"]]
         for row in self.incident.updates.filter(public_id__in=gone).order_by("pk"):
             outbox.record_incident(outbox.Kind.RECORDED_AFTERWARDS, self.incident, row)
-            row.withdrawn_at = row.updated_at = timezone.now()
-            row.save(update_fields=["withdrawn_at", "updated_at"])
+            row.change(withdrawn_at=timezone.now())
 
     def _updates(self) -> Iterator[IncidentUpdate]:
         keys = {update.id: public_id(self.source, update.id) for update in self.record.updates}
@@ -220,14 +218,12 @@ class _Writing:
     def _update(self, row: IncidentUpdate, update: Update, before: dict[str, Any]) -> None:
         said = self.content["updates"][update.id]
         changed = {name for name in said if before.get(name) != said[name]} - {"id", "components"}
-        for name in changed:
-            setattr(row, name, getattr(update, name))
+        facts = {name: getattr(update, name) for name in changed}
         if "created_at" in changed:
-            row.published_at = update.created_at
+            facts["published_at"] = update.created_at
         if row.pk and "body" in changed:
-            row.edited_at = timezone.now()
-        row.withdrawn_at = None
-        save_checked(row)
+            facts["edited_at"] = timezone.now()
+        save_checked(row, **facts, withdrawn_at=None)
 
     def _components(self, row: IncidentUpdate, affected: list[AffectedComponent]) -> None:
         """They have had these statuses since the time that the update shows; what was said of later times holds."""
@@ -276,13 +272,7 @@ class _Writing:
         for column, name in FACTS.items():
             if self.before.get(name) != self.content[name]:
                 wanted[column] = getattr(self.record, name)
-        changed = {column for column, value in wanted.items() if getattr(self.incident, column) != value}
-        for column in changed:
-            setattr(self.incident, column, wanted[column])
-        if changed:
-            save_checked(self.incident)
+        save_checked(self.incident, **wanted)
         if self.record.window and self.before and self.before["window"] != self.content["window"]:
-            plan = self.incident.plan
-            plan.scheduled_for, plan.scheduled_until = self.record.window
-            plan.sequence += 1
-            save_checked(plan)
+            plan, (begin, end) = self.incident.plan, self.record.window
+            save_checked(plan, scheduled_for=begin, scheduled_until=end, sequence=plan.sequence + 1)

@@ -9,7 +9,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Incident, Postmortem, PostmortemRevision, PostmortemSection, User
 from incidents.models.base import save_checked
 from incidents.postmortems.headings import key_of, split
-from incidents.postmortems.writing import approve, check_text, lock_postmortem
+from incidents.postmortems.writing import approval, check_text, lock_postmortem
 
 State = Postmortem.State
 
@@ -37,14 +37,11 @@ def publish(incident: Incident, report: Report, public_id: str, author: User) ->
         lock_postmortem(postmortem)
         if postmortem.state != State.PUBLISHED or postmortem.withdrawn_at:
             return [_("The postmortem was changed or taken back here, and stays as it is.")]
-    postmortem.title = " ".join(report.title.split())
-    postmortem.edited_by = author
-    save_checked(postmortem)
+    save_checked(postmortem, title=" ".join(report.title.split()), edited_by=author)
     _write_sections(postmortem, sections)
     _publish_revision(postmortem, report, author)
     if incident.postmortem_id is None:
-        incident.postmortem = postmortem
-        incident.save(update_fields=["postmortem", "updated_at"])
+        incident.change(postmortem=postmortem)
     return []
 
 
@@ -62,9 +59,8 @@ def _write_sections(postmortem: Postmortem, sections: list[tuple[str, str]]) -> 
 
 def _publish_revision(postmortem: Postmortem, report: Report, author: User) -> None:
     former = postmortem.revision
-    approve(postmortem, author, break_glass=_("It was published elsewhere before it was recorded here."))
-    postmortem.state = State.PUBLISHED
-    save_checked(postmortem)
+    approved = approval(postmortem, author, break_glass=_("It was published elsewhere before it was recorded here."))
+    postmortem.change(**approved | {"state": State.PUBLISHED})
     revision = PostmortemRevision(
         postmortem=postmortem,
         number=former.number + 1 if former else 1,

@@ -29,6 +29,7 @@ NOT_WATCHED = {
     "contenttypes.ContentType": "names of tables, made by migrations",
     "incidents.ApiKeyUse": "counts requests; grants nothing",
     "incidents.Clock": "when the clock ticked last",
+    "incidents.Failure": "what the clock could not do; it is gone once that is done",
     "incidents.MetricFeed": "how far a chart is drawn",
     "incidents.MetricPoint": "measurements that programs push; nobody states them",
     "incidents.PostmortemReading": "what somebody has read, for their own list of changes",

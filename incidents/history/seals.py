@@ -15,7 +15,7 @@ head (`manage.py audit`) elsewhere and verify against it. The log has it too, at
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import permissions
+from incidents.isolation import each, loop
 from incidents.marks import code, is_same, mark, mark_of
 from incidents.models import Seal
 from incidents.models.base import AppendOnly
@@ -83,22 +84,13 @@ def _columns(model: Model) -> list[str]:
     return sorted(field.attname for field in model._meta.concrete_fields)
 
 
+@loop("seal")
 def seal() -> int:
     """Seal what has settled; returns how many rows. For the clock: of two at once, one does it."""
-    sealed = 0
-    try:
-        left = AT_ONCE
-        for seal_next in (
-            *(partial(_seal_next, each) for each in sealed_models()),
-            *(partial(_seal_finished, model) for model in finished_models()),
-        ):
-            while left and (done := seal_next()):
-                sealed += done
-                if done < BATCH:
-                    break
-                left -= 1
-    except IntegrityError:
-        logger.info("another clock is sealing")
+    left = iter(range(AT_ONCE))
+    steps = [(sealed.table, partial(_seal_next, sealed)) for sealed in sealed_models()]
+    steps += [(f"{model._meta.label_lower} finished", partial(_seal_finished, model)) for model in finished_models()]
+    sealed = each("seal", steps, lambda step: _in_batches(step[1], left), key=lambda step: step[0])
     if sealed:
         logger.info("sealed %d rows of the history; the chain's head is %s", sealed, head())
     return sealed
@@ -107,6 +99,19 @@ def seal() -> int:
 def head() -> Seal | None:
     """The newest seal, whose text is to be kept elsewhere."""
     return Seal.objects.order_by("-number").first()
+
+
+def _in_batches(seal_next: Callable[[], int], left: Iterator[int]) -> int:
+    """Until nothing is left to seal, or none of the full batches of this call."""
+    sealed = 0
+    try:
+        while done := seal_next():
+            sealed += done
+            if done < BATCH or next(left, None) is None:
+                break
+    except IntegrityError:
+        logger.info("another clock is sealing")
+    return sealed
 
 
 @transaction.atomic
@@ -196,7 +201,7 @@ def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[s
         allowed = [is_sent] if key in placed else [False, is_sent]
         if sealed is None:
             yield _("%(table)s, row %(key)d was slipped in after seal %(seal)d.") % (words | {"key": key})
-        elif not any(is_same(sealed, _mark_finished(row.table, key, values, is_sent=each)) for each in allowed):
+        elif not any(is_same(sealed, _mark_finished(row.table, key, values, is_sent=one)) for one in allowed):
             yield _("%(table)s, row %(key)d was changed after seal %(seal)d.") % (words | {"key": key})
     for key in marks:
         yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
@@ -207,7 +212,7 @@ def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[s
 
 def verify(kept: str = "") -> Iterator[str]:
     """A sentence for everything that is not as it was sealed; `kept` is a head that was written down earlier."""
-    known = {each.table: each.model for each in sealed_models()}
+    known = {one.table: one.model for one in sealed_models()}
     finished = {model._meta.label_lower: model for model in finished_models()}
     ends: dict[str, int] = {}
     finished_ends: dict[str, End | None] = {}

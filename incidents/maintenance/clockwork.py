@@ -6,8 +6,8 @@ has done nothing, and one that was away does late what it missed, in the order o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -19,34 +19,38 @@ from django.utils.translation import gettext as _
 from incidents import outbox, people
 from incidents.authorship import service
 from incidents.checking import repeating
-from incidents.errors import DomainError
 from incidents.incidents import post_update
+from incidents.isolation import each, loop
 from incidents.lifecycle import RUNNING, IncidentStatus
 from incidents.maintenance.plans import lock_plan, named, usual_sentence
 from incidents.maintenance.series import make_ahead
 from incidents.models import Incident, MaintenancePlan, MaintenanceReminder, MaintenanceSeries, User
 from incidents.permissions import Verb
 
-logger = logging.getLogger(__name__)
 
-Step = tuple[datetime, int, Callable[[], bool]]  # when it was to be done, and how
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """Something to do at a time: `what` it is and to which row, for instance "start 7"."""
+
+    at: datetime
+    what: str
+    act: Callable[..., bool] = field(compare=False)  # in the name of its `author`
 
 
+def _oldest() -> datetime | None:
+    return min((step.at for step in _due()), default=None)
+
+
+@loop("maintenance", oldest=_oldest)
 def advance() -> int:
     """Do everything that is due of maintenances; returns how many steps were done."""
-    now, clock = timezone.now(), people.clock()
-    done = 0
-    for at, key, step in sorted(_due(now, clock), key=lambda step: step[:2]):
-        try:
-            done += step()
-        except DomainError:
-            logger.exception("a step of the maintenance plan %s, due at %s, was refused", key, at)
-    return done
+    clock = people.clock()
+    return each("maintenance", sorted(_due()), lambda step: step.act(author=clock), key=lambda step: step.what)
 
 
-def _due(now: datetime, clock: User) -> list[Step]:
+def _due() -> list[Step]:
     """The steps to take, in any order; a number of queries that does not grow with them."""
-    steps: list[Step] = []
+    now, steps = timezone.now(), list[Step]()
     ends_at = Coalesce("expected_until", "scheduled_until")
     starts = Q(incident__status=IncidentStatus.SCHEDULED, starts_by_itself=True, scheduled_for__lte=now)
     ends = Q(incident__status__in=RUNNING, _ends_at__lte=now) & (Q(ends_by_itself=True) | Q(overran_at=None))
@@ -54,22 +58,22 @@ def _due(now: datetime, clock: User) -> list[Step]:
         MaintenancePlan.objects.live().annotate(_ends_at=ends_at).filter(starts | ends).select_related("incident")
     ):
         if plan.incident.status == IncidentStatus.SCHEDULED:
-            steps.append((plan.scheduled_for, plan.pk, partial(start, plan.incident, author=clock)))
+            steps.append(Step(plan.scheduled_for, f"start {plan.pk}", partial(start, plan.incident)))
         if plan.ends_at <= now:
             end = complete if plan.ends_by_itself else tell_overrun
-            steps.append((plan.ends_at, plan.pk, partial(end, plan.incident, author=clock)))
+            steps.append(Step(plan.ends_at, f"{end.__name__} {plan.pk}", partial(end, plan.incident)))
     due = MaintenanceReminder.objects.filter(due_at__lte=now, settled_at=None, deleted_at=None)
     for reminder in due.filter(plan__in=MaintenancePlan.objects.live()).select_related("plan__incident"):
-        step = partial(remind, reminder.plan.incident, reminder, author=clock)
-        steps.append((reminder.due_at, reminder.plan_id, step))
+        act = partial(remind, reminder.plan.incident, reminder)
+        steps.append(Step(reminder.due_at, f"remind {reminder.pk}", act))
     for series in MaintenanceSeries.objects.filter(due_at__lte=now):
         assert series.due_at is not None, "the query asks for it"
-        steps.append((series.due_at, series.pk, partial(_make_ahead, series, clock)))
+        steps.append(Step(series.due_at, f"make_ahead {series.pk}", partial(_make_ahead, series)))
     return steps
 
 
-def _make_ahead(series: MaintenanceSeries, clock: User) -> bool:
-    return make_ahead(series, author=clock) > 0
+def _make_ahead(series: MaintenanceSeries, *, author: User) -> bool:
+    return make_ahead(series, author=author) > 0
 
 
 @service(Verb.POST_UPDATE, locks=Incident)
@@ -105,8 +109,7 @@ def tell_overrun(incident: Incident, *, author: User) -> bool:
     if not is_due or plan.overran_at or incident.status not in RUNNING:
         return False
     at = plan.ends_at
-    plan.overran_at = timezone.now()
-    plan.save(update_fields=["overran_at", "updated_at"])
+    plan.change(overran_at=timezone.now())
     with translation.override(incident.page.language):
         body = _("The maintenance is taking longer than planned. We will say when it is over.")
     _post(plan, IncidentStatus(incident.status), at=at, author=author, notify=True, body=body)
@@ -122,13 +125,13 @@ def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -
     if reminder.settled_at or reminder.deleted_at or reminder.due_at > now:
         return False
     later = plan.reminders.filter(deleted_at=None, settled_at=None, due_at__gt=reminder.due_at, due_at__lte=now)
+    note = ""
     if incident.status != IncidentStatus.SCHEDULED or plan.scheduled_for <= now:
-        reminder.note = _("The maintenance was not ahead any more.")
+        note = _("The maintenance was not ahead any more.")
     elif later.exists():
-        reminder.note = _("A later reminder was due as well.")
-    reminder.settled_at = now
-    reminder.save(update_fields=["settled_at", "note", "updated_at"])
-    if not reminder.note:
+        note = _("A later reminder was due as well.")
+    reminder.change(settled_at=now, note=note)
+    if not note:
         outbox.record_incident(outbox.Kind.MAINTENANCE_REMINDER, incident, notify=True)
     return True
 

@@ -86,9 +86,7 @@ def plan_maintenance(
     plan = lock_plan(incident)
     if incident.is_ended:
         raise InvalidTransition(_("This maintenance is over. There is nothing left to plan."))
-    for name, value in facts.items():
-        setattr(plan, name, value)
-    save_checked(plan)
+    save_checked(plan, **facts)
     if reminders is not None:
         set_reminders(plan, reminders)
     if "shows_components" in facts:
@@ -112,10 +110,8 @@ def move_maintenance(
     check_window(scheduled_for, scheduled_until, timezone.now())
     if (scheduled_for, scheduled_until) == (plan.scheduled_for, plan.scheduled_until):
         raise InvalidInput(_("This is the present window. Choose another one."), field="scheduled_for")
-    plan.scheduled_for, plan.scheduled_until = scheduled_for, scheduled_until
-    plan.expected_until = None
-    plan.sequence += 1
-    save_checked(plan)
+    window = {"scheduled_for": scheduled_for, "scheduled_until": scheduled_until, "expected_until": None}
+    save_checked(plan, **window, sequence=plan.sequence + 1)
     set_reminders(plan, reminders_of(plan))
     return post_update(
         incident, status=IncidentStatus.SCHEDULED, body=body, author=author, components=named(incident), notify=notify
@@ -127,9 +123,7 @@ def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: b
     """Call off a maintenance that has not begun. It stays on the page, as cancelled."""
     plan = lock_plan(incident)
     _check_ahead(incident)
-    plan.cancelled_at = timezone.now()
-    plan.sequence += 1
-    save_checked(plan)
+    plan.change(cancelled_at=timezone.now(), sequence=plan.sequence + 1)
     return post_update(
         incident, status=IncidentStatus.COMPLETED, body=body, author=author, components=named(incident), notify=notify
     )
@@ -145,10 +139,8 @@ def extend_maintenance(
         raise InvalidTransition(_("Only a maintenance that runs has a new expected end. Move one that is ahead."))
     if expected_until <= timezone.now():
         raise InvalidInput(_("The new end lies in the past. Choose one that is ahead."), field="expected_until")
-    plan.expected_until = expected_until
-    plan.overran_at = None  # when it takes longer than this, too, people are told again
-    plan.sequence += 1
-    save_checked(plan)
+    # When it takes longer than this, too, people are told again.
+    save_checked(plan, expected_until=expected_until, overran_at=None, sequence=plan.sequence + 1)
     status = IncidentStatus(incident.status)
     return post_update(incident, status=status, body=body, author=author, components=named(incident), notify=notify)
 

@@ -43,8 +43,7 @@ def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> Mainte
         due_at=timezone.now(),
     )
     save_checked(series)
-    plan.series, plan.occurrence = series, first.strftime(recurrence.KEY)
-    save_checked(plan)
+    save_checked(plan, series=series, occurrence=first.strftime(recurrence.KEY))
     make_ahead(series, author=author)
     return series
 
@@ -67,8 +66,7 @@ def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     for wall in missing:
         assert model is not None, "a series begins with a maintenance"
         _make_like(model, series, wall, author)
-    series.due_at = recurrence.instant(walls[0] + series.shift, zone) if walls else None
-    save_checked(series)
+    series.change(due_at=recurrence.instant(walls[0] + series.shift, zone) if walls else None)
     return len(missing)
 
 
@@ -86,13 +84,12 @@ def move_following(
     series, plans = _following(incident)
     first = plans[0]
     start, end = (recurrence.local(at, series.zone) for at in (scheduled_for, scheduled_until))
-    series.shift = start - _wall(first)
-    series.duration = end - start
-    if series.duration <= timedelta():
+    duration = end - start
+    if duration <= timedelta():
         raise InvalidInput(_("The window must end after it starts."), field="scheduled_until")
-    recurrence.check_length(recurrence.parse(series.rule, series.starts_at, series.zone), series.duration)
-    series.due_at = timezone.now()  # another one may have come into sight
-    save_checked(series)
+    recurrence.check_length(recurrence.parse(series.rule, series.starts_at, series.zone), duration)
+    due_at = timezone.now()  # another one may have come into sight
+    save_checked(series, shift=start - _wall(first), duration=duration, due_at=due_at)
     for plan in plans:
         window = recurrence.window(_wall(plan) + series.shift, series.duration, series.zone)
         if plan is first:
@@ -112,8 +109,7 @@ def move_following(
 def cancel_following(incident: Incident, *, body: str, author: User, notify: bool = True) -> None:
     """Call off this occurrence and all that follow: the series is over. Subscribers are notified once."""
     series, plans = _following(incident)
-    series.due_at = None
-    save_checked(series)
+    series.change(due_at=None)
     for plan in plans:
         cancel_maintenance(plan.incident, body=body, author=author, notify=notify and plan is plans[0])
 
@@ -167,6 +163,4 @@ def _make_like(model: MaintenancePlan, series: MaintenanceSeries, wall: datetime
             tells_at_start=model.tells_at_start,
             tells_at_end=model.tells_at_end,
         )
-    plan = made.plan
-    plan.series, plan.occurrence = series, wall.strftime(recurrence.KEY)
-    save_checked(plan)
+    save_checked(made.plan, series=series, occurrence=wall.strftime(recurrence.KEY))

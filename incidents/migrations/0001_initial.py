@@ -35,6 +35,25 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Failure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(max_length=20, verbose_name='work')),
+                ('key', models.CharField(help_text='As that work knows it, mostly a primary key.', max_length=60, verbose_name='what')),
+                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
+                ('reason', models.CharField(help_text='Of the last attempt.', max_length=500, verbose_name='reason')),
+                ('since', models.DateTimeField(default=django.utils.timezone.now, verbose_name='since')),
+                ('due_at', models.DateTimeField(null=True, verbose_name='next attempt')),
+                ('parked_at', models.DateTimeField(null=True, verbose_name='parked')),
+            ],
+            options={
+                'verbose_name': 'failure',
+                'verbose_name_plural': 'failures',
+                'ordering': ('-since', '-pk'),
+                'constraints': [models.UniqueConstraint(fields=('kind', 'key'), name='failure_once'), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('parked_at', None)), models.Q(('due_at', None), ('parked_at__isnull', False)), _connector='OR'), name='failure_is_parked_or_due')],
+            },
+        ),
+        migrations.CreateModel(
             name='ComponentGroup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -4,6 +4,7 @@ from incidents.models.action import ActionItem
 from incidents.models.cadence import UpdateCadence
 from incidents.models.clock import Clock
 from incidents.models.component import Component, ComponentGroup, ComponentListing, ComponentStatusChange
+from incidents.models.failure import Failure
 from incidents.models.finding import FindingDismissal
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.maintenance import MaintenancePlan, MaintenanceReminder, MaintenanceSeries
@@ -31,6 +32,7 @@ __all__ = [
     "ComponentListing",
     "ComponentStatusChange",
     "EmbedConfig",
+    "Failure",
     "FindingDismissal",
     "Incident",
     "IncidentRole",

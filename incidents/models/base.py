@@ -98,9 +98,14 @@ class Tracked(models.Model):
     class Meta:
         abstract = True
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """A new row whole; of one that was there only what is named, so that it never undoes what others wrote."""
         history_author()  # before anything is written: the history row, which asks too, comes after
-        super().save(*args, **kwargs)
+        if not self._state.adding:
+            if update_fields is None:
+                raise TypeError("Name the fields to save: the others may have changed since this row was read.")
+            update_fields = {*update_fields, "updated_at"}
+        super().save(*args, update_fields=update_fields, **kwargs)
 
     def lock(self) -> Self:
         """Hold this row until the transaction ends (FOR NO KEY UPDATE) and read it anew.
@@ -111,6 +116,19 @@ class Tracked(models.Model):
         self.refresh_from_db(from_queryset=rows)
         return self
 
+    def lock_live(self) -> Self:
+        """`lock` it; raises `InvalidTransition` when it was deleted."""
+        self.lock()
+        if self.deleted_at:
+            raise InvalidTransition(gettext("“%(row)s” was deleted. The record keeps it as it was.") % {"row": self})
+        return self
+
+    def change(self, **facts: Any) -> None:
+        """Set these facts of a locked row, and save them alone. They are the code's own; a caller's are checked."""
+        for name, value in {"updated_at": timezone.now(), **facts}.items():
+            setattr(self, name, value)
+        self.save(update_fields=facts)
+
     def beside_history(self) -> list[Any]:
         """What counts of it and is kept in no history row, in plain values; [] when there is nothing."""
         names = {field.name for field in self._meta.concrete_fields}
@@ -118,9 +136,8 @@ class Tracked(models.Model):
 
     def mark_deleted(self, reason: str = "") -> None:
         """Take it out of use; it stays in the record. Harmless when repeated."""
-        self.deleted_at = self.deleted_at or timezone.now()
         self._change_reason = reason or None
-        self.save(update_fields=["deleted_at", "updated_at"])
+        self.change(deleted_at=self.deleted_at or timezone.now())
 
     def mark_restored(self, reason: str = "") -> None:
         """Take back into use what was deleted; its public id and its history go on.
@@ -135,11 +152,18 @@ class Tracked(models.Model):
         except ValidationError as error:
             raise InvalidInput(" ".join(error.messages)) from error
         self._change_reason = reason or None
-        self.save(update_fields=["deleted_at", "updated_at"])
+        self.change(deleted_at=None)
 
 
-def save_checked(row: models.Model) -> None:
-    """Save, turning what Django's validation finds into one `InvalidInput`."""
+def save_checked(row: models.Model, **facts: Any) -> bool:
+    """Set these facts of a new or a locked row and save it: a new one whole, another one in what changed, if anything.
+
+    What Django's validation finds is one `InvalidInput`. Returns whether anything was saved.
+    """
+    is_new = row._state.adding
+    changed = [name for name, value in facts.items() if is_new or getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, facts[name])
     for field in row._meta.concrete_fields:  # PostgreSQL cannot keep a NUL, SQLite would
         if isinstance(value := getattr(row, field.attname), str) and "\x00" in value:
             raise InvalidInput(gettext("The text contains a NUL character."), field=field.name)
@@ -148,7 +172,11 @@ def save_checked(row: models.Model) -> None:
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(" ".join(messages), field=None if name == "__all__" else name) from error
-    row.save()
+    if is_new:
+        row.save()
+    elif changed:
+        row.save(update_fields=changed)
+    return is_new or bool(changed)
 
 
 def _refuse() -> NoReturn:

@@ -29,9 +29,6 @@ class ActionFacts(TypedDict, total=False):
     public_wording: str
 
 
-PUBLIC_FACTS = {"is_commitment", "public_wording"}
-
-
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Note a measure. As a public commitment it is a part of the report, and published with it."""
@@ -47,11 +44,9 @@ def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[Act
 def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Change facts of a measure; those not named keep their values. New public words need a new approval."""
     _lock(item)
-    changed = {name for name, value in facts.items() if getattr(item, name) != value}
-    for name in changed:
-        setattr(item, name, facts[name])  # type: ignore[literal-required]  # its own keys
-    save_checked(item)
-    if changed & PUBLIC_FACTS:
+    commitment = (item.is_commitment, item.public_wording)
+    save_checked(item, **facts)
+    if commitment != (item.is_commitment, item.public_wording):
         mark_edited(item.postmortem, author)
     return item
 
@@ -89,12 +84,14 @@ def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User,
         raise InvalidInput(words, field="evidence")
     was_done, today = item.done_on is not None, timezone.now().astimezone(item.postmortem.page.zone).date()
     is_done = state in (State.DONE, State.VERIFIED)
-    item.state = state
-    item.done_on = (item.done_on or today) if is_done else None
-    item.verified_on = (item.verified_on or today) if state == State.VERIFIED else None
-    item.dropped_because = evidence if state == State.DROPPED else ""
-    item.evidence = evidence if is_done else item.evidence
-    save_checked(item)
+    save_checked(
+        item,
+        state=state,
+        done_on=(item.done_on or today) if is_done else None,
+        verified_on=(item.verified_on or today) if state == State.VERIFIED else None,
+        dropped_because=evidence if state == State.DROPPED else "",
+        evidence=evidence if is_done else item.evidence,
+    )
     if _is_promised(item):
         is_news = is_done and not was_done
         kind = outbox.Kind.COMMITMENT_FULFILLED if is_news else outbox.Kind.INCIDENT_EDITED

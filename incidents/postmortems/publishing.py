@@ -16,7 +16,7 @@ from incidents.models import Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
-from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
+from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
 
 State = Postmortem.State
 
@@ -36,7 +36,7 @@ def publish_postmortem(
     """
     lock_postmortem(postmortem)
     if postmortem.page.waives_approval and postmortem.state in (State.DRAFT, State.IN_REVIEW):
-        approve(postmortem, author, break_glass=_("This page waives approval."))
+        postmortem.change(**approval(postmortem, author, break_glass=_("This page waives approval.")))
     if postmortem.state != State.APPROVED:
         raise InvalidTransition(
             _("Only an approved postmortem is published; this is “%(state)s”.")
@@ -74,9 +74,7 @@ def publish_postmortem(
         deliver_notifications=notify,
     )
     save_checked(revision)
-    postmortem.state = State.PUBLISHED
-    postmortem.withdrawn_at = None
-    postmortem.save()
+    postmortem.change(state=State.PUBLISHED, withdrawn_at=None)
     kind = outbox.Kind.POSTMORTEM_AMENDED if former else outbox.Kind.POSTMORTEM_PUBLISHED
     outbox.record_postmortem(kind, postmortem, notify=notify)
     return revision
@@ -90,9 +88,7 @@ def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -
         raise InvalidTransition(_("No revision of this postmortem is public."))
     if not reason.strip():
         raise InvalidInput(_("Say why. It stays in the record."), field="reason")
-    if postmortem.state in (State.APPROVED, State.PUBLISHED):
-        back_to_draft(postmortem)
-    postmortem.withdrawn_at = timezone.now()
+    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
     postmortem._change_reason = reason.strip()
-    postmortem.save()
+    postmortem.change(withdrawn_at=timezone.now(), **standing)
     outbox.record_postmortem(outbox.Kind.INCIDENT_EDITED, postmortem)

@@ -13,7 +13,7 @@ from incidents.models import Postmortem, PostmortemComment, PostmortemReading, P
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import missing
-from incidents.postmortems.writing import approve, back_to_draft, lock_postmortem
+from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
 
 State = Postmortem.State
 
@@ -28,8 +28,7 @@ def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
         )
     if not any(section.public for section in postmortem.live_sections()):
         raise InvalidTransition(_("There is no public text yet."))
-    postmortem.state = State.IN_REVIEW
-    postmortem.save(update_fields=["state", "updated_at"])
+    postmortem.change(state=State.IN_REVIEW)
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
@@ -40,9 +39,8 @@ def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "")
         raise InvalidTransition(
             _("Only what is in review or approved goes back; this is “%(state)s”.") % _state(postmortem)
         )
-    back_to_draft(postmortem)
     postmortem._change_reason = reason
-    postmortem.save()
+    postmortem.change(**DRAFT)
 
 
 @service(Verb.APPROVE_POSTMORTEM, locks=Postmortem)
@@ -66,13 +64,13 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
         )
     if sentences := missing(postmortem):
         raise InvalidTransition(" ".join(sentences))
-    approve(postmortem, author, break_glass=break_glass)
-    save_checked(postmortem)
+    save_checked(postmortem, **approval(postmortem, author, break_glass=break_glass))
 
 
-@service(Verb.EDIT_POSTMORTEM)
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def comment_section(section: PostmortemSection, *, text: str, author: User) -> PostmortemComment:
     """Say something about a section to the others. Internal."""
+    lock_postmortem(section.postmortem)
     comment = PostmortemComment(section=section, text=text.replace("\r\n", "\n").strip(), author=author)
     if not comment.text:
         raise InvalidInput(_("Write the comment."), field="text")
@@ -84,8 +82,7 @@ def comment_section(section: PostmortemSection, *, text: str, author: User) -> P
 def settle_comment(comment: PostmortemComment, *, author: User) -> None:
     """It needs no more attention. Harmless when repeated."""
     comment.lock()
-    comment.settled_by = comment.settled_by or author
-    comment.save(update_fields=["settled_by", "updated_at"])
+    comment.change(settled_by=comment.settled_by or author)
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=PostmortemReading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -23,6 +23,13 @@ from incidents.postmortems.headings import KEYS, Template, key_of, split
 DUE: dict[Severity, int] = {Severity.SEV1: 5, Severity.SEV2: 5, Severity.SEV3: 10}
 
 State = Postmortem.State
+DRAFT: dict[str, Any] = {
+    "state": State.DRAFT,
+    "approved_by": None,
+    "approved_at": None,
+    "approved_hash": "",
+    "break_glass": "",
+}
 
 
 class PostmortemFacts(TypedDict, total=False):
@@ -50,8 +57,7 @@ def start_postmortem(
     with translation.override(incident.page.language):
         for position, key in enumerate(KEYS[template], start=1):
             save_checked(PostmortemSection(postmortem=postmortem, key=key, heading=str(key.label), position=position))
-    incident.postmortem = postmortem
-    incident.save(update_fields=["postmortem", "updated_at"])
+    incident.change(postmortem=postmortem)
     return postmortem
 
 
@@ -61,12 +67,10 @@ def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[Pos
     lock_postmortem(postmortem)
     if "title" in facts:
         facts["title"] = " ".join(facts["title"].split())
-    changed = {name for name, value in facts.items() if getattr(postmortem, name) != value}
-    for name in changed:
-        setattr(postmortem, name, facts[name])  # type: ignore[literal-required]  # its own keys
-    if changed & {"title", "time_zone"}:
+    text = (postmortem.title, postmortem.time_zone)
+    save_checked(postmortem, **facts)
+    if text != (postmortem.title, postmortem.time_zone):
         mark_edited(postmortem, author)
-    save_checked(postmortem)
     return postmortem
 
 
@@ -77,8 +81,7 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> N
     check_never_published(postmortem)
     for incident in postmortem.incidents.order_by("pk"):
         incident.lock()
-        incident.postmortem = None
-        incident.save(update_fields=["postmortem", "updated_at"])
+        incident.change(postmortem=None)
     postmortem.mark_deleted(reason)
 
 
@@ -105,8 +108,7 @@ def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) 
     check_uncovered(incident)
     if incident.page_id != postmortem.page_id:
         raise InvalidInput(_("The incident belongs to another page. Start a report there."), field="incident")
-    incident.postmortem = postmortem
-    incident.save(update_fields=["postmortem", "updated_at"])
+    incident.change(postmortem=postmortem)
     mark_edited(postmortem, author)
 
 
@@ -118,8 +120,7 @@ def uncover_incident(postmortem: Postmortem, incident: Incident, *, author: User
     check_never_published(postmortem)
     if incident.postmortem_id != postmortem.pk or postmortem.incidents.count() == 1:
         raise InvalidInput(_("A report is about at least one incident. Add another one first."), field="incident")
-    incident.postmortem = None
-    incident.save(update_fields=["postmortem", "updated_at"])
+    incident.change(postmortem=None)
     mark_edited(postmortem, author)
 
 
@@ -157,9 +158,7 @@ def edit_section(
             % {"who": who},
             theirs=section,
         )
-    for name, text in texts.items():
-        setattr(section, name, text)
-    save_checked(section)
+    save_checked(section, **texts)
     mark_edited(section.postmortem, author)
     return section
 
@@ -205,8 +204,7 @@ def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSectio
     for position, section in enumerate(sections, start=1):
         section.lock()
         if section.position != position:
-            section.position = position
-            section.save(update_fields=["position", "updated_at"])
+            section.change(position=position)
     mark_edited(postmortem, author)
 
 
@@ -224,12 +222,10 @@ def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
     order = []
     for heading, text in written:
         section = present.pop(heading.casefold(), None) or add_section(postmortem, heading=heading, author=author)
-        section.public = text
-        save_checked(section)
+        save_checked(section, public=text)
         order.append(section)
     for section in present.values():
-        section.public = ""
-        save_checked(section)
+        save_checked(section, public="")
     arrange_sections(postmortem, [*order, *present.values()], author=author)
 
 
@@ -245,23 +241,19 @@ def lock_postmortem(postmortem: Postmortem) -> None:
 
 def mark_edited(postmortem: Postmortem, author: User) -> None:
     """Say who edited the text last. What was approved is not this text any more: it is a draft again."""
-    postmortem.edited_by, postmortem.edited_at = author, timezone.now()
-    if postmortem.state in (State.APPROVED, State.PUBLISHED):
-        back_to_draft(postmortem)
-    postmortem.save()
+    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
+    postmortem.change(edited_by=author, edited_at=timezone.now(), **standing)
 
 
-def approve(postmortem: Postmortem, author: User, *, break_glass: str) -> None:
-    """Approve the present text; `back_to_draft` takes it away again. Neither saves."""
-    postmortem.state = State.APPROVED
-    postmortem.approved_by, postmortem.approved_at = author, timezone.now()
-    postmortem.approved_hash, postmortem.break_glass = postmortem.fingerprint(), break_glass
-
-
-def back_to_draft(postmortem: Postmortem) -> None:
-    postmortem.state = State.DRAFT
-    postmortem.approved_by = postmortem.approved_at = None
-    postmortem.approved_hash = postmortem.break_glass = ""
+def approval(postmortem: Postmortem, author: User, *, break_glass: str) -> dict[str, Any]:
+    """The facts of an approved text; those of `DRAFT` take the approval away again."""
+    return {
+        "state": State.APPROVED,
+        "approved_by": author,
+        "approved_at": timezone.now(),
+        "approved_hash": postmortem.fingerprint(),
+        "break_glass": break_glass,
+    }
 
 
 def check_text(text: str, field: str) -> str:

@@ -13,7 +13,7 @@ from incidents import catalogue
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
-from incidents.models import Component, ComponentGroup, Page, User
+from incidents.models import Component, Page, User
 from incidents.people import service_user
 from portal.accounts.backends import DEMO_PASSWORD, DEMO_USERNAME
 
@@ -113,12 +113,10 @@ def load_demo(page: Page) -> None:
     author = service_user("replay", role="administrator")
     now = timezone.now()
     first_day = (now - timedelta(days=400)).date()
-    group = ComponentGroup(page=page, name=GROUP, position=10)
-    catalogue.save(group, author=author)
-    for position, name in enumerate(COMPONENTS + GROUPED, start=3):
+    group = catalogue.create_group(page, name=GROUP, position=10, author=author)
+    for name in COMPONENTS + GROUPED:
         in_group = group if name in GROUPED else None
-        component = Component(page=page, name=name, position=position, group=in_group, start_date=first_day)
-        catalogue.save(component, author=author)
+        catalogue.create_component(page, name=name, group=in_group, start_date=first_day, author=author)
     components = {component.name: component for component in page.components.all()}
     for story in STORIES:
         begun = (now - timedelta(days=story.days_ago)).replace(hour=9, minute=story.days_ago % 60, second=0)

@@ -15,7 +15,7 @@ from incidents.elsewhere.recording import record_elsewhere
 from incidents.elsewhere.records import AffectedComponent, Record, Report, Update
 from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Severity, Visibility
-from incidents.models import Component, Incident, Page, TimelineEntry
+from incidents.models import Incident, Page, TimelineEntry
 from incidents.people import service_user
 
 PAGE_NAME = "Commerce Layer"
@@ -136,14 +136,12 @@ def replay_seed(url: str) -> Page:
     author = service_user("replay", role="administrator")
     page = Page.objects.live().filter(name=PAGE_NAME).first()
     if page is None:
-        page = Page(name=PAGE_NAME, url=url, time_zone="Europe/Rome")
-        catalogue.save(page, author=author)
-        for position, (name, aliases) in enumerate(COMPONENTS, start=1):
-            component = Component(page=page, name=name, aliases=aliases, position=position, start_date=date(2023, 1, 1))
-            catalogue.save(component, author=author)
-    elif page.url != url.rstrip("/"):
-        page.url = url
-        catalogue.save(page, author=author)
+        page = catalogue.create_page(name=PAGE_NAME, url=url, time_zone="Europe/Rome", author=author)
+        for name, aliases in COMPONENTS:
+            first_day = date(2023, 1, 1)
+            catalogue.create_component(page, name=name, aliases=aliases, start_date=first_day, author=author)
+    else:
+        catalogue.edit_page(page, url=url, author=author)
     components = {component.name: component for component in page.components.all()}
     recorded = record_elsewhere(page, _record(), source=SOURCE, components=components, author=author)
     if recorded.is_new:

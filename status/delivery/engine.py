@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from incidents.errors import InvalidInput
 from incidents.models import OutboxEvent, User
+from incidents.outages import is_outage
 from incidents.people import service_user
 from status.addresses import INTERNET, Network, without_addresses
 from status.delivery import nudges, protocol, quarantine
@@ -124,6 +125,11 @@ class _Round:
             return channel.fill(written, delivery)
         except InvalidInput as refusal:
             return Outcome(State.FAILED, "refused", str(refusal))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("a message cannot be filled in; it is tried again")
+            return _retry(delivery, channel, type(error).__name__)
 
     def _write(self, channel: Channel, delivery: Claimed) -> Any:
         """What a channel writes of an event, once for all recipients, and anew when that is some seconds old."""
@@ -140,7 +146,12 @@ class _Round:
         record(outcomes)
         for delivery, answer in answered:
             del self._claimed[delivery.pk]
-            _until_the_database_answers(partial(_judge, delivery, answer, outcomes[delivery.pk]))
+            try:
+                _until_the_database_answers(partial(_judge, delivery, answer, outcomes[delivery.pk]))
+            except Exception as error:  # it is written down what became of it: only its recipient is not judged
+                if is_outage(error):
+                    raise
+                logger.exception("what a try says about its recipient could not be noted")
         return sum(answer.meaning is Meaning.SENT for _delivery, answer in answered)
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from incidents.isolation import each, loop
 from incidents.models import OutboxEvent
 from status.models import Delivery, Recipient, Tally
 
@@ -33,6 +34,7 @@ def totals(events: Iterable[OutboxEvent]) -> dict[int, dict[str, Any]]:
     return {row["event"]: row for row in rows}
 
 
+@loop("tally")
 def settle() -> int:
     """Note how many people each update has reached by e-mail, for pages that say so; returns how many notes changed.
 
@@ -42,7 +44,7 @@ def settle() -> int:
     posted = OutboxEvent.objects.filter(kind=OutboxEvent.Kind.UPDATE_POSTED, notify=True, page__shows_totals=True)
     recent = posted.filter(owed_at__isnull=False, created_at__gt=timezone.now() - WATCHED)
     open_ones = recent.exclude(tally__is_final=True).order_by("id").select_related("page", "incident", "update")
-    return sum(_settle(event) for event in open_ones[:100])
+    return each("tally", open_ones, _settle, most=100)
 
 
 @transaction.atomic

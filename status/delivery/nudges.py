@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from incidents import people
 from incidents.duties import Duty, Key, To, Within, due_at, duties
+from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
 from status.delivery import staff_channels
 from status.models import Delivery, Nudge, Recipient, StaffChannel
@@ -30,13 +31,28 @@ Role = IncidentRole.Role
 IN_PLACE = {To.COMMS_LEAD: (Role.COMMS_LEAD, Role.COMMANDER), To.COMMANDER: (Role.COMMANDER,)}
 
 
+@loop("nudge")
 def nudge() -> int:
     """Note what is due, and owe it to whom it is for; for the clock. Returns how many nudges were made.
 
     A fixed number of statements for each duty, however much is due. Two clocks at once make each nudge once, for the
     rows are unique.
     """
-    return sum(_make(duty, rows) for duty in duties() if (rows := _due(duty)))
+    due = [(duty, row) for duty in duties() for row in _due(duty)]
+    return each("nudge", due, lambda one: _make_all([one]), key=_name, at_once=_make_all)
+
+
+def _name(due: tuple[Duty, dict[str, Any]]) -> str:
+    duty, row = due
+    return f"{duty.key} {row['public_id']}"
+
+
+def _make_all(due: Sequence[tuple[Duty, dict[str, Any]]]) -> int:
+    """Those of each duty together."""
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for duty, row in due:
+        rows[duty.key].append(row)
+    return sum(_make(duty, rows[key]) for key, duty in {duty.key: duty for duty, _row in due}.items())
 
 
 def sentence(nudge: Nudge) -> str:

@@ -26,18 +26,16 @@ def begin_failing(recipient: Recipient, *, author: User) -> None:
     """Note since when a recipient fails, and owe its owner a warning. Harmless when it is noted already."""
     recipient.lock()
     if recipient.failing_since is None:
-        recipient.failing_since = timezone.now()
-        recipient.save()
+        recipient.change(failing_since=(now := timezone.now()))
         if recipient.contact:
-            owing.owe_mail(recipient, Purpose.WARNING, due_at=recipient.failing_since + BLIP)
+            owing.owe_mail(recipient, Purpose.WARNING, due_at=now + BLIP)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def recover(recipient: Recipient, *, author: User) -> None:
     """A recipient works again; its owner need not be warned, if that has not happened yet."""
     recipient.lock()
-    recipient.failing_since = None
-    recipient.save()
+    recipient.change(failing_since=None)
     owing.cancel_due(Q(recipient=recipient, purpose=Purpose.WARNING), "recovered")
 
 
@@ -49,9 +47,8 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
     """
     recipient.lock()
     if recipient.state in (State.ACTIVE, State.UNCONFIRMED):
-        recipient.state = State.QUARANTINED
-        recipient.reason = without_addresses(reason, recipient.address, recipient.contact)
-        recipient.save()
+        reason = without_addresses(reason, recipient.address, recipient.contact)
+        recipient.change(state=State.QUARANTINED, reason=reason)
         # A webhook's owner is still warned of it.
         owing.cancel_due(Q(recipient=recipient) & ~Q(purpose=Purpose.WARNING), "quarantined")
 
@@ -70,7 +67,5 @@ def release(recipient: Recipient, *, author: User) -> None:
     recipient.lock()
     if recipient.state != State.QUARANTINED:
         raise InvalidTransition(_("Only a subscriber in quarantine can be released."))
-    recipient.state = State.ACTIVE if recipient.confirmed_at else State.UNCONFIRMED
-    recipient.reason = ""
-    recipient.failing_since = None
-    recipient.save()
+    state = State.ACTIVE if recipient.confirmed_at else State.UNCONFIRMED
+    recipient.change(state=state, reason="", failing_since=None)

@@ -15,8 +15,6 @@ def reseal_secrets(*, author: User) -> int:
     recipients = list(Recipient.objects.exclude(secret="", old_secret="").order_by("pk"))
     for recipient in recipients:
         recipient.lock()
-        recipient.secret, recipient.old_secret = (
-            sealed and secrets.reseal(sealed) for sealed in (recipient.secret, recipient.old_secret)
-        )
-        recipient.save()
+        sealed = {"secret": recipient.secret, "old_secret": recipient.old_secret}
+        recipient.change(**{name: value and secrets.reseal(value) for name, value in sealed.items()})
     return len(recipients)

@@ -19,17 +19,16 @@ from status.models import Delivery, Nudge, Recipient, StaffChannel
 Channel, State = StaffChannel.Channel, StaffChannel.State
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
     """The mailbox of a member of staff, whose address follows the one in their account."""
     mailbox, _is_new = Recipient.objects.get_or_create(page=page, user=user, defaults=_facts(Channel.STAFF, user.email))
-    if mailbox.address != user.email:
-        mailbox.address, mailbox.state, mailbox.reason = user.email, State.ACTIVE, ""
-        mailbox.save()
+    if mailbox.lock().address != user.email:
+        mailbox.change(address=user.email, state=State.ACTIVE, reason="")
     return mailbox
 
 
-@service(Verb.MANAGE_SUBSCRIBERS)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
 def add_channel(
     page: Page, *, channel: StaffChannel.Channel, address: str, author: User, secret: str = ""
 ) -> StaffChannel:
@@ -37,6 +36,7 @@ def add_channel(
 
     A chat's `address` is the name that staff read, and its `secret` the address that was checked; it is kept encrypted.
     """
+    page.lock_live()
     if StaffChannel.objects.filter(page=page, channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
     recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
@@ -48,10 +48,8 @@ def add_channel(
 def remove_channel(recipient: StaffChannel, *, author: User) -> None:
     """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
-    recipient.address = f"{recipient.address[:480]} ({recipient.public_id})"  # the name is free again
-    recipient.secret = ""
-    recipient.state, recipient.deleted_at = State.UNSUBSCRIBED, timezone.now()
-    recipient.save()
+    name = f"{recipient.address[:480]} ({recipient.public_id})"  # so that it is free again
+    recipient.change(address=name, secret="", state=State.UNSUBSCRIBED, deleted_at=timezone.now())
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=StaffChannel)
@@ -77,7 +75,7 @@ def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
     if not is_new:
         raise InvalidTransition(_("A test was sent within this minute. Read its answer before you send another one."))
     recipient._change_reason = _("A test was sent.")
-    recipient.save()
+    recipient.change()
     return Delivery.objects.create(
         recipient=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF, due_at=now
     )

@@ -41,7 +41,6 @@ def choose(recipient: Subscriber, choices: Choices, *, author: User) -> None:
     if public.filter(pk__in=[each.pk for each in choices.incidents]).count() < len(choices.incidents):
         raise InvalidInput(_("An incident is not one of this page's. Choose from the list."), field="incidents")
     follow(recipient, choices)
-    recipient.save()
 
 
 def choices_of(recipient: Subscriber, incidents: Collection[Incident]) -> Choices:
@@ -57,12 +56,14 @@ def choices_of(recipient: Subscriber, incidents: Collection[Incident]) -> Choice
 
 
 def follow(recipient: Subscriber, choices: Choices) -> None:
-    """Set, but do not save, what `recipient` is notified of; its history names what it follows."""
-    recipient.everything = choices.everything
-    recipient.postmortems_only = choices.postmortems_only
-    recipient.minimum_impact = choices.minimum_impact
+    """Set what a locked `recipient` is notified of; its history names what it follows."""
     recipient.follows.all().delete()
     followed = [Follow(recipient=recipient, component=component) for component in choices.components]
     followed += [Follow(recipient=recipient, incident=incident) for incident in choices.incidents]
     Follow.objects.bulk_create(followed)
     recipient._change_reason = ", ".join(str(row.component or row.incident) for row in followed)
+    recipient.change(
+        everything=choices.everything,
+        postmortems_only=choices.postmortems_only,
+        minimum_impact=choices.minimum_impact,
+    )

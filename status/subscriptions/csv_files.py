@@ -42,7 +42,7 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     The file is `export_csv`'s, or one with a subset of its COLUMNS in any order, or addresses alone without a heading.
     """
     columns, lines = _read_file(content)
-    page.lock()  # one import at a time
+    page.lock_live()  # one import at a time
     components = {str(component): component for component in Component.objects.public().on(page)}
     mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
     known = {row.address: why_not_added(row) for row in mailboxes.iterator()}

@@ -5,10 +5,13 @@ What they chose is kept: should it come back, they hear of it again.
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from incidents.authorship import service
+from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN, Visibility
 from incidents.models import Component, User
 from incidents.people import clock
@@ -38,14 +41,18 @@ def would_leave_behind(component: Component) -> int:
     return left_behind(without=component).filter(pk__in=followers, left_behind_at=None).count()
 
 
+@loop("left_behind")
 def tell_left_behind() -> None:
     """For the clock, as often as it likes."""
-    author = clock()
-    for subscriber in left_behind().filter(left_behind_at=None).order_by("pk")[:AT_ONCE]:
-        say_left_behind(subscriber, author=author)
+    new = left_behind().filter(left_behind_at=None).order_by("pk")
+    each("left_behind", new, partial(say_left_behind, author=clock()), most=AT_ONCE)
+    notice_here_again()
+
+
+@loop("here_again")
+def notice_here_again() -> None:
     here_again = Subscriber.objects.filter(left_behind_at__isnull=False).exclude(pk__in=left_behind().values("pk"))
-    for subscriber in here_again.order_by("pk")[:AT_ONCE]:
-        forget_left_behind(subscriber, author=author)
+    each("here_again", here_again.order_by("pk"), partial(forget_left_behind, author=clock()), most=AT_ONCE)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)

@@ -7,7 +7,7 @@ address is known here. Everything else happens a moment later, where nobody watc
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput
+from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
@@ -66,29 +67,33 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     SignUp.objects.create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
 
 
+def _oldest() -> datetime | None:
+    return SignUp.objects.order_by("pk").values_list("created_at", flat=True).first()
+
+
+@loop("sign_up", oldest=_oldest)
 def take_up() -> int:
     """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
-    for count in range(AT_ONCE):
-        with transaction.atomic():
-            # Whoever else takes up at this moment waits here: one address is dealt with once at a time.
-            asked = SignUp.objects.select_related("page", "incident").select_for_update(of=("self",))
-            sign_up = asked.order_by("pk").first()
-            if sign_up is None:
-                return count
-            sign_up.delete()
-            try:
-                _take_up(sign_up)
-            except DomainError as refusal:  # it was fine when it was asked
-                logger.info("a sign-up could not be taken up: %s", refusal)
-    return AT_ONCE
+    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
 
 
-def _take_up(sign_up: SignUp) -> None:
+@transaction.atomic
+def _take_up(asked: SignUp) -> int:
+    # Whoever else takes up at this moment waits here: one address is dealt with once at a time.
+    rows = SignUp.objects.select_related("page", "incident").select_for_update(of=("self",))
+    sign_up = rows.filter(pk=asked.pk).first()
+    if sign_up is None:
+        return 0
+    sign_up.delete()
     page, author = sign_up.page, subscribers.subscriber()
-    if sign_up.channel == Subscriber.Channel.WEBHOOK:
-        subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
-    else:
-        subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+    try:
+        if sign_up.channel == Subscriber.Channel.WEBHOOK:
+            subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
+        else:
+            subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
+    except DomainError as refusal:  # it was fine when it was asked
+        logger.info("a sign-up could not be taken up: %s", refusal)
+    return 1
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -105,12 +110,11 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
         follow(recipient, Choices())
         is_new = True
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state = State.UNCONFIRMED
-        recipient.everything = incident is None or (recipient.everything and not is_new)
+        everything = incident is None or (recipient.everything and not is_new)
+        recipient.change(state=State.UNCONFIRMED, everything=everything)
         if incident:
             recipient.follows.get_or_create(incident=incident)
     _owe_confirmation(recipient)
-    recipient.save()
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -128,21 +132,20 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
         subscribers.erase(recipient)  # what its owner was sent must not open what is another's from now on
         recipient = None
     if recipient is None:
-        recipient = Subscriber(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
+        recipient = Subscriber.objects.create(
+            page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact
+        )
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.state, recipient.secret = State.UNCONFIRMED, seal(subscribers.new_secret())
-    recipient.save()
+        recipient.change(state=State.UNCONFIRMED, secret=seal(subscribers.new_secret()))
     _owe_confirmation(recipient)
-    recipient.save()
 
 
 def _owe_confirmation(recipient: Subscriber) -> None:
     """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
 
-    Sets, but does not save, when that was. Asked under the lock: of two at the same moment the second one sees what
-    the first one sent.
+    Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
     now = timezone.now()
     mailbox = recipient.contact or recipient.address
@@ -150,7 +153,7 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     # Each page by itself, for the index begins with it.
     mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
-        recipient.confirmation_sent_at = now
+        recipient.change(confirmation_sent_at=now)
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 
@@ -169,6 +172,10 @@ def _admit(network: str) -> None:
     below = Q(network=network, hour=hour, count__lt=PER_HOUR)
     if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
         raise TooMany(_("Very many people from your network subscribed within the hour. Try again in an hour."))
+
+
+def drop_old_counts() -> None:
+    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
 
 
 def _unfinished(page: Page, public_id: str) -> Incident | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from django.db.models import Q
 from django.utils import timezone
@@ -17,15 +18,15 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
+from incidents.isolation import each, loop
 from incidents.models import Incident, Page, User
 from incidents.people import clock, service_user
 from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing, quarantine
-from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.models import Delivery, SignUp, Subscriber
 from status.secrets import seal
 from status.subscriptions.choices import Choices, choices_of, choose
-from status.subscriptions.left_behind import tell_left_behind
 from status.tokens import CONFIRM_WITHIN
 
 MOST = 100  # subscribers at once, as Statuspage has it
@@ -67,8 +68,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    recipient.contact, recipient.secret = contact, seal(new_secret())
-    activate(recipient)
+    activate(recipient, contact=contact, secret=seal(new_secret()))
     return recipient
 
 
@@ -116,15 +116,13 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
-    recipient.confirmation_sent_at = timezone.now()
-    recipient.save()
-    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=recipient.confirmation_sent_at)
+    now = timezone.now()
+    recipient.change(confirmation_sent_at=now)
+    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 
-def activate(recipient: Subscriber) -> None:
-    recipient.state = State.ACTIVE
-    recipient.confirmed_at = timezone.now()
-    recipient.save()
+def activate(recipient: Subscriber, **facts: str) -> None:
+    recipient.change(state=State.ACTIVE, confirmed_at=timezone.now(), **facts)
 
 
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
@@ -136,9 +134,7 @@ def roll_secret(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.old_secret, recipient.secret = recipient.secret, seal(new_secret())
-    recipient.rolled_at = timezone.now()
-    recipient.save()
+    recipient.change(old_secret=recipient.secret, secret=seal(new_secret()), rolled_at=timezone.now())
 
 
 def new_secret() -> str:
@@ -154,10 +150,8 @@ def unsubscribe(recipient: Subscriber, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
     if recipient.state != State.UNSUBSCRIBED:
-        recipient.state = State.UNSUBSCRIBED
-        recipient.reason = ""
-        recipient.confirmation_sent_at = None  # no link of before confirms what is asked for later
-        recipient.save()
+        # No link of before confirms what is asked for later.
+        recipient.change(state=State.UNSUBSCRIBED, reason="", confirmation_sent_at=None)
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 
 
@@ -186,8 +180,7 @@ def forget(address: str, *, author: User) -> int:
         if recipient.address == address:
             erase(recipient)
         else:
-            recipient.contact = ""
-            recipient.save()
+            recipient.change(contact="")
             owing.cancel_due(Q(recipient=recipient) & ~Q(purpose=Delivery.Purpose.EVENT), "forgotten")
             Delivery.objects.filter(recipient=recipient).exclude(purpose=Delivery.Purpose.EVENT).update(answer="")
     return len(rows)
@@ -197,34 +190,36 @@ def erase(recipient: Subscriber) -> None:
     owing.cancel_due(Q(recipient=recipient), "forgotten")
     Delivery.objects.filter(recipient=recipient).exclude(answer="").update(answer="")
     recipient.follows.all().delete()
-    recipient.address = f"forgotten {recipient.public_id}"  # no address, and unique
-    recipient.contact = recipient.secret = recipient.old_secret = recipient.reason = ""
-    recipient.state = State.UNSUBSCRIBED
-    recipient.deleted_at = timezone.now()
-    recipient.save()
+    recipient.change(
+        address=f"forgotten {recipient.public_id}",  # no address, and unique
+        **dict.fromkeys(("contact", "secret", "old_secret", "reason"), ""),
+        state=State.UNSUBSCRIBED,
+        deleted_at=timezone.now(),
+    )
 
 
-def sweep() -> None:
-    """Drop what nobody confirmed and counts of sign-ups that are over, and tell who follows nothing that is left."""
-    drop_unconfirmed(author=clock())
-    tell_left_behind()
-    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
+@loop("unconfirmed")
+def sweep() -> int:
+    """Drop who has not confirmed while they could; returns how many. For the clock, as often as it likes."""
+    # Each page by itself, for the index begins with it.
+    rows = Subscriber.objects.filter(_too_old(), page__in=Page.objects.all(), state=State.UNCONFIRMED)
+    drop = partial(drop_unconfirmed, author=clock())
+    return each("unconfirmed", rows.order_by("pk"), drop, most=DROPPED_AT_ONCE)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
-def drop_unconfirmed(*, author: User) -> int:
-    """Forget addresses whose link has grown too old to confirm them; returns how many."""
+def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
+    """Forget an address whose link has grown too old to confirm it; returns whether it had."""
+    recipient.lock()
+    is_due = Subscriber.objects.filter(_too_old(), pk=recipient.pk, state=State.UNCONFIRMED).exists()
+    if is_due:
+        erase(recipient)
+    return is_due
+
+
+def _too_old() -> Q:
     old = timezone.now() - CONFIRM_WITHIN
-    # Each page by itself, for the index begins with it.
-    unconfirmed = Subscriber.objects.filter(page__in=Page.objects.all(), state=State.UNCONFIRMED)
-    rows = unconfirmed.filter(Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old))
-    count = 0
-    for recipient in rows.order_by("pk")[:DROPPED_AT_ONCE]:
-        recipient.lock()
-        if recipient.state == State.UNCONFIRMED:
-            erase(recipient)
-            count += 1
-    return count
+    return Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old)
 
 
 # --- Many at once -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Component, Incident, IncidentTemplate, User
-from incidents.templates import save_template
+from incidents.templates import create_template
 from tests.browser import sign_in, sign_out
 from tests.e2e.conftest import NewContext
 
@@ -141,8 +141,8 @@ def test_a_double_click_on_any_primary_button_does_it_once(
 def test_a_templates_first_open_place_is_chosen_to_be_typed_over(
     signed_in: NewContext, incident: Incident, admin: User
 ) -> None:
-    IncidentTemplate.objects.filter(name="Seen").exists() or save_template(
-        IncidentTemplate(name="Seen", body="We see {symptom} on {components}."), author=admin
+    IncidentTemplate.objects.filter(name="Seen").exists() or create_template(
+        name="Seen", body="We see {symptom} on {components}.", author=admin
     )
     page = signed_in(admin).new_page()
     page.goto(room(incident))

@@ -21,11 +21,7 @@ from incidents import catalogue, metrics, people, planned, timeline
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind
 from incidents.models import (
-    ComponentListing,
-    EmbedConfig,
     Incident,
-    IncidentTemplate,
-    Metric,
     Page,
     Postmortem,
     TimelineEntry,
@@ -35,7 +31,7 @@ from incidents.permissions import Scope
 from incidents.postmortems import checks
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem, write_report
-from incidents.templates import save_template
+from incidents.templates import create_template
 from portal.embedded.demo_data import load_demo
 from portal.embedded.replay import replay_seed
 from status.models import Delivery, Nudge
@@ -89,8 +85,8 @@ def everything(other_page: Page, cadence: None, root: User) -> Page:
     page = replay_seed("https://status.example.com")
     load_demo(page)
     component = page.components.order_by("position")[0]
-    catalogue.save(ComponentListing(page=other_page, component=component), author=root)
-    metrics.save_metric(Metric(page=page, name="Response time"), author=root)
+    catalogue.list_component(component, page=other_page, author=root)
+    metrics.create_metric(page, name="Response time", author=root)
     people.create_key("robot", scopes=[Scope.READ], author=root)
     incident = declare_incident(page, title="Checkout fails", author=root)
     down = [(component, ComponentStatus.PARTIAL_OUTAGE)]
@@ -105,8 +101,8 @@ def everything(other_page: Page, cadence: None, root: User) -> Page:
     report = start_postmortem(over, author=root)
     write_report(report, body="## Summary\n\nA mistake on 10.0.0.1 caused it.", author=root)
     add_action_item(report, author=root, text="Watch the disk.")
-    catalogue.save(EmbedConfig(page=page), author=root)
-    save_template(IncidentTemplate(name="Disk", body="A disk is full."), author=root)
+    catalogue.edit_embed(page, author=root)
+    create_template(name="Disk", body="A disk is full.", author=root)
     recipient = subscribers.add_by_staff(page, address="reader@example.com", author=root)
     subscribers.add_webhook(page, url="https://hooks.example.com", contact="reader@example.com", author=root)
     Delivery.objects.create(recipient=recipient, event=incident.events.all()[0], due_at=timezone.now())

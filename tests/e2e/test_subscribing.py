@@ -46,8 +46,7 @@ def sink(server: Sink, settings: Settings) -> Sink:
 @pytest.fixture
 def site(page: Page, admin: User, live_server: LiveServer) -> str:
     """The address of a published page, which is the one in its mails."""
-    page.url = live_server.url
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, url=live_server.url, author=admin)
     publish(page)
     return live_server.url
 
@@ -78,8 +77,7 @@ def subscribe(tab: Tab, address: str, button: str = "Subscribe") -> None:
 def test_without_a_script_from_the_form_to_the_end_of_it(
     site: str, sink: Sink, new_context: NewContext, page: Page, component: Component, author: User
 ) -> None:
-    search = Component(page=page, name="Search")
-    catalogue.save(search, author=User.objects.get(username="ada"))
+    search = catalogue.create_component(page, name="Search", author=User.objects.get(username="ada"))
     tab = new_context(java_script_enabled=False).new_page()
     tab.goto(site)
     subscribe(tab, ANN)

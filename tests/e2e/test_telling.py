@@ -47,8 +47,7 @@ def test_from_the_form_to_the_postmortem(
     author: User,
 ) -> None:
     search = make_component("Search")
-    page.support_email = "help@acme.example"
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, support_email="help@acme.example", author=admin)
     publish(page)
     browser = Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
 

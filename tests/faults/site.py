@@ -98,16 +98,15 @@ def _prepare() -> dict[str, object]:
     from incidents import catalogue, people
     from incidents.incidents import declare_incident, post_update
     from incidents.lifecycle import IncidentStatus
-    from incidents.models import Component, Page, User
+    from incidents.models import User
     from incidents.permissions import Scope
     from status.subscriptions import subscribers
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True, is_superuser=True)
     ada.groups.add(Group.objects.get(name="administrator"))
-    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
-    catalogue.save(page, author=ada)
-    catalogue.save(Component(page=page, name="API"), author=ada)
+    page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
+    catalogue.create_component(page, name="API", author=ada)
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
     for incident in incidents:
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=ada)

@@ -181,14 +181,13 @@ def prepare(recipients: int) -> None:
 
     from incidents import catalogue
     from incidents.incidents import declare_incident
-    from incidents.models import Page, User
+    from incidents.models import User
     from status.models import Subscriber
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", is_staff=True)
     ada.groups.add(Group.objects.get(name="administrator"))
-    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
-    catalogue.save(page, author=ada)
+    page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
     declare_incident(page, title="Errors", author=ada)
     names = [*(f"bad-{n}" for n in range(BAD)), *(f"reader-{n}" for n in range(recipients - BAD))]
     Subscriber.objects.bulk_create(

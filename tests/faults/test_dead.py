@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from incidents import catalogue
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Page, User
+from incidents.models import User
 from status.publication import publishing
 from tests import browser
 from tests.front import ask, front
@@ -26,8 +26,7 @@ STOPPED_AT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minu
 def survivor(tmp_path: Path, publication_root: Path, admin: User) -> Iterator[Server]:
     """The front server on what was published before all other processes ended."""
     with time_machine.travel(STOPPED_AT, tick=False):
-        page = Page(name="Acme", url="https://status.acme.example", time_zone="UTC")
-        catalogue.save(page, author=admin)
+        page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="UTC", author=admin)
         incident = declare_incident(page, title="Errors in the API", author=admin)
         post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking into it.", author=admin)
         publishing.publish(page)

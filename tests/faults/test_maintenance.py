@@ -116,7 +116,7 @@ def prepare() -> None:
 
     from incidents import catalogue
     from incidents.maintenance.plans import schedule_maintenance
-    from incidents.models import Component, Page, User
+    from incidents.models import User
     from status.subscriptions.subscribers import add_by_staff
 
     call_command("migrate", verbosity=0)
@@ -124,10 +124,10 @@ def prepare() -> None:
     ada.groups.add(Group.objects.get(name="administrator"))
     start = timezone.now() - timedelta(hours=1)
     with time_machine.travel(start - timedelta(hours=1)):
-        page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
-        catalogue.save(page, author=ada)
-        component = Component(page=page, name="API")
-        catalogue.save(component, author=ada)
+        page = catalogue.create_page(
+            name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada
+        )
+        component = catalogue.create_component(page, name="API", author=ada)
         add_by_staff(page, address="ann@example.com", author=ada)
         for number in range(MAINTENANCES):
             schedule_maintenance(

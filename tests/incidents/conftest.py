@@ -11,6 +11,7 @@ import time_machine
 from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
+from tests.incidents.acts import acts  # noqa: F401  (a fixture)
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

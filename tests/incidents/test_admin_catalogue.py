@@ -14,7 +14,7 @@ from django.urls import reverse
 from incidents import catalogue
 from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import ApiKey, Component, ComponentGroup, Incident, OutboxEvent, Page, User
+from incidents.models import ApiKey, Component, Incident, OutboxEvent, Page, User
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.filled import filled
@@ -57,8 +57,7 @@ def test_a_page_that_cannot_be_is_refused(office: Client, page: Page, typed: dic
 
 
 def test_a_component_s_group_is_of_its_page(office: Client, page: Page, other_page: Page, admin: User) -> None:
-    group = ComponentGroup(page=other_page, name="Core")
-    catalogue.save(group, author=admin)
+    group = catalogue.create_group(other_page, name="Core", author=admin)
     form = filled(office.get(f"{COMPONENTS}add/"), name="API", page=page.pk, group=group.pk)
     answer = office.post(f"{COMPONENTS}add/", form)
     assert answer.context["adminform"].form.errors["group"] == ["The group belongs to another page."]
@@ -135,8 +134,7 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
         return len(captured)
 
     def grow(number: int) -> None:
-        group = ComponentGroup(page=page, name=f"Group {number}")
-        catalogue.save(group, author=admin)
+        group = catalogue.create_group(page, name=f"Group {number}", author=admin)
         make_component(f"Component {number}", group=group)
         office.post(f"{KEYS}add/", {"name": f"key {number}", "scopes": ["read"]})
 

@@ -19,7 +19,7 @@ from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from portal.embedded import replay
-from tests.incidents.filled import address, filled
+from tests.incidents.filled import address, filled, room
 from tests.reports import reader
 
 CONTRADICTION = "On Monday, January 17, 2023 the pool ran dry."
@@ -140,8 +140,7 @@ def test_names_of_the_record_are_known(
     make_component("Vault Keeper", visibility=Visibility.INTERNAL, aliases="VK-1")
     admin.first_name, admin.last_name = "Ada", "Lovelace"
     admin.save()
-    page.support_email = "care@acme.example"
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, support_email="care@acme.example", author=admin)
     body = "The Core API, the Vault Keeper and VK-1 were restarted by Ada Lovelace. Write to care@acme.example."
     found = [(one.rule.value, one.quote) for one in checking.check_report(report(ended, f"## Why\n{body}", author))]
     assert found == [
@@ -190,6 +189,40 @@ def test_an_update_with_an_internal_name_is_refused_by_the_form_and_nothing_type
     assert "“db-prod-03” looks like the name of a machine" in answer.text
     assert "We restarted db-prod-03." in answer.text
     assert told.updates.count() == 1
+
+
+def test_staff_let_a_name_stand_with_a_reason(staff: Client, told: Incident) -> None:
+    path = address(told, "update")
+    typed = filled(staff.get(path), body="We restarted db-prod-03.")
+    assert "let_stand" not in staff.get(path).text
+    refused = filled(staff.post(path, typed), let_stand="Customers connect to it.")
+    staff.post(path, refused)
+    update = told.latest_update()
+    assert update
+    assert update.body == "We restarted db-prod-03."
+    assert "Customers connect to it." in str(update.history.get().history_change_reason)
+    secret = staff.post(path, filled(staff.get(path), body="The password is Winter2024!"))
+    assert "Take it out" in secret.text
+    assert "let_stand" not in secret.text
+
+
+def test_an_internal_incident_is_published_under_a_title_that_was_checked(
+    staff: Client, page: Page, author: User
+) -> None:
+    harmless, telling = (
+        declare_incident(page, title=title, author=author, visibility=Visibility.INTERNAL)
+        for title in ("Queue grows", "Queue grows on db-prod-3")
+    )
+    assert filled(staff.get(address(harmless, "publish")))["public_title"] == "Queue grows"
+    typed = filled(staff.get(address(telling, "publish")), body="Mails are late.")
+    assert typed["public_title"] == ""
+    assert "db-prod-3" in staff.post(address(telling, "publish"), typed | {"public_title": telling.title}).text
+    staff.post(address(telling, "publish"), typed | {"public_title": "Mails are late"})
+    telling.refresh_from_db()
+    assert (telling.title, telling.public_title) == ("Queue grows on db-prod-3", "Mails are late")
+    shown = staff.get(room(telling)).text
+    assert "Queue grows on db-prod-3" in shown
+    assert "Customers read: Mails are late" in shown
 
 
 def test_a_first_update_is_read_too_but_not_what_stays_internal(staff: Client, page: Page) -> None:

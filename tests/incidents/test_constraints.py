@@ -21,13 +21,11 @@ from incidents.maintenance.plans import schedule_maintenance
 from incidents.maintenance.series import repeat_maintenance
 from incidents.models import (
     Component,
-    ComponentListing,
     ComponentStatusChange,
+    Failure,
     Incident,
     IncidentRole,
-    IncidentTemplate,
     IncidentUpdate,
-    Metric,
     Page,
     Submission,
     TimelineEntry,
@@ -146,6 +144,8 @@ REFUSED = {
     "action_item_commitment_has_wording": ["UPDATE incidents_actionitem SET public_wording = ''"],
     "finding_dismissed_once": ["UPDATE incidents_findingdismissal SET digest = '0'"],
     "finding_dismissed_with_reason": ["UPDATE incidents_findingdismissal SET reason = ''"],
+    "failure_once": ["UPDATE incidents_failure SET key = '0'"],
+    "failure_is_parked_or_due": ["UPDATE incidents_failure SET parked_at = NULL, due_at = NULL"],
     "finding_that_is_a_secret_stands": ["UPDATE incidents_findingdismissal SET rule = 'secret'"],
     "timeline_outcome_of_mitigation": ["UPDATE incidents_timelineentry SET kind = 'decision'"],
     "template_status": ["UPDATE incidents_incidenttemplate SET update_status = 'done'"],
@@ -174,10 +174,9 @@ def rows(
 ) -> None:  # fmt: skip
     """At least two rows in each table that has a uniqueness to break."""
     dashboard = make_component("Dashboard")
-    third = Page(name="Third", url="https://third.example")
-    catalogue.save(third, author=admin)
+    third = catalogue.create_page(name="Third", url="https://third.example", author=admin)
     for where in (other_page, third):
-        catalogue.save(ComponentListing(page=where, component=component), author=admin)
+        catalogue.list_component(component, page=where, author=admin)
     affected = [(component, ComponentStatus.MAJOR_OUTAGE), (dashboard, ComponentStatus.MAJOR_OUTAGE)]
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author, components=affected)
     postmortem = publish_report(incident, body="Why.", author=author)
@@ -202,11 +201,10 @@ def rows(
     writing.write_report(wrong, body="On Monday, January 17, 2023. On Friday, January 18, 2023.", author=author)
     for finding in checks.standing(wrong):
         checking.dismiss_finding(wrong, digest=finding.digest, reason="A quotation.", author=admin)
-    metric = metrics.save_metric(Metric(page=page, name="Errors"), author=admin)
+    metric = metrics.create_metric(page, name="Errors", author=admin)
     now = timezone.now()
     metrics.add_points({metric: {now: 1.0, now - timedelta(minutes=2): 2.0}}, author=author)
-    named = IncidentTemplate(page=page, name="Slow", body="Slow.")
-    templates.save_template(named, components=[component, dashboard], author=admin)
+    templates.create_template(page=page, name="Slow", body="Slow.", components=[component, dashboard], author=admin)
     said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
     both = [(component, None), (dashboard, None)]
     plan_update(incident, author=author, due_at=timezone.now() + timedelta(hours=1), components=both, **said)
@@ -222,6 +220,8 @@ def rows(
         outcome=TimelineEntry.Outcome.PARTIAL,
         author=author,
     )
+    for key in ("1", "2"):
+        Failure.objects.create(kind="owe", key=key, reason="No.", parked_at=NOON)
     record_elsewhere(page, RECORD, source="them", author=author)
     others = [replace(each, id=f"other {each.id}") for each in RECORD.updates]
     record_elsewhere(page, replace(RECORD, updates=others), source="others", author=author)

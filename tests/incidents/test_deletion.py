@@ -14,7 +14,7 @@ from incidents import catalogue, deletion
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.metrics import delete_metric, save_metric
+from incidents.metrics import create_metric, delete_metric
 from incidents.models import (
     ActionItem,
     Component,
@@ -30,16 +30,16 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.postmortems import action_items, writing
-from incidents.templates import delete_template, save_template
+from incidents.templates import create_template, delete_template
 from status import relay
 from status.publication import files, publishing
 
 Verbs = dict[type[Tracked], tuple[Callable[..., object], Callable[..., None]]]
 VERBS: Verbs = {
-    Page: (catalogue.delete, deletion.restore_page),
-    Component: (catalogue.delete, deletion.restore_component),
-    ComponentGroup: (catalogue.delete, deletion.restore_group),
-    ComponentListing: (catalogue.delete, deletion.restore_listing),
+    Page: (catalogue.delete_page, deletion.restore_page),
+    Component: (catalogue.delete_component, deletion.restore_component),
+    ComponentGroup: (catalogue.delete_group, deletion.restore_group),
+    ComponentListing: (catalogue.delete_listing, deletion.restore_listing),
     Incident: (lambda row, author: delete_incident(row, author=author, reason="Wrong"), deletion.restore_incident),
     Metric: (delete_metric, deletion.restore_metric),
     IncidentTemplate: (delete_template, deletion.restore_template),
@@ -68,12 +68,9 @@ WITHOUT = {  # why it is not restored by a verb of its own
 @pytest.fixture
 def rows(page: Page, other_page: Page, admin: User, author: User) -> dict[type[Tracked], Any]:
     """One of each, where the public sees it."""
-    group = ComponentGroup(page=page, name="Core")
-    catalogue.save(group, author=admin)
-    component = Component(page=page, name="API", group=group)
-    catalogue.save(component, author=admin)
-    listing = ComponentListing(page=other_page, component=component)
-    catalogue.save(listing, author=admin)
+    group = catalogue.create_group(page, name="Core", author=admin)
+    component = catalogue.create_component(page, name="API", group=group, author=admin)
+    listing = catalogue.list_component(component, page=other_page, author=admin)
     incident = declare_incident(page, title="Errors", author=author)
     down = [(component, ComponentStatus.MAJOR_OUTAGE)]
     at = datetime.now(UTC) - timedelta(days=40)
@@ -85,8 +82,8 @@ def rows(page: Page, other_page: Page, admin: User, author: User) -> dict[type[T
         components=down,
         display_at=at,
     )
-    metric = save_metric(Metric(page=page, name="Errors a minute"), author=admin)
-    template = save_template(IncidentTemplate(name="Slow", body="Slow."), author=admin)
+    metric = create_metric(page, name="Errors a minute", author=admin)
+    template = create_template(name="Slow", body="Slow.", author=admin)
     found: list[Tracked] = [page, group, component, listing, incident, metric, template]
     return {type(row): row for row in found}
 
@@ -149,15 +146,15 @@ def test_a_report_and_what_is_in_it_comes_back(incident: Incident, author: User)
 
 def test_nothing_is_restored_into_what_is_deleted(rows: dict[type[Tracked], Any], page: Page, admin: User) -> None:
     component = rows[Component]
-    catalogue.delete(component, author=admin)
-    catalogue.delete(page, author=admin)
+    catalogue.delete_component(component, author=admin)
+    catalogue.delete_page(page, author=admin)
     with pytest.raises(InvalidTransition, match=r"“Acme”, where it belongs, is deleted. Restore that first."):
         deletion.restore_component(Component.objects.get(pk=component.pk), author=admin)
 
 
 def test_a_page_whose_name_another_one_has_taken_stays_deleted(page: Page, admin: User) -> None:
-    catalogue.delete(page, author=admin)
-    catalogue.save(Page(name="New", url=page.url), author=admin)
+    catalogue.delete_page(page, author=admin)
+    catalogue.create_page(name="New", url=page.url, author=admin)
     with pytest.raises(InvalidInput, match="Another page has this host name"):
         deletion.restore_page(page, author=admin)
     page.refresh_from_db()
@@ -168,12 +165,10 @@ def test_a_component_that_has_another_group_since_stays_there(
     rows: dict[type[Tracked], Any], page: Page, admin: User
 ) -> None:
     component, group = rows[Component], rows[ComponentGroup]
-    catalogue.delete(group, author=admin)
-    other = ComponentGroup(page=page, name="Other")
-    catalogue.save(other, author=admin)
+    catalogue.delete_group(group, author=admin)
+    other = catalogue.create_group(page, name="Other", author=admin)
     component.refresh_from_db()
-    component.group = other
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, group=other, author=admin)
     deletion.restore_group(group, author=admin)
     component.refresh_from_db()
     assert component.group == other

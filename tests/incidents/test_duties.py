@@ -55,8 +55,7 @@ def nudged(at: datetime) -> list[str]:
 def test_what_is_due_on_a_day_is_told_of_that_morning_where_the_page_is(
     zone: str, page: Page, admin: User, make_report: Callable[[Page], Postmortem]
 ) -> None:
-    page.time_zone = zone
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, time_zone=zone, author=admin)
     make_report(page)
     morning = datetime(FRIDAY.year, FRIDAY.month, FRIDAY.day, 8, tzinfo=page.zone)
     assert nudged(morning - timedelta(minutes=1)) == []

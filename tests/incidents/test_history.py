@@ -149,8 +149,7 @@ def test_a_component_s_history_has_every_status_and_what_it_came_from(story: Sto
     catalogue.set_component_status(
         component, status=ComponentStatus.DEGRADED_PERFORMANCE, author=admin, reason="Seen on the graphs"
     )
-    component.name = "Commerce API"
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, name="Commerce API", author=admin)
     entries = history.of_component(component)
     assert {entry.reason for entry in entries} == {"", "Seen on the graphs"}
     statuses = [change.new for entry in entries for change in entry.changes if entry.what.startswith("Status")]
@@ -161,6 +160,6 @@ def test_a_component_s_history_has_every_status_and_what_it_came_from(story: Sto
 
 def test_a_row_that_was_deleted_says_so(make_component: Callable[..., Component], admin: User) -> None:
     component = make_component("Dashboard")
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     newest = history.of_component(component)[0]
     assert (newest.what, newest.author, newest.changes) == ("Component: deleted", admin, ())

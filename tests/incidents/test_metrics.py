@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def metric(page: Page, admin: User) -> Metric:
-    return metrics.save_metric(Metric(page=page, name="Response time", suffix="ms"), author=admin)
+    return metrics.create_metric(page, name="Response time", suffix="ms", author=admin)
 
 
 def drawn(metric: Metric) -> str:

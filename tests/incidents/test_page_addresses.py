@@ -11,9 +11,7 @@ from incidents.models import Page, User
 
 
 def add(url: str, author: User) -> Page:
-    page = Page(name="Acme", url=url)
-    catalogue.save(page, author=author)
-    return page
+    return catalogue.create_page(name="Acme", url=url, author=author)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,7 @@ def test_a_text_changed_past_the_services_is_not_published(submitted: Postmortem
     approve(submitted, reader())
     section = submitted.live_sections()[0]
     with authored_by(author):
-        section.public = "Smuggled in."
-        section.save()
+        section.change(public="Smuggled in.")
     with pytest.raises(InvalidTransition, match="not the one that was approved"):
         publish(submitted, author)
 

@@ -220,7 +220,7 @@ def test_a_deleted_component_is_not_chosen_any_more(
 ) -> None:
     from incidents import catalogue
 
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     with pytest.raises(InvalidInput, match="not one of this page's"):
         post_update(incident, status=IDENTIFIED, body="It.", author=author, components=[(component, MAJOR)])
 

@@ -17,13 +17,20 @@ LIST = "/admin/incidents/incidenttemplate/"
 
 
 def test_a_template_keeps_its_words_and_components(page: Page, component: Component, admin: User) -> None:
-    template = IncidentTemplate(page=page, name="Slow", title=" Slow  answers ", body="Slow.\r\n", update_status="")
-    templates.save_template(template, components=[component], author=admin)
+    template = templates.create_template(
+        page=page,
+        name="Slow",
+        title=" Slow  answers ",
+        body="Slow.\r\n",
+        update_status="",
+        components=[component],
+        author=admin,
+    )
     assert (template.title, template.body) == ("Slow answers", "Slow.")
     assert list(template.components()) == [component]
-    templates.save_template(template, author=admin)
+    templates.edit_template(template, author=admin)
     assert list(template.components()) == [component]
-    templates.save_template(template, components=[], author=admin)
+    templates.edit_template(template, components=[], author=admin)
     assert not template.components()
     assert [row.history_type for row in template.mentions.get().history.order_by("history_id")] == ["+", "~"]
 
@@ -34,15 +41,13 @@ def test_a_template_names_only_components_of_its_page(
     stranger = make_component("Web", page=other_page)
     for home in (page, None):
         with pytest.raises(InvalidInput):
-            templates.save_template(
-                IncidentTemplate(page=home, name="n", body="b"), components=[stranger], author=admin
-            )
+            templates.create_template(page=home, name="n", body="b", components=[stranger], author=admin)
     assert not IncidentTemplate.objects.filter(name="n").exists()
 
 
 def test_a_page_offers_its_own_templates_and_those_for_every_page(page: Page, other_page: Page, admin: User) -> None:
     for home, name in ((page, "ours"), (other_page, "theirs"), (None, "all")):
-        templates.save_template(IncidentTemplate(page=home, name=name, body="b"), author=admin)
+        templates.create_template(page=home, name=name, body="b", author=admin)
     offered = IncidentTemplate.objects.live().for_page(page).filter(body="b")
     assert [row.name for row in offered] == ["ours", "all"]
     templates.delete_template(offered[1], author=admin)

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 import incidents
 import status
-from incidents import catalogue, checking, planned
+from incidents import catalogue, checking, metrics, planned
 from incidents.authorship import SERVICES, Service
 from incidents.errors import DomainError, InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import (
@@ -44,13 +44,19 @@ from tests.rows import everything, refused
 Write = Callable[[Any], Any]  # given words by the names of facts
 
 LEAKS = ["The password is Winter2024!", "Vault Keeper is down.", "Queue grows on db-prod-3"]
-HARMLESS = "Some requests are slow."
+HARMLESS = "It is slow."
 
 # Texts that the public never reads as they are, by the fact's name; with a service's name, of that one alone.
 INTERNAL = {
     *("address", "contact", "content", "incident_id", "network", "secret", "url", "components"),  # of recipients
     *("reason", "note", "break_glass", "withheld", "internal", "done_by", "evidence", "metadata"),  # for staff
     *("digest", "fingerprint", "seen", "rule", "time_zone", "tracker_url", "source"),  # no words
+    *("language", "support_url", "support_email", "brand_colour", "logo", "position"),
+    *("incident_background", "incident_text", "maintenance_background", "maintenance_text"),
+    *("aliases", "owner", "identifier", "update_status"),
+    *("username", "first_name", "last_name", "email"),
+    *("create_template.name", "create_template.title", "create_template.body"),  # checked when an update uses them
+    *("edit_template.name", "edit_template.title", "edit_template.body"),
     "create_key.name",
     "comment_section.text",
     *("add_action_item.text", "edit_action_item.text"),  # for staff; customers read its public wording
@@ -136,6 +142,10 @@ def writes(page: Page, incident: Incident, author: User, admin: User) -> dict[st
         publishing.publish_postmortem(report, author=author, **words)
 
     status: Any = {"status": IncidentStatus.MONITORING, "author": author}
+    other: Any = {"name": "Other", "url": "https://other.example"}
+    component = catalogue.create_component(page, name="API", author=admin)
+    group = catalogue.create_group(page, name="Edge", author=admin)
+    metric = metrics.create_metric(page, name="Response time", author=admin)
     return {
         "declare_incident": lambda words: declare_incident(page, author=author, **{"title": "Slow"} | words),
         "post_update": lambda words: post_update(incident, **status, **words),
@@ -160,6 +170,14 @@ def writes(page: Page, incident: Incident, author: User, admin: User) -> dict[st
         "move_following": lambda words: series.move_following(first, **later, author=author, **words),
         "cancel_following": lambda words: series.cancel_following(first, author=author, **words),
         "publish_postmortem": amend,
+        "create_page": lambda words: catalogue.create_page(author=admin, **other | words),
+        "edit_page": lambda words: catalogue.edit_page(page, author=admin, **words),
+        "create_component": lambda words: catalogue.create_component(page, author=admin, **{"name": "Web"} | words),
+        "edit_component": lambda words: catalogue.edit_component(component, author=admin, **words),
+        "create_group": lambda words: catalogue.create_group(page, author=admin, **{"name": "Core"} | words),
+        "edit_group": lambda words: catalogue.edit_group(group, author=admin, **words),
+        "create_metric": lambda words: metrics.create_metric(page, author=admin, **{"name": "Errors"} | words),
+        "edit_metric": lambda words: metrics.edit_metric(metric, author=admin, **words),
     }
 
 
@@ -346,7 +364,7 @@ def test_an_update_that_was_taken_back_is_not_corrected(incident: Incident, auth
 
 
 def test_a_deleted_component_gets_no_status(component: Component, author: User, admin: User) -> None:
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     with refused(DomainError, "was deleted"):
         catalogue.set_component_status(component, status=ComponentStatus.MAJOR_OUTAGE, author=author)
 
@@ -354,3 +372,16 @@ def test_a_deleted_component_gets_no_status(component: Component, author: User, 
 def test_a_place_that_nobody_filled_in_is_refused_whoever_posts(incident: Incident, author: User) -> None:
     with refused(InvalidInput, "Fill in {symptom}"):
         post_update(incident, status=IncidentStatus.IDENTIFIED, body="We see {symptom}.", author=author)
+
+
+def test_an_internal_component_becomes_public_only_under_a_name_that_may(
+    vault: Component, make_component: Callable[..., Component], admin: User
+) -> None:
+    catalogue.edit_component(vault, visibility=Visibility.PUBLIC, author=admin)
+    machine = make_component("db-prod-3", visibility=Visibility.INTERNAL)
+    (finding,) = found_in(
+        lambda: catalogue.edit_component(machine, visibility=Visibility.PUBLIC, author=admin)
+    ).findings
+    with checking.letting_stand({finding.digest: "Customers call it so."}):
+        catalogue.edit_component(machine, visibility=Visibility.PUBLIC, author=admin)
+    assert "“db-prod-3”. Customers" in str(machine.history.latest().history_change_reason)

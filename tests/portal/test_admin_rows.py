@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from incidents import catalogue, people
 from incidents.lifecycle import IncidentStatus
-from incidents.models import ComponentListing, Incident, IncidentTemplate, Page, User
+from incidents.models import Incident, Page, User
 from incidents.models.base import new_public_id
 from incidents.permissions import Scope
-from incidents.templates import save_template
+from incidents.templates import create_template
 from portal.embedded.demo_data import load_demo
 from portal.embedded.replay import replay_seed
 from status.models import Delivery
@@ -45,9 +45,9 @@ def one_of_each(staff: Client, other_page: Page, admin: User) -> None:
     """What the demonstration has, and a row of what it lacks."""
     load_demo(replay_seed("https://status.example.com"))
     page = Page.objects.exclude(pk=other_page.pk).get()
-    component = page.components.first()
-    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
-    save_template(IncidentTemplate(name="Known", body="We know why."), author=admin)
+    component = page.components.all()[0]
+    catalogue.list_component(component, page=other_page, author=admin)
+    create_template(name="Known", body="We know why.", author=admin)
     people.create_key("robot", scopes=[Scope.READ], author=admin)
     recipient = subscribers.add_by_staff(page, address="reader@example.com", author=admin)
     event = Incident.objects.filter(status=IncidentStatus.RESOLVED)[0].events.all()[0]

@@ -10,9 +10,9 @@ import pytest
 import time_machine
 from django.db.models.signals import post_init
 
-from incidents.catalogue import save, set_component_status
+from incidents.catalogue import create_group, list_component, set_component_status
 from incidents.lifecycle import ComponentStatus
-from incidents.models import Component, ComponentGroup, ComponentListing, Page, User
+from incidents.models import Component, ComponentGroup, Page, User
 
 Call = Callable[..., Any]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -40,8 +40,7 @@ def test_a_component_is_added_changed_and_taken_off(call: Call, page: Page) -> N
 def test_reading_one_component_or_group_reads_no_other_component(
     call: Call, page: Page, make_component: Callable[..., Component], admin: User
 ) -> None:
-    group = ComponentGroup(page=page, name="Core")
-    save(group, author=admin)
+    group = create_group(page, name="Core", author=admin)
     api = make_component("API", group=group)
     make_component("Web")
     read = list[str]()
@@ -82,7 +81,7 @@ def test_a_component_of_another_page_has_only_its_status_set_from_here(
     call: Call, page: Page, other_page: Page, make_component: Callable[..., Component], admin: User
 ) -> None:
     shared = make_component("Shared", page=other_page)
-    save(ComponentListing(page=page, component=shared), author=admin)
+    list_component(shared, page=page, author=admin)
     path = f"components/{shared.public_id}"
     assert call("PATCH", path, {"component": {"status": "major_outage"}}).json()["status"] == "major_outage"
     assert call("PATCH", path, {"component": {"name": "Ours"}}).status_code == 422

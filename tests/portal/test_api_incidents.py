@@ -408,8 +408,7 @@ def test_what_is_internal_is_out_of_reach(
 def test_another_page_s_incidents_and_components_are_out_of_reach(
     client: Client, key: str, admin: User, opened: Any, component: Component
 ) -> None:
-    other = Page(name="Other", url="https://other.acme.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other", url="https://other.acme.example", author=admin)
     for path in (f"incidents/{opened['id']}", f"components/{component.public_id}"):
         below = f"/api/v1/pages/{other.public_id}/{path}"
         assert client.get(below, headers={"Authorization": f"OAuth {key}"}).status_code == 404

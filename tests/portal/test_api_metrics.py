@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from incidents import templates
-from incidents.models import Component, IncidentTemplate, Metric, MetricPoint, Page, User
+from incidents.models import Component, Metric, MetricPoint, Page, User
 
 pytestmark = pytest.mark.both
 
@@ -93,7 +93,7 @@ def test_templates_are_listed_and_added(root: Call, page: Page, component: Compo
     shown = response.json()
     assert [row["id"] for row in shown.pop("components")] == [component.public_id]
     assert {**shown, "component_ids": sent["component_ids"]} == {**sent, "id": shown["id"], "should_tweet": False}
-    templates.save_template(IncidentTemplate(name="For all", body="b"), author=admin)
+    templates.create_template(name="For all", body="b", author=admin)
     assert [row["name"] for row in root("GET", "incident_templates").json()][before:] == ["Slow", "For all"]
     for wrong in ({"body": ""}, {"should_tweet": True}, {"group_id": "abc"}, {"component_ids": ["nosuchthing0"]}):
         assert root("POST", "incident_templates", {"template": sent | wrong}).status_code == 422

@@ -60,8 +60,7 @@ def test_a_draft_is_given_up_without_an_answer(call: Call, over: str) -> None:
 
 
 def test_a_page_may_waive_approval_and_the_record_says_so(call: Call, page: Page, over: str, admin: User) -> None:
-    page.waives_approval = True
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, waives_approval=True, author=admin)
     call("PUT", f"{over}/postmortem", {"postmortem": {"body_draft": "## Summary\n\nIt was DNS."}})
     published = call("PUT", f"{over}/postmortem/publish")
     assert published.status_code == 200, published.content

@@ -29,7 +29,7 @@ from incidents import catalogue, metrics, templates
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
-from incidents.models import Component, ComponentGroup, IncidentTemplate, Metric, Page, User
+from incidents.models import Component, Page, User
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices
 from tests.reports import approved, publish_report
@@ -81,8 +81,7 @@ pytestmark = [
 @pytest.fixture
 def ids(page: Page, component: Component, author: User, admin: User) -> dict[str, str]:
     """A page with one of everything, by the names of the document's parameters."""
-    group = ComponentGroup(page=page, name="Core")
-    catalogue.save_group(group, components=[component], author=admin)
+    group = catalogue.create_group(page, name="Core", components=[component], author=admin)
     incident = declare_incident(page, title="Errors", author=author)
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
     publish_report(incident, body="Why.", author=author)
@@ -91,8 +90,8 @@ def ids(page: Page, component: Component, author: User, admin: User) -> dict[str
         page, title="Disks", body="New.", scheduled_for=start, scheduled_until=start + timedelta(hours=1), author=author
     )
     recipient = subscribers.add_by_staff(page, address="ann@example.com", author=admin)
-    metric = metrics.save_metric(Metric(page=page, name="Latency"), author=admin)
-    templates.save_template(IncidentTemplate(page=page, name="n", title="t", body="b"), author=admin)
+    metric = metrics.create_metric(page, name="Latency", author=admin)
+    templates.create_template(page=page, name="n", title="t", body="b", author=admin)
     return {
         "page_id": page.public_id,
         "component_id": component.public_id,

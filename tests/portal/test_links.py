@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -22,7 +23,7 @@ from pytest_django.live_server_helper import LiveServer
 from incidents import catalogue, metrics
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import EmbedConfig, Incident, Metric, Page, User
+from incidents.models import Incident, Page, User
 from incidents.postmortems import publishing as reports
 from portal.embedded.demo_data import load_demo
 from portal.embedded.replay import replay_seed
@@ -66,12 +67,12 @@ def everything(transactional_db: None, make_user: Callable[[str, str], User]) ->
     author = make_user("root", "administrator")
     page = replay_seed(SITE)
     load_demo(page)
-    page.refresh_from_db()
-    page.intro, page.brand_colour, page.logo = "All that we run.", "#1f56d0", DOT
-    page.support_url, page.support_email = "https://help.example.com", "help@example.com"
-    catalogue.save(page, author=author)
-    catalogue.save(EmbedConfig(page=page), author=author)
-    metric = metrics.save_metric(Metric(page=page, name="Response time", suffix="ms"), author=author)
+    look: Any = {"intro": "All that we run.", "brand_colour": "#1f56d0", "logo": DOT}
+    catalogue.edit_page(
+        page, **look, support_url="https://help.example.com", support_email="help@example.com", author=author
+    )
+    catalogue.edit_embed(page, author=author)
+    metric = metrics.create_metric(page, name="Response time", suffix="ms", author=author)
     now = timezone.now()
     metrics.add_points({metric: {now - timedelta(minutes=n): 200.0 + n for n in range(90)}}, author=author)
     down = [(page.components.order_by("position")[0], ComponentStatus.PARTIAL_OUTAGE)]

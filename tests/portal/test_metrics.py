@@ -77,7 +77,7 @@ def test_the_numbers_say_what_is_late(
     relay.owe()
     with time_machine.travel(timezone.now() + timedelta(seconds=90), tick=False):
         found = numbers(client)
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(18):
             ask(client)
     assert found["portal_due_deliveries"] == found['portal_newest_deliveries{state="due"}'] == 3
     assert found['portal_newest_deliveries{state="sent"}'] == 0

@@ -69,8 +69,7 @@ def test_what_is_coming_and_what_is_not_finished(staff: Client, page: Page, auth
 def test_it_asks_as_often_for_many_as_for_few(staff: Client, page: Page, author: User, admin: User) -> None:
     def more(count: int) -> None:
         for number in range(count):
-            component = Component(page=page, name=f"Part {number} of {count}")
-            catalogue.save(component, author=admin)
+            component = catalogue.create_component(page, name=f"Part {number} of {count}", author=admin)
             incident = declare_incident(page, title=f"Incident {number}", author=author)
             worse = [(component, ComponentStatus.PARTIAL_OUTAGE)]
             post_update(incident, status=IncidentStatus.IDENTIFIED, body="Seen.", components=worse, author=author)

@@ -20,7 +20,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visib
 from incidents.models import Component, Incident, IncidentTemplate, Page, Submission, TimelineEntry, User
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from incidents.templates import save_template
+from incidents.templates import create_template
 from tests.incidents.filled import counts, filled, room
 from tests.reports import publish_report
 
@@ -213,8 +213,7 @@ def templates(admin: User) -> dict[str, IncidentTemplate]:
         ("Known", "identified", "We have identified the cause of {symptom} on {components}. Next: {next_update}."),
         ("Nothing", "resolved", "We looked into reports about {components} and found no customer impact."),
     ):
-        found[name] = IncidentTemplate(name=name, update_status=status, body=body)
-        save_template(found[name], author=admin)
+        found[name] = create_template(name=name, update_status=status, body=body, author=admin)
     return found
 
 
@@ -246,8 +245,9 @@ def test_another_template_replaces_the_words_of_the_first(
 
 
 def test_a_declaration_begins_with_a_template(staff: Client, page: Page, component: Component, admin: User) -> None:
-    template = IncidentTemplate(page=page, name="Slow", title="API slow", body="{components} slow.")
-    save_template(template, components=[component], author=admin)
+    template = create_template(
+        page=page, name="Slow", title="API slow", body="{components} slow.", components=[component], author=admin
+    )
     begun = filled(staff.post(DECLARE, filled(staff.get(DECLARE)) | {"template": template.pk}), "verb")
     assert (begun["title"], begun["body"]) == ("API slow", "{components} slow.")
     assert begun[f"components-{component.pk}"] == "unchanged"

@@ -20,8 +20,8 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance import clockwork
 from incidents.maintenance.plans import cancel_maintenance, move_maintenance, schedule_maintenance
-from incidents.models import Component, Incident, IncidentTemplate, Page, User
-from incidents.templates import save_template
+from incidents.models import Component, Incident, Page, User
+from incidents.templates import create_template
 from status import relay
 from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.filled import address, counts, filled, room
@@ -240,7 +240,7 @@ def test_the_change_page_keeps_its_facts(staff: Client, plan: Callable[..., Inci
 
 def test_only_templates_that_fit_it_are_offered(staff: Client, plan: Callable[..., Incident], admin: User) -> None:
     for name, status in (("Hurt", "investigating"), ("Begun", "in_progress"), ("Any time", "")):
-        save_template(IncidentTemplate(name=name, body="Words.", update_status=status), author=admin)
+        create_template(name=name, body="Words.", update_status=status, author=admin)
     shown = staff.get(room(plan())).text
     assert ">Begun<" in shown
     assert ">Any time<" in shown

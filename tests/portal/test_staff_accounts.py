@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from incidents import people
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
-from incidents.people import PROGRAMS, clock, note_link, remove_second_factor, save_staff, unlink_provider
+from incidents.people import PROGRAMS, clock, edit_staff, note_link, remove_second_factor, unlink_provider
 from incidents.permissions import Scope, Verb, allows
 from portal.console.admin.people import StaffAdmin
 from tests.incidents.filled import filled
@@ -80,25 +80,22 @@ def test_only_a_superuser_makes_or_changes_one(console: Client, admin: User, aut
     console.post(page_of(author), filled(console.get(page_of(author))) | {"is_superuser": "on"})
     author.refresh_from_db()
     assert not author.is_superuser
-    author.is_superuser = True
     with pytest.raises(Forbidden):
-        save_staff(author, roles=(), author=admin)
+        edit_staff(author, is_superuser=True, author=admin)
     root = User.objects.create_superuser("root", password=PASSWORD)
     assert console.post(page_of(root), {"username": "mine"}).status_code == 403
 
 
 def test_nobody_closes_their_own_account(admin: User) -> None:
-    own = User.objects.get(pk=admin.pk)
-    own.is_active = False
     with pytest.raises(InvalidInput, match="your own account"):
-        save_staff(own, roles=admin.groups.all(), author=admin)
+        edit_staff(admin, is_active=False, author=admin)
 
 
 def test_who_manages_no_staff_sees_no_accounts(client: Client, author: User) -> None:
     client.force_login(author)
     assert client.get(reverse("admin:incidents_user_changelist")).status_code == 403
     with pytest.raises(Forbidden):
-        save_staff(author, roles=(), author=author)
+        edit_staff(author, groups=(), author=author)
 
 
 def test_what_a_service_refuses_is_a_sentence_on_the_account_s_page(console: Client, admin: User) -> None:
@@ -304,7 +301,7 @@ def test_a_program_s_account_is_read_and_never_changed(client: Client, db: None)
     assert [group.name for group in clock().groups.all()] == ["clock"]
     assert allows(clock(), Verb.POST_UPDATE)
     with pytest.raises(InvalidInput, match="a program's account"):
-        save_staff(clock(), roles=(), author=root)
+        edit_staff(clock(), groups=(), author=root)
     for name in ("link", "second-factor", "provider"):
         assert f"/{name}/" not in page.text
     with pytest.raises(InvalidInput, match="a program's account"):

@@ -18,15 +18,12 @@ from incidents import catalogue
 from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
-from incidents.metrics import save_metric
+from incidents.metrics import create_metric
 from incidents.models import (
     Component,
     ComponentGroup,
-    ComponentListing,
-    EmbedConfig,
     Incident,
     IncidentTemplate,
-    Metric,
     Page,
     UpdateCadence,
     User,
@@ -34,7 +31,7 @@ from incidents.models import (
 from incidents.planned import plan_update
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from incidents.templates import save_template
+from incidents.templates import create_template
 from tests.concurrency import together
 from tests.incidents.filled import address, counts, filled
 from tests.portal.signing_in import sign_in_anew
@@ -90,15 +87,11 @@ def rows(
     page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User, cadence: None
 ) -> dict[str, Any]:
     """A row of everything that has a form to change it."""
-    group, listing = ComponentGroup(page=page, name="Office"), ComponentListing(page=other_page, component=component)
-    catalogue.save(group, author=admin)
-    catalogue.save(listing, author=admin)
-    metric = Metric(page=page, name="Latency")
-    save_metric(metric, author=admin)
-    look = EmbedConfig(page=page)
-    catalogue.save(look, author=admin)
-    template = IncidentTemplate(name="Known", body="We know why.")
-    save_template(template, author=admin)
+    group = catalogue.create_group(page, name="Office", author=admin)
+    listing = catalogue.list_component(component, page=other_page, author=admin)
+    metric = create_metric(page, name="Latency", author=admin)
+    look = catalogue.edit_embed(page, author=admin)
+    template = create_template(name="Known", body="We know why.", author=admin)
     usual = UpdateCadence.objects.all()[0]
     known: list[Any] = [component, group, listing, incident, metric, page, author, look, template, usual]
     return {row._meta.label: row for row in known}
@@ -196,8 +189,7 @@ def test_what_each_of_two_tabs_changed_stays(staff: Client, component: Component
 def test_the_components_of_a_template_are_kept_too(
     staff: Client, page: Page, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
-    template = IncidentTemplate(page=page, name="Slow", body="It is slow.")
-    save_template(template, components=(), author=admin)
+    template = create_template(page=page, name="Slow", body="It is slow.", components=(), author=admin)
     path, other = address_of(IncidentTemplate, "change", template.pk), make_component("Mail")
     first, second = filled(staff.get(path)), filled(staff.get(path))
     staff.post(path, {**first, "components": [component.pk]})

@@ -16,11 +16,8 @@ from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import (
     ActionItem,
     Component,
-    ComponentGroup,
     Incident,
-    IncidentTemplate,
     IncidentUpdate,
-    Metric,
     Page,
     User,
 )
@@ -48,21 +45,18 @@ class World:
     def __init__(self, page: Page, author: User) -> None:
         self.page, self.author = page, author
         self.component = self.components([0])[0]
-        self.group = ComponentGroup(page=page, name="Core")
-        catalogue.save_group(self.group, components=[self.component], author=author)
+        self.group = catalogue.create_group(page, name="Core", components=[self.component], author=author)
         self.incident = declare_incident(page, title="Errors", author=author)
         self.update = self.say(self.incident, [self.component])
         self.say(self.incident, [self.component], IncidentStatus.RESOLVED)
         self.report = publish_report(self.incident, body="## Summary\n\nA disk.", author=author)
         self.item: ActionItem = action_items.add_action_item(self.report, text="Watch it", author=author)
         self.recipient = self.subscriber(0)
-        self.metric = metrics.save_metric(Metric(page=page, name="Latency"), author=author)
+        self.metric = metrics.create_metric(page, name="Latency", author=author)
 
     def components(self, numbers: Iterable[int]) -> list[Component]:
-        rows = [Component(page=self.page, name=f"Component {number}") for number in numbers]
-        for row in rows:
-            catalogue.save(row, author=self.author)
-        return rows
+        names = [f"Component {number}" for number in numbers]
+        return [catalogue.create_component(self.page, name=name, author=self.author) for name in names]
 
     def say(
         self,
@@ -81,22 +75,28 @@ class World:
     def grow(self, numbers: range) -> None:
         page, author = self.page, self.author
         components = self.components(numbers)
-        catalogue.save_group(self.group, components=[*self.group.components.all(), *components], author=author)
+        catalogue.edit_group(self.group, components=[*self.group.components.all(), *components], author=author)
         self.say(self.incident, components)
         self.say(self.incident, [self.component], IncidentStatus.RESOLVED)
         event = self.update.events.earliest("id")
         for number, component in zip(numbers, components, strict=True):
-            catalogue.save(ComponentGroup(page=page, name=f"Group {number}"), author=author)
-            catalogue.save(Page(name=f"Page {number}", url=f"https://status{number}.acme.example"), author=author)
+            catalogue.create_group(page, name=f"Group {number}", author=author)
+            catalogue.create_page(name=f"Page {number}", url=f"https://status{number}.acme.example", author=author)
             catalogue.set_component_status(self.component, status=list(ComponentStatus)[number % 2], author=author)
-            template = IncidentTemplate(page=page, name=f"Template {number}", title="t", body="b")
-            templates.save_template(template, components=[component, self.component], author=author)
+            templates.create_template(
+                page=page,
+                name=f"Template {number}",
+                title="t",
+                body="b",
+                components=[component, self.component],
+                author=author,
+            )
             correct_update(self.update, body=f"A disk, {number}.", author=author)
             self.say(declare_incident(page, title=f"Errors {number}", author=author), [component])
             self.plan(component, is_running=number % 2 == 0)
             timeline.note(self.incident, text=f"Seen {number}", occurred_at=timezone.now(), author=author)
             action_items.add_action_item(self.report, text=f"Do {number}", author=author)
-            metrics.save_metric(Metric(page=page, name=f"Metric {number}"), author=author)
+            metrics.create_metric(page, name=f"Metric {number}", author=author)
             recipient = self.subscriber(2 * number)
             Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now())
             subscribers.unsubscribe(self.subscriber(2 * number + 1), author=author)

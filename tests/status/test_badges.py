@@ -36,7 +36,7 @@ def test_a_page_and_each_component_have_one_that_is_rewritten_with_their_status(
     publish(page)
     assert said(badge.read_bytes()) == "API: Major outage"
     assert "Operational" not in said((root / "badge.svg").read_bytes())
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     publish(page)
     assert not badge.exists()
     assert differences(page) == []

@@ -17,7 +17,7 @@ from incidents.incidents import (
     publish_incident,
 )
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
-from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
+from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status import relay
 from status.publication import files
 from status.publication.publishing import differences
@@ -96,9 +96,8 @@ def test_an_internal_component_comes_changes_and_goes_without_a_trace(
     before = everything_published(page)
     hidden = make_component("Core database", visibility=Visibility.INTERNAL)
     assert everything_published(page) == before
-    hidden.name = "Core cluster"
-    catalogue.save(hidden, author=admin)
-    catalogue.delete(hidden, author=admin)
+    catalogue.edit_component(hidden, name="Core cluster", author=admin)
+    catalogue.delete_component(hidden, author=admin)
     assert everything_published(page) == before
     assert differences(page) == []
 
@@ -138,20 +137,17 @@ def test_a_component_made_internal_disappears_from_old_incidents_too(
     affected = [(component, ComponentStatus.OPERATIONAL)]
     post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
     assert SECRET in everything_published(page)[f"incidents/{incident.public_id}.html"]
-    component.visibility = Visibility.INTERNAL
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, visibility=Visibility.INTERNAL, author=admin)
     assert not [path for path, content in everything_published(page).items() if SECRET in content]
 
 
 def test_two_pages_name_nothing_of_each_other(
     page: Page, make_component: Callable[..., Component], author: User, admin: User
 ) -> None:
-    other = Page(name="Other page", url="https://other.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other page", url="https://other.example", author=admin)
     ours, shared = make_component("Ours"), make_component("Shared")
-    theirs = Component(page=other, name="Theirs")
-    catalogue.save(theirs, author=admin)
-    catalogue.save(ComponentListing(page=other, component=shared), author=admin)
+    theirs = catalogue.create_component(other, name="Theirs", author=admin)
+    catalogue.list_component(shared, page=other, author=admin)
 
     only_ours = declare_incident(page, title="Only ours", author=author)
     post_update(

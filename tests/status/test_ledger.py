@@ -30,8 +30,7 @@ NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
 
 @pytest.fixture
 def open_page(page: Page, admin: User) -> Page:
-    page.shows_totals = True
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, shows_totals=True, author=admin)
     return page
 
 
@@ -97,8 +96,7 @@ def test_a_page_that_does_not_want_it_says_nothing(
     ledger.settle()
     relay.relay()
     assert line(published, update.incident)
-    open_page.shows_totals = False
-    catalogue.save(open_page, author=admin)
+    catalogue.edit_page(open_page, shows_totals=False, author=admin)
     publish(open_page)
     assert line(published, update.incident) == ""
     assert differences(open_page) == []

@@ -33,8 +33,7 @@ def subscriber(page: Page, gone: Component, admin: User) -> Subscriber:
 
 def hide(component: Component, admin: User, visibility: Visibility = Visibility.INTERNAL) -> None:
     with authored_by(admin):
-        component.visibility = visibility
-        component.save()
+        component.change(visibility=visibility)
 
 
 def told(subscriber: Subscriber) -> int:

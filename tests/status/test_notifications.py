@@ -132,8 +132,7 @@ def test_whoever_was_told_of_an_incident_is_told_of_its_end(
     relay.owe()
     Delivery.objects.update(state=Delivery.State.SENT, finished_at=datetime.now(UTC))
     with authored_by(author):
-        recipient.minimum_impact = Impact.CRITICAL
-        recipient.save()
+        recipient.change(minimum_impact=Impact.CRITICAL)
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     relay.owe()
     assert told() == [("ann@example.com", "resolved")]
@@ -171,8 +170,7 @@ def test_what_is_silent_internal_corrected_or_replayed_owes_nothing(
 def test_two_pages_tell_their_own_recipients(page: Page, incident: Incident, author: User, admin: User) -> None:
     from incidents import catalogue
 
-    other = Page(name="Other", url="https://other.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other", url="https://other.example", author=admin)
     with authored_by(author):
         Subscriber(page=other, address="ann@example.com", state=Subscriber.State.ACTIVE).save()
     post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
@@ -267,10 +265,8 @@ def test_nobody_is_told_of_a_page_that_nobody_sees(
     make_recipient("ann@example.com")
     event = post_update(incident, status=INVESTIGATING, body="Looking.", author=author).events.get()
     assert events.event_mail(event)
-    page.is_live = False
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, is_live=False, author=admin)
     assert relay.owe() == 0
     assert events.event_mail(OutboxEvent.objects.get(pk=event.pk)) is None  # owed before
-    page.is_live = True
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, is_live=True, author=admin)
     assert relay.owe() == 0  # what it says by now is no news

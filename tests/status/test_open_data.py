@@ -34,9 +34,7 @@ def clock() -> Any:
 
 @pytest.fixture
 def api(clock: Any, component: Component, admin: User) -> Component:
-    component.showcase = True
-    component.start_date = JULY.date().replace(day=1)
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, showcase=True, start_date=JULY.date().replace(day=1), author=admin)
     return component
 
 
@@ -164,8 +162,7 @@ def test_a_lost_index_is_made_again(page: Page, api: Component, author: User, cl
 def test_components_that_show_no_uptime_have_no_intervals(
     page: Page, api: Component, author: User, admin: User, clock: Any
 ) -> None:
-    api.showcase = False
-    catalogue.save(api, author=admin)
+    catalogue.edit_component(api, showcase=False, author=admin)
     outage(page, api, author, clock, minutes=5)
     publish(page)
     july = data(page, "2026-07")

@@ -24,8 +24,6 @@ from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severit
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import (
     Component,
-    ComponentGroup,
-    ComponentListing,
     Incident,
     OutboxEvent,
     Page,
@@ -158,7 +156,7 @@ def test_pages_name_their_own_components_and_no_others(
 ) -> None:
     shared, ours = make_component("Shared"), make_component("Ours")
     theirs = make_component("Theirs", page=other_page)
-    catalogue.save(ComponentListing(page=other_page, component=shared, position=7), author=admin)
+    catalogue.list_component(shared, page=other_page, position=7, author=admin)
     both = declare("Both", components=[(shared, MAJOR), (ours, SLOW)])
     alone = declare("Alone", components=[(ours, SLOW)])
 
@@ -181,11 +179,10 @@ def test_pages_name_their_own_components_and_no_others(
 def test_an_incident_from_elsewhere_goes_with_the_listing(
     page: Page, other_page: Page, component: Component, declare: Declare, admin: User
 ) -> None:
-    listing = ComponentListing(page=other_page, component=component)
-    catalogue.save(listing, author=admin)
+    listing = catalogue.list_component(component, page=other_page, author=admin)
     row = declare("Errors", components=[(component, MAJOR)])
     assert public_incidents(other_page).get() == row
-    catalogue.delete(listing, author=admin)
+    catalogue.delete_listing(listing, author=admin)
     assert not public_incidents(other_page).exists()
     assert public_incidents(page).get() == row
 
@@ -194,7 +191,7 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     page: Page, other_page: Page, component: Component, declare: Declare, admin: User
 ) -> None:
     """And what it says of the component is published there too."""
-    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    catalogue.list_component(component, page=other_page, author=admin)
     relay.relay()
     row = declare("Errors", page=other_page, components=[(component, MAJOR)])
     assert {event.page for event in OutboxEvent.objects.filter(incident=row)} == {page, other_page}
@@ -207,9 +204,9 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
 def test_an_incident_is_told_where_only_a_deleted_component_brings_it(
     page: Page, other_page: Page, component: Component, declare: Declare, author: User, admin: User
 ) -> None:
-    catalogue.save(ComponentListing(page=other_page, component=component), author=admin)
+    catalogue.list_component(component, page=other_page, author=admin)
     row = declare("Errors", components=[(component, MAJOR)])
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     relay.relay()
     correct_update(row.updates.get(), body="Fewer errors.", author=author)
     relay.relay()
@@ -327,10 +324,9 @@ def test_an_open_incident_counts_when_none_of_its_components_shows_any_more(
     site = read(page).site()
     assert (site.description, site.told_by) == ("Partial System Outage", ())
     if is_deleted:
-        catalogue.delete(gone, author=admin)
+        catalogue.delete_component(gone, author=admin)
     else:
-        gone.visibility = Visibility.INTERNAL
-        catalogue.save(gone, author=admin)
+        catalogue.edit_component(gone, visibility=Visibility.INTERNAL, author=admin)
     site = read(page).site()
     assert (site.indicator, site.description) == ("critical", "Major System Outage")
     assert site.told_by == (row.public_id,)
@@ -341,8 +337,7 @@ def test_an_open_incident_counts_when_none_of_its_components_shows_any_more(
 def test_a_group_is_as_its_worst_component_and_names_them_in_order(
     page: Page, make_component: MakeComponent, admin: User, author: User
 ) -> None:
-    group = ComponentGroup(page=page, name="Core", position=2)
-    catalogue.save(group, author=admin)
+    group = catalogue.create_group(page, name="Core", position=2, author=admin)
     second = make_component("Second", group=group, position=2)
     first = make_component("First", group=group, position=1)
     make_component("Before", position=1)
@@ -352,7 +347,7 @@ def test_a_group_is_as_its_worst_component_and_names_them_in_order(
     assert [c.name for c in site.components] == ["Before", "First", "Second", "After"]
     (found,) = site.groups
     assert (found.status, found.component_ids) == (PARTIAL, (first.public_id, second.public_id))
-    catalogue.delete(group, author=admin)
+    catalogue.delete_group(group, author=admin)
     assert not read(page).site().groups
     assert {c.group_id for c in read(page).site().components} == {None}
 
@@ -361,7 +356,7 @@ def test_a_deleted_component_leaves_the_page_and_stays_in_history(
     page: Page, component: Component, declare: Declare, admin: User
 ) -> None:
     row = declare("Errors", status=RESOLVED, components=[(component, MAJOR)])
-    catalogue.delete(component, author=admin)
+    catalogue.delete_component(component, author=admin)
     site = read(page).site()
     assert (site.components, site.uptimes, site.indicator) == ((), (), "none")
     assert [c.name for c in incident_of(page, row).components] == ["API"]

@@ -24,7 +24,7 @@ from incidents.incidents import (
     post_update,
 )
 from incidents.lifecycle import ComponentStatus, IncidentStatus
-from incidents.models import Component, ComponentListing, Incident, OutboxEvent, Page, User
+from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status import relay
 from status.publication import files, publishing, state
 from status.publication.publishing import differences, publish
@@ -158,8 +158,7 @@ def test_a_renamed_component_is_renamed_in_old_incidents(
     affected = [(component, ComponentStatus.OPERATIONAL)]
     post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
     publish(page)
-    component.name = "Public API"
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, name="Public API", author=admin)
     publish(page)
     assert "Public API" in published(page, f"incidents/{incident.public_id}.html")
     assert differences(page) == []
@@ -205,8 +204,7 @@ def test_a_new_day_in_the_pages_zone_is_published_by_the_clock(page: Page, publi
 
 
 def test_a_page_that_cannot_be_written_stops_no_other_and_is_tried_again(page: Page, admin: User) -> None:
-    other = Page(name="Other", url="https://other.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other", url="https://other.example", author=admin)
     blocked = files.folder(page.public_id)
     blocked.parent.mkdir(parents=True)
     blocked.write_text("a file where the folder should be")
@@ -263,8 +261,7 @@ def test_the_heartbeat_stops_while_the_day_is_not_out(page: Page) -> None:
 def test_a_heartbeat_that_cannot_be_written_stops_no_other_page_and_leaves_nothing_behind(
     page: Page, admin: User
 ) -> None:
-    other = Page(name="Other", url="https://other.example")
-    catalogue.save(other, author=admin)
+    other = catalogue.create_page(name="Other", url="https://other.example", author=admin)
     relay.relay()
     blocked, beaten = (files.folder(each.public_id) / "heartbeat.json" for each in (page, other))
     blocked.unlink()
@@ -285,11 +282,10 @@ def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_only_page(
     page: Page, other_page: Page, admin: User, publication_root: Path, settings: Settings
 ) -> None:
     publish(page)
-    catalogue.delete(other_page, author=admin)
+    catalogue.delete_page(other_page, author=admin)
     relay.relay()
     assert names(publication_root)["_default"] == page.public_id
-    third = Page(name="Third", url="https://Third.example:8443/")
-    catalogue.save(third, author=admin)
+    third = catalogue.create_page(name="Third", url="https://Third.example:8443/", author=admin)
     relay.relay()
     assert names(publication_root) == {
         "status.acme.example": page.public_id,
@@ -298,8 +294,7 @@ def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_only_page(
         "_default": "nobody",
     }
     settings.DEFAULT_PAGE = "renamed.example"
-    third.url = "https://renamed.example"
-    catalogue.save(third, author=admin)
+    catalogue.edit_page(third, url="https://renamed.example", author=admin)
     relay.relay()
     assert names(publication_root) == {
         "status.acme.example": page.public_id,
@@ -311,7 +306,7 @@ def test_a_host_name_leads_to_its_page_and_an_unknown_one_to_the_only_page(
 
 def test_of_a_deleted_page_it_is_said_that_it_is_gone(page: Page, admin: User, publication_root: Path) -> None:
     publish(page)
-    catalogue.delete(page, author=admin)
+    catalogue.delete_page(page, author=admin)
     relay.relay()
     root = files.folder(page.public_id)
     assert files.tracked(root) == set()
@@ -326,24 +321,22 @@ def test_of_a_deleted_page_it_is_said_that_it_is_gone(page: Page, admin: User, p
 def test_the_name_of_a_page_that_is_not_live_shows_no_other(
     page: Page, other_page: Page, admin: User, publication_root: Path
 ) -> None:
-    page.is_live = False
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, is_live=False, author=admin)
     relay.relay()
     assert names(publication_root) == {
         page.host: "nobody",
         other_page.host: other_page.public_id,
         "_default": other_page.public_id,
     }
-    catalogue.delete(page, author=admin)
+    catalogue.delete_page(page, author=admin)
     relay.relay()
     assert names(publication_root)[page.host] == "nobody"  # it never was there
 
 
 def test_a_new_page_takes_the_name_of_one_that_was_deleted(page: Page, admin: User, publication_root: Path) -> None:
     publish(page)
-    catalogue.delete(page, author=admin)
-    new = Page(name="Acme", url=page.url)
-    catalogue.save(new, author=admin)
+    catalogue.delete_page(page, author=admin)
+    new = catalogue.create_page(name="Acme", url=page.url, author=admin)
     relay.relay()
     assert names(publication_root) == {page.host: new.public_id, "_default": new.public_id}
 
@@ -369,8 +362,7 @@ def incidents_in(written: list[str]) -> list[str]:
 def test_a_page_wide_change_is_on_the_page_at_once_and_in_its_history_by_the_clock(
     page: Page, component: Component, history: list[Incident], admin: User, published: Read
 ) -> None:
-    component.name = "Public API"
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, name="Public API", author=admin)
     fast = publish(page, seconds=0)
     assert "Public API" in published(page, "index.html")
     assert not incidents_in(fast.written)
@@ -383,8 +375,7 @@ def test_a_page_wide_change_is_on_the_page_at_once_and_in_its_history_by_the_clo
 def test_history_that_is_left_stays_left_when_there_are_news(
     page: Page, component: Component, history: list[Incident], author: User, admin: User, published: Read
 ) -> None:
-    component.name = "Public API"
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, name="Public API", author=admin)
     publish(page, seconds=0)
     post_update(declare_incident(page, title="News", author=author), status=INVESTIGATING, body="Now.", author=author)
     assert len(incidents_in(publish(page, seconds=0).written)) == 1
@@ -427,14 +418,13 @@ def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[
 def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(
     page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:
-    listing = ComponentListing(page=other_page, component=component)
-    catalogue.save(listing, author=admin)
+    listing = catalogue.list_component(component, page=other_page, author=admin)
     affected = [(component, ComponentStatus.OPERATIONAL)]
     post_update(incident, status=RESOLVED, body="Done.", author=author, components=affected)
     publish(other_page)
     shown = files.folder(other_page.public_id) / f"incidents/{incident.public_id}.html"
     assert shown.exists()
-    catalogue.delete(listing, author=admin)
+    catalogue.delete_listing(listing, author=admin)
     publish(other_page, seconds=0)
     assert not shown.exists()
     publish(other_page)
@@ -469,11 +459,9 @@ def test_a_page_that_cannot_be_rendered_stops_no_other(page: Page, other_page: P
 
 
 def test_what_is_said_of_a_page_that_is_not_live_does_not_wait_for_ever(page: Page, admin: User) -> None:
-    page.is_live = False
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, is_live=False, author=admin)
     publish(page)
-    page.name = "Acme Inc."
-    catalogue.save(page, author=admin)  # and its own publication was busy, say
+    catalogue.edit_page(page, name="Acme Inc.", author=admin)  # and its own publication was busy, say
     assert relay.relay() == 1
     assert not OutboxEvent.objects.unpublished().exists()
     assert relay.relay() == 0

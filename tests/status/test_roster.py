@@ -59,8 +59,7 @@ def test_what_is_exported_can_be_imported_elsewhere(
     choices.choose(ann, Choices(False, [component], postmortems_only=True), author=admin)
     content = csv_files.export_csv(page)
     assert "\n=" not in content, "a spreadsheet would compute it"
-    component.page = other_page
-    catalogue.save(component, author=admin)
+    catalogue.edit_component(component, page=other_page, author=admin)
     report = csv_files.import_csv(other_page, content=content, author=admin)
     assert [line.fault for line in report if line.fault] == ["The file says that this address is not active."]
     copy = Subscriber.objects.get(page=other_page, address="ann@example.com")

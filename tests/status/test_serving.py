@@ -158,7 +158,7 @@ def test_every_address_of_a_deleted_page_says_that_it_is_gone(
     served: Incident, other_page: Page, admin: User, client: Client
 ) -> None:
     publish(other_page)
-    catalogue.delete(served.page, author=admin)
+    catalogue.delete_page(served.page, author=admin)
     publish(served.page)
     for path in ("/", f"/incidents/{served.public_id}", "/history.atom", "/maintenance.ics", "/nothing"):
         answer = client.get(path, headers={"host": served.page.host})

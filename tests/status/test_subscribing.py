@@ -437,8 +437,7 @@ def test_only_reading_and_sending_is_answered(ann: Subscriber, public: Client) -
 
 
 def test_pages_have_their_language(ann: Subscriber, public: Client, page: Page, admin: User) -> None:
-    page.language = "it"
-    catalogue.save(page, author=admin)
+    catalogue.edit_page(page, language="it", author=admin)
     assert '<html lang="it">' in public.get(path(ann)).text
 
 

@@ -151,10 +151,10 @@ said_in_any_order = st.lists(st.tuples(st.integers(0, 59 * 60 - 1), st.sampled_f
 @pytest.fixture
 def page(admin: User) -> Page:
     """Made in the past: an outage counts up to the page's newest fact."""
-    page = Page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome")
     with time_machine.travel(rome(FIRST), tick=False):
-        catalogue.save(page, author=admin)
-    return page
+        return catalogue.create_page(
+            name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=admin
+        )
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -164,8 +164,7 @@ def page(admin: User) -> Page:
 @time_machine.travel(NOW, tick=False)
 def test_the_page_says_what_a_clerk_counting_minutes_would(page: Page, admin: User, said: Said) -> None:
     """Whatever is said of a component, in whatever order: back-dated, corrected, over the change of clocks."""
-    component = Component(page=page, name="API", start_date=FIRST)
-    catalogue.save(component, author=admin)
+    component = catalogue.create_component(page, name="API", start_date=FIRST, author=admin)
     log: list[tuple[datetime, str]] = []
     for minute, status in said:
         at = rome(FIRST) + timedelta(minutes=minute)

@@ -49,9 +49,8 @@ class Staff:
         self.chance, self.pages, self.author, self.clock = random.Random(seed), pages, author, clock
         for home, other in (pages, pages[::-1]):
             for number in range(2):
-                component = Component(page=home, name=f"Component {number}")
-                catalogue.save(component, author=author)
-            catalogue.save(ComponentListing(page=other, component=component), author=author)
+                component = catalogue.create_component(home, name=f"Component {number}", author=author)
+            catalogue.list_component(component, page=other, author=author)
 
     def any(self, model: type[T], **facts: Any) -> T:
         """A live row; IndexError when there is none."""
@@ -184,28 +183,36 @@ class Staff:
             "showcase": not component.showcase,
         }
         name = self.chance.choice(list(facts))
-        setattr(component, name, facts[name])
-        catalogue.save(component, author=self.author)
+        chosen: Any = {name: facts[name]}
+        catalogue.edit_component(component, author=self.author, **chosen)
 
     def add(self) -> None:
-        page, position = self.page(), self.chance.randint(1, 9)
-        listing = ComponentListing(page=page, component=self.any(Component), position=position)
-        rows: list[catalogue.CatalogueRow] = [
-            listing,
-            Component(page=page, name=self.words()),
-            ComponentGroup(page=page, name=self.words()),
-        ]
-        catalogue.save(self.chance.choice(rows), author=self.author)
+        page, author, position = self.page(), self.author, self.chance.randint(1, 9)
+        match self.chance.randint(1, 3):
+            case 1:
+                catalogue.list_component(self.any(Component), page=page, position=position, author=author)
+            case 2:
+                catalogue.create_component(page, name=self.words(), position=1, author=author)
+            case 3:
+                catalogue.create_group(page, name=self.words(), position=1, author=author)
 
     def delete(self) -> None:
-        model: type[Any] = self.chance.choice([Component, ComponentListing, ComponentGroup])
-        catalogue.delete(self.any(model), author=self.author)
+        deletions: list[tuple[type[Any], Callable[..., None]]] = [
+            (Component, catalogue.delete_component),
+            (ComponentListing, catalogue.delete_listing),
+            (ComponentGroup, catalogue.delete_group),
+        ]
+        model, delete = self.chance.choice(deletions)
+        delete(self.any(model), author=self.author)
 
     def move_clocks(self) -> None:
         page = self.page()
         page.refresh_from_db()
-        page.time_zone = self.chance.choice(["Europe/Rome", "Etc/UTC", "Pacific/Auckland", "America/New_York"])
-        catalogue.save(page, author=self.author)
+        catalogue.edit_page(
+            page,
+            time_zone=self.chance.choice(["Europe/Rome", "Etc/UTC", "Pacific/Auckland", "America/New_York"]),
+            author=self.author,
+        )
 
     def wait(self) -> None:
         self.clock.shift(self.chance.choice([1, 5, 24, 20 * 24]) * HOUR)

@@ -13,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from incidents import catalogue
 from incidents.errors import InvalidInput
@@ -55,19 +56,16 @@ class ComponentView(PageView):
             )
         return found
 
-    @transaction.atomic
-    def save(self, component: Component, given: dict[str, Any]) -> None:
+    def facts(self, given: dict[str, Any]) -> Any:
+        """What was sent, but for the status, as `ComponentFacts`."""
         facts = {name: value for name, value in given.items() if name not in ("status", "group_id")}
         if "group_id" in given:
             facts["group"] = self.group(given["group_id"]) if given["group_id"] else None
         if "description" in facts:
             facts["description"] = facts["description"] or ""
-        changed = {name: value for name, value in facts.items() if getattr(component, name) != value}
-        if changed or not component.pk:
-            at_home(component, self.page.pk)
-            for name, value in changed.items():
-                setattr(component, name, value)
-            catalogue.save(component, author=self.author)
+        return facts
+
+    def set_status(self, component: Component, given: dict[str, Any]) -> None:
         if given.get("status"):
             catalogue.set_component_status(component, status=ComponentStatus(given["status"]), author=self.author)
 
@@ -94,11 +92,11 @@ class Components(ComponentView):
         request=NewComponentRequest,
         responses={201: ComponentAnswer} | WRITE_REFUSALS,
     )
+    @transaction.atomic
     def post(self, request: Request, page_id: str) -> Response:
         given = self.read(NewComponentRequest)["component"]
-        last = Component.objects.live().filter(page=self.page).order_by("-position").first()
-        component = Component(page=self.page, position=last.position + 1 if last else 1)
-        self.save(component, given)
+        component = catalogue.create_component(self.page, author=self.author, **self.facts(given))
+        self.set_status(component, given)
         return Response(self.shown(component.public_id), status.HTTP_201_CREATED)
 
 
@@ -118,8 +116,14 @@ class OneComponent(ComponentView, One):
     def show(self) -> Any:
         return self.shown(self.kwargs["component_id"])
 
+    @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        self.save(self.target(), self.read(ComponentRequest)["component"])
+        component, given = self.target(), self.read(ComponentRequest)["component"]
+        facts = self.facts(given)
+        if any(getattr(component, name) != value for name, value in facts.items()):  # many send all that they read
+            at_home(component, self.page.pk)
+            catalogue.edit_component(component, author=self.author, **facts)
+        self.set_status(component, given)
         return Response(self.show())
 
     @extend_schema(
@@ -131,7 +135,7 @@ class OneComponent(ComponentView, One):
     def delete(self, request: Request, **kwargs: Any) -> Response:
         component = self.target()
         at_home(component, self.page.pk)
-        catalogue.delete(component, author=self.author)
+        catalogue.delete_component(component, author=self.author)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -153,9 +157,7 @@ class Groups(ComponentView):
         responses={201: GroupAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, page_id: str) -> Response:
-        last = self.page.groups.filter(deleted_at=None).order_by("-position").first()
-        group = ComponentGroup(page=self.page, position=last.position + 1 if last else 1)
-        save_group(self, group, self.read(NewGroupRequest))
+        group = catalogue.create_group(self.page, author=self.author, **group_facts(self, NewGroupRequest))
         return Response(show_group(self, group.public_id), status.HTTP_201_CREATED)
 
 
@@ -174,7 +176,7 @@ class OneGroup(ComponentView, One):
         return show_group(self, self.kwargs["group_id"])
 
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        save_group(self, self.target(), self.read(GroupRequest))
+        catalogue.edit_group(self.target(), author=self.author, **group_facts(self, GroupRequest))
         return Response(self.show())
 
     @extend_schema(
@@ -185,7 +187,7 @@ class OneGroup(ComponentView, One):
     )
     def delete(self, request: Request, **kwargs: Any) -> Response:
         group, shown = self.target(), self.show()
-        catalogue.delete(group, author=self.author)
+        catalogue.delete_group(group, author=self.author)
         return Response(shown)
 
 
@@ -196,17 +198,16 @@ def show_group(view: PageView, public_id: str) -> Any:
     return GroupAnswer(shown).data
 
 
-def save_group(view: PageView, group: ComponentGroup, sent: dict[str, Any]) -> None:
-    given = sent["component_group"]
-    group.name = given.get("name", group.name)
-    for place in (sent, given):
+def group_facts(view: PageView, form: type[Serializer[Any]]) -> Any:
+    """What was sent, as `GroupFacts`."""
+    sent = view.read(form)
+    facts = {**sent["component_group"]}
+    for place in (sent, facts):
         if "description" in place:
-            group.description = place["description"] or ""
-    if "components" not in given:
-        catalogue.save(group, author=view.author)
-        return
-    members = named(Component.objects.public().filter(page=view.page), given["components"])
-    catalogue.save_group(group, components=members, author=view.author)
+            facts["description"] = place["description"] or ""
+    if "components" in facts:
+        facts["components"] = named(Component.objects.public().filter(page=view.page), facts["components"])
+    return facts
 
 
 def named(components: ComponentQuerySet, public_ids: Iterable[str]) -> list[Component]:

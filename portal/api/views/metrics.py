@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from incidents import metrics
 from incidents.models import Metric
@@ -39,10 +40,9 @@ class MetricView(PageView):
     def metrics(self) -> TrackedQuerySet[Metric]:
         return Metric.objects.live().filter(page=self.page).select_related("feed", "page")
 
-    def save(self, metric: Metric, given: dict[str, Any]) -> None:
-        for name, value in given.items():
-            setattr(metric, FIELDS.get(name, name), value)
-        metrics.save_metric(metric, author=self.author)
+    def facts(self, form: type[Serializer[Any]]) -> Any:
+        """What was sent, as `MetricFacts`."""
+        return {FIELDS.get(name, name): value for name, value in self.read(form)["metric"].items()}
 
 
 class Metrics(MetricView):
@@ -65,7 +65,7 @@ class OneMetric(MetricView, One):
         return MetricAnswer(self.target()).data
 
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        self.save(self.target(), self.read(MetricRequest)["metric"])
+        metrics.edit_metric(self.target(), author=self.author, **self.facts(MetricRequest))
         return Response(self.show())
 
     @extend_schema(summary="Take a metric off the page", tags=TAG, responses={200: MetricAnswer} | WRITE_REFUSALS)
@@ -167,8 +167,7 @@ class ProviderMetrics(Metrics, OneProvider):
         responses={201: MetricAnswer} | WRITE_REFUSALS,
     )
     def post(self, request: Request, **kwargs: Any) -> Response:
-        metric = Metric(page=self.page)
-        self.save(metric, self.read(NewMetricRequest)["metric"])
+        metric = metrics.create_metric(self.page, author=self.author, **self.facts(NewMetricRequest))
         return Response(MetricAnswer(metric).data, status.HTTP_201_CREATED)
 
 

@@ -60,7 +60,5 @@ class OnePage(One):
             given.setdefault("url", f"{urlsplit(self.page.url).scheme}://{domain}")
         if "support_url" in given:
             given["support_url"] = given["support_url"] or ""
-        for name, value in given.items():
-            setattr(self.page, name, value)
-        catalogue.save(self.page, author=self.author)
+        catalogue.edit_page(self.page, author=self.author, **given)
         return Response(self.show())

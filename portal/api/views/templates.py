@@ -57,15 +57,16 @@ class Templates(PageView):
     def post(self, request: Request, page_id: str) -> Response:
         given = self.read(TemplateRequest)["template"]
         components = named(Component.objects.public().on(self.page), given.get("component_ids", []))
-        template = IncidentTemplate(
+        template = templates.create_template(
             page=self.page,
             name=given["name"],
             title=given["title"],
             body=given["body"],
             update_status=given.get("update_status", ""),
             deliver_notifications=given.get("should_send_notifications", True),
+            components=components,
+            author=self.author,
         )
-        templates.save_template(template, components=components, author=self.author)
         return Response(self.shown([template])[0], status.HTTP_201_CREATED)
 
 
@@ -85,11 +86,10 @@ class StatusEmbedConfig(One):
         return EmbedConfigAnswer(self.target()).data
 
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        config = self.target()
-        for name, value in self.read(EmbedConfigRequest)["status_embed_config"].items():
-            setattr(config, COLOURS.get(name, name), value)
+        given = self.read(EmbedConfigRequest)["status_embed_config"]
+        facts: Any = {COLOURS.get(name, name): value for name, value in given.items()}
         try:
-            catalogue.save(config, author=self.author)
+            catalogue.edit_embed(self.page, author=self.author, **facts)
         except InvalidInput as refusal:
             sent = {ours: theirs for theirs, ours in COLOURS.items()}
             raise InvalidInput(

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.checking import letting_stand
 from incidents.deletion import RESTORES
 from incidents.errors import DomainError, Forbidden
 from incidents.history import changes
@@ -34,7 +35,15 @@ from portal.console.admin.generic import AnyModelAdmin, AnyModelForm
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import InstantField, InstantInput
 from portal.console.forms.message import MessageFields
-from portal.console.forms.verb import TOKEN, VerbForm, first_time, new_token, show_refusal
+from portal.console.forms.verb import (
+    TOKEN,
+    VerbForm,
+    first_time,
+    let_stand,
+    names_found,
+    new_token,
+    show_refusal,
+)
 from portal.console.preview import dry_run
 from portal.console.requests import acting
 from status.requests import HtmxRequest
@@ -52,7 +61,14 @@ def accepted(response: HttpResponse, form: VerbForm) -> HttpResponse:
 
 
 class RecordForm(EditConflictForm, AnyModelForm):
-    pass
+    def facts(self) -> dict[str, Any]:
+        """What was typed of a new row, or differs from the one that is there: for a service."""
+        if not self.instance.pk:
+            return self.cleaned_data
+        bound = [self[name] for name in self.cleaned_data]
+        return {
+            each.name: self.cleaned_data[each.name] for each in bound if each.field.has_changed(each.initial, each.data)
+        }
 
 
 class Deleted(admin.SimpleListFilter):
@@ -147,7 +163,7 @@ class RecordAdmin(AnyModelAdmin):
                 context["restore"] = reverse(
                     f"admin:{self.opts.app_label}_{self.opts.model_name}_restore", args=[obj.pk]
                 )
-        with timezone.override(zone_of(obj)):
+        with timezone.override(zone_of(obj)), letting_stand(let_stand(request.POST)):
             show = partial(super().changeform_view, request, object_id, form_url, context)
             try:
                 response = self._done_once(request, obj, show) if request.method == "POST" else show()
@@ -177,6 +193,7 @@ class RecordAdmin(AnyModelAdmin):
         obj = self.get_object(request, unquote(object_id)) if object_id else None
         form = self.get_form(request, obj, change=obj is not None)(request.POST, request.FILES, instance=obj)
         show_refusal(form, refusal)
+        context["found"] = names_found(refusal, request.POST)
         fieldsets: Any = self.get_fieldsets(request, obj)
         prepopulated, read_only = self.get_prepopulated_fields(request, obj), self.get_readonly_fields(request, obj)
         admin_form = AdminForm(form, fieldsets, prepopulated, read_only, model_admin=self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -39,16 +39,27 @@ SHOWN_CHANGES = 30  # of a component; the history has them all
 
 
 class CatalogueAdmin(RecordAdmin):
+    """Rows that three services create, edit and delete. What is `fixed` is chosen once, when a row is created."""
+
     verb = Verb.EDIT_CATALOGUE
+    services: ClassVar[tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]]
+    fixed: ClassVar[tuple[str, ...]] = ()
     list_filter: ClassVar[tuple[Any, ...]] = ("page", Deleted)
     list_select_related: ClassVar[tuple[str, ...]] = ("page",)
     search_fields: ClassVar[tuple[str, ...]] = ("name", "public_id")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fixed if obj else ()
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        catalogue.save(obj, author=acting(request))
+        create, edit, _delete = self.services
+        if change:
+            edit(obj, author=acting(request), **form.facts())
+        else:
+            obj.pk = create(author=acting(request), **form.facts()).pk
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        catalogue.delete(obj, author=acting(request))
+        self.services[2](obj, author=acting(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The rows, which stay in the record, and how much goes with them."""
@@ -77,16 +88,15 @@ class PageForm(RecordForm):
         validate_logo(url)
         return url
 
-    def clean(self) -> dict[str, Any] | None:
-        if image := self.cleaned_data.get("image"):
-            self.instance.logo = image
-        elif self.cleaned_data.get("without_logo"):
-            self.instance.logo = ""
-        return super().clean()
+    def facts(self) -> dict[str, Any]:
+        facts = super().facts()
+        image, is_removed = facts.pop("image", ""), facts.pop("without_logo", False)
+        return {**facts, "logo": image} if image or is_removed else facts
 
 
 @admin.register(Page)
 class PageAdmin(CatalogueAdmin):
+    services = (catalogue.create_page, catalogue.edit_page, catalogue.delete_page)
     form = PageForm
     list_display = ("name", "url", "time_zone", "language", "is_live")
     list_filter = ("is_live", Deleted)
@@ -102,11 +112,15 @@ class PageAdmin(CatalogueAdmin):
 
 @admin.register(ComponentGroup)
 class ComponentGroupAdmin(CatalogueAdmin):
+    services = (catalogue.create_group, catalogue.edit_group, catalogue.delete_group)
+    fixed = ("page",)
     list_display = ("name", "page", "position")
 
 
 @admin.register(ComponentListing)
 class ComponentListingAdmin(CatalogueAdmin):
+    services = (catalogue.list_component, catalogue.edit_listing, catalogue.delete_listing)
+    fixed = ("component",)
     list_display = ("component", "page", "position")
     list_select_related = ("page", "component__group")
     search_fields = ("component__name",)
@@ -114,6 +128,7 @@ class ComponentListingAdmin(CatalogueAdmin):
 
 @admin.register(EmbedConfig)
 class EmbedConfigAdmin(CatalogueAdmin):
+    fixed = ("page",)
     list_display = ("page", "position", "incident_background", "maintenance_background")
     list_filter = ()
     search_fields = ("page__name",)
@@ -122,9 +137,14 @@ class EmbedConfigAdmin(CatalogueAdmin):
         """A page always has one."""
         return False
 
+    def save_model(self, request: HttpRequest, obj: EmbedConfig, form: Any, change: bool) -> None:
+        obj.pk = catalogue.edit_embed(author=acting(request), **{"page": obj.page, **form.facts()}).pk
+
 
 @admin.register(Metric)
 class MetricAdmin(CatalogueAdmin):
+    services = (metrics.create_metric, metrics.edit_metric, metrics.delete_metric)
+    fixed = ("page",)
     list_display = ("name", "page", "suffix", "is_shown", "newest")
     list_select_related = ("page", "feed")
 
@@ -132,15 +152,10 @@ class MetricAdmin(CatalogueAdmin):
     def newest(self, metric: Metric) -> str:
         return history.moment(metric.feed.newest_at) if metric.feed.newest_at else _("never")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        metrics.save_metric(obj, author=acting(request))
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        metrics.delete_metric(obj, author=acting(request))
-
 
 @admin.register(Component)
 class ComponentAdmin(CatalogueAdmin):
+    services = (catalogue.create_component, catalogue.edit_component, catalogue.delete_component)
     list_display = ("name", "group", "page", "status", "owner", "visibility", "position", "setting")
     list_filter = ("page", "visibility", Deleted)
     list_select_related = ("page", "group")

@@ -18,7 +18,15 @@ from django.utils.translation import gettext_lazy
 
 from incidents.history.changes import moment
 from incidents.models import ApiKey, Page, User
-from incidents.people import create_key, note_link, remove_second_factor, revoke_key, save_staff, unlink_provider
+from incidents.people import (
+    create_key,
+    create_staff,
+    edit_staff,
+    note_link,
+    remove_second_factor,
+    revoke_key,
+    unlink_provider,
+)
 from incidents.permissions import STAFF_ROLES, Scope, Verb, allows
 from portal.accounts import notices
 from portal.accounts.notices import ask_again
@@ -155,15 +163,14 @@ class StaffAdmin(RecordAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """What its owner is told by mail waits until it is saved."""
-        if not change:
-            obj.is_staff = True
         before = form.initial.get("email", "")
-        roles = form.cleaned_data.get("groups", obj.groups.all() if obj.pk else ())
-        save_staff(obj, roles=roles, author=acting(request))
-        if not change:
-            transaction.on_commit(partial(notices.send_link, request, obj))
+        if change:
+            edit_staff(obj, author=acting(request), **form.facts())
+        else:
+            obj.pk = (user := create_staff(author=acting(request), **form.facts())).pk
+            transaction.on_commit(partial(notices.send_link, request, user))
             messages.info(request, _("A link to set a password is on its way to %(address)s.") % {"address": obj.email})
-        elif before != obj.email:
+        if change and before != obj.email:
             transaction.on_commit(partial(notices.tell_of_address, request, obj, before))
 
     def get_urls(self) -> list[URLPattern]:

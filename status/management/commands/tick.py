@@ -4,14 +4,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from incidents import metrics, people, planned
+from incidents import planned
 from incidents.history import seals
 from incidents.maintenance import clockwork
 from incidents.models import Clock
-from status import relay
+from status import relay, sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
-from status.subscriptions import signups, subscribers
+from status.subscriptions import left_behind, signups, subscribers
 
 
 class Command(BaseCommand):
@@ -30,9 +30,9 @@ class Command(BaseCommand):
         relay.heartbeat()
         relay.draw()
         subscribers.sweep()
+        left_behind.tell_left_behind()
         ledger.settle()
-        metrics.drop_old_points()
-        people.sweep()
+        sweeping.sweep()
         seals.seal()
         Clock.tick()
         done = f"{steps} steps of maintenances, {posted} planned updates, {published} pages published"

@@ -1,0 +1,14 @@
+"""What the clock throws away because it is old: each part by itself, and as often as it likes."""
+
+from __future__ import annotations
+
+from incidents import metrics, people
+from incidents.isolation import each, loop
+from status.subscriptions import signups
+
+PARTS = (signups.drop_old_counts, metrics.drop_old_points, people.sweep)
+
+
+@loop("sweep")
+def sweep() -> None:
+    each("sweep", PARTS, lambda part: part(), key=lambda part: f"{part.__module__}.{part.__name__}")
