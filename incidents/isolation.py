@@ -119,7 +119,7 @@ def in_turn(*parts: Callable[[], object]) -> None:
 @service(Verb.EDIT_CATALOGUE, locks=Failure)
 def try_again(failures: QuerySet[Failure], *, author: User) -> int:
     """Let the clock try these again, as if they had never failed; returns how many."""
-    count, _by_model = Failure.objects.filter(pk__in=list(failures.values_list("pk", flat=True))).delete()
+    count, _by_model = Failure.objects.filter(pk__in=failures.order_by().values("pk")).delete()
     return count
 
 

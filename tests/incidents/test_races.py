@@ -80,6 +80,7 @@ UNRACED = {
     "incidents.maintenance.plans.schedule_maintenance": NEW,
     "incidents.postmortems.reviewing.record_reading": NEW,
     "status.delivery.staff_channels.mailbox_for": NEW,
+    "incidents.isolation.try_again": ONE,
     "status.delivery.owing.cancel": ONE,
     "status.delivery.owing.retry": ONE,
     "status.subscriptions.signups.ask": NEW,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from incidents import catalogue, people
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Incident, Page, User
+from incidents.models import Failure, Incident, Page, User
 from incidents.models.base import new_public_id
 from incidents.permissions import Scope
 from incidents.templates import create_template
@@ -49,6 +49,7 @@ def one_of_each(staff: Client, other_page: Page, admin: User) -> None:
     catalogue.list_component(component, page=other_page, author=admin)
     create_template(name="Known", body="We know why.", author=admin)
     people.create_key("robot", scopes=[Scope.READ], author=admin)
+    Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=timezone.now())
     recipient = subscribers.add_by_staff(page, address="reader@example.com", author=admin)
     event = Incident.objects.filter(status=IncidentStatus.RESOLVED)[0].events.all()[0]
     Delivery.objects.create(recipient=recipient, event=event, due_at=timezone.now())
@@ -58,7 +59,7 @@ def copies(row: Any, wanted: int) -> Iterator[Any]:
     """So many rows like this one, which differ from it in what must differ."""
     fields = [field for field in row._meta.concrete_fields if not field.primary_key]
     unique = {field.name for field in fields if field.unique}
-    for constraint in row._meta.constraints:
+    for constraint in _constraints(type(row)):
         if isinstance(constraint, models.UniqueConstraint):
             unique |= {name for name in constraint.fields if _can_differ(row._meta.get_field(name))}
     for _copy in range(wanted):
@@ -73,13 +74,18 @@ def copies(row: Any, wanted: int) -> Iterator[Any]:
         yield type(row)(**values)
 
 
+def _constraints(model: type[models.Model]) -> Any:
+    concrete: Any = model._meta.concrete_model  # a proxy names none of them
+    return concrete._meta.constraints
+
+
 def _can_differ(field: Any) -> bool:
     return field.null if field.is_relation else isinstance(field, models.CharField) and not field.choices
 
 
 def _has_copies(model: type[models.Model]) -> bool:
     """Not what there is once for each of some other rows."""
-    rules = [rule for rule in model._meta.constraints if isinstance(rule, models.UniqueConstraint) and rule.fields]
+    rules = [rule for rule in _constraints(model) if isinstance(rule, models.UniqueConstraint) and rule.fields]
     can_differ = all(any(_can_differ(model._meta.get_field(name)) for name in rule.fields) for rule in rules)
     return can_differ and not any(field.one_to_one for field in model._meta.concrete_fields)
 
