@@ -11,6 +11,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from allauth.account.signals import password_reset
+        from allauth.mfa.signals import authentication_failed
         from anymail.signals import tracking
         from django.contrib import admin
         from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -26,4 +27,5 @@ class PortalConfig(AppConfig):
         password_reset.connect(adapters.open_again)
         user_logged_in.connect(attempts.note_success)
         user_login_failed.connect(attempts.note_failure)
+        authentication_failed.connect(attempts.note_wrong_code)
         tracking.connect(bounces.on_event, dispatch_uid="portal.intake.bounces")

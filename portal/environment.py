@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from email.utils import getaddresses
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,18 @@ def private_folder(folder: Path) -> None:
         raise ImproperlyConfigured(
             f"DATA_DIR={str(folder)!r} cannot be used ({error.strerror}): name a folder that belongs to this user."
         ) from None
+
+
+def mailbox(name: str, default: str) -> str:
+    """One e-mail address, with or without a name, as a mail's From has it."""
+    value = text(name, default)
+    found = [address for _name, address in getaddresses([value])]
+    if len(found) != 1 or not re.fullmatch(r"[^@\s]+@[^@\s]+", found[0]):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no sender. Write status@example.com, or with a name: "
+            '"Acme, Inc." <status@example.com>.'
+        )
+    return value
 
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:

@@ -236,7 +236,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True  # the web process serves the admin's few files itself: there is no collectstatic step
 
 # --- Mail -------------------------------------------------------------------------------------------------------------
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("MAIL_FROM", "status@localhost")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox("MAIL_FROM", "status@localhost")
 EMAIL_HOST = environment.text("SMTP_HOST", "localhost")
 EMAIL_PORT = environment.number("SMTP_PORT", 25)
 EMAIL_HOST_USER = environment.text("SMTP_USER")

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from incidents.authorship import current_author
@@ -16,12 +17,13 @@ from incidents.models import User
 PARTS = (Authenticator, EmailAddress, SocialAccount)  # of what opens an account
 
 
+@transaction.atomic
 def note(instance: Any, created: bool | None = None, **_signal: Any) -> None:
     """A part was written, or taken away: then `created` is None. A service saves the account itself.
 
     Django's signals, because they come in the same transaction; allauth's come after it, and not for every part.
     """
-    user = User.objects.filter(pk=instance.user_id).first()
+    user = User.objects.select_for_update(no_key=True).filter(pk=instance.user_id).first()
     if user is None or current_author() is not None:
         return
     newest = user.history.first()

@@ -101,6 +101,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         answer: HttpResponse = super().post_login(request, user, **facts)
         return answer
 
+    @transaction.atomic
+    def set_password(self, user: User, password: str) -> None:
+        """Of the account as it is now, and of none that an administrator has closed since the form was read."""
+        row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if row.is_active:
+            row.set_password(password)
+            row.save()
+        user.password = row.password
+
     # --- Who is asked again, and who is told ---
 
     def is_reauthentication_required(self, *, app: str, **facts: Any) -> bool:
@@ -204,10 +213,13 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # all
             raise ImmediateHttpResponse(redirect("mfa_index"))
         if sociallogin.is_existing:
             return
-        verified = (each.email for each in sociallogin.email_addresses if each.verified)
+        # Some providers write it as a word, and allauth hands on "false" as they wrote it.
+        verified = (each.email for each in sociallogin.email_addresses if str(each.verified).lower() == "true")
         user = next((found for email in verified if (found := owner_of(email))), None)
         account = sociallogin.account
-        if user and not SocialAccount.objects.filter(user=user, provider=account.provider).exists():
+        if user is None or SocialAccount.objects.filter(user=user, provider=account.provider).exists():
+            attempts.note_stranger(request)
+        else:
             with transaction.atomic():
                 sociallogin.user = account.user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
                 account.save()

@@ -29,6 +29,14 @@ def note_limit(credentials: Mapping[str, Any], request: HttpRequest) -> None:
     logger.warning("a sign-in as %s from %s was refused: too many attempts", _named(credentials), _from(request))
 
 
+def note_wrong_code(request: HttpRequest, user: User, **_signal: Any) -> None:
+    logger.warning("a sign-in as %s from %s was refused: wrong code", user.get_username(), _from(request))
+
+
+def note_stranger(request: HttpRequest) -> None:
+    logger.warning("a sign-in from %s was refused: the identity provider named nobody whom we know", _from(request))
+
+
 def _named(credentials: Mapping[str, Any]) -> str:
     name = str(credentials.get("username", ""))
     return name if User.objects.filter(username=name).exists() else "nobody whom we know"

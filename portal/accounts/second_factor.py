@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from status import secrets
+
+logger = logging.getLogger(__name__)
 
 SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
 
@@ -20,7 +25,13 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
         return secrets.seal(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return secrets.unseal(encrypted_text)
+        """Without the key that fits, what a form says to whoever signs in."""
+        try:
+            return secrets.unseal(encrypted_text)
+        except secrets.Locked as error:
+            logger.exception("a second factor cannot be read")
+            sentence = _("Your second factor cannot be read any more. Have an administrator take it away, and sign in.")
+            raise ValidationError(sentence) from error
 
 
 @transaction.atomic

@@ -118,8 +118,13 @@ def _name_page(request: HttpRequest) -> None:
 
 
 def _host_name(request: HttpRequest) -> str:
-    """That was asked, without a port."""
-    return str(request.META.get("HTTP_HOST", "")).rsplit(":", 1)[0].lower()
+    """That was asked, as nginx has it in `$host`."""
+    return host_name(str(request.META.get("HTTP_HOST", "")))
+
+
+def host_name(host: str) -> str:
+    """Of a Host header: in lower case, without a port, and without the dot that a whole name may end with."""
+    return host.rsplit(":", 1)[0].lower().removesuffix(".")
 
 
 def _root(host: str) -> Path | None:

@@ -20,7 +20,7 @@ from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, tokens
 from status.models import Subscriber
-from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller
+from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller, host_name
 from status.rendering import assets
 from status.requests import HtmxRequest
 from status.subscriptions import choices, signups, subscribers
@@ -211,7 +211,7 @@ def _page(request: HttpRequest) -> Page | None:
 
 def _is_of_another(request: HttpRequest, page: Page) -> bool:
     """Whether the host name of this request is another page's."""
-    host = request.META[ASKED_HOST].rsplit(":", 1)[0].lower()
+    host = host_name(request.META[ASKED_HOST])
     return host != page.host and Page.objects.live().filter(host=host).exists()
 
 

@@ -10,7 +10,9 @@ import time_machine
 from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,6 +20,7 @@ from pytest_django import Settings
 from incidents.history import changes
 from incidents.models import Incident, Page, SignInMemory, Submission, User
 from incidents.people import service_user, sweep
+from portal.accounts.adapters import AccountAdapter
 from portal.accounts.urls import urlpatterns
 from tests.concurrency import together
 from tests.incidents.filled import filled
@@ -336,6 +339,22 @@ def test_a_mail_server_that_is_down_undoes_nothing(
     assert outbox() == []
     assert "did not take a mail" in caplog.text
     assert Client().login(username=grace.username, password=BETTER)
+
+
+def test_a_password_that_comes_while_an_account_is_closed_opens_it_no_more(author: User) -> None:
+    read = User.objects.get(pk=author.pk)  # by the request that brings the password
+    User.objects.filter(pk=author.pk).update(is_active=False)
+    AccountAdapter().set_password(read, BETTER)
+    author.refresh_from_db()
+    assert not author.is_active
+    assert not author.check_password(BETTER)
+
+
+@pytest.mark.postgresql
+def test_a_second_factor_s_note_locks_the_account_that_it_saves(author: User) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        author.authenticator_set.create(type="totp", data={})
+    assert any("FOR NO KEY UPDATE" in each["sql"] for each in queries)
 
 
 # --- The history, and what is sent too late ---------------------------------------------------------------------------

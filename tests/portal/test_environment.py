@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import environment
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,3 +28,16 @@ def test_nothing_but_the_settings_reads_the_environment() -> None:
         if re.search(r"os\.(environ(\[|\.get)|getenv)", path.read_text())
     }
     assert readers <= allowed
+
+
+@pytest.mark.parametrize("sender", ["status@localhost", "Acme <status@acme.example>", '"Acme, Inc." <a@acme.example>'])
+def test_a_sender_has_one_address(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
+    monkeypatch.setenv("MAIL_FROM", sender)
+    assert environment.mailbox("MAIL_FROM", "") == sender
+
+
+@pytest.mark.parametrize("sender", ["Acme, Inc. <status@acme.example>", "Acme", "Acme status@acme.example"])
+def test_what_no_mail_could_be_sent_from_stops_the_start(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
+    monkeypatch.setenv("MAIL_FROM", sender)
+    with pytest.raises(ImproperlyConfigured, match="is no sender"):
+        environment.mailbox("MAIL_FROM", "")

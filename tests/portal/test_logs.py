@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import get_resolver, reverse
 
 from incidents.models import User
 from portal.logs import masked
 from tests.front import ask, front
-from tests.portal.signing_in import sign_in
+from tests.portal.signing_in import set_up_second_factor, sign_in
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,6 +142,11 @@ def test_whoever_tries_to_sign_in_leaves_an_address(
         "a sign-in as nobody whom we know from 192.0.2.7 was refused: wrong password",
         "grace signed in from 192.0.2.7",
     ]
+    set_up_second_factor(client)
+    caplog.clear()
+    sign_in(other := Client(), author)
+    other.post(reverse("mfa_authenticate"), {"code": "000000"})
+    assert "a sign-in as grace from 127.0.0.1 was refused: wrong code" in caplog.messages
     caplog.clear()
     for _attempt in range(8):
         sign_in(Client(), author, "wrong")

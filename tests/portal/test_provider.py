@@ -53,7 +53,7 @@ def connect(settings: Settings, address: str) -> None:
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
 
 
-def person(sub: str, email: str, *, is_verified: bool = True) -> dict[str, Any]:
+def person(sub: str, email: str, *, is_verified: bool | str = True) -> dict[str, Any]:
     return {"sub": sub, "email": email, "email_verified": is_verified, "name": "Somebody"}
 
 
@@ -85,14 +85,33 @@ def test_it_signs_in_who_has_an_account_and_tells_them(client: Client, provider:
     assert len(outbox()) == 1, "the second time is no news"
 
 
-@pytest.mark.parametrize(("email", "is_verified"), [("mallory@acme.example", True), ("grace@acme.example", False)])
+@pytest.mark.parametrize(
+    ("email", "is_verified"),
+    [
+        ("mallory@acme.example", True),
+        ("grace@acme.example", False),
+        ("grace@acme.example", "false"),  # as Amazon Cognito writes it
+    ],
+)
 def test_it_brings_in_nobody_else(
-    client: Client, provider: Provider, grace: User, email: str, is_verified: bool
+    client: Client,
+    provider: Provider,
+    grace: User,
+    email: str,
+    is_verified: bool | str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     provider.person = person("4711", email, is_verified=is_verified)
     assert "Nobody signs up here" in sign_in_through(client)
     assert not is_in(client)
+    assert "a sign-in from 127.0.0.1 was refused: the identity provider named nobody whom we know" in caplog.messages
     assert User.objects.filter(is_service=False).count() == 1
+
+
+def test_it_may_say_in_a_word_that_an_address_is_verified(client: Client, provider: Provider, grace: User) -> None:
+    provider.person = person("4711", grace.email, is_verified="true")
+    sign_in_through(client)
+    assert who(client) == grace
 
 
 def test_an_address_that_somebody_added_to_their_own_account_is_not_asked(

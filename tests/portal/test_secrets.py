@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -57,9 +58,10 @@ def hook(page: Page, admin: User) -> Subscriber:
 
 
 def dump() -> str:
-    """Every value of every table, as who stole it would search it."""
+    """Every value of every table, as who stole it would search it: sessions are only packed."""
     with connection.cursor() as cursor:
-        found = []
+        found = [json.dumps(session.get_decoded()) for session in Session.objects.all()]
+        assert found, "somebody is signed in"
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')
             found += [str(bytes(value) if isinstance(value, memoryview) else value) for row in cursor for value in row]
@@ -110,6 +112,18 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     settings.ENCRYPTION_KEYS = [old]
     with pytest.raises(Locked, match="No key of ENCRYPTION_KEYS fits"):
         _ = hook.signing_secrets
+
+
+def test_without_the_key_that_fits_a_second_factor_is_refused_with_a_sentence(
+    client: Client, factor: str, author: User, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    sign_in(fresh := Client(), author)
+    answer = fresh.post(reverse("mfa_authenticate"), {"code": code(factor)})
+    assert answer.status_code == 200
+    assert "Have an administrator take it away" in answer.text
+    assert "No key of ENCRYPTION_KEYS fits" in caplog.text
+    assert not is_in(fresh)
 
 
 def test_secret_key_is_replaced_while_old_links_work_and_the_history_verifies(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
 from django.contrib import admin as site
 from django.test import Client
@@ -24,7 +23,6 @@ from status.models import Recipient, StaffChannel, Subscriber
 from status.subscriptions import csv_files, subscribers
 from tests.portal.world import World
 
-Settings = Any
 PLANTED = "planted"
 # Lists that are about staff's channels as well, each with the reason
 SHOWS_THEM = {
@@ -35,9 +33,8 @@ SEES_BOTH = ("status/models.py", "status/delivery/", "status/migrations/")
 
 
 @pytest.fixture
-def planted(page: Page, admin: User, settings: Settings) -> list[StaffChannel]:
+def planted(page: Page, admin: User) -> list[StaffChannel]:
     """A mailbox and a chat of whoever is on call, and a mailbox in quarantine."""
-    settings.CHANNEL_KEYS = [Fernet.generate_key().decode()]
     kinds = StaffChannel.Channel
     found = [
         staff_channels.add_channel(page, channel=kinds.STAFF, address="planted@acme.example", author=admin),
