@@ -14,7 +14,7 @@ from pytest_django import Settings
 from incidents import catalogue
 from incidents.authorship import authored_by
 from incidents.incidents import declare_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, UpdateCadence, User
 from portal import middleware
 from status.publication import files
@@ -79,6 +79,12 @@ def make_component(page: Page, admin: User) -> Callable[..., Component]:
         return catalogue.create_component(facts.pop("page", page), name=name, author=admin, **facts)
 
     return make
+
+
+@pytest.fixture
+def vault(make_component: Callable[..., Component]) -> Component:
+    """A component whose name must not become public."""
+    return make_component("Vault Keeper", visibility=Visibility.INTERNAL)
 
 
 @pytest.fixture

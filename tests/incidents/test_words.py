@@ -74,9 +74,7 @@ OF_A_REPORT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def vault(make_component: Callable[..., Component]) -> Component:
-    return make_component("Vault Keeper", visibility=Visibility.INTERNAL)
+pytestmark = pytest.mark.usefixtures("vault")
 
 
 def all_services() -> list[Service]:

@@ -25,6 +25,14 @@ def mails_have_left() -> Iterator[None]:
 
 
 @pytest.fixture
+def grace(author: User) -> User:
+    """A member of staff with an address."""
+    author.email = "grace@acme.example"
+    author.save()
+    return author
+
+
+@pytest.fixture
 def key(admin: User) -> str:
     key, _row = people.create_key("deploys", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     return key

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from incidents.incidents import declare_incident
-from incidents.lifecycle import Visibility
-from incidents.models import Component, Page, User
+from incidents.models import Page, User
 from tests.portal.world import World
 from tests.rows import everything
 
@@ -61,9 +60,7 @@ INTERNAL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def vault(make_component: Callable[..., Component]) -> Component:
-    return make_component("Vault Keeper", visibility=Visibility.INTERNAL)
+pytestmark = pytest.mark.usefixtures("vault")
 
 
 @pytest.fixture

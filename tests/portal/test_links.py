@@ -34,7 +34,7 @@ from status.publication.publishing import publish
 from status.subscriptions import signups, subscribers, urls
 from tests.browser import chromium
 from tests.front import Answer, ask, front
-from tests.portal.test_prefixes import is_the_applications
+from tests.prefixes import is_the_applications
 from tests.reports import publish_report
 
 HOST = "status.example.com"

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPException
@@ -24,6 +23,7 @@ from portal.logs import masked
 from tests.front import ask, front
 from tests.portal.signing_in import set_up_second_factor, sign_in
 from tests.servers import free_port
+from tests.waiting import stretched, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = "pL4nt3dS3cr3t"
@@ -82,17 +82,19 @@ def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         process = subprocess.Popen(
             [sys.executable, "-m", *command[:1], *bound], cwd=ROOT, env=environment, stdout=said, stderr=said
         )
-    url, give_up = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        with suppress(OSError, HTTPException):
+            return ask(url, "/healthz").status == 200
+        return False
+
     try:
-        while time.monotonic() < give_up:
-            with suppress(OSError, HTTPException):
-                if ask(url, "/healthz").status == 200:
-                    break
-            time.sleep(0.1)
+        until(answers, 60)
         yield url, log
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(stretched(30))
 
 
 def ask_with_secrets(url: str) -> None:

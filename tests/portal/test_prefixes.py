@@ -8,12 +8,9 @@ from typing import Any
 from django.urls import get_resolver
 
 from portal import middleware
-from status.publication.prefixes import PROGRAMS, STAFF, SUBSCRIBERS, is_for_staff_or_programs, is_for_subscribers
+from status.publication.prefixes import PROGRAMS, STAFF, SUBSCRIBERS
 from tests.front import SHIPPED
-
-
-def is_the_applications(path: str) -> bool:
-    return is_for_staff_or_programs(path) or is_for_subscribers(path)
+from tests.prefixes import is_the_applications
 
 
 def routes() -> list[str]:

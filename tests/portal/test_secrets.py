@@ -34,8 +34,8 @@ from status.models import StaffChannel, Subscriber
 from status.publication.publishing import publish
 from status.secrets import Locked, unseal
 from status.subscriptions import subscribers
+from tests.embedded import ROOT
 from tests.portal.signing_in import PASSWORD, code, is_in, set_up_second_factor, sign_in
-from tests.portal.test_demo import ROOT
 
 OLD, NEW = "first-" * 10, "second-" * 10
 CHAT = "slack://T00000001/B00000001/pL4nt3dS3cr3t"

@@ -45,13 +45,6 @@ def console(client: Client, admin: User) -> Client:
     return client
 
 
-@pytest.fixture
-def grace(author: User) -> User:
-    author.email = "grace@acme.example"
-    author.save()
-    return author
-
-
 def page_of(user: User) -> str:
     return reverse("admin:incidents_user_change", args=[user.pk])
 

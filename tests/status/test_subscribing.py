@@ -320,8 +320,8 @@ def test_a_page_is_subscribed_to_under_its_own_name(public: Client, page: Page, 
     publish(other_page)
     ask(public, headers={"host": "status.beta.example:8443", "origin": "https://status.beta.example:8443"})
     assert Subscriber.objects.get().page == other_page
-    ask(public, "bob@example.com", headers={"host": "unknown.example"})
-    assert Subscriber.objects.get(address="bob@example.com").page == page, "as there its files are served"
+    assert ask(public, "bob@example.com", headers={"host": "unknown.example"}).status_code == 404
+    assert Subscriber.objects.count() == 1, "a name that is no page's shows none, so nobody subscribes there"
     assert public.get("/admin/", headers={"host": "status.beta.example"}).status_code == 400
 
 
