@@ -20,7 +20,7 @@ from status.delivery import owing
 from status.delivery.mails.events import event_mail
 from status.models import Follow, Recipient
 from tests.status import oracle
-from tests.status.test_walk import Staff
+from tests.status.random_staff import Staff
 
 WALKS = int(os.environ.get("WALKS", "2"))
 STEPS = 40
