@@ -76,6 +76,12 @@ class User(AbstractUser):
             sorted((row.provider, row.uid) for row in self.socialaccount_set.all()),
         ]
 
+    @property
+    def person(self) -> User:
+        """Who answers for what is done in this name: of an API key its maker, else the account itself."""
+        key = self.api_keys.select_related("made_by").first() if self.is_service else None
+        return key.made_by if key else self
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 

@@ -47,7 +47,8 @@ def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "")
 def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User, break_glass: str = "") -> None:
     """Approve the text whose `fingerprint` the author has read, and no other.
 
-    Who edited last cannot approve, unless `break_glass` says why nobody else can; that stays with what is published.
+    Who edited last cannot approve, neither by themselves nor by a key that they made, unless `break_glass` says why
+    nobody else can; that stays with what is published.
     """
     lock_postmortem(postmortem)
     if postmortem.state != State.IN_REVIEW:
@@ -55,7 +56,7 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
     if fingerprint != postmortem.fingerprint():
         raise Conflict(_("The text was changed since you read it. Read it again, then approve it."))
     break_glass = " ".join(break_glass.split())
-    if postmortem.edited_by_id != author.pk:
+    if postmortem.edited_by.person != author.person:
         break_glass = ""
     elif not break_glass:
         raise InvalidInput(

@@ -9,6 +9,8 @@ import pytest
 
 from incidents import catalogue
 from incidents.models import MaintenancePlan, OutboxEvent, Page, User
+from incidents.people import create_key
+from incidents.permissions import Scope
 from status.delivery import owing
 from status.models import Delivery
 from status.subscriptions import subscribers
@@ -25,8 +27,15 @@ def over(call: Call) -> str:
 
 
 # --- Postmortems ---
-def test_a_postmortem_is_written_approved_by_another_key_published_and_taken_back(
-    call: Call, root: Call, over: str
+@pytest.fixture
+def another(send: Call, page: Page, make_user: Callable[[str, str], User]) -> Call:
+    """A key for everything that another administrator made."""
+    key, _row = create_key("reviews", scopes=[Scope.ADMIN], author=make_user("bob", "administrator"))
+    return lambda method, path, body=None: send(method, f"pages/{page.public_id}/{path}", body, key=key)
+
+
+def test_a_postmortem_is_written_approved_by_another_s_key_published_and_taken_back(
+    call: Call, root: Call, another: Call, over: str
 ) -> None:
     path = f"{over}/postmortem"
     assert call("GET", path).status_code == 404
@@ -39,7 +48,10 @@ def test_a_postmortem_is_written_approved_by_another_key_published_and_taken_bac
     assert call("PUT", f"{path}/approve", {"postmortem": {"fingerprint": "x"}}).status_code == 403
     assert root("PUT", f"{path}/approve", {"postmortem": {"fingerprint": "x"}}).status_code == 409
     fingerprint = {"postmortem": {"fingerprint": root("GET", path).json()["fingerprint"]}}
-    approved = root("PUT", f"{path}/approve", fingerprint)
+    alone = root("PUT", f"{path}/approve", fingerprint)
+    assert alone.status_code == 422, "two keys of one maker are one person"
+    assert "somebody else approves it" in alone.json()["error"]
+    approved = another("PUT", f"{path}/approve", fingerprint)
     assert approved.status_code == 200, approved.content
     published = call("PUT", f"{path}/publish", {"postmortem": {"notify_subscribers": False}}).json()
     assert (published["state"], published["body"]) == ("published", draft["postmortem"]["body_draft"])
