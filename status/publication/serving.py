@@ -18,6 +18,7 @@ from django.utils.http import http_date, parse_http_date_safe
 
 from status.publication import prefixes
 
+WITH_PORT = re.compile(r"^([\d.]+|\[.+\]):\d+$")  # an address, as some gateways write it
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -87,7 +88,7 @@ def caller(request: HttpRequest) -> str:
     found = ""
     for hop in [request.META.get("REMOTE_ADDR", ""), *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
         try:
-            ip = ip_address(hop.strip())
+            ip = ip_address(WITH_PORT.sub(r"\1", hop.strip()).strip("[]"))
         except ValueError:
             if hop:  # a socket in a file has no address, and is ours
                 break
