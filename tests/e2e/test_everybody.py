@@ -21,6 +21,7 @@ from incidents import catalogue, metrics, people, planned, timeline
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind
 from incidents.models import (
+    Failure,
     Incident,
     Page,
     Postmortem,
@@ -108,6 +109,7 @@ def everything(other_page: Page, cadence: None, root: User) -> Page:
     Delivery.objects.create(recipient=recipient, event=incident.events.all()[0], due_at=timezone.now())
     reminded = {"key": "promise", "subject": incident.public_id, "title": "Checkout fails", "path": "/"}
     Nudge.objects.create(page=page, due_at=timezone.now(), **reminded)
+    Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=timezone.now())
     Authenticator.objects.create(user=root, type=Authenticator.Type.TOTP, data={"secret": "not one"})
     return page
 
