@@ -1,5 +1,8 @@
 """The rows that a new installation begins with; staff change them like their own."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
@@ -62,7 +65,7 @@ CADENCES = {
 }
 
 
-def write(apps, schema_editor):
+def write(apps: Any, schema_editor: Any) -> None:
     """Templates and cadences, each with its history, in the name of a service user."""
     author = apps.get_model("incidents", "User")(username="setup", is_service=True, password=make_password(None))
     create(apps, author, author, beside_history=[author.password, [], [], [], [], []])
@@ -75,7 +78,7 @@ def write(apps, schema_editor):
             create(apps, row, author)
 
 
-def create(apps, row, author, beside_history=()):
+def create(apps: Any, row: Any, author: Any, beside_history: Sequence[Any] = ()) -> None:
     """Save a new row, and the history row that a service would have written: a migration's models write none."""
     row.save()
     history = apps.get_model("incidents", f"Historical{type(row).__name__}")
