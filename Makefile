@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of a run com
 
 help:
 	echo "make demo [PORT=8000]   try the product: one command, nothing to install beside Python 3.11"
-	echo "make check              linters, types, import contracts, migrations, and the quick tests: about a minute"
+	echo "make check              linters, types, import contracts, migrations, and the quick tests, on SQLite"
 	echo "make test               that, and the tests on PostgreSQL and Redis with browser and front server: minutes"
 	echo "make slow               storms, long faults, and programs made for Statuspage"
 	echo "                        each with ONLY=tests/status or ONLY=tests/status/test_feeds.py::test_..."
