@@ -43,7 +43,7 @@ def test_a_reader_sees_just_what_changed_since_their_last_look(
         summary, heading="Summary", internal="", public="A <disk> was full for 6 minutes.", withheld="", author=author
     )
     writing.add_section(submitted, heading="Thanks", author=author)
-    writing.remove_section(submitted.live_sections().get(key="leadup"), author=author)
+    writing.delete_section(submitted.live_sections().get(key="leadup"), author=author)
     shown = client.get(page(submitted)).text
     assert "A <ins>&lt;disk&gt;</ins> was full for <del>5</del><ins>6</ins> minutes." in shown.replace(
         "<del>disk</del>", ""
