@@ -19,7 +19,7 @@ from incidents.authorship import service
 from incidents.elsewhere import reports
 from incidents.elsewhere.records import AffectedComponent, Record, Update, public_id
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import check_display_at, lock_live
+from incidents.incidents import check_display_at
 from incidents.lifecycle import RUNNING, STATUSES, ComponentStatus
 from incidents.linter import Finding
 from incidents.maintenance.plans import PlanFacts
@@ -129,7 +129,7 @@ def _known(page: Page, record: Record, components: Mapping[str, Component]) -> d
 
 
 def _check_place(incident: Incident, page: Page, record: Record) -> None:
-    lock_live(incident)
+    incident.lock_live()
     if incident.page_id != page.pk:
         raise InvalidInput(_("This was recorded on the page “%(page)s”.") % {"page": incident.page}, field="page")
     if incident.kind != record.kind:

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
-from incidents.incidents import lock_live
 from incidents.lifecycle import Severity
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.models.base import save_checked
@@ -44,7 +43,7 @@ def start_postmortem(
     incident: Incident, *, author: User, template: Template = Template.PUBLIC_REPORT, owner: User | None = None
 ) -> Postmortem:
     """Begin the report on an incident with the headings of `template`, owned by who begins it or by `owner`."""
-    lock_live(incident)
+    incident.lock_live()
     check_uncovered(incident)
     postmortem = Postmortem(
         page=incident.page,
@@ -103,7 +102,7 @@ def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = ""
 def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about this incident too."""
     lock_postmortem(postmortem)
-    lock_live(incident)
+    incident.lock_live()
     check_never_published(postmortem)
     check_uncovered(incident)
     if incident.page_id != postmortem.page_id:

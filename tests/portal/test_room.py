@@ -425,7 +425,7 @@ def test_a_deleted_incident_is_read_only(staff: Client, told: Incident, author: 
     assert "Deleted" in page
     assert 'id="compose"' not in page
     before = counts()
-    assert "This incident was deleted" in staff.post(room(told, "update"), {"status": "resolved", "body": "Over."}).text
+    assert "was deleted. The record keeps it as it was." in staff.post(room(told, "update"), {"status": "resolved", "body": "Over."}).text
     assert counts() == before
 
 
