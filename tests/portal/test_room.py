@@ -425,7 +425,8 @@ def test_a_deleted_incident_is_read_only(staff: Client, told: Incident, author: 
     assert "Deleted" in page
     assert 'id="compose"' not in page
     before = counts()
-    assert "was deleted. The record keeps it as it was." in staff.post(room(told, "update"), {"status": "resolved", "body": "Over."}).text
+    answer = staff.post(room(told, "update"), {"status": "resolved", "body": "Over."})
+    assert "was deleted. The record keeps it as it was." in answer.text
     assert counts() == before
 
 
