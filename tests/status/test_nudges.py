@@ -204,9 +204,8 @@ def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, autho
 @pytest.mark.usefixtures("promised")
 def test_manage_tick_nudges_too(promised: Any, sink: Sink) -> None:
     promised.move_to(NOON + 25 * MINUTE)
-    out = StringIO()
-    call_command("tick", stdout=out)
-    assert "1 nudges made" in out.getvalue()
+    call_command("tick", stdout=StringIO())
+    assert Nudge.objects.count() == 1
     assert len(sink.received) == 1
 
 
