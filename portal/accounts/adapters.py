@@ -37,8 +37,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents.models import User
 from portal.accounts import attempts
-from status.publication.serving import caller
-from status.subscriptions.signups import network_of
+from status.requests import caller, network_of
 
 KNOWN_FOR = 90 * 24 * 3600  # seconds in which a network stays an account's own after a sign-in from it
 
@@ -171,9 +170,7 @@ def open_again(request: HttpRequest, user: User, **_signal: Any) -> None:
 
 def _known(name: str, request: HttpRequest) -> str:
     """The key under which a name and the network of a request are remembered together."""
-    address = caller(request)
-    network = network_of(address) if address else "unknown"
-    return "sign-in:" + sha256(f"{network} {name.lower()}".encode()).hexdigest()
+    return "sign-in:" + sha256(f"{network_of(request)} {name.lower()}".encode()).hexdigest()
 
 
 class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no types

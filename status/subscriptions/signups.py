@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -45,7 +44,7 @@ class TooMany(DomainError):
 def ask(page: Page, *, address: str, network: str, author: User, incident_id: str = "") -> None:
     """Write down that somebody wants messages to this address; with `incident_id`, a public id, about that one alone.
 
-    `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
+    `network` is from `requests.network_of`. Raises `InvalidInput`, or `TooMany`.
     """
     address = addresses.mailbox(address)
     incident = _unfinished(page, incident_id) if incident_id else None
@@ -155,14 +154,6 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     if recipient.state != State.QUARANTINED and not mailed.exists():
         recipient.change(confirmation_sent_at=now)
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
-
-
-def network_of(address: str) -> str:
-    """The network that an IP address counts for: its /24, or its /64 of IPv6."""
-    ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return str(ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
 
 
 def _admit(network: str) -> None:
