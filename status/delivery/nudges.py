@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,13 +16,12 @@ from incidents import people
 from incidents.duties import Duty, Key, To, Within, due_at, duties
 from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
-from status.delivery import staff_channels
+from status.delivery import places, staff_channels
 from status.models import Delivery, Nudge, Recipient, StaffChannel
 
 AT_ONCE = 500  # of one duty, in a tick
 TESTED = timedelta(minutes=10)  # for so long a test is tried
-# Where a duty is dealt with, by the name of the console's address
-PLACES = {Within.INCIDENT: "room", Within.POSTMORTEM: "admin:incidents_postmortem_change"}
+PLACES = {Within.INCIDENT: places.INCIDENT, Within.POSTMORTEM: places.POSTMORTEM}
 OLD = timedelta(days=14)  # what is due for so long was imported, or a nudge would not help any more
 
 Role = IncidentRole.Role
@@ -96,7 +94,7 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
             key=duty.key,
             subject=row["public_id"],
             title=row["title"][:500],
-            path=reverse(PLACES[duty.within], args=[row["within"]]),
+            path=PLACES[duty.within].format(row["within"]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
             note=_why_not(duty, row, recipients[row["pk"]]),

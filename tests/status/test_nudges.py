@@ -20,7 +20,7 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import Incident, IncidentRole, Page, User
 from incidents.roles import take_role
-from status.delivery import engine, nudges, owing, staff_channels
+from status.delivery import engine, nudges, owing, places, staff_channels
 from status.models import Delivery, Nudge, StaffChannel, Subscriber
 from status.subscriptions import csv_files
 from tests.concurrency import together
@@ -253,3 +253,10 @@ def test_a_mailbox_is_tested_and_shows_what_the_server_answered(
     ]
     client.force_login(admin)
     assert "Sent" in client.get(reverse("admin:status_nudge_channels")).text.partition("Test of")[2]
+
+
+def test_nudges_lead_to_the_consoles_own_addresses() -> None:
+    assert places.INCIDENT.format("b1c2d3f4g5h6") == reverse("room", args=["b1c2d3f4g5h6"])
+    assert places.POSTMORTEM.format(7) == reverse("admin:incidents_postmortem_change", args=[7])
+    assert places.NO_CHANGE.format(7) == reverse("admin:incidents_incident_no_change", args=[7])
+    assert reverse("admin:status_nudge_channels") == places.CHANNELS
