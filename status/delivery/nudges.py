@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
-from incidents.duties import Duty, Key, To, Within, due_at, duties
+from incidents.duties import Duty, Key, Responsible, Within, due_at, duties
 from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
 from status.delivery import places, staff_channels
@@ -26,7 +26,7 @@ OLD = timedelta(days=14)  # what is due for so long was imported, or a nudge wou
 
 Role = IncidentRole.Role
 # Who stands in for whom, in this order
-IN_PLACE = {To.COMMS_LEAD: (Role.COMMS_LEAD, Role.COMMANDER), To.COMMANDER: (Role.COMMANDER,)}
+IN_PLACE = {Responsible.COMMS_LEAD: (Role.COMMS_LEAD, Role.COMMANDER), Responsible.COMMANDER: (Role.COMMANDER,)}
 
 
 @loop("nudge")
@@ -138,7 +138,7 @@ def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[in
         key = row["on_page"], user.pk
         mailbox = mailboxes.get(key)
         if mailbox is None or mailbox.address != user.email:  # once for each member of staff
-            mailbox = staff_channels.mailbox_for(user, Page.objects.get(pk=row["on_page"]), author=people.clock())
+            mailbox = staff_channels.mailbox_for(user, Page.objects.get(pk=row["on_page"]), author=people.clock_user())
             mailboxes[key] = mailbox
         # What cannot reach them goes to whoever is on call.
         found[row["pk"]] = [mailbox.pk] if mailbox.state == Recipient.State.ACTIVE else shared[row["on_page"]]
@@ -147,7 +147,7 @@ def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[in
 
 def _persons(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
     """The user for each row that is somebody's, by its key."""
-    if duty.to is To.PERSON:
+    if duty.to is Responsible.PERSON:
         return {row["pk"]: row["person"] for row in rows if row["person"]}
     roles = IN_PLACE.get(duty.to, ())
     holders: dict[int, dict[str, int]] = defaultdict(dict)

@@ -39,7 +39,7 @@ def add_channel(
     page.lock_live()
     if StaffChannel.objects.filter(page=page, channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
-    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
+    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.encrypt(secret) if secret else "")
     recipient.save()
     return recipient
 

@@ -23,7 +23,7 @@ from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
-from status.secrets import seal
+from status.secrets import encrypt
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, follow
 
@@ -137,7 +137,7 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.change(state=State.UNCONFIRMED, secret=seal(subscribers.new_secret()))
+        recipient.change(state=State.UNCONFIRMED, secret=encrypt(subscribers.new_secret()))
     _owe_confirmation(recipient)
 
 

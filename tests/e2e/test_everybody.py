@@ -138,7 +138,7 @@ def addresses() -> Iterator[str]:
         "admin:incidents_incident_unplan": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_correct": (running.pk, running.updates.all()[0].pk),
         "admin:incidents_postmortem_edit_measure": (report.pk, report.action_items.all()[0].pk),
-        "admin:incidents_postmortem_dismiss": (report.pk, checks.standing(report)[0].digest),
+        "admin:incidents_postmortem_dismiss": (report.pk, checks.open_findings(report)[0].digest),
         "account_confirm_email": ("x",),
         "account_reset_password_from_key": ("x", "set-password"),
     }

@@ -38,7 +38,7 @@ from portal.celery import EVERY
 from status import relay
 from status.delivery import engine, owing
 from status.models import Delivery, Nudge, Recipient
-from status.secrets import seal
+from status.secrets import encrypt
 from status.subscriptions import signups
 from status.subscriptions.subscribers import add_by_staff
 from tests.portal.bad_rows import CASES, RUNS, World
@@ -55,7 +55,7 @@ Settings = Any
 
 @pytest.fixture
 def world(page: Page, author: User, admin: User) -> Iterator[World]:
-    people.clock()
+    people.clock_user()
     world = World(page, author, admin)
     yield world
     world.repair()
@@ -220,7 +220,7 @@ def test_a_worker_that_dies_between_two_rows_loses_nothing_and_does_nothing_twic
 @pytest.mark.parametrize("channel", [Recipient.Channel.WEBHOOK, Recipient.Channel.CHAT])
 def test_a_message_that_cannot_be_filled_in_stops_no_other(channel: str, world: World) -> None:
     bad, *good = (
-        _owed(world, channel, number, seal("whsec_YQ==") if number else "no key fits this") for number in range(4)
+        _owed(world, channel, number, encrypt("whsec_YQ==") if number else "no key fits this") for number in range(4)
     )
     engine.deliver(Recipient.Channel(channel), 5)
     bad.refresh_from_db()

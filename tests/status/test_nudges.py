@@ -171,7 +171,7 @@ def test_staff_are_no_subscribers(
     promised.move_to(NOON + 25 * MINUTE)
     nudges.nudge()
     event = incident.events.select_related("page", "incident", "update").latest("pk")
-    assert not owing.matching(event).exists()
+    assert not owing.recipients_of(event).exists()
     assert not Subscriber.objects.active().exists()
     assert "acme.example" not in csv_files.export_csv(page)
     assert StaffChannel.objects.count() == 2

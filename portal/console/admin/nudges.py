@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.duties import Key
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from portal.console.admin.sending import SubscribersAdmin, badge
 from portal.console.forms.subscribers import (
     ChannelForm,
@@ -78,7 +78,7 @@ class NudgeAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("due"), ordering="due_at")
     def due(self, nudge: Nudge) -> str:
-        return moment(nudge.due_at)
+        return format_time(nudge.due_at)
 
     @admin.display(description=gettext_lazy("told"))
     def outcome(self, nudge: Nudge) -> str:

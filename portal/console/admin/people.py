@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import ApiKey, Page, User
 from incidents.people import (
     create_key,
@@ -289,20 +289,20 @@ class ApiKeyAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
     def created(self, key: ApiKey) -> str:
-        return moment(key.created_at)
+        return format_time(key.created_at)
 
     @admin.display(description=gettext_lazy("last used"), ordering="use__used_at")
     def used(self, key: ApiKey) -> str:
-        return moment(key.use.used_at) if key.use.used_at else _("never")
+        return format_time(key.use.used_at) if key.use.used_at else _("never")
 
     @admin.display(description=gettext_lazy("expires"), ordering="expires_at")
     def expires(self, key: ApiKey) -> str:
-        return moment(key.expires_at) if key.expires_at else _("never")
+        return format_time(key.expires_at) if key.expires_at else _("never")
 
     @admin.display(description=gettext_lazy("revoked"), ordering="revoked_at")
     def revoked(self, key: ApiKey) -> str:
         if key.revoked_at:
-            return moment(key.revoked_at)
+            return format_time(key.revoked_at)
         return format_html('<a href="{}">{}</a>', reverse("admin:incidents_apikey_revoke", args=[key.pk]), _("Revoke"))
 
     def add_view(

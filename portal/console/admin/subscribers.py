@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import Page, User
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.forms.subscribers import (
@@ -45,7 +45,7 @@ VERBS: list[tuple[str, type[SubscriberForm], str]] = [
 
 @admin.register(Subscriber)
 class SubscriberAdmin(SubscribersAdmin):
-    list_display = ("address", "standing", "reason", "channel", "page", "hears", "since")
+    list_display = ("address", "state_badge", "reason", "channel", "page", "hears", "since")
     list_filter = ("state", "channel", "page")
     list_select_related = ("page",)
     search_fields = ("address", "public_id")
@@ -69,7 +69,7 @@ class SubscriberAdmin(SubscribersAdmin):
         ]
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def standing(self, recipient: Subscriber) -> str:
+    def state_badge(self, recipient: Subscriber) -> str:
         return badge(recipient)
 
     @admin.display(description=gettext_lazy("hears about"))
@@ -82,7 +82,7 @@ class SubscriberAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("since"), ordering="created_at")
     def since(self, recipient: Subscriber) -> str:
-        return moment(recipient.created_at)
+        return format_time(recipient.created_at)
 
     def tools(self, user: User, obj: Subscriber) -> list[tuple[str, StrPromise]]:
         return [
