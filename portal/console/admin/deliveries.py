@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -94,14 +94,8 @@ class DeliveryAdmin(SubscribersAdmin):
             row = found.get(event.pk, {})
             took = _span(row["last"] - event.created_at) if row.get("last") else ""
             rows.append((event, event_label(event), {state: row.get(state, 0) for state in ledger.COUNTS}, took))
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Ledger"),
-            "rows": rows,
-            "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
-        }
-        return render(request, "console/ledger.html", context)
+        states = [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")]
+        return self.show(request, "ledger", _("Ledger"), rows=rows, states=states)
 
 
 def _span(took: timedelta) -> str:

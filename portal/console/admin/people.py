@@ -10,7 +10,7 @@ from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -313,14 +313,9 @@ class ApiKeyAdmin(RecordAdmin):
         return self.answer(request, form, done=lambda: self._show(request, form))
 
     def _show(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
-        """The only page that ever shows the key."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
-            "key": form.key,
-        }
-        return render(request, "console/api_key.html", context)
+        title = _("API key “%(name)s”") % {"name": form.cleaned_data["name"]}
+        help_text = _("Copy it now: it is not shown again.")
+        return self.show_once(request, title, form.key, label=_("Key"), help_text=help_text)
 
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         key = get_object_or_404(ApiKey, pk=pk)
