@@ -214,7 +214,9 @@ def zone_of(name: str) -> tzinfo | None:
         return timezone(timedelta(hours=FIXED[name]))
     if name in FLOATING:
         return PLACE_OF[FLOATING[name]]
-    sign, hours, minutes = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", name).groups()  # type: ignore[union-attr]  # what CLOCK matched
+    match = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", name)
+    assert match, "it is what CLOCK matched"
+    sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     return timezone(-offset if sign == "-" else offset)
 

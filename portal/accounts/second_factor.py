@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ENCRYPTED = ("secret", "seed")  # of a TOTP device, and of recovery codes
 
 
-class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+class Adapter(DefaultMFAAdapter):
     """What a second factor is proved with must be read again at every sign-in, so the database has it encrypted."""
 
     def encrypt(self, text: str) -> str:

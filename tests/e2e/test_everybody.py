@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -169,8 +169,12 @@ def complaints(tab: Tab, path: str, no_page: set[str]) -> Iterator[str]:
     if answer.status >= 500:
         yield f"{path}: {answer.status}"
     colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-    for scheme, options in (("light", {"resultTypes": ["violations"]}), ("dark", colours)):
-        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two words
+    schemes: list[tuple[Literal["light", "dark"], Any]] = [
+        ("light", {"resultTypes": ["violations"]}),
+        ("dark", colours),
+    ]
+    for scheme, options in schemes:
+        tab.emulate_media(color_scheme=scheme)
         for violation in Axe().run(tab, options=options).response["violations"]:
             for node in violation["nodes"]:
                 yield f"{path}, {scheme}: {violation['id']} {node['html'][:200]}"
