@@ -53,7 +53,7 @@ class IncidentFacts(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
+MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
 PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
 
 
@@ -145,7 +145,7 @@ def post_update(
     incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
-    incident.save(update_fields=STANDING)
+    incident.save(update_fields=MOVED_BY_UPDATES)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     update.left_down = list(incident.components().live().not_operational()) if incident.is_ended else []
     return update
@@ -212,7 +212,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
-    incident.save(update_fields=STANDING)
+    incident.save(update_fields=MOVED_BY_UPDATES)
 
 
 @service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -63,7 +64,7 @@ def each(
     rows: Iterable[R],
     act: Callable[[R], int | None],
     *,
-    key: Callable[[R], object] = lambda row: row.pk,  # type: ignore[attr-defined]  # a model's row, unless it is said
+    key: Callable[[R], object] = attrgetter("pk"),
     most: int | None = None,
     at_once: Callable[[Sequence[R]], int] | None = None,
 ) -> int:

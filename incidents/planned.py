@@ -98,7 +98,7 @@ def _due() -> QuerySet[PlannedUpdate]:
 @loop("planned", oldest=_oldest)
 def post_due() -> int:
     """Post what is due, in order; for the clock. Returns how many were posted."""
-    clock = people.clock()
+    clock = people.clock_user()
     due = _due().select_related("incident__page", "author")
     return each("planned", due, lambda planned: post_planned(planned, author=clock) is not None)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
-from status.secrets import unseal
+from status.secrets import decrypt
 
 SECRET_OVERLAP = timedelta(days=1)
 GIVEN_UP_LATELY = timedelta(days=7)
@@ -103,8 +103,8 @@ class Recipient(Tracked):
     def signing_secrets(self) -> list[str]:
         """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
         is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
-        sealed = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
-        return [unseal(each) for each in sealed]
+        encrypted = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        return [decrypt(each) for each in encrypted]
 
 
 class SubscriberManager(models.Manager["Subscriber"]):

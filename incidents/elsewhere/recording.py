@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from incidents import checking, outbox
 from incidents.authorship import service
-from incidents.elsewhere import reports
+from incidents.elsewhere import postmortems
 from incidents.elsewhere.records import AffectedComponent, Record, Update, public_id
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import check_display_at
@@ -189,7 +189,7 @@ class _Writing:
         self._facts()
         report = self.record.report
         if report and self.before.get("report") != self.content["report"]:
-            self.kept.extend(reports.publish(self.incident, report, public_id(self.source, report.id), self.author))
+            self.kept.extend(postmortems.publish(self.incident, report, public_id(self.source, report.id), self.author))
         return updates
 
     def _take_back(self) -> None:

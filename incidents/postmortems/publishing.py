@@ -88,7 +88,7 @@ def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -
         raise InvalidTransition(_("No revision of this postmortem is public."))
     if not reason.strip():
         raise InvalidInput(_("Say why. It stays in the record."), field="reason")
-    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
+    back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
     postmortem._change_reason = reason.strip()
-    postmortem.change(withdrawn_at=timezone.now(), **standing)
+    postmortem.change(withdrawn_at=timezone.now(), **back_to_draft)
     outbox.record_postmortem(outbox.Kind.INCIDENT_EDITED, postmortem)

@@ -240,8 +240,8 @@ def lock_postmortem(postmortem: Postmortem) -> None:
 
 def mark_edited(postmortem: Postmortem, author: User) -> None:
     """Say who edited the text last. What was approved is not this text any more: it is a draft again."""
-    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
-    postmortem.change(edited_by=author, edited_at=timezone.now(), **standing)
+    back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
+    postmortem.change(edited_by=author, edited_at=timezone.now(), **back_to_draft)
 
 
 def approval(postmortem: Postmortem, author: User, *, break_glass: str) -> dict[str, Any]:

@@ -21,14 +21,6 @@ logger = logging.getLogger(__name__)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documentation says
 
 
-def _change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """Django's page would neither limit attempts at the old password nor tell the owner."""
-    return redirect("account_change_password")
-
-
-admin.site.password_change = _change_password  # type: ignore[assignment,method-assign]  # leads elsewhere
-
-
 def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def answer(request: HttpRequest, provider_id: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -138,7 +138,7 @@ def addresses() -> Iterator[str]:
         "admin:incidents_incident_unplan": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_correct": (running.pk, running.updates.all()[0].pk),
         "admin:incidents_postmortem_edit_measure": (report.pk, report.action_items.all()[0].pk),
-        "admin:incidents_postmortem_dismiss": (report.pk, checks.standing(report)[0].digest),
+        "admin:incidents_postmortem_dismiss": (report.pk, checks.open_findings(report)[0].digest),
         "account_confirm_email": ("x",),
         "account_reset_password_from_key": ("x", "set-password"),
     }
@@ -169,8 +169,12 @@ def complaints(tab: Tab, path: str, no_page: set[str]) -> Iterator[str]:
     if answer.status >= 500:
         yield f"{path}: {answer.status}"
     colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-    for scheme, options in (("light", {"resultTypes": ["violations"]}), ("dark", colours)):
-        tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two words
+    schemes: list[tuple[Literal["light", "dark"], Any]] = [
+        ("light", {"resultTypes": ["violations"]}),
+        ("dark", colours),
+    ]
+    for scheme, options in schemes:
+        tab.emulate_media(color_scheme=scheme)
         for violation in Axe().run(tab, options=options).response["violations"]:
             for node in violation["nodes"]:
                 yield f"{path}, {scheme}: {violation['id']} {node['html'][:200]}"

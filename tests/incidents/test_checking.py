@@ -87,7 +87,7 @@ def test_what_blocks_is_named_and_not_approved(ended: Incident, author: User, bo
 
 def test_a_contradiction_is_approved_once_the_approver_has_dismissed_it(ended: Incident, author: User) -> None:
     postmortem = report(ended, CONTRADICTION, author)
-    (finding,) = checks.standing(postmortem)
+    (finding,) = checks.open_findings(postmortem)
     reason = "It is a quotation."
     dismissal = checking.dismiss_finding(postmortem, digest=finding.digest, reason=reason, author=reader())
     assert checking.dismiss_finding(postmortem, digest=finding.digest, reason="x", author=reader()) == dismissal
@@ -98,10 +98,10 @@ def test_a_contradiction_is_approved_once_the_approver_has_dismissed_it(ended: I
 
 def test_it_speaks_up_again_when_the_sentence_is_changed(ended: Incident, author: User) -> None:
     postmortem = report(ended, CONTRADICTION, author)
-    (finding,) = checks.standing(postmortem)
+    (finding,) = checks.open_findings(postmortem)
     checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=reader())
     writing.write_report(postmortem, body=CONTRADICTION.replace("pool", "pond"), author=author)
-    assert len(checks.standing(postmortem)) == 1
+    assert len(checks.open_findings(postmortem)) == 1
     with pytest.raises(InvalidInput, match="changed meanwhile"):
         checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=reader())
 
@@ -119,14 +119,14 @@ def test_a_record_that_changed_after_the_approval_stops_the_publication(ended: I
 
 def test_a_secret_is_dismissed_by_nobody(ended: Incident, author: User) -> None:
     postmortem = report(ended, "The password was hunter2!", author)
-    (finding,) = checks.standing(postmortem)
+    (finding,) = checks.open_findings(postmortem)
     with pytest.raises(InvalidInput, match="cannot be dismissed"):
         checking.dismiss_finding(postmortem, digest=finding.digest, reason="We like it.", author=reader())
 
 
 def test_dismissing_needs_a_reason_and_an_approver(ended: Incident, author: User) -> None:
     postmortem = report(ended, CONTRADICTION, author)
-    (finding,) = checks.standing(postmortem)
+    (finding,) = checks.open_findings(postmortem)
     with pytest.raises(InvalidInput, match="Say why"):
         checking.dismiss_finding(postmortem, digest=finding.digest, reason=" ", author=reader())
     with pytest.raises(Forbidden):

@@ -199,7 +199,7 @@ def rows(
     publish_report(planned, body="Why.", author=author)
     wrong = writing.start_postmortem(declare_incident(page, title="Wrong", author=author), author=author)
     writing.write_report(wrong, body="On Monday, January 17, 2023. On Friday, January 18, 2023.", author=author)
-    for finding in checks.standing(wrong):
+    for finding in checks.open_findings(wrong):
         checking.dismiss_finding(wrong, digest=finding.digest, reason="A quotation.", author=admin)
     metric = metrics.create_metric(page, name="Errors", author=admin)
     now = timezone.now()

@@ -32,7 +32,7 @@ from status import tokens
 from status.delivery import staff_channels
 from status.models import StaffChannel, Subscriber
 from status.publication.publishing import publish
-from status.secrets import Locked, unseal
+from status.secrets import Locked, decrypt
 from status.subscriptions import subscribers
 from tests.embedded import ROOT
 from tests.portal.signing_in import PASSWORD, code, is_in, set_up_second_factor, sign_in
@@ -77,7 +77,7 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
     recovery = Authenticator.objects.get(type="recovery_codes").wrap()
     secrets = {
         "the second factor": factor,
-        "the seed of recovery codes": unseal(recovery.instance.data["seed"]),
+        "the seed of recovery codes": decrypt(recovery.instance.data["seed"]),
         "the webhook's secret": hook.signing_secrets[0],
         "the webhook's secret of before": hook.signing_secrets[1],
         "the chat's address": CHAT,

@@ -151,7 +151,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     call_command("rotate_encryption_keys", stdout=StringIO())
     settings.ENCRYPTION_KEYS = [new]
     recipient.refresh_from_db()
-    assert secrets.unseal(recipient.secret) == mattermost(receiver)
+    assert secrets.decrypt(recipient.secret) == mattermost(receiver)
     settings.ENCRYPTION_KEYS = [key]
     deliver()
     assert Delivery.objects.get(recipient=recipient).reason == "given_up"

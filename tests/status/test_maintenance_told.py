@@ -154,7 +154,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
         assert tick()[0] == ["[Acme] In progress: New disks"]
     reminder = Delivery.objects.get(event__kind="maintenance_reminder", state="cancelled", reason="coalesced")
     assert reminder.event
-    assert owing.matching(reminder.event).count() == 1
+    assert owing.recipients_of(reminder.event).count() == 1
     assert payloads.event_payloads(reminder.event) == []
 
 

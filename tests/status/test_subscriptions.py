@@ -202,18 +202,6 @@ def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
     assert addresses.mailbox(typed) == kept
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.77", "192.0.2.0/24"),
-        ("::ffff:192.0.2.77", "192.0.2.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ],
-)
-def test_an_address_counts_for_its_network(address: str, network: str) -> None:
-    assert signups.network_of(address) == network
-
-
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
     page: Page, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:

@@ -31,7 +31,7 @@ from status.delivery.protocol import Answer, Claimed, Meaning
 from status.delivery.webhooks import payloads
 from status.delivery.webhooks.posting import Request, post, signature
 from status.models import Delivery, Subscriber
-from status.secrets import seal
+from status.secrets import encrypt
 from status.subscriptions.subscribers import new_secret
 from tests.receiver import HOST, INSIDE, OPEN, OUTSIDE, Receiver, answering, leading_to, receiving
 from tests.waiting import stretched, within
@@ -60,7 +60,7 @@ def reader(page: Page) -> Subscriber:
             page=page,
             channel=Subscriber.Channel.WEBHOOK,
             address=f"https://{HOST}/",
-            secret=seal(SECRET),
+            secret=encrypt(SECRET),
             state=Subscriber.State.ACTIVE,
         )
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import isolation
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import Failure
 from incidents.permissions import Verb
 from portal.console.admin.base import RecordAdmin
@@ -35,11 +35,11 @@ class FailureAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("since"), ordering="since")
     def begun(self, failure: Failure) -> str:
-        return moment(failure.since)
+        return format_time(failure.since)
 
     @admin.display(description=gettext_lazy("next attempt"), ordering="due_at")
     def next_attempt(self, failure: Failure) -> str:
-        return moment(failure.due_at) if failure.due_at else _("Parked")
+        return format_time(failure.due_at) if failure.due_at else _("Parked")
 
     @admin.action(description=gettext_lazy("Try again"))
     def try_again(self, request: HttpRequest, failures: models.QuerySet[Failure]) -> None:
