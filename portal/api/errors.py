@@ -71,7 +71,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}
     if isinstance(error, NotOffered):
-        response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it as a failure of ours
+        # Else Django logs it as a failure of ours.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # the stubs lack it
     if isinstance(error, Changed):
         response.data["current"] = error.current
     return response

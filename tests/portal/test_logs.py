@@ -71,7 +71,7 @@ def test_a_line_says_what_was_asked_and_not_with_which_key(line: str, kept: str)
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def shipped_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The web server of the image, on a database without a table, so that requests fail in every way."""
     dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
     (shipped,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
@@ -122,8 +122,8 @@ def test_nginx_says_nothing_of_what_was_asked_while_the_web_process_is_away(tmp_
     assert PLANTED not in (tmp_path / "log").read_text()
 
 
-def test_a_run_leaves_no_key_and_no_token_in_its_logs(web: tuple[str, Path]) -> None:
-    url, log = web
+def test_a_run_leaves_no_key_and_no_token_in_its_logs(shipped_server: tuple[str, Path]) -> None:
+    url, log = shipped_server
     ask_with_secrets(url)
     said = log.read_text()
     assert "GET /api/v1/pages.json?*** HTTP/1.1" in said

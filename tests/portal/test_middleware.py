@@ -112,7 +112,7 @@ class SessionStore(SessionBase):
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_urls(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = __name__
     attempts.clear()
     monkeypatch.setattr(middleware, "REPEAT", stretched(0.4))
