@@ -12,7 +12,7 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         from simple_history.signals import pre_create_historical_record
 
-        from incidents import planned  # noqa: F401  (this and the next ones register their loops)
+        from incidents import planned, sweeping  # noqa: F401  (these and the next ones register their loops)
         from incidents.history import seals  # noqa: F401
         from incidents.isolation import free_all
         from incidents.maintenance import clockwork  # noqa: F401

@@ -23,7 +23,7 @@ from incidents.models import Component, ComponentStatusChange, Incident, Inciden
 from incidents.models.incident import IncidentQuerySet
 
 
-class Instant(TextChoices):
+class Milestone(TextChoices):
     """What a measure counts from or to; the names of the columns that `measured` reads."""
 
     IMPACT_BEGAN = "impact_began_at", _("impact began")
@@ -46,14 +46,14 @@ class Measure(TextChoices):
     REPORT = "report", _("Time to the published postmortem")
 
 
-FORMULAS: dict[Measure, tuple[Instant, Instant]] = {  # (later, earlier)
-    Measure.DETECT: (Instant.DETECTED, Instant.IMPACT_BEGAN),
-    Measure.ACKNOWLEDGE: (Instant.ACKNOWLEDGED, Instant.DETECTED),
-    Measure.FIRST_WORD: (Instant.FIRST_WORD, Instant.IMPACT_BEGAN),
-    Measure.IDENTIFY: (Instant.IDENTIFIED, Instant.DETECTED),
-    Measure.MITIGATE: (Instant.IMPACT_ENDED, Instant.IMPACT_BEGAN),
-    Measure.RESOLVE: (Instant.RESOLVED, Instant.IMPACT_BEGAN),
-    Measure.REPORT: (Instant.REPORTED, Instant.RESOLVED),
+FORMULAS: dict[Measure, tuple[Milestone, Milestone]] = {  # (later, earlier)
+    Measure.DETECT: (Milestone.DETECTED, Milestone.IMPACT_BEGAN),
+    Measure.ACKNOWLEDGE: (Milestone.ACKNOWLEDGED, Milestone.DETECTED),
+    Measure.FIRST_WORD: (Milestone.FIRST_WORD, Milestone.IMPACT_BEGAN),
+    Measure.IDENTIFY: (Milestone.IDENTIFIED, Milestone.DETECTED),
+    Measure.MITIGATE: (Milestone.IMPACT_ENDED, Milestone.IMPACT_BEGAN),
+    Measure.RESOLVE: (Milestone.RESOLVED, Milestone.IMPACT_BEGAN),
+    Measure.REPORT: (Milestone.REPORTED, Milestone.RESOLVED),
 }
 
 
@@ -111,16 +111,16 @@ def measured(incidents: IncidentQuerySet) -> list[Measured]:
     """The measures of each, in the order given, with three questions to the database."""
     updates = IncidentUpdate.objects.standing().filter(incident=OuterRef("pk")).order_by("display_at", "pk")
     instants = {
-        Instant.FIRST_WORD: updates.exclude(published_at=None).order_by("published_at").values("published_at"),
-        Instant.IDENTIFIED: updates.filter(status=IncidentStatus.IDENTIFIED).values("display_at"),
-        Instant.RESOLVED: updates.filter(status=IncidentStatus.RESOLVED).reverse().values("display_at"),
-        Instant.REPORTED: PostmortemRevision.objects.filter(
+        Milestone.FIRST_WORD: updates.exclude(published_at=None).order_by("published_at").values("published_at"),
+        Milestone.IDENTIFIED: updates.filter(status=IncidentStatus.IDENTIFIED).values("display_at"),
+        Milestone.RESOLVED: updates.filter(status=IncidentStatus.RESOLVED).reverse().values("display_at"),
+        Milestone.REPORTED: PostmortemRevision.objects.filter(
             number=1, postmortem__incidents=OuterRef("pk"), postmortem__withdrawn_at=None
         ).values("display_at"),
     }
     facts = ("pk", "public_id", "title", "severity", "status")
     rows = incidents.annotate(**{name.value: Subquery(query[:1]) for name, query in instants.items()})
-    found = list(rows.values(*facts, *Instant.values))
+    found = list(rows.values(*facts, *Milestone.values))
     components = _components(incidents)
     return [
         Measured(row["public_id"], row["title"], row["severity"], tuple(components[row["pk"]]), _durations(row))
@@ -157,11 +157,11 @@ def spreads(
 
 
 def _durations(row: dict[str, Any]) -> tuple[Duration, ...]:
-    resolved_at = row[Instant.RESOLVED]
+    resolved_at = row[Milestone.RESOLVED]
     if row["status"] not in ENDED:  # it was reopened
-        row[Instant.RESOLVED] = None
-    elif resolved_at and row[Instant.FIRST_WORD] and row[Instant.FIRST_WORD] > resolved_at + AFTERWARDS:
-        row[Instant.FIRST_WORD] = None
+        row[Milestone.RESOLVED] = None
+    elif resolved_at and row[Milestone.FIRST_WORD] and row[Milestone.FIRST_WORD] > resolved_at + AFTERWARDS:
+        row[Milestone.FIRST_WORD] = None
     return tuple(Duration(measure, row[later], row[earlier]) for measure, (later, earlier) in FORMULAS.items())
 
 

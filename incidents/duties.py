@@ -81,7 +81,7 @@ class Within(Enum):
     POSTMORTEM = "postmortem"
 
 
-class To(Enum):
+class Responsible(Enum):
     """Who is notified. A role that nobody has goes to the commander, and then to whoever is on call."""
 
     COMMS_LEAD = "comms_lead"
@@ -100,7 +100,7 @@ class Duty:
     key: Key
     rows: QuerySet[Any]
     after: timedelta
-    to: To
+    to: Responsible
     pointless: timedelta | None = None
     within: Within = Within.INCIDENT
 
@@ -144,27 +144,27 @@ def duties() -> list[Duty]:
     unreported = _about(reports, _morning(zones, "page__time_zone"), person=F("owner"), within=F("pk"))
     now = timedelta()
     return [
-        Duty(Key.ACTION_DUE, measures, now, To.PERSON, within=Within.POSTMORTEM),
-        Duty(Key.POSTMORTEM_DUE, unreported, now, To.PERSON, within=Within.POSTMORTEM),
-        Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(updates)), 2 * DAY, To.COMMANDER),
-        Duty(Key.WATCHED_LONG, watching, 4 * HOUR, To.COMMANDER),
-        Duty(Key.LEFT_DOWN, over, 10 * MINUTE, To.COMMANDER),
-        Duty(Key.SILENT, silent, HOUR, To.COMMS_LEAD),
+        Duty(Key.ACTION_DUE, measures, now, Responsible.PERSON, within=Within.POSTMORTEM),
+        Duty(Key.POSTMORTEM_DUE, unreported, now, Responsible.PERSON, within=Within.POSTMORTEM),
+        Duty(Key.POSTMORTEM_MISSING, _about(severe, _newest(updates)), 2 * DAY, Responsible.COMMANDER),
+        Duty(Key.WATCHED_LONG, watching, 4 * HOUR, Responsible.COMMANDER),
+        Duty(Key.LEFT_DOWN, over, 10 * MINUTE, Responsible.COMMANDER),
+        Duty(Key.SILENT, silent, HOUR, Responsible.COMMS_LEAD),
         *(
             Duty(
                 Key.FIRST_WORD,
                 _about(unsaid.filter(severity=severity), F("created_at")),
                 minutes * MINUTE,
-                To.COMMS_LEAD,
+                Responsible.COMMS_LEAD,
             )
             for severity, minutes in first
             if minutes
         ),
-        Duty(Key.PLANNED_HELD, planned, now, To.PERSON),
-        Duty(Key.PROMISE_SOON, promised, -5 * MINUTE, To.COMMS_LEAD, pointless=now),
-        Duty(Key.PROMISE_DUE, promised, now, To.COMMS_LEAD),
-        Duty(Key.PROMISE_LATE, promised, 5 * MINUTE, To.COMMANDER),
-        Duty(Key.PROMISE_BROKEN, promised, 10 * MINUTE, To.ON_CALL),
+        Duty(Key.PLANNED_HELD, planned, now, Responsible.PERSON),
+        Duty(Key.PROMISE_SOON, promised, -5 * MINUTE, Responsible.COMMS_LEAD, pointless=now),
+        Duty(Key.PROMISE_DUE, promised, now, Responsible.COMMS_LEAD),
+        Duty(Key.PROMISE_LATE, promised, 5 * MINUTE, Responsible.COMMANDER),
+        Duty(Key.PROMISE_BROKEN, promised, 10 * MINUTE, Responsible.ON_CALL),
     ]
 
 

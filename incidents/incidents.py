@@ -53,7 +53,7 @@ class IncidentFacts(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
-STANDING = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")  # what an update moves
+MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
 PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
 
 
@@ -115,7 +115,7 @@ def post_update(
     somebody has posted since; None leaves that unchecked. Of an end, `left_down` of the answer are the components that
     are not operational.
     """
-    lock_live(incident)
+    incident.lock_live()
     latest = incident.latest_update()
     check_seen(seen, latest)
     lock_components(incident, components)
@@ -145,7 +145,7 @@ def post_update(
     incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
-    incident.save(update_fields=STANDING)
+    incident.save(update_fields=MOVED_BY_UPDATES)
     outbox.record_incident(outbox.Kind.UPDATE_POSTED, incident, update, notify=notify)
     update.left_down = list(incident.components().live().not_operational()) if incident.is_ended else []
     return update
@@ -166,7 +166,7 @@ def publish_incident(
 
     What was written before stays internal, its own title too.
     """
-    lock_live(incident)
+    incident.lock_live()
     if incident.visibility == Visibility.PUBLIC:
         raise InvalidTransition(_("This incident is public already. Post an update instead."))
     save_checked(incident, visibility=Visibility.PUBLIC, public_title=check_title(incident.page, public_title))
@@ -196,7 +196,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     was moved or extended has its window of before; what started or ended it is not done again by the clock.
     """
     incident = update.incident
-    lock_live(incident)
+    incident.lock_live()
     update.lock()
     if update != incident.latest_update() or not update.published_at:
         raise InvalidTransition(_("Only the newest public update can be taken back."))
@@ -212,7 +212,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
-    incident.save(update_fields=STANDING)
+    incident.save(update_fields=MOVED_BY_UPDATES)
 
 
 @service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])
@@ -231,7 +231,7 @@ def correct_update(
     asks for it.
     """
     incident = update.incident
-    lock_live(incident)
+    incident.lock_live()
     update.lock()
     if update.withdrawn_at:
         raise InvalidTransition(_("This update was taken back: nobody reads it. Post another one."))
@@ -261,7 +261,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 
     While both titles of a public incident are the same, `title` alone changes both.
     """
-    lock_live(incident)
+    incident.lock_live()
     if "title" in facts:
         facts["title"] = one_line(facts["title"])
         if incident.title == incident.public_title:
@@ -288,7 +288,7 @@ def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[st
 
     Its components are again what they would be without it, now and in the past (decision 0012).
     """
-    lock_live(incident)
+    incident.lock_live()
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     outbox.record_statuses(incident)
     along = taken_along(incident)
@@ -313,13 +313,6 @@ def is_held(update: IncidentUpdate) -> bool:
     """Whether the messages of a public update are still held back, so that it can be taken back."""
     hold = timedelta(seconds=settings.NOTIFY_HOLD)
     return update.published_at is not None and timezone.now() < update.published_at + hold
-
-
-def lock_live(incident: Incident) -> None:
-    """Lock an incident and read it anew; raises `InvalidTransition` when it was deleted."""
-    incident.lock()
-    if incident.deleted_at:
-        raise InvalidTransition(_("This incident was deleted. The record keeps it as it was."))
 
 
 def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:

@@ -1,7 +1,7 @@
 """One bad row stops nothing: how every loop of the clock and of the workers goes through its rows.
 
 What fails is tried again, later each time, and is parked after ATTEMPTS: then staff read the reason in the admin, and
-*Try again* frees it, as an upgrade of the software does. An outage parks nothing.
+*Try again* frees it, as an upgrade of the software does. An outage, of the database or of this host, parks nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -21,7 +22,7 @@ from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.models import Failure, User
-from incidents.outages import is_outage
+from incidents.outages import is_outage, is_outage_of_host
 from incidents.permissions import Verb
 
 R = TypeVar("R")
@@ -63,7 +64,7 @@ def each(
     rows: Iterable[R],
     act: Callable[[R], int | None],
     *,
-    key: Callable[[R], object] = lambda row: row.pk,  # type: ignore[attr-defined]  # a model's row, unless it is said
+    key: Callable[[R], object] = attrgetter("pk"),
     most: int | None = None,
     at_once: Callable[[Sequence[R]], int] | None = None,
 ) -> int:
@@ -94,12 +95,13 @@ def isolated(kind: str, key: str, failure: Failure | None = None) -> Iterator[No
     """What fails inside is noted, and stops nothing; only an outage of the database is raised."""
     try:
         yield
-    except OSError as error:  # the disk, or the network: another kind of outage
-        logger.warning("%s %s failed, and is tried again: %s", kind, key, _told(error))
     except Exception as error:
         if is_outage(error):
             raise
-        _note(kind, key, error)
+        if is_outage_of_host(error):
+            logger.exception("%s %s failed, and is tried again", kind, key)
+        else:
+            _note(kind, key, error)
     else:
         if failure:
             failure.delete()

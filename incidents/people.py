@@ -30,7 +30,7 @@ def service_user(name: str, *, role: str) -> User:
     return User.objects.filter(username=name, is_service=True).first() or _make_service_user(name, [role])
 
 
-def clock() -> User:
+def clock_user() -> User:
     """In whose name what is due is done."""
     return service_user("clock", role="clock")
 

@@ -19,7 +19,7 @@ from incidents import people, promises
 from incidents.authorship import service
 from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.incidents import Affected, check_seen, lock_components, lock_live, post_update
+from incidents.incidents import Affected, check_seen, lock_components, post_update
 from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
@@ -46,7 +46,7 @@ def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
     """Post this at its time. `seen` is as for `incidents.post_update`, which is how it will be posted."""
-    lock_live(incident)
+    incident.lock_live()
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 
 
@@ -98,7 +98,7 @@ def _due() -> QuerySet[PlannedUpdate]:
 @loop("planned", oldest=_oldest)
 def post_due() -> int:
     """Post what is due, in order; for the clock. Returns how many were posted."""
-    clock = people.clock()
+    clock = people.clock_user()
     due = _due().select_related("incident__page", "author")
     return each("planned", due, lambda planned: post_planned(planned, author=clock) is not None)
 
@@ -122,7 +122,7 @@ def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
 
 
 def _lock_open(planned: PlannedUpdate) -> None:
-    lock_live(planned.incident)
+    planned.incident.lock_live()
     planned.lock()
     if planned.state not in (State.WAITING, State.HELD):
         raise InvalidTransition(_("This update is %(state)s already.") % {"state": planned.get_state_display().lower()})

@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import lock_live
 from incidents.models import Incident, IncidentRole, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, allows
@@ -16,7 +15,7 @@ from incidents.permissions import Verb, allows
 @service(Verb.DECLARE_INCIDENT, locks=Incident)
 def take_role(incident: Incident, *, role: IncidentRole.Role, author: User, note: str = "") -> IncidentRole:
     """`author` has the role from now on, and whoever had it does not. Harmless for one who has it already."""
-    lock_live(incident)
+    incident.lock_live()
     return _give(incident, role, author, note)
 
 
@@ -25,7 +24,7 @@ def hand_over(
     incident: Incident, *, role: IncidentRole.Role, to: User | None, author: User, note: str = ""
 ) -> IncidentRole | None:
     """Give the role to somebody else, or to nobody, with a note on how things stand."""
-    lock_live(incident)
+    incident.lock_live()
     if to is not None:
         if not allows(to, Verb.DECLARE_INCIDENT):
             raise InvalidInput(

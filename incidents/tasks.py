@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from incidents import planned
+from incidents import planned, sweeping
 from incidents.history import seals
 from incidents.isolation import in_turn
 from incidents.maintenance import clockwork
@@ -15,6 +15,11 @@ from incidents.models import Clock
 def advance() -> None:
     in_turn(clockwork.advance, planned.post_due)
     Clock.tick()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    sweeping.sweep()
 
 
 @shared_task(ignore_result=True)

@@ -128,8 +128,8 @@ def _name(template: IncidentTemplate, components: Collection[Component]) -> None
         raise InvalidInput(_("A template for every page names no components. Choose its page."), field="page")
     if template.page and Component.objects.live().on(template.page).filter(pk__in=wanted).count() < len(wanted):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
-    standing = {row.component_id: row for row in template.mentions.filter(deleted_at=None)}
-    for key in standing.keys() - wanted:
-        standing[key].mark_deleted()
-    for key in sorted(wanted - standing.keys()):
+    present = {row.component_id: row for row in template.mentions.filter(deleted_at=None)}
+    for key in present.keys() - wanted:
+        present[key].mark_deleted()
+    for key in sorted(wanted - present.keys()):
         save_checked(TemplateComponent(template=template, component_id=key))

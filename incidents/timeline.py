@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput
-from incidents.incidents import lock_live
 from incidents.models import Incident, TimelineEntry, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
@@ -30,7 +29,7 @@ def note(
     done_by: str = "",
 ) -> TimelineEntry:
     """Write down what was seen, decided or tried. Internal; it cannot be changed, only followed by another."""
-    lock_live(incident)
+    incident.lock_live()
     if not text.strip():
         raise InvalidInput(_("Write what happened."), field="text")
     entry = TimelineEntry(
@@ -54,7 +53,7 @@ def conclude_attempt(
     attempt: TimelineEntry, *, outcome: TimelineEntry.Outcome, author: User, ended_at: datetime | None = None
 ) -> TimelineEntry:
     """Say how a mitigation attempt ended, as an entry of its own: the attempt stays as it was written."""
-    lock_live(attempt.incident)
+    attempt.incident.lock_live()
     if attempt.kind != TimelineEntry.Kind.MITIGATION or attempt.outcome:
         raise InvalidInput(_("Only a mitigation attempt whose outcome is open has one to tell."), field="outcome")
     instant = ended_at or timezone.now()

@@ -10,7 +10,7 @@ from gunicorn import glogging
 from portal import logs
 
 
-class Logger(glogging.Logger):  # type: ignore[misc]  # carries no types
+class Logger(glogging.Logger):
     """gunicorn's own, with its lines formatted as all others are: the address of a request may hold a key."""
 
     def _set_handler(self, log: Any, output: str, fmt: Formatter, stream: Any = None) -> None:

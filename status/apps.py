@@ -10,7 +10,7 @@ class StatusConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.signals import event_recorded
-        from status import relay, sweeping  # noqa: F401  (these and the next ones register their loops)
+        from status import relay  # noqa: F401  (this and the next ones register their loops)
         from status.delivery import ledger, nudges  # noqa: F401
         from status.publication.publishing import on_event
         from status.subscriptions import left_behind  # noqa: F401

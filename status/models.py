@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
-from status.secrets import unseal
+from status.secrets import decrypt
 
 SECRET_OVERLAP = timedelta(days=1)
+GIVEN_UP_LATELY = timedelta(days=7)
 
 
 class Recipient(Tracked):
@@ -102,8 +103,8 @@ class Recipient(Tracked):
     def signing_secrets(self) -> list[str]:
         """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
         is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
-        sealed = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
-        return [unseal(each) for each in sealed]
+        encrypted = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
+        return [decrypt(each) for each in encrypted]
 
 
 class SubscriberManager(models.Manager["Subscriber"]):
@@ -200,9 +201,17 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self) -> DeliveryQuerySet:
         return self.filter(state=Delivery.State.DUE)
 
+    def given_up(self) -> DeliveryQuerySet:
+        """Within the last week, of those that would be sent if staff said so; not what the other side has refused."""
+        is_lately = models.Q(finished_at__gt=timezone.now() - GIVEN_UP_LATELY)
+        is_ours = models.Q(state=Delivery.State.FAILED, reason=Delivery.GIVEN_UP)
+        return self.filter(is_lately, is_ours, recipient__state=Recipient.State.ACTIVE)
+
 
 class Delivery(models.Model):
     """One message to one recipient. `due_at` is schedule, retry and lease in one."""
+
+    GIVEN_UP = "given_up"  # a reason: it was tried for long enough, or cannot be written
 
     class State(models.TextChoices):
         DUE = "due", _("Due")

@@ -17,20 +17,20 @@ class Locked(InvalidInput):
     """There is no key that fits."""
 
 
-def seal(secret: str) -> str:
+def encrypt(secret: str) -> str:
     return _keys().encrypt(secret.encode()).decode()
 
 
-def unseal(sealed: str) -> str:
+def decrypt(encrypted: str) -> str:
     try:
-        return _keys().decrypt(sealed.encode()).decode()
+        return _keys().decrypt(encrypted.encode()).decode()
     except InvalidToken as error:
         raise Locked(_("No key of ENCRYPTION_KEYS fits: bring back the key of before, or enter it again.")) from error
 
 
-def reseal(sealed: str) -> str:
+def reencrypt(encrypted: str) -> str:
     """Under the first key."""
-    return seal(unseal(sealed))
+    return encrypt(decrypt(encrypted))
 
 
 def _keys() -> MultiFernet:

@@ -6,7 +6,6 @@ from celery import shared_task
 
 from incidents.isolation import in_turn
 from status import relay as relay_module
-from status import sweeping
 from status.delivery import engine, ledger, nudges
 from status.models import StaffChannel, Subscriber
 from status.subscriptions import left_behind, signups, subscribers
@@ -49,4 +48,4 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    in_turn(subscribers.sweep, left_behind.tell_left_behind, ledger.settle, sweeping.sweep)
+    in_turn(subscribers.sweep, left_behind.tell_left_behind, ledger.settle, signups.drop_old_counts)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from status.addresses import Network
 
@@ -40,9 +40,9 @@ class Receiver(ThreadingHTTPServer):
         self.behave: Callable[[BaseHTTPRequestHandler], None] = answering(200)
         self.url = f"https://{HOST}:{self.server_address[1]}/hook?for=us"
 
-    def process_request(self, request: object, client_address: object) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
-        super().process_request(request, client_address)  # type: ignore[arg-type]  # only passed on
+        super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A caller that hangs up is what these tests are about."""

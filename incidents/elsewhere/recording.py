@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 
 from incidents import checking, outbox
 from incidents.authorship import service
-from incidents.elsewhere import reports
+from incidents.elsewhere import postmortems
 from incidents.elsewhere.records import AffectedComponent, Record, Update, public_id
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import check_display_at, lock_live
+from incidents.incidents import check_display_at
 from incidents.lifecycle import RUNNING, STATUSES, ComponentStatus
 from incidents.linter import Finding
 from incidents.maintenance.plans import PlanFacts
@@ -129,7 +129,7 @@ def _known(page: Page, record: Record, components: Mapping[str, Component]) -> d
 
 
 def _check_place(incident: Incident, page: Page, record: Record) -> None:
-    lock_live(incident)
+    incident.lock_live()
     if incident.page_id != page.pk:
         raise InvalidInput(_("This was recorded on the page “%(page)s”.") % {"page": incident.page}, field="page")
     if incident.kind != record.kind:
@@ -189,7 +189,7 @@ class _Writing:
         self._facts()
         report = self.record.report
         if report and self.before.get("report") != self.content["report"]:
-            self.kept.extend(reports.publish(self.incident, report, public_id(self.source, report.id), self.author))
+            self.kept.extend(postmortems.publish(self.incident, report, public_id(self.source, report.id), self.author))
         return updates
 
     def _take_back(self) -> None:

@@ -36,7 +36,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PostmortemRecord:
     """A published postmortem, whole, in Markdown."""
 
     id: str
@@ -60,7 +60,7 @@ class Record:
     began_at: datetime | None = None  # the impact
     ended_at: datetime | None = None
     window: tuple[datetime, datetime] | None = None
-    report: Report | None = None
+    report: PostmortemRecord | None = None
 
     @property
     def kind(self) -> Kind:

@@ -55,7 +55,7 @@ class Entry:
     reason: str = ""
 
 
-def moment(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """ "Jan 17, 2023 - 17:02 CET" in the current time zone."""
     return dateformat.format(localtime(at), "M j, Y - H:i T")
 
@@ -188,7 +188,7 @@ def _words(field: models.Field[Any, Any], record: Any, name_of: Callable[[Any, A
     if field.choices:
         return str(dict(field.flatchoices).get(value, value))
     if isinstance(value, datetime):
-        return moment(value)
+        return format_time(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return str(value)
@@ -201,8 +201,10 @@ def _update_entry(old: Any, new: Any, components: list[ComponentStatusChange]) -
     what = _("Update “%(status)s”: posted, shown as of %(time)s")
     facts = [_status_change(str(change.component), change) for change in components]
     if new.next_update_due_at:
-        facts.append(Change(_("Next update by"), "", moment(new.next_update_due_at)))
-    return _entry(new, what % {"status": status, "time": moment(new.display_at)}, text=new.body, changes=tuple(facts))
+        facts.append(Change(_("Next update by"), "", format_time(new.next_update_due_at)))
+    return _entry(
+        new, what % {"status": status, "time": format_time(new.display_at)}, text=new.body, changes=tuple(facts)
+    )
 
 
 def _status_change(name: str, change: ComponentStatusChange) -> Change:
@@ -211,7 +213,7 @@ def _status_change(name: str, change: ComponentStatusChange) -> Change:
 
 
 def _status_entry(change: ComponentStatusChange) -> Entry:
-    what = _("Status as of %(time)s") % {"time": moment(change.effective_at)}
+    what = _("Status as of %(time)s") % {"time": format_time(change.effective_at)}
     if change.update:
         what = f"{what} - {change.update.incident}"
     reason = change.reason
@@ -236,9 +238,9 @@ def _role_entries(incident: Incident) -> list[Entry]:
 
 
 def _note_entry(note: TimelineEntry) -> Entry:
-    what = f"{note.get_kind_display()}, {moment(note.occurred_at)}"
+    what = f"{note.get_kind_display()}, {format_time(note.occurred_at)}"
     if note.ended_at:
-        what = f"{what} - {moment(note.ended_at)}"
+        what = f"{what} - {format_time(note.ended_at)}"
     if note.outcome:
         what = f"{what}: {note.get_outcome_display()}"
     return Entry(note.created_at, note.author, what, text=note.text)

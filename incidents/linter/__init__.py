@@ -2,7 +2,7 @@
 
     findings = lint_report([Section("summary", text), ...], facts)
     findings = lint_update(body, facts, is_over=False, promises_update=True)
-    standing = blocking(findings, dismissed)     # publish only when this is empty
+    open_findings = blocking(findings, dismissed)     # publish only when this is empty
 
 Pure: the same text and facts give the same findings. `incidents.checking` gathers the facts of the record, keeps the
 dismissals and is what services and pages call.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from incidents.linter.clock import Clock, Span
+from incidents.linter.clock import ClockTime, Span
 from incidents.linter.findings import Instant
 
 HARM = (
@@ -101,7 +101,7 @@ class Claim:
     """`instant` is said to be at `clock`; with `is_part` only some component's own share of the impact is meant."""
 
     instant: Instant
-    clock: Clock
+    clock: ClockTime
     is_part: bool
 
 
@@ -114,7 +114,9 @@ class LengthClaim:
     is_part: bool
 
 
-def claims_of(text: str, times: list[Clock | Span], masks: list[tuple[int, int]], *, is_part: bool) -> Iterator[Claim]:
+def claims_of(
+    text: str, times: list[ClockTime | Span], masks: list[tuple[int, int]], *, is_part: bool
+) -> Iterator[Claim]:
     """What a sentence says of its times. `masks` are the places of dates, which are no words."""
     if HABIT.search(text):
         return
@@ -133,7 +135,7 @@ def claims_of(text: str, times: list[Clock | Span], masks: list[tuple[int, int]]
                 yield Claim(instant, when, is_part)
 
 
-def _instants(clause: str, clock: Clock) -> set[Instant]:
+def _instants(clause: str, clock: ClockTime) -> set[Instant]:
     found = {instant for instant, pattern in STATED.items() if pattern.search(clause)}
     if Instant.IMPACT_ENDED in found and PARTLY.search(clause):
         found.remove(Instant.IMPACT_ENDED)

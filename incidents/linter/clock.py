@@ -75,7 +75,7 @@ LEAD = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockTime:
     """One time in a text. `day` is None when no date stands with it, `zone` when no zone does."""
 
     start: int
@@ -103,8 +103,8 @@ class Clock:
 class Span:
     """Two times that belong together: between the one and the other."""
 
-    first: Clock
-    last: Clock
+    first: ClockTime
+    last: ClockTime
     wording: str = ""  # how it should be joined (and, to), when it is not
 
     @property
@@ -147,7 +147,7 @@ def days_in(text: str, near: date) -> Iterator[Day]:
         yield Day(*match.span(), found, match["weekday"] or "", bool(year or match["iso"]))
 
 
-def clocks_in(text: str, days: list[Day]) -> list[Clock]:
+def clocks_in(text: str, days: list[Day]) -> list[ClockTime]:
     """The times of one sentence in their order, each with the date that stands nearest to it."""
     found = [
         clock for match in TOKEN.finditer(text) for part in (1, 2) if match[part] and (clock := _token(match, part))
@@ -158,7 +158,7 @@ def clocks_in(text: str, days: list[Day]) -> list[Clock]:
     return [_placed(clock, bare, days) for clock in found]
 
 
-def _placed(clock: Clock, text: str, days: list[Day]) -> Clock:
+def _placed(clock: ClockTime, text: str, days: list[Day]) -> ClockTime:
     before = text[max(0, clock.start - 40) : clock.start]
     lead = LEAD.search(before)
     day = clock.day
@@ -167,7 +167,7 @@ def _placed(clock: Clock, text: str, days: list[Day]) -> Clock:
     return replace(clock, day=day, is_exact=not AROUND.search(before), lead=lead[1].lower() if lead else "")
 
 
-def _token(match: re.Match[str], part: int) -> Clock | None:
+def _token(match: re.Match[str], part: int) -> ClockTime | None:
     """None for one that does not parse: `incidents.postmortems.instants` has a sentence for it."""
     start, end = match.span(part)
     try:
@@ -175,7 +175,7 @@ def _token(match: re.Match[str], part: int) -> Clock | None:
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return Clock(start, end, moment.time(), match[part], day=moment.date(), zone=moment.tzinfo, zone_name="token")
+    return ClockTime(start, end, moment.time(), match[part], day=moment.date(), zone=moment.tzinfo, zone_name="token")
 
 
 def _is_time(match: re.Match[str]) -> bool:
@@ -183,7 +183,7 @@ def _is_time(match: re.Match[str]) -> bool:
     return not match["four"] or (int(match["four"][2:]) < 60 and int(match["four"]) < 2400)
 
 
-def _clock(match: re.Match[str]) -> Clock:
+def _clock(match: re.Match[str]) -> ClockTime:
     if match["four"]:
         hour, minute = divmod(int(match["four"]), 100)
     else:
@@ -196,7 +196,7 @@ def _clock(match: re.Match[str]) -> Clock:
         at = time(hour, minute, int(match["second"] or 0))
     day = date.fromisoformat(match["iso"]) if match["iso"] and _is_date(match["iso"]) else None
     zone = match["zone"] or ""
-    return Clock(*match.span(), at, match.group(), day=day, zone=zone_of(zone), zone_name=zone)
+    return ClockTime(*match.span(), at, match.group(), day=day, zone=zone_of(zone), zone_name=zone)
 
 
 def _is_date(text: str) -> bool:
@@ -214,12 +214,14 @@ def zone_of(name: str) -> tzinfo | None:
         return timezone(timedelta(hours=FIXED[name]))
     if name in FLOATING:
         return PLACE_OF[FLOATING[name]]
-    sign, hours, minutes = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", name).groups()  # type: ignore[union-attr]  # what CLOCK matched
+    match = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", name)
+    assert match, "it is what CLOCK matched"
+    sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     return timezone(-offset if sign == "-" else offset)
 
 
-def in_force(clock: Clock, instant: datetime) -> str:
+def in_force(clock: ClockTime, instant: datetime) -> str:
     """The abbreviation that its place uses at that instant, or "" when the one written is right."""
     place = PLACE_OF.get(clock.zone_name)
     if place is None or clock.zone_name == "GMT":  # which is used for UTC all year
@@ -231,13 +233,13 @@ def in_force(clock: Clock, instant: datetime) -> str:
 JOINED = re.compile(r"(?i)\s*(?:,\s*)?(-|–|—|to|and|until|till|through)\s*(?:around|about|approximately|roughly|~)?\s*")
 
 
-def spans_in(text: str, clocks: list[Clock], days: list[Day]) -> list[Clock | Span]:
+def spans_in(text: str, clocks: list[ClockTime], days: list[Day]) -> list[ClockTime | Span]:
     """The same times with ranges put together."""
     bare = BRACES.sub(lambda match: " " * len(match.group()), text)
     for day in days:
         bare = bare[: day.start] + " " * (day.end - day.start) + bare[day.end :]
     bare = re.sub(r"(?i)\bon(?=\s{3,})|,(?=\s{3,})", lambda match: " " * len(match.group()), bare)
-    found: list[Clock | Span] = []
+    found: list[ClockTime | Span] = []
     rest = list(clocks)
     while rest:
         first = rest.pop(0)
@@ -248,7 +250,7 @@ def spans_in(text: str, clocks: list[Clock], days: list[Day]) -> list[Clock | Sp
     return found
 
 
-def _span(text: str, first: Clock, last: Clock) -> Span | None:
+def _span(text: str, first: ClockTime, last: ClockTime) -> Span | None:
     gap = text[first.end : last.start]
     if gap == ".." and first.zone_name == "token":
         return Span(first, last)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from incidents.linter.claims import Claim, LengthClaim, claims_of, lengths_of
-from incidents.linter.clock import TOKEN, WEEKDAYS, Clock, Day, Span, clocks_in, days_in, in_force, spans_in
+from incidents.linter.clock import TOKEN, WEEKDAYS, ClockTime, Day, Span, clocks_in, days_in, in_force, spans_in
 from incidents.linter.findings import Facts, Finding, Instant, Rule
 from incidents.linter.prose import Section, Sentence
 
@@ -36,7 +36,7 @@ def find(sections: Sequence[Section], facts: Facts) -> Iterator[Finding]:
     said: list[Said] = []
     is_zoned = any(ALL_TIMES.search(section.text) for section in sections)
     for section in sections:
-        unzoned: list[Clock] = []
+        unzoned: list[ClockTime] = []
         for sentence in section.sentences:
             reading = _Reading(section, sentence, facts)
             yield from reading.impossible()
@@ -167,16 +167,16 @@ class _Reading:
             if not _is_elsewhere(claim.clock, self.days, self.facts):
                 yield Said(claim, at, self.section, *self.at(claim.clock.start, claim.clock.end))
 
-    def unzoned(self) -> Iterator[Clock]:
+    def unzoned(self) -> Iterator[ClockTime]:
         clocks = list(self._each())
         if any(clock.zone for clock in clocks):
             return
         for clock in clocks:
             if clock.at:
                 start, end = self.at(clock.start, clock.end)
-                yield Clock(start, end, clock.at, clock.written)
+                yield ClockTime(start, end, clock.at, clock.written)
 
-    def _each(self) -> Iterator[Clock]:
+    def _each(self) -> Iterator[ClockTime]:
         for when in self.times:
             yield from (when.first, when.last) if isinstance(when, Span) else (when,)
 
@@ -197,7 +197,7 @@ def _runs_backwards(span: Span, facts: Facts) -> bool:
     return (end - begin) % timedelta(days=1) > night and end < begin
 
 
-def _is_elsewhere(clock: Clock, days: Iterable[Day], facts: Facts) -> bool:
+def _is_elsewhere(clock: ClockTime, days: Iterable[Day], facts: Facts) -> bool:
     """Whether the date beside it is that of something else: another incident, an earlier change."""
     if clock.day is None:
         return False
@@ -282,7 +282,7 @@ def _against_record(said: Said, recorded: Sequence[datetime], facts: Facts) -> F
     )
 
 
-def _rewritten(clock: Clock, local: datetime) -> str:
+def _rewritten(clock: ClockTime, local: datetime) -> str:
     """The right time in the manner of the one that is written."""
     if clock.zone_name == "token":
         return f"{local:%Y-%m-%dT%H:%MZ}"

@@ -44,7 +44,7 @@ def _oldest() -> datetime | None:
 @loop("maintenance", oldest=_oldest)
 def advance() -> int:
     """Do everything that is due of maintenances; returns how many steps were done."""
-    clock = people.clock()
+    clock = people.clock_user()
     return each("maintenance", sorted(_due()), lambda step: step.act(author=clock), key=lambda step: step.what)
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import declare_incident, lock_live, post_update
+from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, Visibility
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.base import save_checked
@@ -147,7 +147,7 @@ def extend_maintenance(
 
 def lock_plan(incident: Incident) -> MaintenancePlan:
     """Lock a maintenance and read its plan; raises `InvalidTransition` when it has none."""
-    lock_live(incident)
+    incident.lock_live()
     plan = MaintenancePlan.objects.filter(incident=incident).first()
     if plan is None:
         raise InvalidTransition(_("This is no maintenance with a planned window."))

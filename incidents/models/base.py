@@ -46,7 +46,7 @@ class Marked(models.Model):
         abstract = True
 
 
-class MarkingManager(HistoryManager):  # type: ignore[misc]  # simple_history has no types
+class MarkingManager(HistoryManager):
     def bulk_history_create(self, objs: Iterable[Any], **options: Any) -> list[Any]:
         """Of rows that `bulk_create_with_history` created."""
         rows = [
@@ -62,13 +62,13 @@ class MarkingManager(HistoryManager):  # type: ignore[misc]  # simple_history ha
         return list(self.model.objects.bulk_create(rows, batch_size=options["batch_size"]))
 
 
-class History(HistoricalRecords):  # type: ignore[misc]  # simple_history has no types
+class History(HistoricalRecords):
     """What a proxy saves is kept in the history of its model. The reason has what the running service remarked."""
 
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if sender._meta.proxy and issubclass(sender, self.cls):
             models.signals.post_save.connect(self.post_save, sender=sender, weak=False)
-            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
+            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # simple_history's
         else:
             super().finalize(sender, **kwargs)
 

@@ -13,7 +13,9 @@ from incidents.postmortems import instants
 def missing(postmortem: Postmortem) -> list[str]:
     """Why this text cannot be approved or published yet."""
     headings = {section.public_id: section.heading for section in postmortem.live_sections()}
-    return lacking(postmortem) + [_sentence(finding, headings[finding.section]) for finding in standing(postmortem)]
+    return lacking(postmortem) + [
+        _sentence(finding, headings[finding.section]) for finding in open_findings(postmortem)
+    ]
 
 
 def lacking(postmortem: Postmortem) -> list[str]:
@@ -33,7 +35,7 @@ def lacking(postmortem: Postmortem) -> list[str]:
     return found
 
 
-def standing(postmortem: Postmortem) -> list[Finding]:
+def open_findings(postmortem: Postmortem) -> list[Finding]:
     """What the linter found that keeps the text from being published, and that nobody has dismissed."""
     return blocking(checking.check_report(postmortem), checking.dismissed(postmortem))
 

@@ -11,7 +11,7 @@ from incidents import outbox
 from incidents.authorship import service
 from incidents.checking import check_words
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import check_display_at, lock_live
+from incidents.incidents import check_display_at
 from incidents.models import Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
@@ -47,7 +47,7 @@ def publish_postmortem(
     now = timezone.now()
     former = postmortem.revision
     for incident in postmortem.incidents.order_by("pk"):
-        lock_live(incident)
+        incident.lock_live()
         if not incident.is_ended:
             raise InvalidTransition(_("A postmortem is published once the incident is resolved. Resolve it first."))
         if not former:
@@ -88,7 +88,7 @@ def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -
         raise InvalidTransition(_("No revision of this postmortem is public."))
     if not reason.strip():
         raise InvalidInput(_("Say why. It stays in the record."), field="reason")
-    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
+    back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
     postmortem._change_reason = reason.strip()
-    postmortem.change(withdrawn_at=timezone.now(), **standing)
+    postmortem.change(withdrawn_at=timezone.now(), **back_to_draft)
     outbox.record_postmortem(outbox.Kind.INCIDENT_EDITED, postmortem)

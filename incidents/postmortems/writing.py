@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from incidents.authorship import service
 from incidents.deletion import taken_along
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
-from incidents.incidents import lock_live
 from incidents.lifecycle import Severity
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.models.base import save_checked
@@ -45,7 +44,7 @@ def start_postmortem(
     incident: Incident, *, author: User, template: Template = Template.PUBLIC_REPORT, owner: User | None = None
 ) -> Postmortem:
     """Begin the report on an incident with the headings of `template`, owned by who begins it or by `owner`."""
-    lock_live(incident)
+    incident.lock_live()
     check_uncovered(incident)
     postmortem = Postmortem(
         page=incident.page,
@@ -95,7 +94,7 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> d
 def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about this incident too."""
     lock_postmortem(postmortem)
-    lock_live(incident)
+    incident.lock_live()
     check_never_published(postmortem)
     check_uncovered(incident)
     if incident.page_id != postmortem.page_id:
@@ -227,8 +226,8 @@ def lock_postmortem(postmortem: Postmortem) -> None:
 
 def mark_edited(postmortem: Postmortem, author: User) -> None:
     """Say who edited the text last. What was approved is not this text any more: it is a draft again."""
-    standing = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
-    postmortem.change(edited_by=author, edited_at=timezone.now(), **standing)
+    back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
+    postmortem.change(edited_by=author, edited_at=timezone.now(), **back_to_draft)
 
 
 def approval(postmortem: Postmortem, author: User, *, break_glass: str) -> dict[str, Any]:

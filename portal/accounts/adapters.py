@@ -37,8 +37,7 @@ from django.utils.translation import gettext_lazy
 
 from incidents.models import User
 from portal.accounts import attempts
-from status.publication.serving import caller
-from status.subscriptions.signups import network_of
+from status.requests import caller, network_of
 
 KNOWN_FOR = 90 * 24 * 3600  # seconds in which a network stays an account's own after a sign-in from it
 
@@ -53,7 +52,7 @@ def owner_of(address: str) -> User | None:
     return next((user for user in found if user.email.lower() == address.lower()), None)
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+class AccountAdapter(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
         "too_many_login_attempts": gettext_lazy(
             "Too many failed login attempts from where you are. Try again in some minutes. If this is your account, "
@@ -171,12 +170,10 @@ def open_again(request: HttpRequest, user: User, **_signal: Any) -> None:
 
 def _known(name: str, request: HttpRequest) -> str:
     """The key under which a name and the network of a request are remembered together."""
-    address = caller(request)
-    network = network_of(address) if address else "unknown"
-    return "sign-in:" + sha256(f"{network} {name.lower()}".encode()).hexdigest()
+    return "sign-in:" + sha256(f"{network_of(request)} {name.lower()}".encode()).hexdigest()
 
 
-class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
+class ResetForm(ResetPasswordForm):
     """Who asks learns nothing, and an address that is nobody's is sent nothing."""
 
     users: list[User]
@@ -188,7 +185,7 @@ class ResetForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no type
         return email
 
 
-class SecondFactorForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth has no types
+class SecondFactorForm(ActivateTOTPForm):
     def clean_code(self) -> str:
         """The code that sets a second factor up is used, as one that signs in is."""
         code: str = super().clean_code()
@@ -197,7 +194,7 @@ class SecondFactorForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth has n
         return code
 
 
-class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
+class ProviderAdapter(DefaultSocialAccountAdapter):
     """Whom the identity provider names has to have an account here already.
 
     It is found by the provider's name for them (the subject), and the first time by the address that the provider has

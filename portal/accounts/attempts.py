@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from incidents.models import User
-from status.publication.serving import caller
+from status.requests import caller
 
 logger = logging.getLogger(__name__)
 

@@ -15,19 +15,19 @@ from status import secrets
 
 logger = logging.getLogger(__name__)
 
-SEALED = ("secret", "seed")  # of a TOTP device, and of recovery codes
+ENCRYPTED = ("secret", "seed")  # of a TOTP device, and of recovery codes
 
 
-class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+class Adapter(DefaultMFAAdapter):
     """What a second factor is proved with must be read again at every sign-in, so the database has it encrypted."""
 
     def encrypt(self, text: str) -> str:
-        return secrets.seal(text)
+        return secrets.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
         """Without the key that fits, what a form says to whoever signs in."""
         try:
-            return secrets.unseal(encrypted_text)
+            return secrets.decrypt(encrypted_text)
         except secrets.Locked as error:
             logger.exception("a second factor cannot be read")
             sentence = _("Your second factor cannot be read any more. Have an administrator take it away, and sign in.")
@@ -35,11 +35,11 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
 
 
 @transaction.atomic
-def reseal() -> int:
+def reencrypt() -> int:
     """Encrypt what every second factor is proved with under the first key; returns how many there are."""
     factors = list(Authenticator.objects.select_for_update().order_by("pk"))
     for factor in factors:
         data: dict[str, Any] = factor.data
-        factor.data = data | {name: secrets.reseal(data[name]) for name in SEALED if name in data}
+        factor.data = data | {name: secrets.reencrypt(data[name]) for name in ENCRYPTED if name in data}
         factor.save(update_fields=["data"])
     return len(factors)

@@ -18,15 +18,7 @@ from requests import RequestException
 logger = logging.getLogger(__name__)
 
 # Before `admin.site.urls` is read
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documentation says
-
-
-def _change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """Django's page would neither limit attempts at the old password nor tell the owner."""
-    return redirect("account_change_password")
-
-
-admin.site.password_change = _change_password  # type: ignore[assignment,method-assign]  # leads elsewhere
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth says so; mypy lets no method be set
 
 
 def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -70,7 +70,7 @@ def _page_preview(event: OutboxEvent) -> PagePreview | None:
     if incident is None:
         return None
     message = events.event_mail(event) if event.notify else None
-    channels = owing.matching(event).order_by("channel").values_list("channel") if message else None
+    channels = owing.recipients_of(event).order_by("channel").values_list("channel") if message else None
     return PagePreview(
         page=event.page,
         document=pages.incident(reader.page, incident).decode(),

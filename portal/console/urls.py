@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.shortcuts import redirect
 from django.urls import path, re_path
 
 from portal.console.audit.views import audit, incident_file
@@ -28,5 +29,7 @@ urlpatterns = [
     path("incident/<slug:public_id>/outcome/", room.act, {"form_class": OutcomeForm}, name="room_outcome"),
     path("numbers/", numbers, name="numbers"),
     re_path(r"^page/(?P<public_id>\w{12})/preview/(?P<path>.*)$", page_preview, name="page_preview"),
+    # Django's page would neither limit attempts at the old password nor tell the owner.
+    path("password_change/", lambda request: redirect("account_change_password")),
     path("search/", search, name="search"),
 ]

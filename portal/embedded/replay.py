@@ -12,7 +12,7 @@ from django.db import transaction
 
 from incidents import catalogue, timeline
 from incidents.elsewhere.recording import record_elsewhere
-from incidents.elsewhere.records import AffectedComponent, Record, Report, Update
+from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, Update
 from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Incident, Page, TimelineEntry
@@ -123,7 +123,7 @@ def _record() -> Record:
         impact=Impact.MAJOR,
         began_at=_at(16, 2),
         ended_at=_at(16, 30),
-        report=Report("2023-01-17", TITLE, POSTMORTEM, display_at=published_at, published_at=published_at),
+        report=PostmortemRecord("2023-01-17", TITLE, POSTMORTEM, display_at=published_at, published_at=published_at),
     )
 
 

@@ -9,26 +9,24 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
-from incidents.duties import Duty, Key, To, Within, due_at, duties
+from incidents.duties import Duty, Key, Responsible, Within, due_at, duties
 from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
-from status.delivery import staff_channels
+from status.delivery import places, staff_channels
 from status.models import Delivery, Nudge, Recipient, StaffChannel
 
 AT_ONCE = 500  # of one duty, in a tick
 TESTED = timedelta(minutes=10)  # for so long a test is tried
-# Where a duty is dealt with, by the name of the console's address
-PLACES = {Within.INCIDENT: "room", Within.POSTMORTEM: "admin:incidents_postmortem_change"}
+PLACES = {Within.INCIDENT: places.INCIDENT, Within.POSTMORTEM: places.POSTMORTEM}
 OLD = timedelta(days=14)  # what is due for so long was imported, or a nudge would not help any more
 
 Role = IncidentRole.Role
 # Who stands in for whom, in this order
-IN_PLACE = {To.COMMS_LEAD: (Role.COMMS_LEAD, Role.COMMANDER), To.COMMANDER: (Role.COMMANDER,)}
+IN_PLACE = {Responsible.COMMS_LEAD: (Role.COMMS_LEAD, Role.COMMANDER), Responsible.COMMANDER: (Role.COMMANDER,)}
 
 
 @loop("nudge")
@@ -96,7 +94,7 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
             key=duty.key,
             subject=row["public_id"],
             title=row["title"][:500],
-            path=reverse(PLACES[duty.within], args=[row["within"]]),
+            path=PLACES[duty.within].format(row["within"]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
             note=_why_not(duty, row, recipients[row["pk"]]),
@@ -140,7 +138,7 @@ def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[in
         key = row["on_page"], user.pk
         mailbox = mailboxes.get(key)
         if mailbox is None or mailbox.address != user.email:  # once for each member of staff
-            mailbox = staff_channels.mailbox_for(user, Page.objects.get(pk=row["on_page"]), author=people.clock())
+            mailbox = staff_channels.mailbox_for(user, Page.objects.get(pk=row["on_page"]), author=people.clock_user())
             mailboxes[key] = mailbox
         # What cannot reach them goes to whoever is on call.
         found[row["pk"]] = [mailbox.pk] if mailbox.state == Recipient.State.ACTIVE else shared[row["on_page"]]
@@ -149,7 +147,7 @@ def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[in
 
 def _persons(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
     """The user for each row that is somebody's, by its key."""
-    if duty.to is To.PERSON:
+    if duty.to is Responsible.PERSON:
         return {row["pk"]: row["person"] for row in rows if row["person"]}
     roles = IN_PLACE.get(duty.to, ())
     holders: dict[int, dict[str, int]] = defaultdict(dict)

@@ -18,7 +18,7 @@ from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, Subscri
 LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
 
 
-def matching(event: OutboxEvent) -> QuerySet[Subscriber]:
+def recipients_of(event: OutboxEvent) -> QuerySet[Subscriber]:
     """The recipients of an event: whoever chose to hear of it, or has heard of the incident before.
 
     Whoever was notified of an incident is notified of its end, whatever they chose since.
@@ -66,7 +66,7 @@ def owe(event: OutboxEvent) -> int:
     now = timezone.now()
     is_withdrawn = event.update is not None and event.update.withdrawn_at is not None
     if event.page.is_published and not is_withdrawn:
-        added = _insert(matching(event), event)
+        added = _insert(recipients_of(event), event)
         is_past = event.kind != OutboxEvent.Kind.COMMITMENT_FULFILLED  # a promise kept makes nothing older
         is_held = Q(claimed_at__isnull=False, due_at__gt=now)  # by a worker, at this moment
         about = Q(event__incident=event.incident)

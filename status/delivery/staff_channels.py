@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db.models import Max
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,6 +13,7 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Page, User
 from incidents.permissions import Verb
 from status import secrets
+from status.delivery import places
 from status.models import Delivery, Nudge, Recipient, StaffChannel
 
 Channel, State = StaffChannel.Channel, StaffChannel.State
@@ -39,7 +39,7 @@ def add_channel(
     page.lock_live()
     if StaffChannel.objects.filter(page=page, channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
-    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.seal(secret) if secret else "")
+    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.encrypt(secret) if secret else "")
     recipient.save()
     return recipient
 
@@ -69,7 +69,7 @@ def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
         defaults={
             "page": recipient.page,
             "title": _("This is a test of your channel, sent by %(who)s.") % {"who": author},
-            "path": reverse("admin:status_nudge_channels"),
+            "path": places.CHANNELS,
         },
     )
     if not is_new:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,8 +16,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, Http
 from django.utils.http import http_date, parse_http_date_safe
 
 from status.publication import prefixes
+from status.requests import ASKED_HOST, ASKED_PAGE, host_name
 
-WITH_PORT = re.compile(r"^([\d.]+|\[.+\]):\d+$")  # an address, as some gateways write it
 SAFE = re.compile(r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*/)*[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$")
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -41,11 +40,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Vary": "Accept-Encoding",
 }
-
-
-# In request.META, for the views of subscribers: the host name that was asked, and the public id of its page
-ASKED_HOST = "status.host"
-ASKED_PAGE = "status.page"
 
 
 class PublishedFilesMiddleware:
@@ -79,27 +73,6 @@ class PublishedFilesMiddleware:
         return _send(request, root / "404.html", "404.html", status=404)
 
 
-def caller(request: HttpRequest) -> str:
-    """The IP address of who asks; "" when there is none.
-
-    Each proxy writes down whom it was called by, behind what the caller claims. So this goes back from the last one, as
-    far as it was one of ours who wrote: the first that is not in TRUSTED_PROXIES is the caller, whatever stands before.
-    """
-    found = ""
-    for hop in [request.META.get("REMOTE_ADDR", ""), *reversed(request.headers.get("X-Forwarded-For", "").split(","))]:
-        try:
-            ip = ip_address(WITH_PORT.sub(r"\1", hop.strip()).strip("[]"))
-        except ValueError:
-            if hop:  # a socket in a file has no address, and is ours
-                break
-            continue
-        ip = getattr(ip, "ipv4_mapped", None) or ip
-        found = str(ip)
-        if not any(ip in network for network in settings.TRUSTED_PROXIES):
-            break
-    return found
-
-
 def _by_https(request: HttpRequest) -> HttpResponse:
     """The same address, encrypted; Django would lead to the host that staff use."""
     name = _host_name(request)
@@ -121,11 +94,6 @@ def _name_page(request: HttpRequest) -> None:
 def _host_name(request: HttpRequest) -> str:
     """That was asked, as nginx has it in `$host`."""
     return host_name(str(request.META.get("HTTP_HOST", "")))
-
-
-def host_name(host: str) -> str:
-    """Of a Host header: in lower case, without a port, and without the dot that a whole name may end with."""
-    return host.rsplit(":", 1)[0].lower().removesuffix(".")
 
 
 def _root(host: str) -> Path | None:

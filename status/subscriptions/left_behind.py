@@ -14,7 +14,7 @@ from incidents.authorship import service
 from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN, Visibility
 from incidents.models import Component, User
-from incidents.people import clock
+from incidents.people import clock_user
 from incidents.permissions import Verb
 from status.delivery import owing
 from status.models import Delivery, Follow, Subscriber
@@ -45,14 +45,14 @@ def would_leave_behind(component: Component) -> int:
 def tell_left_behind() -> None:
     """For the clock, as often as it likes."""
     new = left_behind().filter(left_behind_at=None).order_by("pk")
-    each("left_behind", new, partial(say_left_behind, author=clock()), most=AT_ONCE)
+    each("left_behind", new, partial(say_left_behind, author=clock_user()), most=AT_ONCE)
     notice_here_again()
 
 
 @loop("here_again")
 def notice_here_again() -> None:
     here_again = Subscriber.objects.filter(left_behind_at__isnull=False).exclude(pk__in=left_behind().values("pk"))
-    each("here_again", here_again.order_by("pk"), partial(forget_left_behind, author=clock()), most=AT_ONCE)
+    each("here_again", here_again.order_by("pk"), partial(forget_left_behind, author=clock_user()), most=AT_ONCE)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)

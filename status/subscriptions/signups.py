@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -24,7 +23,7 @@ from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
-from status.secrets import seal
+from status.secrets import encrypt
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, follow
 
@@ -45,7 +44,7 @@ class TooMany(DomainError):
 def ask(page: Page, *, address: str, network: str, author: User, incident_id: str = "") -> None:
     """Write down that somebody wants messages to this address; with `incident_id`, a public id, about that one alone.
 
-    `network` is from `network_of`. Raises `InvalidInput`, or `TooMany`.
+    `network` is from `requests.network_of`. Raises `InvalidInput`, or `TooMany`.
     """
     address = addresses.mailbox(address)
     incident = _unfinished(page, incident_id) if incident_id else None
@@ -138,7 +137,7 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.change(state=State.UNCONFIRMED, secret=seal(subscribers.new_secret()))
+        recipient.change(state=State.UNCONFIRMED, secret=encrypt(subscribers.new_secret()))
     _owe_confirmation(recipient)
 
 
@@ -155,14 +154,6 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     if recipient.state != State.QUARANTINED and not mailed.exists():
         recipient.change(confirmation_sent_at=now)
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
-
-
-def network_of(address: str) -> str:
-    """The network that an IP address counts for: its /24, or its /64 of IPv6."""
-    ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return str(ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
 
 
 def _admit(network: str) -> None:

@@ -20,12 +20,12 @@ from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.isolation import each, loop
 from incidents.models import Incident, Page, User
-from incidents.people import clock, service_user
+from incidents.people import clock_user, service_user
 from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing, quarantine
 from status.models import Delivery, SignUp, Subscriber
-from status.secrets import seal
+from status.secrets import encrypt
 from status.subscriptions.choices import Choices, choices_of, choose
 from status.tokens import CONFIRM_WITHIN
 
@@ -68,7 +68,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     recipient.lock()
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    activate(recipient, contact=contact, secret=seal(new_secret()))
+    activate(recipient, contact=contact, secret=encrypt(new_secret()))
     return recipient
 
 
@@ -134,7 +134,7 @@ def roll_secret(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.change(old_secret=recipient.secret, secret=seal(new_secret()), rolled_at=timezone.now())
+    recipient.change(old_secret=recipient.secret, secret=encrypt(new_secret()), rolled_at=timezone.now())
 
 
 def new_secret() -> str:
@@ -203,7 +203,7 @@ def sweep() -> int:
     """Drop who has not confirmed while they could; returns how many. For the clock, as often as it likes."""
     # Each page by itself, for the index begins with it.
     rows = Subscriber.objects.filter(_too_old(), page__in=Page.objects.all(), state=State.UNCONFIRMED)
-    drop = partial(drop_unconfirmed, author=clock())
+    drop = partial(drop_unconfirmed, author=clock_user())
     return each("unconfirmed", rows.order_by("pk"), drop, most=DROPPED_AT_ONCE)
 
 

@@ -20,9 +20,8 @@ from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, tokens
 from status.models import Subscriber
-from status.publication.serving import ASKED_HOST, ASKED_PAGE, caller, host_name
 from status.rendering import assets
-from status.requests import HtmxRequest
+from status.requests import ASKED_HOST, ASKED_PAGE, HtmxRequest, host_name, network_of
 from status.subscriptions import choices, signups, subscribers
 from status.subscriptions.forms import ChoicesForm
 from status.subscriptions.signups import TooMany
@@ -43,7 +42,7 @@ def subscribe(request: HtmxRequest) -> HttpResponse:
 
     def ask(page: Page) -> None:
         facts = {"address": request.POST.get("address", ""), "incident_id": request.POST.get("incident", "")}
-        signups.ask(page, **facts, network=_network(request), author=subscriber())
+        signups.ask(page, **facts, network=network_of(request), author=subscriber())
 
     return _sign_up(request, "subscribe", ask, typed={"address": "address", "incident_id": "incident"})
 
@@ -56,7 +55,7 @@ def subscribe_webhook(request: HtmxRequest) -> HttpResponse:
     def ask(page: Page) -> None:
         url, contact = request.POST.get("url", "").strip(), request.POST.get("contact", "")
         addresses.check(url)
-        signups.ask_for_webhook(page, url=url, contact=contact, network=_network(request), author=subscriber())
+        signups.ask_for_webhook(page, url=url, contact=contact, network=network_of(request), author=subscriber())
 
     return _sign_up(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})
 
@@ -81,7 +80,7 @@ def _sign_up(
         except DomainError as refusal:
             status, error = 422, str(refusal)
         if error:
-            logger.info("a sign-up from %s was refused: %s", _network(request), error)
+            logger.info("a sign-up from %s was refused: %s", network_of(request), error)
         if request.htmx:
             template = f"{template}_form" if error else "subscribe_sent"
         shown = {name: request.POST.get(field, "") for name, field in typed.items()} if error else {}
@@ -200,7 +199,7 @@ def _show(request: HttpRequest, template: str, page: Page | None, *, status: int
 
 def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     # Without the address, which has a token: whoever holds one can act by it.
-    logger.info("a subscriber's request from %s was refused: %s", _network(request), sentence)
+    logger.info("a subscriber's request from %s was refused: %s", network_of(request), sentence)
     return _show(request, "subscription_refused", _page(request), status=status, sentence=sentence)
 
 
@@ -221,9 +220,3 @@ def _is_from_elsewhere(request: HttpRequest) -> bool:
         return site not in {"same-origin", "none"}
     origin = request.headers.get("Origin")
     return origin is not None and origin.partition("://")[2].lower() != request.META[ASKED_HOST].lower()
-
-
-def _network(request: HttpRequest) -> str:
-    """The network of who asks."""
-    address = caller(request)
-    return signups.network_of(address) if address else "unknown"

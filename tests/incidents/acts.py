@@ -68,7 +68,7 @@ from incidents.permissions import Scope, Verb
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
 from incidents.restoration import RESTORES
 from incidents.roles import hand_over, take_role
-from status.delivery import owing, quarantine, resealing, staff_channels
+from status.delivery import key_rotation, owing, quarantine, staff_channels
 from status.models import Delivery, StaffChannel, Subscriber
 from status.subscriptions import choices, csv_files, left_behind, signups, subscribers
 from status.subscriptions.choices import Choices
@@ -317,7 +317,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: staff_channels.remove_channel(channel, author=by),
         ),
-        resealing.reseal_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: resealing.reseal_secrets(author=by)),
+        key_rotation.reencrypt_secrets: (Verb.MANAGE_SUBSCRIBERS, lambda by: key_rotation.reencrypt_secrets(author=by)),
         left_behind.say_left_behind: (
             Verb.MANAGE_SUBSCRIBERS,
             lambda by: left_behind.say_left_behind(recipient, author=by),

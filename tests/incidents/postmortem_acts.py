@@ -50,7 +50,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
     fingerprint = read.fingerprint()
     wrong = begun("Wrong")
     writing.write_report(wrong, body="On Monday, January 17, 2023 it rained.", author=author)
-    (finding,) = checks.standing(wrong)
+    (finding,) = checks.open_findings(wrong)
     writing.cover_incident(draft, other, author=author)
     ready = approved(ended("Ready"), "Why.", author)
     public = publish_report(ended("Public"), body="Why.", author=author)

@@ -86,7 +86,7 @@ def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     action_items.add_action_item(postmortem, text="Alert earlier", author=author)
     reviewing.comment_section(postmortem.live_sections()[0], text="Really?", author=author)
     writing.write_report(postmortem, body="On Monday, January 17, 2023 it rained.", author=author)
-    (finding,) = checks.standing(postmortem)
+    (finding,) = checks.open_findings(postmortem)
     checking.dismiss_finding(postmortem, digest=finding.digest, reason="A quotation.", author=admin)
     take_role(incident, role=IncidentRole.Role.COMMANDER, author=author)
     plan: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}

@@ -168,7 +168,7 @@ UNIQUE = [
 
 
 @pytest.fixture
-def rows(
+def pairs(
     cadence: None, page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
     incident: Incident, author: User, admin: User,
 ) -> None:  # fmt: skip
@@ -199,7 +199,7 @@ def rows(
     publish_report(planned, body="Why.", author=author)
     wrong = writing.start_postmortem(declare_incident(page, title="Wrong", author=author), author=author)
     writing.write_report(wrong, body="On Monday, January 17, 2023. On Friday, January 18, 2023.", author=author)
-    for finding in checks.standing(wrong):
+    for finding in checks.open_findings(wrong):
         checking.dismiss_finding(wrong, digest=finding.digest, reason="A quotation.", author=admin)
     metric = metrics.create_metric(page, name="Errors", author=admin)
     now = timezone.now()
@@ -229,7 +229,7 @@ def rows(
         Submission.objects.create(author=author, token=token, digest="")
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 def test_the_database_refuses_what_may_not_be() -> None:
     for name, statements in REFUSED.items():
         for statement in statements:
@@ -239,7 +239,7 @@ def test_the_database_refuses_what_may_not_be() -> None:
             assert not is_named or name in str(refused.value), statement
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 def test_a_public_id_and_a_one_to_one_row_are_unique_in_the_database() -> None:
     for statement in UNIQUE:
         with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction.atomic(), connection.cursor() as cursor:
@@ -251,7 +251,7 @@ def test_every_constraint_of_the_record_has_its_statement_above() -> None:
     assert declared == set(REFUSED)
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 @pytest.mark.django_db(transaction=True)
 def test_what_others_point_at_is_not_deleted() -> None:
     for table in ("page", "component", "incident", "incidentupdate", "user"):
@@ -262,7 +262,7 @@ def test_what_others_point_at_is_not_deleted() -> None:
             model._base_manager.all().delete()
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize("model", [ComponentStatusChange, TimelineEntry])
 def test_an_append_only_row_is_neither_changed_nor_deleted(
     model: type[ComponentStatusChange | TimelineEntry],

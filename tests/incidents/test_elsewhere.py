@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from incidents import catalogue, duties
 from incidents.elsewhere.recording import Recorded, record_elsewhere
-from incidents.elsewhere.records import AffectedComponent, Record, Report, public_id
+from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, public_id
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
 from incidents.incidents import correct_update, delete_incident, edit_incident, post_update
 from incidents.lifecycle import Impact, IncidentStatus, Kind, Severity
@@ -82,7 +82,9 @@ def test_what_is_newer_stays(record: Write, component: Component, author: User) 
 
 
 def test_a_report_is_a_published_revision(record: Write, author: User) -> None:
-    report = Report("77", "Errors", "## What\n\nIt broke.\n\n## Why\n\nA disk.", display_at=at(90), published_at=at(91))
+    report = PostmortemRecord(
+        "77", "Errors", "## What\n\nIt broke.\n\n## Why\n\nA disk.", display_at=at(90), published_at=at(91)
+    )
     postmortem = record(replace(RECORD, report=report)).incident.postmortem
     assert postmortem
     assert postmortem.is_public
@@ -100,7 +102,7 @@ def test_a_report_is_a_published_revision(record: Write, author: User) -> None:
 
 
 def test_the_same_again_changes_nothing(record: Write) -> None:
-    report = Report("77", "Errors", "It broke.", display_at=at(90), published_at=at(91))
+    report = PostmortemRecord("77", "Errors", "It broke.", display_at=at(90), published_at=at(91))
     record(replace(RECORD, report=report))
     before = everything()
     again = record(replace(RECORD, report=report, updates=RECORD.updates[::-1]))
@@ -204,7 +206,7 @@ def test_bodies_are_kept_as_they_were_written(record: Write) -> None:
         (replace(RECORD, title=" \n"), InvalidInput, "blank"),
         (replace(RECORD, updates=(update("a", "resolved", 9**8),)), InvalidInput, "in the future"),
         (
-            replace(RECORD, report=Report("1", "Errors", " ", display_at=at(0), published_at=at(0))),
+            replace(RECORD, report=PostmortemRecord("1", "Errors", " ", display_at=at(0), published_at=at(0))),
             InvalidInput,
             "Write the report",
         ),

@@ -85,7 +85,7 @@ def test_the_seed_goes_through_the_workflow_word_for_word(
     assert {rule for _level, rule, _quote in found} >= {"absolute_promise", "no_impact_numbers", "hidden_measure"}
 
     # Read, dismissed and approved by another one.
-    for finding in checks.standing(replayed):
+    for finding in checks.open_findings(replayed):
         checking.dismiss_finding(replayed, digest=finding.digest, reason="As it was said", author=admin)
     approve(replayed, admin)
     revision = publishing.publish_postmortem(replayed, what_changed="Written again.", author=author)
@@ -203,7 +203,7 @@ def test_a_secret_blocks_and_cannot_be_dismissed(draft: Postmortem, author: User
     reviewing.submit_postmortem(draft, author=author)
     with pytest.raises(InvalidTransition, match="line 1"):
         approve(draft, admin)
-    (secret,) = [finding for finding in checks.standing(draft) if finding.rule is Rule.SECRET]
+    (secret,) = [finding for finding in checks.open_findings(draft) if finding.rule is Rule.SECRET]
     with pytest.raises(InvalidInput, match="cannot be dismissed"):
         checking.dismiss_finding(draft, digest=secret.digest, reason="Please", author=admin)
 

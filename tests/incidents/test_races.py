@@ -179,7 +179,7 @@ def faults(service: Service, act: Callable[[Any], object], by: User, row: models
             yield "does not wait for who deletes the row"
         if outcome.error or (outcome.refusal is None and service.function not in HARMLESS):
             yield f"changes what was deleted: {outcome.error or 'it is done'}"
-        if fresh.get().deleted_at is None:  # type: ignore[attr-defined]
+        if fresh.filter(deleted_at=None).exists():
             yield "undoes a deletion"
         fresh.update(deleted_at=None)
 

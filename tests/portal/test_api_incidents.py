@@ -260,7 +260,7 @@ def test_the_time_shown_is_corrected_in_order_and_the_old_one_kept(call: Call, o
     first = opened["incident_updates"][0]
     path = f"incidents/{opened['id']}/incident_updates/{first['id']}"
     same = call("PATCH", path, {"incident_update": first})
-    assert (same.status_code, IncidentUpdate.objects.first().edited_at) == (200, None)  # type: ignore[union-attr]
+    assert (same.status_code, IncidentUpdate.objects.earliest("pk").edited_at) == (200, None)
     moved = call("PATCH", path, {"incident_update": {"display_at": "2026-01-10T10:00:00+01:00"}})
     assert (moved.status_code, moved.json()["display_at"]) == (200, "2026-01-10T09:00:00.000Z")
     update = IncidentUpdate.objects.get(public_id=first["id"])
@@ -293,7 +293,7 @@ def test_the_status_of_a_component_is_set_without_an_incident(call: Call, compon
         assert response.status_code == 200, response.content
         assert response.json()["status"] == component.status == to
         assert call("GET", path).json() == response.json()
-    assert component.status_changes.first().author == ApiKey.objects.get().user  # type: ignore[union-attr]
+    assert component.status_changes.earliest("pk").author == ApiKey.objects.get().user
 
 
 def test_an_end_that_leaves_a_component_down_says_so(call: Call, component: Component) -> None:

@@ -32,7 +32,7 @@ Rows = dict[type[Tracked], Any]
 
 
 @pytest.fixture
-def rows(page: Page, other_page: Page, admin: User) -> Rows:
+def to_delete(page: Page, other_page: Page, admin: User) -> Rows:
     """One of each that can be deleted."""
     group = catalogue.create_group(page, name="Core", author=admin)
     component = catalogue.create_component(page, name="API", group=group, author=admin)
@@ -67,9 +67,9 @@ def addresses(row: Tracked) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize("model", RESTORES, ids=lambda model: model.__name__)
 def test_staff_read_what_goes_with_it_and_restore_it(
-    client: Client, rows: Rows, admin: User, model: type[Tracked]
+    client: Client, to_delete: Rows, admin: User, model: type[Tracked]
 ) -> None:
-    row = rows[model]
+    row = to_delete[model]
     client.force_login(admin)
     delete, place, restore = addresses(row)
     shown = client.get(delete).text
@@ -89,9 +89,9 @@ def test_staff_read_what_goes_with_it_and_restore_it(
 
 
 def test_a_restoration_that_would_give_a_name_away_asks_whether_it_may_stand(
-    client: Client, rows: Rows, admin: User, other_page: Page
+    client: Client, to_delete: Rows, admin: User, other_page: Page
 ) -> None:
-    row = rows[Incident]
+    row = to_delete[Incident]
     client.force_login(admin)
     delete, _place, restore = addresses(row)
     client.post(delete, {"reason": "Wrong"})
@@ -108,19 +108,19 @@ def test_a_restoration_that_would_give_a_name_away_asks_whether_it_may_stand(
     "model", [Component, ComponentGroup, Metric, Incident, Postmortem, ActionItem], ids=lambda model: model.__name__
 )
 def test_a_program_restores_what_a_program_deletes(
-    client: Client, rows: Rows, page: Page, root_key: str, model: type[Tracked]
+    client: Client, to_delete: Rows, page: Page, root_key: str, model: type[Tracked]
 ) -> None:
-    incident = f"incidents/{rows[Incident].public_id}"
+    incident = f"incidents/{to_delete[Incident].public_id}"
     places = {
-        Component: f"components/{rows[Component].public_id}",
-        ComponentGroup: f"component-groups/{rows[ComponentGroup].public_id}",
-        Metric: f"metrics/{rows[Metric].public_id}",
+        Component: f"components/{to_delete[Component].public_id}",
+        ComponentGroup: f"component-groups/{to_delete[ComponentGroup].public_id}",
+        Metric: f"metrics/{to_delete[Metric].public_id}",
         Incident: incident,
         Postmortem: f"{incident}/postmortem",
-        ActionItem: f"{incident}/postmortem/action_items/{rows[ActionItem].public_id}",
+        ActionItem: f"{incident}/postmortem/action_items/{to_delete[ActionItem].public_id}",
     }
     address, key = f"/api/v1/pages/{page.public_id}/{places[model]}", {"authorization": f"OAuth {root_key}"}
-    row = rows[model]
+    row = to_delete[model]
     assert client.post(f"{address}/restore", headers=key).status_code in (404, 409, 422)
     assert client.delete(address, headers=key).status_code in (200, 204)
     row.refresh_from_db()

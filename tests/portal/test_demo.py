@@ -105,7 +105,11 @@ def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path)
         for word in ("gunicorn", "celery"):
             (pid,) = children(process, word)
             os.kill(pid, signal.SIGKILL)
-            until(lambda word=word, pid=pid: children(process, word) not in ([], [pid]))  # type: ignore[misc]
+
+            def is_replaced(word: str = word, pid: int = pid) -> bool:
+                return children(process, word) not in ([], [pid])
+
+            until(is_replaced)
         until(lambda: status(port, "/healthz") == 200)
         until(lambda: len(below(embedded)) == 5)
         assert "is started again" in (embedded / "said").read_text()

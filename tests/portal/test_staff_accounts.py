@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from incidents import people
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
-from incidents.people import PROGRAMS, clock, edit_staff, note_link, remove_second_factor, unlink_provider
+from incidents.people import PROGRAMS, clock_user, edit_staff, note_link, remove_second_factor, unlink_provider
 from incidents.permissions import Scope, Verb, allows
 from portal.console.admin.people import StaffAdmin
 from tests.incidents.filled import filled
@@ -288,17 +288,17 @@ def test_a_key_whose_maker_was_closed_past_the_console_opens_nothing(admin: User
 def test_a_program_s_account_is_read_and_never_changed(client: Client, db: None) -> None:
     root = User.objects.create_superuser("root", email="root@acme.example", password=PASSWORD)
     sign_in_anew(client, root)
-    page = client.get(page_of(clock()))
+    page = client.get(page_of(clock_user()))
     assert 'name="_save"' not in page.text
-    assert client.post(page_of(clock()), {"username": "clock", "is_active": "on"}).status_code == 403
-    assert [group.name for group in clock().groups.all()] == ["clock"]
-    assert allows(clock(), Verb.POST_UPDATE)
+    assert client.post(page_of(clock_user()), {"username": "clock", "is_active": "on"}).status_code == 403
+    assert [group.name for group in clock_user().groups.all()] == ["clock"]
+    assert allows(clock_user(), Verb.POST_UPDATE)
     with pytest.raises(InvalidInput, match="a program's account"):
-        edit_staff(clock(), groups=(), author=root)
+        edit_staff(clock_user(), groups=(), author=root)
     for name in ("link", "second-factor", "provider"):
         assert f"/{name}/" not in page.text
     with pytest.raises(InvalidInput, match="a program's account"):
-        note_link(clock(), author=root)
+        note_link(clock_user(), author=root)
 
 
 def test_nobody_takes_a_program_s_name_before_it_is_first_needed(console: Client) -> None:
@@ -309,11 +309,11 @@ def test_nobody_takes_a_program_s_name_before_it_is_first_needed(console: Client
         typed = {"username": name, "email": "eve@acme.example"}
         assert "A program has this name" in console.post(ADD, filled(console.get(ADD), **typed)).text
     assert not User.objects.filter(email="eve@acme.example").exists()
-    assert clock().is_service
+    assert clock_user().is_service
 
 
 def test_nobody_is_signed_in_as_a_program_by_any_door(admin: User) -> None:
-    user = clock()
+    user = clock_user()
     user.set_password(PASSWORD)
     user.is_staff, user.email = True, "clock@acme.example"
     user.save()

@@ -7,7 +7,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from portal import environment
-from status.publication.serving import caller
+from status.requests import caller, network_of
 
 CONTAINERS, CDN = "172.28.13.0/24", "198.51.100.0/24"
 
@@ -49,3 +49,15 @@ def test_by_itself_only_this_host_is_believed(settings: Settings) -> None:
     ask = RequestFactory()
     assert caller(ask.get("/", headers={"X-Forwarded-For": "192.0.2.7"}, REMOTE_ADDR="172.17.0.2")) == "172.17.0.2"
     assert caller(ask.get("/", headers={"X-Forwarded-For": "192.0.2.7"}, REMOTE_ADDR="::1")) == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    ],
+)
+def test_an_address_counts_for_its_network(address: str, network: str) -> None:
+    assert network_of(RequestFactory().get("/", REMOTE_ADDR=address)) == network

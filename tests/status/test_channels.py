@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from incidents.authorship import authored_by
 from incidents.models import OutboxEvent, Page, User
-from portal.celery import configuration
 from status.delivery.channels import CHANNELS
 from status.models import Delivery, Nudge, Recipient
-
-
-def run_the_clock() -> None:
-    """Each task of the schedule, once."""
-    for beat in configuration()["beat_schedule"].values():
-        module, _dot, name = beat["task"].rpartition(".")
-        getattr(import_module(module), name)()
 
 
 @pytest.mark.parametrize("channel", Recipient.Channel.values)
@@ -37,7 +28,7 @@ def test_a_task_of_the_clock_claims_what_is_due_by_each_channel(channel: str, pa
         delivery = Delivery(recipient=recipient, event=event, due_at=now)
     delivery.save()
 
-    run_the_clock()
+    call_command("tick")
 
     delivery.refresh_from_db()
     assert (delivery.state, delivery.reason) == (Delivery.State.CANCELLED, Recipient.State.UNSUBSCRIBED)

@@ -33,7 +33,7 @@ AT = datetime(2023, 1, 17, 16, 20, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def sender(settings: Settings) -> None:
+def named_sender(settings: Settings) -> None:
     settings.DEFAULT_FROM_EMAIL = "Mail <status@acme.example>"
 
 
@@ -46,9 +46,9 @@ def recipient(page: Page, admin: User) -> Subscriber:
 def post(incident: Incident, author: User) -> Callable[..., OutboxEvent]:
     """Posts an update and returns the event that tells it."""
 
-    def act(status: str = "identified", body: str = "It is the database.", **facts: object) -> OutboxEvent:
+    def act(status: str = "identified", body: str = "It is the database.", **facts: Any) -> OutboxEvent:
         with time_machine.travel(AT, tick=False):
-            post_update(incident, status=IncidentStatus(status), body=body, author=author, **facts)  # type: ignore[arg-type]  # facts of a test
+            post_update(incident, status=IncidentStatus(status), body=body, author=author, **facts)
         return newest()
 
     return act

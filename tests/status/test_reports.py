@@ -184,7 +184,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
         assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
-        assert list(owing.matching(event)) == [asked]
+        assert list(owing.recipients_of(event)) == [asked]
         message = events.event_mail(event)
         assert message is not None
         assert message.content.subject == "[Acme] Promise kept: Errors"

@@ -58,7 +58,7 @@ class CursorQuery(Input):
 
 
 # --- What an answer says ----------------------------------------------------------------------------------------------
-class Instant(serializers.DateTimeField):
+class InstantField(serializers.DateTimeField):
     """In UTC, with milliseconds."""
 
     def to_representation(self, value: datetime) -> str:

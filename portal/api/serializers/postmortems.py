@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from incidents.models import ActionItem, Postmortem, TimelineEntry
-from portal.api.serializers.base import Always, Input, Instant, enveloped
+from portal.api.serializers.base import Always, Input, InstantField, enveloped
 
 
 class DraftInput(Input):
@@ -43,13 +43,13 @@ class PostmortemAnswer(serializers.Serializer[Any]):
     body = serializers.SerializerMethodField()
     body_updated_at = serializers.SerializerMethodField()
     body_draft = serializers.SerializerMethodField()
-    body_draft_updated_at = Instant(source="edited_at")
+    body_draft_updated_at = InstantField(source="edited_at")
     published_at = serializers.SerializerMethodField()
     notify_subscribers = serializers.SerializerMethodField()
     notify_twitter = Always(False)
     custom_tweet = Always(None)
-    created_at = Instant()
-    updated_at = Instant()
+    created_at = InstantField()
+    updated_at = InstantField()
     state = serializers.ChoiceField(Postmortem.State.choices, help_text="Ours: where it stands.")
     fingerprint = serializers.CharField(help_text="Ours: what an approval is of.")
 
@@ -72,7 +72,7 @@ class PostmortemAnswer(serializers.Serializer[Any]):
 
     def _instant(self, postmortem: Postmortem, *, newest: bool) -> str | None:
         revision = postmortem.revisions.order_by("-number" if newest else "number").first()
-        return Instant().to_representation(revision.published_at) if revision and postmortem.is_public else None
+        return InstantField().to_representation(revision.published_at) if revision and postmortem.is_public else None
 
 
 def markdown(sections: list[dict[str, str]]) -> str:
@@ -96,12 +96,12 @@ class NoteAnswer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     text = serializers.CharField()
-    occurred_at = Instant()
-    ended_at = Instant(allow_null=True)
+    occurred_at = InstantField()
+    ended_at = InstantField(allow_null=True)
     precision = serializers.CharField()
     outcome = serializers.CharField()
     author = serializers.CharField(source="author.username")
-    created_at = Instant()
+    created_at = InstantField()
 
 
 class ActionItemInput(Input):
@@ -131,8 +131,8 @@ class ActionItemAnswer(serializers.Serializer[Any]):
     tracker_url = serializers.CharField()
     evidence = serializers.CharField()
     is_commitment = serializers.BooleanField()
-    created_at = Instant()
-    updated_at = Instant()
+    created_at = InstantField()
+    updated_at = InstantField()
 
 
 class DeliveryAnswer(serializers.Serializer[Any]):
@@ -142,8 +142,8 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     state = serializers.CharField()
     reason = serializers.CharField()
     attempts = serializers.IntegerField()
-    due_at = Instant()
-    finished_at = Instant(allow_null=True)
+    due_at = InstantField()
+    finished_at = InstantField(allow_null=True)
 
 
 class ChangeAnswer(serializers.Serializer[Any]):
@@ -153,7 +153,7 @@ class ChangeAnswer(serializers.Serializer[Any]):
 
 
 class AuditEntryAnswer(serializers.Serializer[Any]):
-    at = Instant()
+    at = InstantField()
     author = serializers.CharField(source="author.username", default=None, allow_null=True)
     what = serializers.CharField()
     changes = ChangeAnswer(many=True)

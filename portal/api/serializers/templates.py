@@ -45,7 +45,7 @@ class TemplateAnswer(serializers.Serializer[Any]):
     should_send_notifications = serializers.BooleanField(source="deliver_notifications")
 
     def get_components(self, template: Any) -> list[dict[str, Any]]:
-        return ComponentAnswer(self.context["components"][template.pk], many=True).data  # type: ignore[return-value]  # the stubs say one
+        return [ComponentAnswer(component).data for component in self.context["components"][template.pk]]
 
     def get_update_status(self, template: Any) -> str | None:
         return template.update_status or None

@@ -231,11 +231,9 @@ class Incidents(IncidentList):
         )
 
 
-def plan_of(given: dict[str, Any]) -> plans.PlanFacts:
+def plan_of(given: dict[str, Any]) -> dict[str, Any]:
     """What a request says that a maintenance does by itself."""
-    facts: Any = {ours: given[theirs] for theirs, ours in PLAN.items() if theirs in given}
-    found: plans.PlanFacts = facts
-    return found
+    return {ours: given[theirs] for theirs, ours in PLAN.items() if theirs in given}
 
 
 def reminders_of(given: dict[str, Any]) -> tuple[int, ...] | None:
@@ -347,7 +345,7 @@ class OneIncident(IncidentView, One):
         if has and reminders and "reminder_intervals" not in given:
             reminders = None  # it reminds already
         if facts or (reminders is not None and set(reminders) != has):
-            plans.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)  # type: ignore[arg-type]  # its own keys
+            plans.plan_maintenance(incident, reminders=reminders, author=self.author, **facts)
         begins = given.get("scheduled_for", plan.scheduled_for)
         ends = given.get("scheduled_until", plan.ends_at)
         if (begins, ends) == (plan.scheduled_for, plan.ends_at):

@@ -216,6 +216,15 @@ class RecordAdmin(AnyModelAdmin):
         }
         return self.render_change_form(request, context, add=obj is None, change=obj is not None, obj=obj)
 
+    def show(self, request: HttpRequest, template: str, title: StrPromise | str, **context: Any) -> HttpResponse:
+        """One of the console's pages, with what each page of the admin has."""
+        context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        return render(request, f"console/{template}.html", context)
+
+    def show_once(self, request: HttpRequest, title: str, secret: str, **context: Any) -> HttpResponse:
+        """The only page that ever shows this secret; `label` names it, `help_text` says what to do with it."""
+        return self.show(request, "secret", title, secret=secret, **context)
+
     def answer(
         self,
         request: HttpRequest,
@@ -249,7 +258,7 @@ class RecordAdmin(AnyModelAdmin):
                     (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})
                     for name, options in fields
                 ]
-                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # typed for a ModelForm, made for any form
+                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # the stubs want a ModelForm
                 return render(request, "console/verb.html", context)
         except Forbidden as refusal:
             context |= {"title": _("Not allowed"), "sentence": str(refusal)}
@@ -272,15 +281,8 @@ class RecordAdmin(AnyModelAdmin):
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
         with timezone.override(zone_of(obj)):
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "original": obj,
-                "title": _("History"),
-                "subtitle": str(obj),
-                "entries": self.history_of(obj),
-            }
-            return render(request, "console/history.html", context)
+            entries = self.history_of(obj)
+            return self.show(request, "history", _("History"), original=obj, subtitle=str(obj), entries=entries)
 
     def history_of(self, obj: Any) -> Sequence[changes.Entry]:
         return changes.of_row(obj)

@@ -153,7 +153,7 @@ class MetricAdmin(CatalogueAdmin):
 
     @admin.display(description=gettext_lazy("newest value from"), ordering="feed__newest_at")
     def newest(self, metric: Metric) -> str:
-        return history.moment(metric.feed.newest_at) if metric.feed.newest_at else _("never")
+        return history.format_time(metric.feed.newest_at) if metric.feed.newest_at else _("never")
 
 
 @admin.register(Component)

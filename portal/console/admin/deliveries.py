@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import OutboxEvent
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.requests import acting
@@ -30,7 +30,7 @@ SHOWN_EVENTS = 20
 class DeliveryAdmin(SubscribersAdmin):
     """Search for an address or a domain: every message, when it was sent, and what the other side answered."""
 
-    list_display = ("recipient_link", "what", "standing", "reason", "attempts", "at", "answer")
+    list_display = ("recipient_link", "what", "state_badge", "reason", "attempts", "at", "answer")
     list_display_links = None
     list_filter = ("state", "purpose", "event__page")
     list_select_related = ("recipient", *EVENT_ROWS, "nudge")
@@ -59,12 +59,12 @@ class DeliveryAdmin(SubscribersAdmin):
         )
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def standing(self, delivery: Delivery) -> str:
+    def state_badge(self, delivery: Delivery) -> str:
         return badge(delivery)
 
     @admin.display(description=gettext_lazy("finished or due"), ordering="finished_at")
     def at(self, delivery: Delivery) -> str:
-        return moment(delivery.finished_at or delivery.due_at)
+        return format_time(delivery.finished_at or delivery.due_at)
 
     @admin.action(description=gettext_lazy("Send again"))
     def retry(self, request: HttpRequest, deliveries: DeliveryQuerySet) -> None:
@@ -94,14 +94,8 @@ class DeliveryAdmin(SubscribersAdmin):
             row = found.get(event.pk, {})
             took = _span(row["last"] - event.created_at) if row.get("last") else ""
             rows.append((event, event_label(event), {state: row.get(state, 0) for state in ledger.COUNTS}, took))
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Ledger"),
-            "rows": rows,
-            "states": [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")],
-        }
-        return render(request, "console/ledger.html", context)
+        states = [_("Due"), _("Sent"), _("Failed"), _("Quarantined"), _("Cancelled")]
+        return self.show(request, "ledger", _("Ledger"), rows=rows, states=states)
 
 
 def _span(took: timedelta) -> str:

@@ -6,16 +6,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from incidents import isolation
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import Failure
 from incidents.permissions import Verb
 from portal.console.admin.base import RecordAdmin
 from portal.console.requests import acting
+from status.models import Delivery
 
 
 @admin.register(Failure)
@@ -28,13 +29,17 @@ class FailureAdmin(RecordAdmin):
     list_filter = (("parked_at", admin.EmptyFieldListFilter), "kind")
     actions: Any = ("try_again",)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the messages that were given up, which have a list of their own."""
+        return super().changelist_view(request, {"given_up": Delivery.objects.given_up().count()})
+
     @admin.display(description=gettext_lazy("since"), ordering="since")
     def begun(self, failure: Failure) -> str:
-        return moment(failure.since)
+        return format_time(failure.since)
 
     @admin.display(description=gettext_lazy("next attempt"), ordering="due_at")
     def next_attempt(self, failure: Failure) -> str:
-        return moment(failure.due_at) if failure.due_at else _("Parked")
+        return format_time(failure.due_at) if failure.due_at else _("Parked")
 
     @admin.action(description=gettext_lazy("Try again"))
     def try_again(self, request: HttpRequest, failures: models.QuerySet[Failure]) -> None:

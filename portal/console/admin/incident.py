@@ -26,7 +26,7 @@ from portal.console.admin.base import Deleted, RecordAdmin
 from portal.console.forms.deletion import IncidentRestoreForm
 from portal.console.forms.incident import DeclareForm, DeletionForm, IncidentForm
 from portal.console.forms.maintenance import AutomationForm, CancelForm, ExtendForm, MaintenanceForm, MoveForm
-from portal.console.forms.planned import PlanCancellationForm, PlanForm, PlannedForm
+from portal.console.forms.planned import PlanCancellationForm, PlannedForm, PlanUpdateForm
 from portal.console.forms.postmortem import StartPostmortemForm
 from portal.console.forms.role import RoleForm
 from portal.console.forms.timeline import NoteForm
@@ -44,7 +44,7 @@ VERBS: list[tuple[str, type[IncidentForm], str]] = [
     ("cancel", CancelForm, "incidents_incident_cancel"),
     ("automation", AutomationForm, "incidents_incident_automation"),
     ("no-change", NoChangeForm, "incidents_incident_no_change"),
-    ("plan", PlanForm, "incidents_incident_plan"),
+    ("plan", PlanUpdateForm, "incidents_incident_plan"),
     ("withdraw", WithdrawalForm, "incidents_incident_withdraw"),
     ("publish", PublishForm, "incidents_incident_publish"),
     ("note", NoteForm, "incidents_incident_note"),
@@ -115,7 +115,7 @@ class IncidentAdmin(RecordAdmin):
         if incident.last_public_at is None:
             return _("none yet")
         with timezone.override(incident.page.zone):
-            shown_at = history.moment(incident.last_public_at)
+            shown_at = history.format_time(incident.last_public_at)
         if incident.is_waiting:
             return format_html('{} <span class="badge waiting">{}</span>', shown_at, _("Not yet published"))
         return shown_at

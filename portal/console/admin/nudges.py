@@ -8,14 +8,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.duties import Key
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from portal.console.admin.sending import SubscribersAdmin, badge
 from portal.console.forms.subscribers import (
     ChannelForm,
@@ -78,7 +78,7 @@ class NudgeAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("due"), ordering="due_at")
     def due(self, nudge: Nudge) -> str:
-        return moment(nudge.due_at)
+        return format_time(nudge.due_at)
 
     @admin.display(description=gettext_lazy("told"))
     def outcome(self, nudge: Nudge) -> str:
@@ -88,13 +88,8 @@ class NudgeAdmin(SubscribersAdmin):
         self.check_right(request)
         channels = list(StaffChannel.objects.select_related("page", "user").order_by("page", "user", "pk"))
         tests = {key: (test, badge(test)) for key, test in staff_channels.newest_tests(channels).items()}
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Staff channels"),
-            "channels": [(channel, badge(channel), tests.get(channel.pk)) for channel in channels],
-        }
-        return render(request, "console/staff_channels.html", context)
+        listed = [(channel, badge(channel), tests.get(channel.pk)) for channel in channels]
+        return self.show(request, "staff_channels", _("Staff channels"), channels=listed)
 
     def channel_add_view(self, request: HttpRequest) -> HttpResponse:
         form = ChannelForm(acting(request), sent(request))

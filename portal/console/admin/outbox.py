@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import OutboxEvent
 from portal.console.admin.generic import AnyModelAdmin
 
@@ -21,11 +21,11 @@ class OutboxEventAdmin(AnyModelAdmin):
 
     @admin.display(description=_("created"), ordering="created_at")
     def created(self, event: OutboxEvent) -> str:
-        return moment(event.created_at)
+        return format_time(event.created_at)
 
     @admin.display(description=_("published"), ordering="published_at")
     def published(self, event: OutboxEvent) -> str | None:
-        return moment(event.published_at) if event.published_at else None
+        return format_time(event.published_at) if event.published_at else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

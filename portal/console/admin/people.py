@@ -10,13 +10,13 @@ from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import ApiKey, Page, User
 from incidents.people import (
     create_key,
@@ -289,20 +289,20 @@ class ApiKeyAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
     def created(self, key: ApiKey) -> str:
-        return moment(key.created_at)
+        return format_time(key.created_at)
 
     @admin.display(description=gettext_lazy("last used"), ordering="use__used_at")
     def used(self, key: ApiKey) -> str:
-        return moment(key.use.used_at) if key.use.used_at else _("never")
+        return format_time(key.use.used_at) if key.use.used_at else _("never")
 
     @admin.display(description=gettext_lazy("expires"), ordering="expires_at")
     def expires(self, key: ApiKey) -> str:
-        return moment(key.expires_at) if key.expires_at else _("never")
+        return format_time(key.expires_at) if key.expires_at else _("never")
 
     @admin.display(description=gettext_lazy("revoked"), ordering="revoked_at")
     def revoked(self, key: ApiKey) -> str:
         if key.revoked_at:
-            return moment(key.revoked_at)
+            return format_time(key.revoked_at)
         return format_html('<a href="{}">{}</a>', reverse("admin:incidents_apikey_revoke", args=[key.pk]), _("Revoke"))
 
     def add_view(
@@ -313,14 +313,9 @@ class ApiKeyAdmin(RecordAdmin):
         return self.answer(request, form, done=lambda: self._show(request, form))
 
     def _show(self, request: HttpRequest, form: KeyForm) -> HttpResponse:
-        """The only page that ever shows the key."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("API key “%(name)s”") % {"name": form.cleaned_data["name"]},
-            "key": form.key,
-        }
-        return render(request, "console/api_key.html", context)
+        title = _("API key “%(name)s”") % {"name": form.cleaned_data["name"]}
+        help_text = _("Copy it now: it is not shown again.")
+        return self.show_once(request, title, form.key, label=_("Key"), help_text=help_text)
 
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         key = get_object_or_404(ApiKey, pk=pk)

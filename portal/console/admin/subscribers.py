@@ -9,12 +9,12 @@ from django.contrib.admin.utils import unquote
 from django.db import models
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.models import Page, User
 from portal.console.admin.sending import EVENT_ROWS, SubscribersAdmin, badge, event_label
 from portal.console.forms.subscribers import (
@@ -45,7 +45,7 @@ VERBS: list[tuple[str, type[SubscriberForm], str]] = [
 
 @admin.register(Subscriber)
 class SubscriberAdmin(SubscribersAdmin):
-    list_display = ("address", "standing", "reason", "channel", "page", "hears", "since")
+    list_display = ("address", "state_badge", "reason", "channel", "page", "hears", "since")
     list_filter = ("state", "channel", "page")
     list_select_related = ("page",)
     search_fields = ("address", "public_id")
@@ -69,7 +69,7 @@ class SubscriberAdmin(SubscribersAdmin):
         ]
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def standing(self, recipient: Subscriber) -> str:
+    def state_badge(self, recipient: Subscriber) -> str:
         return badge(recipient)
 
     @admin.display(description=gettext_lazy("hears about"))
@@ -82,7 +82,7 @@ class SubscriberAdmin(SubscribersAdmin):
 
     @admin.display(description=gettext_lazy("since"), ordering="created_at")
     def since(self, recipient: Subscriber) -> str:
-        return moment(recipient.created_at)
+        return format_time(recipient.created_at)
 
     def tools(self, user: User, obj: Subscriber) -> list[tuple[str, StrPromise]]:
         return [
@@ -133,27 +133,22 @@ class SubscriberAdmin(SubscribersAdmin):
         return self.answer(request, form, original=original, done=done)
 
     def _show_secret(self, request: HttpRequest, recipient: Subscriber) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": recipient,
-            "title": _("The webhook's secret"),
-        }
-        return render(request, "console/webhook_secret.html", context)
+        help_text = _(
+            "It signs every message. Give it to the webhook's owner over a channel that nobody else reads; it is not "
+            "shown here again."
+        )
+        if recipient.rolled_at:
+            help_text = f"{help_text} {_('The one before signs beside it for a day.')}"
+        title, secret = _("The webhook's secret"), recipient.signing_secrets[0]
+        return self.show_once(request, title, secret, label=_("Secret"), help_text=help_text, original=recipient)
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(acting(request), sent(request), request.FILES)
 
         def done() -> HttpResponse:
             faults = [line for line in form.report if line.fault]
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": _("Import subscribers"),
-                "faults": faults,
-                "count": len(form.report) - len(faults),
-            }
-            return render(request, "console/subscribers_imported.html", context)
+            count = len(form.report) - len(faults)
+            return self.show(request, "subscribers_imported", _("Import subscribers"), faults=faults, count=count)
 
         return self.answer(request, form, done=done)
 

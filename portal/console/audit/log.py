@@ -116,7 +116,7 @@ class Table:
         self.name = model._meta.label_lower
         self.is_history = written_at == "history_date"
         self.author = "history_user" if self.is_history else "author"
-        self._subject: Any = model.instance_type if self.is_history else model  # type: ignore[attr-defined]  # simple_history's
+        self._subject: Any = getattr(model, "instance_type", model)
         self.noun = capfirst(str(self._subject._meta.verbose_name))
         self.paths = list(paths_to_incident(self._subject))
 
@@ -215,4 +215,5 @@ def paths_to_incident(model: type[Model]) -> Iterator[str]:
 
 def _follow(model: type[Model], path: str) -> None:
     for name in path.split("__"):
-        model = model._meta.get_field(name).related_model  # type: ignore[assignment]  # each of these is a relation
+        relation: Any = model._meta.get_field(name)
+        model = relation.related_model

@@ -73,6 +73,6 @@ def many_lines(label: StrPromise, *, rows: int = 6, **kwargs: Any) -> forms.Char
 
 def column(model: type[Model], name: str, **kwargs: Any) -> forms.Field:
     """The input that Django makes of a model's field."""
-    field = model._meta.get_field(name).formfield(**kwargs)  # type: ignore[union-attr]  # named fields have one
-    assert isinstance(field, forms.Field)
+    found: Any = model._meta.get_field(name)
+    field: forms.Field = found.formfield(**kwargs)
     return field

@@ -169,12 +169,12 @@ class MaintenanceVerbForm(IncidentForm):
     """A verb on a maintenance that has a plan."""
 
     verb = Verb.POST_UPDATE
-    standing: tuple[IncidentStatus, ...] = (IncidentStatus.SCHEDULED,)  # while it makes sense
+    possible_in: tuple[IncidentStatus, ...] = (IncidentStatus.SCHEDULED,)  # while it makes sense
 
     @classmethod
     def fits(cls, incident: Incident) -> bool:
-        is_standing = incident.kind == Kind.MAINTENANCE and incident.status in cls.standing
-        return super().fits(incident) and is_standing and hasattr(incident, "plan")
+        is_possible = incident.kind == Kind.MAINTENANCE and incident.status in cls.possible_in
+        return super().fits(incident) and is_possible and hasattr(incident, "plan")
 
 
 class AnnouncedForm(MaintenanceVerbForm):
@@ -248,7 +248,7 @@ class ExtendForm(AnnouncedForm):
     heading = _("New expected end")
     done = _("The new expected end is on the page.")
     sentence = _("The maintenance is taking longer than planned.")
-    standing = RUNNING
+    possible_in = RUNNING
     field_order = ("expected_until", "body", "notify")
 
     expected_until = InstantField(label=_("Expected to end"))
@@ -260,7 +260,7 @@ class ExtendForm(AnnouncedForm):
 class AutomationForm(EditConflictForm, MaintenanceVerbForm, PlanFields):
     heading = _("Automation and reminders")
     done = _("The plan is changed.")
-    standing = (IncidentStatus.SCHEDULED, *RUNNING)
+    possible_in = (IncidentStatus.SCHEDULED, *RUNNING)
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)

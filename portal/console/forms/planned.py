@@ -51,7 +51,7 @@ class ComposeForm(UpdateForm):
             self.post()
 
 
-class PlanForm(ComposeForm):
+class PlanUpdateForm(ComposeForm):
     heading = _("Plan update")
     done = _("The update is planned.")
     has_preview = False  # customers read nothing of it before its time
@@ -67,7 +67,7 @@ class PlanForm(ComposeForm):
         self.plan()
 
 
-class PlannedForm(EditConflictForm, PlanForm):
+class PlannedForm(EditConflictForm, PlanUpdateForm):
     """A planned update, to be changed."""
 
     heading = _("Change planned update")

@@ -67,7 +67,7 @@ VERBS: list[tuple[str, type[PostmortemForm], str]] = [
 class PostmortemAdmin(RecordAdmin):
     verb = Verb.EDIT_POSTMORTEM
     restoring = PostmortemRestoreForm
-    list_display = ("title", "standing", "owner", "due_on", "page", "edited_at")
+    list_display = ("title", "state_badge", "owner", "due_on", "page", "edited_at")
     list_filter = ("state", "page", Deleted)
     list_select_related = ("page", "owner")
     search_fields = ("title", "public_id", "sections__heading", "sections__internal", "sections__public")
@@ -107,7 +107,7 @@ class PostmortemAdmin(RecordAdmin):
     # --- The list ---------------------------------------------------------------------------------------------------
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
-    def standing(self, postmortem: Postmortem) -> str:
+    def state_badge(self, postmortem: Postmortem) -> str:
         return format_html('<span class="badge {}">{}</span>', postmortem.state, postmortem.get_state_display())
 
     # --- The editor -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from incidents.history.changes import moment
+from incidents.history.changes import format_time
 from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.maintenance.plans import usual_sentence
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, TimelineEntry
@@ -101,7 +101,7 @@ def customer_answer(incident: Incident, components: Sequence[Component], latest:
         else _("Details and updates: %(address)s")
     )
     start, end = (plan.scheduled_for, plan.ends_at) if plan else (since, since)
-    times = {"time": moment(since), "start": moment(start), "end": moment(end)}
+    times = {"time": format_time(since), "start": format_time(start), "end": format_time(end)}
     return f"{first} {second}" % {"title": incident.title, "components": names, "address": address, **times}
 
 

@@ -21,7 +21,7 @@ from portal.console.admin.base import TWICE, accepted
 from portal.console.admin.incident import verbs
 from portal.console.forms.incident import IncidentForm
 from portal.console.forms.message import MessageFields
-from portal.console.forms.planned import ComposeForm, PlanForm
+from portal.console.forms.planned import ComposeForm, PlanUpdateForm
 from portal.console.forms.timeline import NoteForm, OutcomeForm, QuickNoteForm
 from portal.console.forms.update import CorrectionForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
 from portal.console.preview import dry_run
@@ -29,7 +29,8 @@ from portal.console.requests import acting, staff_view
 from portal.console.room.contents import Room
 from status.requests import HtmxRequest
 
-ON_THE_ROOM = (UpdateForm, PublishForm, WithdrawalForm, NoteForm, PlanForm)  # what needs no page of its own beside it
+# What needs no page of its own beside it
+ON_THE_ROOM = (UpdateForm, PublishForm, WithdrawalForm, NoteForm, PlanUpdateForm)
 
 
 @staff_view

@@ -6,13 +6,13 @@ from django.core.management.base import BaseCommand
 
 from incidents import people
 from portal.accounts import second_factor
-from status.delivery import resealing
+from status.delivery import key_rotation
 
 
 class Command(BaseCommand):
     help = "Encrypts all secrets of the database anew, under the first of ENCRYPTION_KEYS; the others may then go."
 
     def handle(self, **_options: Any) -> None:
-        channels = resealing.reseal_secrets(author=people.clock())
-        factors = second_factor.reseal()
+        channels = key_rotation.reencrypt_secrets(author=people.clock_user())
+        factors = second_factor.reencrypt()
         self.stdout.write(f"Under the first key: {channels} webhooks and chats, {factors} second factors")

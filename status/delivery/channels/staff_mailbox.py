@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.conf import settings
-from django.urls import reverse
 
 from incidents import duties
 from incidents.models import Incident
-from status.delivery import nudges
+from status.delivery import nudges, places
 from status.delivery.channels import email
 from status.delivery.mails.message import Message, both_times, compose, in_language_of, render
 from status.models import Delivery, Nudge
@@ -33,7 +32,7 @@ def nudge_mail(nudge: Nudge) -> Message:
 def _no_news_link(nudge: Nudge) -> str:
     """Where one click says that there is nothing new."""
     incident = Incident.objects.get(public_id=nudge.subject)
-    return f"{settings.SITE_URL}{reverse('admin:incidents_incident_no_change', args=[incident.pk])}"
+    return f"{settings.SITE_URL}{places.NO_CHANGE.format(incident.pk)}"
 
 
 CHANNEL = replace(email.CHANNEL, writes={Delivery.Purpose.NUDGE: nudge_mail})

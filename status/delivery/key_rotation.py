@@ -10,11 +10,11 @@ from status.models import Recipient
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
-def reseal_secrets(*, author: User) -> int:
+def reencrypt_secrets(*, author: User) -> int:
     """Encrypt what signs webhooks, and the addresses of chats, under the first key; returns of how many recipients."""
     recipients = list(Recipient.objects.exclude(secret="", old_secret="").order_by("pk"))
     for recipient in recipients:
         recipient.lock()
-        sealed = {"secret": recipient.secret, "old_secret": recipient.old_secret}
-        recipient.change(**{name: value and secrets.reseal(value) for name, value in sealed.items()})
+        encrypted = {"secret": recipient.secret, "old_secret": recipient.old_secret}
+        recipient.change(**{name: value and secrets.reencrypt(value) for name, value in encrypted.items()})
     return len(recipients)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from incidents import metrics, people
 from incidents.isolation import each, loop
-from status.subscriptions import signups
 
-PARTS = (signups.drop_old_counts, metrics.drop_old_points, people.sweep)
+PARTS = (metrics.drop_old_points, people.sweep)
 
 
 @loop("sweep")

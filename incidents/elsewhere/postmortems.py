@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from incidents.elsewhere.records import Report
+from incidents.elsewhere.records import PostmortemRecord
 from incidents.errors import InvalidInput
 from incidents.models import Incident, Postmortem, PostmortemRevision, PostmortemSection, User
 from incidents.models.base import save_checked
@@ -14,7 +14,7 @@ from incidents.postmortems.writing import approval, check_text, lock_postmortem
 State = Postmortem.State
 
 
-def publish(incident: Incident, report: Report, public_id: str, author: User) -> list[str]:
+def publish(incident: Incident, report: PostmortemRecord, public_id: str, author: User) -> list[str]:
     """Publish it, or what has changed of it as a further revision; returns sentences that say why it cannot be.
 
     The incident is locked, and its page is told by the caller.
@@ -57,7 +57,7 @@ def _write_sections(postmortem: Postmortem, sections: list[tuple[str, str]]) -> 
         save_checked(PostmortemSection(postmortem=postmortem, key=key, heading=heading, position=position, public=text))
 
 
-def _publish_revision(postmortem: Postmortem, report: Report, author: User) -> None:
+def _publish_revision(postmortem: Postmortem, report: PostmortemRecord, author: User) -> None:
     former = postmortem.revision
     approved = approval(postmortem, author, break_glass=_("It was published elsewhere before it was recorded here."))
     postmortem.change(**approved | {"state": State.PUBLISHED})
