@@ -67,7 +67,7 @@ class CatalogueAdmin(RecordAdmin):
         for obj in objs:
             along.update(taken_along(obj))
             if isinstance(obj, Component) and (left := would_leave_behind(obj)):
-                along[_("subscribers who follow nothing else, and are told so")] += left
+                along[_("subscribers who follow nothing else, and are notified of it")] += left
         return [str(obj) for obj in objs], dict(along), set(), []
 
 
