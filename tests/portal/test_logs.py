@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from incidents.models import User
+from portal import logs
 from portal.logs import masked
 from tests.front import ask, front
 from tests.portal.signing_in import set_up_second_factor, sign_in
@@ -129,6 +130,31 @@ def test_a_run_leaves_no_key_and_no_token_in_its_logs(shipped_server: tuple[str,
     assert "POST /subscriptions/***/confirm?*** HTTP/1.1" in said
     assert "Traceback" in said, "an error is logged, too"
     assert PLANTED not in said
+
+
+def test_a_fault_that_comes_again_and_again_is_said_once_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("portal.logs.time.monotonic", lambda: now[0])
+    logger = logging.getLogger("tests.worker")
+    logger.propagate = False
+    logger.addHandler(logs.Handler())
+    for tick in range(7):
+        now[0] += 10
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            logger.exception("Task relay[%s] failed after %s s", f"0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5{tick}", tick / 7)
+        logger.error("page %d failed", tick)
+        logger.warning("a sign-in was refused")
+    now[0] += logs.SILENCE + 1
+    logger.warning("all is well")
+    said = capsys.readouterr().err
+    assert said.count("Traceback") == 1
+    assert re.search(r"Task relay.* \(6 times more\)\n", said)
+    assert said.count("page ") == 7, "another row is another fault"
+    assert said.count("a sign-in was refused") == 7, "what is no fault is always said"
 
 
 def test_whoever_tries_to_sign_in_leaves_an_address(

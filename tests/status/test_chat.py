@@ -154,7 +154,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     assert secrets.decrypt(recipient.secret) == mattermost(receiver)
     settings.ENCRYPTION_KEYS = [encryption_key]
     deliver()
-    assert Delivery.objects.get(recipient=recipient).reason == "refused"
+    assert Delivery.objects.get(recipient=recipient).reason == "given_up"
 
 
 def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
