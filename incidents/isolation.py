@@ -1,7 +1,7 @@
 """One bad row stops nothing: how every loop of the clock and of the workers goes through its rows.
 
 What fails is tried again, later each time, and is parked after ATTEMPTS: then staff read the reason in the admin, and
-*Try again* frees it, as an upgrade of the software does. An outage parks nothing.
+*Try again* frees it, as an upgrade of the software does. An outage, of the database or of this host, parks nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.models import Failure, User
-from incidents.outages import is_outage
+from incidents.outages import is_outage, is_outage_of_host
 from incidents.permissions import Verb
 
 R = TypeVar("R")
@@ -95,12 +95,13 @@ def isolated(kind: str, key: str, failure: Failure | None = None) -> Iterator[No
     """What fails inside is noted, and stops nothing; only an outage of the database is raised."""
     try:
         yield
-    except OSError as error:  # the disk, or the network: another kind of outage
-        logger.warning("%s %s failed, and is tried again: %s", kind, key, _told(error))
     except Exception as error:
         if is_outage(error):
             raise
-        _note(kind, key, error)
+        if is_outage_of_host(error):
+            logger.exception("%s %s failed, and is tried again", kind, key)
+        else:
+            _note(kind, key, error)
     else:
         if failure:
             failure.delete()

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from incidents import isolation
 from incidents.models import Clock, OutboxEvent, Page
+from incidents.outages import passing_failure
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 from status.publication import files
@@ -39,15 +40,17 @@ def readyz(request: HttpRequest) -> JsonResponse:
     happen at a time happens, whatever staff can do by hand.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
     null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. `parked` is how
-    many things the clock has given up until staff try them again, `oldest_undone` of each kind of its work how late the
-    oldest thing is. None of these makes it 503: staff are served well while only mail or Redis is late.
+    many things and messages are given up until staff try them again, `oldest_undone` of each kind of the clock's work
+    how late the oldest thing is. None of these makes it 503: staff are served well while only mail or Redis is late.
     """
     try:
         with time_limit(1.0, total=2.0):
             ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
-            parked, undone = sum(isolation.parked().values()), oldest_undone()
+            given_up, undone = sum(parked().values()), oldest_undone()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
-    except (OperationalError, InterfaceError):
+    except Error as error:
+        if not passing_failure(error):
+            raise
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
     facts: dict[str, Any] = {
         "database": "ok",
@@ -55,7 +58,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "heartbeat_age": max(ages, default=None),
         "oldest_unpublished": age(waiting) if waiting else None,
         "oldest_due": late,
-        "parked": parked,
+        "parked": given_up,
         "oldest_undone": undone,
         "redis": _redis() if settings.REDIS_URL else None,
     }
@@ -66,6 +69,11 @@ def heartbeat_ages() -> list[float]:
     """Of every page that was published."""
     ids = Page.objects.published().values_list("public_id", flat=True)
     return [found for public_id in ids if (found := _heartbeat_age(public_id)) is not None]
+
+
+def parked() -> dict[str, int]:
+    """How many things of each kind of work are given up until staff try them again."""
+    return isolation.parked() | {"deliver": Delivery.objects.given_up().count()}
 
 
 def oldest_undone() -> dict[str, float | None]:

@@ -6,13 +6,13 @@ import hmac
 from collections.abc import Iterator, Mapping
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.db.models import Count, Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from incidents import isolation
-from incidents.models import OutboxEvent
+from incidents.models import Clock, OutboxEvent
+from incidents.outages import passing_failure
 from portal import health
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
@@ -32,7 +32,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         with time_limit(1.0, total=2.0):
             text = "".join(_lines())
-    except (OperationalError, InterfaceError):
+    except Error as error:
+        if not passing_failure(error):
+            raise
         text = "The database does not answer.\n"
         return HttpResponse(text, status=503, headers={"Retry-After": "2"}, content_type="text/plain")
     return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
@@ -46,19 +48,21 @@ def _lines() -> Iterator[str]:
         "Since a page was confirmed to be current, of the one furthest behind.",
         max(ages, default=None),
     )
-    yield _gauge(
-        "clock_age_seconds", "Since the clock, or else a publication, confirmed any page.", min(ages, default=None)
-    )
+    clock = Clock.last()
+    yield _gauge("clock_age_seconds", "Since the clock last ticked.", health.age(clock.ticked_at) if clock else None)
     events = OutboxEvent.objects.unpublished().aggregate(count=Count("pk"), oldest=Min("created_at"))
     yield _gauge("unpublished_events", "Public facts that do not show yet.", events["count"])
     waited = health.age(events["oldest"]) if events["oldest"] else 0
     yield _gauge("oldest_unpublished_seconds", "Since when the oldest of them is true.", waited)
-    yield _gauge("due_deliveries", "Messages that are owed, also those for later.", Delivery.objects.due().count())
+    due = Delivery.objects.due().aggregate(count=Count("pk"), claimed_at=Min("claimed_at"))
+    yield _gauge("due_deliveries", "Messages that are owed, also those for later.", due["count"])
+    held = health.age(due["claimed_at"]) if due["claimed_at"] else 0
+    yield _gauge("oldest_claim_seconds", "Since when a worker has the message that one has had longest.", held)
     yield _gauge("oldest_due_seconds", "How late the latest message is.", health.oldest_due() or 0)
     yield _gauge(
         "parked",
-        "What the clock has given up until staff try it again, by kind of work.",
-        {f'{{kind="{kind}"}}': count for kind, count in isolation.parked().items()},
+        "What is given up until staff try it again, by kind of work.",
+        {f'{{kind="{kind}"}}': count for kind, count in health.parked().items()},
     )
     yield _gauge(
         "oldest_undone_seconds",

@@ -6,7 +6,6 @@ Published files never come here: they are answered before, from disk.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import sys
 import time
 from base64 import b64encode
@@ -18,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -28,6 +27,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
+from incidents.outages import passing_failure
 from portal import health, metrics
 from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
 
@@ -115,7 +115,7 @@ class DatabaseGuardMiddleware:
         return HttpResponse(status=503) if self._note(request=request, exception=exception) else None
 
     def _note(self, *, request: HttpRequest, exception: BaseException | None = None, **_signal: Any) -> bool:
-        failure = _database_failure(exception or sys.exception())
+        failure = passing_failure(exception or sys.exception())
         if failure is not None:
             request.META[FAILURE] = failure
         return failure is not None
@@ -141,7 +141,7 @@ class DatabaseGuardMiddleware:
                 if _is_silent():
                     self._next_probe = 0.0  # it needed no database, so the next one may find out
                 return response
-            logger.warning("%s %s: %s", request.method, request.path, str(failure).partition("\n")[0])
+            logger.error("%s %s: %s", request.method, request.path, str(failure).partition("\n")[0])
             may_repeat = _is_read(request) or (is_keyed and not allowed.commit_sent)
             if not may_repeat or _is_silent() or time.monotonic() + pause > began_at + REPEAT:
                 return None
@@ -176,17 +176,6 @@ def _is_read(request: HttpRequest) -> bool:
 def _is_silent() -> bool:
     since = server.silent_since
     return since is not None and time.monotonic() - since > REPEAT
-
-
-def _database_failure(exception: BaseException | None) -> Exception | None:
-    """The failure of the database in this exception or in what led to it; None when it is about something else."""
-    while exception is not None:
-        if isinstance(exception, (OperationalError, InterfaceError)):
-            # SQLite's general error is about a statement (a missing table), not about the database being away.
-            is_statement = getattr(exception.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-            return None if is_statement else exception
-        exception = exception.__cause__ or exception.__context__
-    return None
 
 
 def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:

@@ -208,6 +208,7 @@ if environment.text("OIDC_ISSUER"):
             }
         ],
     }
+SESSION_ENGINE = "portal.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_FAILURE_VIEW = "portal.accounts.signed_out.csrf_failure"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -307,7 +308,7 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "portal.logs.Handler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},

@@ -7,6 +7,9 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from portal.intake import bounces
 
+handler400 = "portal.api.errors.bad_request"
+handler500 = "portal.api.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/account/", include("portal.accounts.urls")),
     path("admin/", include("portal.console.urls")),

@@ -15,6 +15,7 @@ from incidents.models.base import Tracked
 from status.secrets import decrypt
 
 SECRET_OVERLAP = timedelta(days=1)
+GIVEN_UP_LATELY = timedelta(days=7)
 
 
 class Recipient(Tracked):
@@ -200,9 +201,17 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self) -> DeliveryQuerySet:
         return self.filter(state=Delivery.State.DUE)
 
+    def given_up(self) -> DeliveryQuerySet:
+        """Within the last week, of those that would be sent if staff said so; not what the other side has refused."""
+        is_lately = models.Q(finished_at__gt=timezone.now() - GIVEN_UP_LATELY)
+        is_ours = models.Q(state=Delivery.State.FAILED, reason=Delivery.GIVEN_UP)
+        return self.filter(is_lately, is_ours, recipient__state=Recipient.State.ACTIVE)
+
 
 class Delivery(models.Model):
     """One message to one recipient. `due_at` is schedule, retry and lease in one."""
+
+    GIVEN_UP = "given_up"  # a reason: it was tried for long enough, or cannot be written
 
     class State(models.TextChoices):
         DUE = "due", _("Due")

@@ -68,7 +68,7 @@ class History(HistoricalRecords):
     def finalize(self, sender: type[models.Model], **kwargs: Any) -> None:
         if sender._meta.proxy and issubclass(sender, self.cls):
             models.signals.post_save.connect(self.post_save, sender=sender, weak=False)
-            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # its own
+            sender._meta.simple_history_manager_attribute = self.manager_name  # type: ignore[attr-defined]  # simple_history's
         else:
             super().finalize(sender, **kwargs)
 

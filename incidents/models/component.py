@@ -57,7 +57,7 @@ class ComponentQuerySet(TrackedQuerySet["Component"]):
         if at is not None:
             newest = newest.filter(effective_at__lte=at)
         is_step = models.Q(**_SHOWN) & ~models.Q(update__status=IncidentStatus.SCHEDULED)
-        return self.annotate(  # type: ignore[no-redef]  # the names are declared on Component
+        return self.annotate(  # type: ignore[no-redef]  # django-stubs: a model may not declare them
             current=Coalesce(
                 models.Subquery(newest.values("status")[:1]), models.Value(ComponentStatus.OPERATIONAL.value)
             ),
@@ -79,7 +79,7 @@ class ComponentQuerySet(TrackedQuerySet["Component"]):
             update__incident__page__in=Page.objects.values("pk"),
             update__incident__status__in=RUNNING,
         )
-        return self.annotate(  # type: ignore[no-redef]  # the name is declared on Component
+        return self.annotate(  # type: ignore[no-redef]  # django-stubs, as above
             is_under_maintenance=models.Q(pk__in=named.values("component"))
         )
 

@@ -18,7 +18,7 @@ from requests import RequestException
 logger = logging.getLogger(__name__)
 
 # Before `admin.site.urls` is read
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth's documentation says
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth says so; mypy lets no method be set
 
 
 def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

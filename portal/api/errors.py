@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
+from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -70,10 +71,30 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         detail = error.detail if isinstance(error, APIException) else (response.data or {}).get("detail")
         response.data = {"error": str(detail)}
     if isinstance(error, NotOffered):
-        response._has_been_logged = True  # type: ignore[attr-defined]  # Django would log it as a failure of ours
+        # Else Django logs it as a failure of ours.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # the stubs lack it
     if isinstance(error, Changed):
         response.data["current"] = error.current
     return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django answers before any view does, such as to a wrong Host; a program is told in its own language."""
+    if not _is_programs(request):
+        return defaults.bad_request(request, exception)
+    return JsonResponse({"error": _("The request is malformed.")}, status=status.HTTP_400_BAD_REQUEST)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What failed and was foreseen by nobody."""
+    if not _is_programs(request):
+        return defaults.server_error(request)
+    sentence = _("Something failed here, and the log says what. Look whether it was done before you send it again.")
+    return JsonResponse({"error": sentence}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def _is_programs(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
 
 
 def _sentences(detail: object, place: str = "") -> list[str]:

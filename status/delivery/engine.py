@@ -16,19 +16,20 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from incidents.errors import InvalidInput
 from incidents.models import OutboxEvent, User
-from incidents.outages import is_outage
+from incidents.outages import is_outage, passing_failure
 from incidents.people import service_user
 from status.addresses import INTERNET, Network, without_addresses
 from status.delivery import nudges, protocol, quarantine
 from status.delivery.channels import CHANNELS, carrier, sent_by
 from status.delivery.protocol import Answer, Answered, Channel, Claimed, Meaning, Send, Unavailable
 from status.models import Delivery, Recipient
+from status.secrets import Locked
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class _Round:
                     count += self._record(answered)
         except Unavailable as error:
             why = str(error)
-            logger.warning("nothing can be sent now, the next tick tries again: %s", error)
+            logger.exception("nothing can be sent now; the next tick tries again")
         # After another exception the claims stay until they expire: at once, the same would happen again.
         release(self._claimed.values(), why)
         return count
@@ -104,9 +105,11 @@ class _Round:
                         del self._claimed[delivery.pk]
                     else:
                         found.append((delivery, message))
-        except (OperationalError, InterfaceError):
+        except Error as error:
+            if not passing_failure(error):
+                raise
             # What is under way is answered all the same, and is written down once the database is back.
-            logger.warning("the database does not answer; the next tick goes on")
+            logger.exception("the database does not answer; the next tick goes on")
             self._ends_at = 0.0
         return found
 
@@ -123,6 +126,8 @@ class _Round:
             return _retry(delivery, channel, f"{type(written).__name__}: {written}")
         try:
             return channel.fill(written, delivery)
+        except Locked as refusal:
+            return Outcome(State.FAILED, Delivery.GIVEN_UP, str(refusal))
         except InvalidInput as refusal:
             return Outcome(State.FAILED, "refused", str(refusal))
         except Exception as error:
@@ -163,9 +168,9 @@ def _written(channel: Channel, delivery: Claimed) -> Any:
     try:
         subject = _subject(delivery)
         return channel.writes[delivery.purpose](subject) if subject else None
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
+        if is_outage(error):
+            raise
         logger.exception("a message cannot be written; it is tried again")
         return error
 
@@ -197,7 +202,7 @@ def _outcome(delivery: Claimed, answer: Answer) -> Outcome:
 def _retry(delivery: Claimed, channel: Channel, answer: str) -> Outcome:
     if pause := channel.pause(delivery):
         return Outcome(State.DUE, answer=answer, due_at=timezone.now() + pause)
-    return Outcome(State.FAILED, "given_up", answer)
+    return Outcome(State.FAILED, Delivery.GIVEN_UP, answer)
 
 
 def _judge(delivery: Claimed, answer: Answer, outcome: Outcome) -> None:
@@ -285,7 +290,7 @@ def release(deliveries: Collection[Claimed], why: str) -> None:
 
     def write() -> None:
         Delivery.objects.due().filter(pk__in=over).update(
-            state=State.FAILED, reason="given_up", answer=why[:500], finished_at=now, claimed_at=None
+            state=State.FAILED, reason=Delivery.GIVEN_UP, answer=why[:500], finished_at=now, claimed_at=None
         )
         Delivery.objects.due().filter(pk__in=keys).update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
 
@@ -298,10 +303,10 @@ def _until_the_database_answers(write: Callable[[], None]) -> None:
     while True:
         try:
             write()
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or time.monotonic() > give_up_at:
+        except Error as error:
+            if not passing_failure(error) or connection.in_atomic_block or time.monotonic() > give_up_at:
                 raise
-            logger.warning("the database does not answer; what was sent is written down as soon as it does")
+            logger.exception("the database does not answer; what was sent is written down as soon as it does")
             connection.close()
             time.sleep(0.5)
         else:

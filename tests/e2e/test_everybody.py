@@ -73,7 +73,7 @@ NO_PAGE = {
 
 
 @pytest.fixture
-def root(make_user: Callable[[str, str], User]) -> User:
+def superuser(make_user: Callable[[str, str], User]) -> User:
     user = make_user("root", "administrator")
     user.is_superuser = True
     user.save()
@@ -81,36 +81,36 @@ def root(make_user: Callable[[str, str], User]) -> User:
 
 
 @pytest.fixture
-def everything(other_page: Page, cadence: None, root: User) -> Page:
+def demonstration(other_page: Page, cadence: None, superuser: User) -> Page:
     """What the demonstration has, and a row of what it lacks."""
     page = replay_seed("https://status.example.com")
     load_demo(page)
     component = page.components.order_by("position")[0]
-    catalogue.list_component(component, page=other_page, author=root)
-    metrics.create_metric(page, name="Response time", author=root)
-    people.create_key("robot", scopes=[Scope.READ], author=root)
-    incident = declare_incident(page, title="Checkout fails", author=root)
+    catalogue.list_component(component, page=other_page, author=superuser)
+    metrics.create_metric(page, name="Response time", author=superuser)
+    people.create_key("robot", scopes=[Scope.READ], author=superuser)
+    incident = declare_incident(page, title="Checkout fails", author=superuser)
     down = [(component, ComponentStatus.PARTIAL_OUTAGE)]
     said: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Looking.", "components": down}
-    post_update(incident, author=root, **said)
+    post_update(incident, author=superuser, **said)
     planned.plan_update(
-        incident, author=root, due_at=timezone.now() + timedelta(hours=1), next_update=None, notify=True, **said
+        incident, author=superuser, due_at=timezone.now() + timedelta(hours=1), next_update=None, notify=True, **said
     )
     attempt = TimelineEntry.Kind.MITIGATION
-    timeline.note(incident, text="Restarting.", occurred_at=incident.created_at, kind=attempt, author=root)
+    timeline.note(incident, text="Restarting.", occurred_at=incident.created_at, kind=attempt, author=superuser)
     over = Incident.objects.filter(status=IncidentStatus.RESOLVED, postmortem=None)[0]
-    report = start_postmortem(over, author=root)
-    write_report(report, body="## Summary\n\nA mistake on 10.0.0.1 caused it.", author=root)
-    add_action_item(report, author=root, text="Watch the disk.")
-    catalogue.edit_embed(page, author=root)
-    create_template(name="Disk", body="A disk is full.", author=root)
-    recipient = subscribers.add_by_staff(page, address="reader@example.com", author=root)
-    subscribers.add_webhook(page, url="https://hooks.example.com", contact="reader@example.com", author=root)
+    report = start_postmortem(over, author=superuser)
+    write_report(report, body="## Summary\n\nA mistake on 10.0.0.1 caused it.", author=superuser)
+    add_action_item(report, author=superuser, text="Watch the disk.")
+    catalogue.edit_embed(page, author=superuser)
+    create_template(name="Disk", body="A disk is full.", author=superuser)
+    recipient = subscribers.add_by_staff(page, address="reader@example.com", author=superuser)
+    subscribers.add_webhook(page, url="https://hooks.example.com", contact="reader@example.com", author=superuser)
     Delivery.objects.create(recipient=recipient, event=incident.events.all()[0], due_at=timezone.now())
     reminded = {"key": "promise", "subject": incident.public_id, "title": "Checkout fails", "path": "/"}
     Nudge.objects.create(page=page, due_at=timezone.now(), **reminded)
     Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=timezone.now())
-    Authenticator.objects.create(user=root, type=Authenticator.Type.TOTP, data={"secret": "not one"})
+    Authenticator.objects.create(user=superuser, type=Authenticator.Type.TOTP, data={"secret": "not one"})
     return page
 
 
@@ -190,16 +190,16 @@ def steady(context: BrowserContext) -> Tab:
     return context.new_page()
 
 
-def test_every_page_of_staff_with_rows(signed_in: NewContext, everything: Page, root: User) -> None:
-    tab = steady(signed_in(root, viewport=WIDE))
+def test_every_page_of_staff_with_rows(signed_in: NewContext, demonstration: Page, superuser: User) -> None:
+    tab = steady(signed_in(superuser, viewport=WIDE))
     no_page: set[str] = set()
     found = [problem for path in list(addresses()) for problem in complaints(tab, path, no_page)]
     assert not found, "\n".join(found)
     assert {path.rstrip("/").rpartition("/")[2] for path in no_page} <= {"add", "change", "delete", "history"}, no_page
 
 
-def test_every_page_of_staff_without_a_row(signed_in: NewContext, root: User) -> None:
-    tab = steady(signed_in(root, viewport=WIDE))
+def test_every_page_of_staff_without_a_row(signed_in: NewContext, superuser: User) -> None:
+    tab = steady(signed_in(superuser, viewport=WIDE))
     lists = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry]
     others = ["admin:index", "audit", "numbers", "search", "admin:incidents_incident_add"]
     found = [problem for name in (*lists, *others) for problem in complaints(tab, reverse(name), set())]

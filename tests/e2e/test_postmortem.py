@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def summary(incident: Incident, author: User) -> PostmortemSection:
+def first_section(incident: Incident, author: User) -> PostmortemSection:
     return writing.start_postmortem(incident, author=author).live_sections()[0]
 
 
@@ -28,13 +28,13 @@ def editor(section: PostmortemSection) -> str:
 
 
 def test_nothing_typed_is_lost_and_two_people_see_each_other(
-    signed_in: NewContext, live_server: LiveServer, summary: PostmortemSection, author: User, admin: User
+    signed_in: NewContext, live_server: LiveServer, first_section: PostmortemSection, author: User, admin: User
 ) -> None:
     mine, theirs = (signed_in(user).new_page() for user in (author, admin))
     for tab in (mine, theirs):
-        tab.goto(editor(summary))
-    public = f"#id_{summary.pk}_public"
-    told = f"#saved-{summary.pk}"
+        tab.goto(editor(first_section))
+    public = f"#id_{first_section.pk}_public"
+    told = f"#saved-{first_section.pk}"
 
     # It saves itself, and shows how customers will read it.
     mine.locator(public).press_sequentially("The *database* failed.")
@@ -49,8 +49,8 @@ def test_nothing_typed_is_lost_and_two_people_see_each_other(
     expect(theirs.locator(public)).to_have_value("A disk was full.")
     theirs.get_by_role("button", name="Save mine over it").click()
     expect(theirs.locator(f"{told} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
-    summary.refresh_from_db()
-    assert summary.public == "A disk was full."
+    first_section.refresh_from_db()
+    assert first_section.public == "A disk was full."
 
     # The session ends while somebody types: it is kept in the browser, and saved when they are back.
     sign_out(theirs.context)
@@ -60,5 +60,5 @@ def test_nothing_typed_is_lost_and_two_people_see_each_other(
     theirs.reload()
     expect(theirs.locator(public)).to_have_value("A disk was full of logs.")
     expect(theirs.locator(f"{told} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
-    summary.refresh_from_db()
-    assert summary.public == "A disk was full of logs."
+    first_section.refresh_from_db()
+    assert first_section.public == "A disk was full of logs."

@@ -30,21 +30,21 @@ ANN = "ann@example.com"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Sink]:
+def smtp_server() -> Iterator[Sink]:
     with mail_server() as server:
         yield server
 
 
 @pytest.fixture
-def sink(server: Sink, settings: Settings) -> Sink:
+def inbox(smtp_server: Sink, settings: Settings) -> Sink:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp_server.port
     settings.NOTIFY_HOLD = 0
-    return server
+    return smtp_server
 
 
 @pytest.fixture
-def site(page: Page, admin: User, live_server: LiveServer) -> str:
+def page_address(page: Page, admin: User, live_server: LiveServer) -> str:
     """The address of a published page, which is the one in its mails."""
     catalogue.edit_page(page, url=live_server.url, author=admin)
     publish(page)
@@ -75,13 +75,13 @@ def subscribe(tab: Tab, address: str, button: str = "Subscribe") -> None:
 
 
 def test_without_a_script_from_the_form_to_the_end_of_it(
-    site: str, sink: Sink, new_context: NewContext, page: Page, component: Component, author: User
+    page_address: str, inbox: Sink, new_context: NewContext, page: Page, component: Component, author: User
 ) -> None:
     search = catalogue.create_component(page, name="Search", author=User.objects.get(username="ada"))
     tab = new_context(java_script_enabled=False).new_page()
-    tab.goto(site)
+    tab.goto(page_address)
     subscribe(tab, ANN)
-    (mail,) = told(sink)
+    (mail,) = told(inbox)
     assert mail.recipient == ANN
 
     tab.goto(link(mail, "/confirm"))
@@ -102,7 +102,7 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
             author=author,
             components=[(component_down, down)],
         )
-    (mail,) = told(sink)
+    (mail,) = told(inbox)
     assert "Search is down" in mail.message["Subject"], "and nothing of the component that was not chosen"
 
     leave = mail.message["List-Unsubscribe"].strip("<>")
@@ -110,16 +110,16 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
     tab.get_by_role("button", name="Unsubscribe").click()
     expect(tab.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
     post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
-    assert told(sink) == []
+    assert told(inbox) == []
 
 
 def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
-    site: str, sink: Sink, new_context: NewContext
+    page_address: str, inbox: Sink, new_context: NewContext
 ) -> None:
     tab = new_context().new_page()
     complaints: list[str] = []
     tab.on("console", lambda message: complaints.append(message.text))
-    tab.goto(site)
+    tab.goto(page_address)
     tab.get_by_label("E-mail address").focus()
     until(lambda: tab.evaluate("'htmx' in window"), 10)  # wait_for_function would break the policy
     tab.get_by_label("E-mail address").fill("ann@example")
@@ -128,38 +128,38 @@ def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
     expect(tab.get_by_label("E-mail address")).to_have_value("ann@example")
     expect(tab.get_by_label("E-mail address")).to_be_focused()
     subscribe(tab, ANN)
-    assert tab.url == f"{site}/"
+    assert tab.url == f"{page_address}/"
     expect(tab.get_by_role("heading", level=1)).to_have_text("All Systems Operational")
-    assert [mail.recipient for mail in told(sink)] == [ANN]
+    assert [mail.recipient for mail in told(inbox)] == [ANN]
     assert [words for words in complaints if "422" not in words] == []
 
 
 def test_who_follows_one_incident_is_told_of_its_end(
-    site: str, sink: Sink, new_context: NewContext, incident: Incident, page: Page, author: User
+    page_address: str, inbox: Sink, new_context: NewContext, incident: Incident, page: Page, author: User
 ) -> None:
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
     tab = new_context(java_script_enabled=False).new_page()
-    tab.goto(f"{site}/incidents/{incident.public_id}")
+    tab.goto(f"{page_address}/incidents/{incident.public_id}")
     subscribe(tab, ANN, "Only until this is over")
-    (mail,) = told(sink)
+    (mail,) = told(inbox)
     tab.goto(link(mail, "/confirm"))
     tab.get_by_role("button", name="Confirm").click()
     expect(tab.get_by_label("Errors")).to_be_checked()
     other = declare_incident(page, title="Another", author=author)
     for each in (other, incident):
         post_update(each, status=IncidentStatus.RESOLVED, body="Over.", author=author)
-    assert [mail.message["Subject"] for mail in told(sink)] == ["[Acme] Resolved: Errors"]
+    assert [mail.message["Subject"] for mail in told(inbox)] == ["[Acme] Resolved: Errors"]
 
 
 def test_every_page_of_it_is_for_everybody(
-    site: str, sink: Sink, new_context: NewContext, incident: Incident, author: User
+    page_address: str, inbox: Sink, new_context: NewContext, incident: Incident, author: User
 ) -> None:
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
     context = new_context()
     tab = context.new_page()
-    tab.goto(f"{site}/subscribe")
+    tab.goto(f"{page_address}/subscribe")
     subscribe(tab, ANN)
-    (mail,) = told(sink)
+    (mail,) = told(inbox)
     confirm = link(mail, "/confirm")
     seen = []
 
@@ -174,7 +174,7 @@ def test_every_page_of_it_is_for_everybody(
         seen.append(tab.title())
 
     look()
-    for address in (confirm, f"{site}/incidents/{incident.public_id}", f"{site}/subscriptions/forged"):
+    for address in (confirm, f"{page_address}/incidents/{incident.public_id}", f"{page_address}/subscriptions/forged"):
         tab.goto(address)
         look()
     tab.goto(confirm)

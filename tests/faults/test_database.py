@@ -38,7 +38,7 @@ def gate(postgresql: Server) -> Iterator[Forwarder]:
 
 
 @pytest.fixture(scope="module")
-def site(postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def cut_off_site(postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     address = urlsplit(postgresql.url)
     through = address._replace(netloc=f"{address.username}@127.0.0.1:{gate.port}").geturl()
     folder: Path = tmp_path_factory.mktemp("site")
@@ -74,8 +74,8 @@ def none_is_lost(load: Load, server: Server) -> None:
     assert all(kept[answer.marker] <= 1 for answer in sent)
 
 
-def test_stopped_backends_that_are_terminated_later(site: Site, postgresql: Server) -> None:
-    with steady_load(site) as load, psycopg.connect(postgresql.url, autocommit=True) as observer:
+def test_stopped_backends_that_are_terminated_later(cut_off_site: Site, postgresql: Server) -> None:
+    with steady_load(cut_off_site) as load, psycopg.connect(postgresql.url, autocommit=True) as observer:
         let_pass(2)
         backends = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         stopped = [int(pid) for (pid,) in observer.execute(backends).fetchall()]
@@ -94,8 +94,8 @@ def test_stopped_backends_that_are_terminated_later(site: Site, postgresql: Serv
     none_is_lost(load, postgresql)
 
 
-def test_a_server_that_is_stopped_and_started(site: Site, postgresql: Server) -> None:
-    with steady_load(site) as load:
+def test_a_server_that_is_stopped_and_started(cut_off_site: Site, postgresql: Server) -> None:
+    with steady_load(cut_off_site) as load:
         let_pass(2)
         postgresql.stop()
         let_pass(FAULT_SECONDS)
@@ -106,8 +106,8 @@ def test_a_server_that_is_stopped_and_started(site: Site, postgresql: Server) ->
     none_is_lost(load, postgresql)
 
 
-def test_a_server_that_cannot_be_reached(site: Site, postgresql: Server, gate: Forwarder) -> None:
-    with steady_load(site) as load:
+def test_a_server_that_cannot_be_reached(cut_off_site: Site, postgresql: Server, gate: Forwarder) -> None:
+    with steady_load(cut_off_site) as load:
         let_pass(2)
         gate.is_black_hole = True
         let_pass(FAULT_SECONDS)

@@ -43,7 +43,7 @@ class Site:
 
 
 @pytest.fixture
-def site(postgresql: Server, redis: Server, sink: Sink, tmp_path: Path) -> Iterator[Site]:
+def clocked_site(postgresql: Server, redis: Server, sink: Sink, tmp_path: Path) -> Iterator[Site]:
     site = Site(
         os.environ
         | {
@@ -65,7 +65,7 @@ def site(postgresql: Server, redis: Server, sink: Sink, tmp_path: Path) -> Itera
         process.wait()
 
 
-def test_each_step_and_each_mail_is_done_once(postgresql: Server, sink: Sink, site: Site) -> None:
+def test_each_step_and_each_mail_is_done_once(postgresql: Server, sink: Sink, clocked_site: Site) -> None:
     with psycopg.connect(postgresql.url, autocommit=True) as observer:
 
         def count(query: str) -> int:
@@ -80,15 +80,15 @@ def test_each_step_and_each_mail_is_done_once(postgresql: Server, sink: Sink, si
         # The start was an hour ago, and no clock ran. Who starts one must lock its component, and that is held here.
         with psycopg.connect(postgresql.url) as holder:
             holder.execute("SELECT FROM incidents_component FOR UPDATE")
-            site.clock()
-            victim = site.worker()
+            clocked_site.clock()
+            victim = clocked_site.worker()
             until(waiting, 60)
             victim.kill()  # in the middle of a transition
             victim.wait()
             assert count(started) == 0
             for _number in range(2):
-                site.clock()
-                site.worker()
+                clocked_site.clock()
+                clocked_site.worker()
             until(lambda: waiting() > 1, 60)  # two at the same step at once
         until(lambda: count(started) == MAINTENANCES and len(sink.received) >= MAINTENANCES, 60)
         let_pass(5)  # two more ticks, at least

@@ -28,7 +28,7 @@ def mailbox() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module")
-def site(redis: Server, mailbox: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def redis_site(redis: Server, mailbox: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "REDIS_URL": redis.url,
@@ -42,11 +42,11 @@ def site(redis: Server, mailbox: Sink, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def worker(site: Site) -> Iterator[None]:
+def worker(redis_site: Site) -> Iterator[None]:
     """A worker with the clock inside."""
     words = ["worker", "--beat", "--schedule-filename=", "--pool=threads", "--concurrency=4", "--loglevel=critical"]
     command = [sys.executable, "-m", "celery", "--app=portal", "--quiet", *words]
-    process = subprocess.Popen(command, cwd=ROOT, env=site.environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=redis_site.environment)
     yield
     process.kill()
     process.wait()
@@ -66,47 +66,47 @@ def post_and_read(site: Site) -> str:
     return posted.marker
 
 
-def test_the_page_changes_without_a_worker_while_redis_is_well(site: Site) -> None:
-    post_and_read(site)
+def test_the_page_changes_without_a_worker_while_redis_is_well(redis_site: Site) -> None:
+    post_and_read(redis_site)
 
 
-def test_the_page_changes_while_redis_is_frozen(site: Site, redis: Server) -> None:
+def test_the_page_changes_while_redis_is_frozen(redis_site: Site, redis: Server) -> None:
     os.kill(redis.pid, signal.SIGSTOP)
     try:
-        post_and_read(site)
+        post_and_read(redis_site)
     finally:
         os.kill(redis.pid, signal.SIGCONT)
 
 
-def test_the_page_changes_while_redis_is_gone(site: Site, redis: Server) -> None:
+def test_the_page_changes_while_redis_is_gone(redis_site: Site, redis: Server) -> None:
     redis.stop()
     try:
-        post_and_read(site)
+        post_and_read(redis_site)
     finally:
         redis.start()
 
 
 @pytest.mark.parametrize("fault", ["frozen", "gone"])
 def test_what_was_posted_meanwhile_is_told_once_redis_is_back(
-    site: Site, redis: Server, mailbox: Sink, worker: None, fault: str
+    redis_site: Site, redis: Server, mailbox: Sink, worker: None, fault: str
 ) -> None:
     def told(said: str) -> int:
         return sum(said.encode() in mail.content for mail in mailbox.received)
 
-    before = post_and_read(site)
+    before = post_and_read(redis_site)
     until(lambda: told(before) == 1, 60)
     if fault == "frozen":
         os.kill(redis.pid, signal.SIGSTOP)
     else:
         redis.stop()
     try:
-        meanwhile = post_and_read(site)
+        meanwhile = post_and_read(redis_site)
     finally:
         if fault == "frozen":
             os.kill(redis.pid, signal.SIGCONT)
         else:
             redis.start()
     until(lambda: told(meanwhile) == 1, 60)
-    after = post_and_read(site)
+    after = post_and_read(redis_site)
     until(lambda: told(after) == 1, 60)
     assert told(meanwhile) == 1

@@ -26,25 +26,25 @@ SCALE = Scale(
 
 
 @pytest.fixture
-def site(postgresql: Server) -> Iterator[Site]:
+def storm_site(postgresql: Server) -> Iterator[Site]:
     redis = start_redis()
     with mail_server() as sink, storm.site(SCALE, postgresql, redis, sink) as site:
         yield site
     redis.stop()
 
 
-def test_everyone_is_told_once_whatever_dies(site: Site) -> None:
-    storm.rage(site)
-    found, readers = site.reconcile(), SCALE.recipients - BAD
+def test_everyone_is_told_once_whatever_dies(storm_site: Site) -> None:
+    storm.rage(storm_site)
+    found, readers = storm_site.reconcile(), SCALE.recipients - BAD
     print(f"\n{found}")
     assert not found.lost
     assert found.twice + len(found.unrecorded) <= SCALE.kills * SCALE.connections
     assert set(found.unrecorded.values()) <= {"cancelled coalesced"}
     assert set(found.ledger.values()) <= {"sent", "cancelled coalesced", "cancelled quarantined", "failed refused"}
     states = "SELECT state, count(*)::text FROM status_recipient GROUP BY 1 ORDER BY 1"
-    assert site.select(states) == [("active", str(readers)), ("quarantined", str(BAD))]
+    assert storm_site.select(states) == [("active", str(readers)), ("quarantined", str(BAD))]
 
-    received = site.sink.received
+    received = storm_site.sink.received
     first_end = {mail.recipient: place for place, mail in reversed(list(enumerate(received))) if is_end(mail.content)}
     assert len(first_end) == readers
     late = [

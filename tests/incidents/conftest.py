@@ -17,7 +17,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User) -> Incident:
+def announced(incident: Incident, component: Component, author: User) -> Incident:
     """An incident with one update."""
     post_update(
         incident,

@@ -106,14 +106,14 @@ def test_what_the_last_step_refuses_undoes_the_first(staff: Client, page: Page, 
 
 
 def test_an_update_offers_the_next_status_and_the_components_of_the_incident(
-    staff: Client, told: Incident, component: Component
+    staff: Client, announced: Incident, component: Component
 ) -> None:
-    form = filled(staff.get(address(told, "update")))
+    form = filled(staff.get(address(announced, "update")))
     assert form["status"] == "identified"
     assert form[f"components-{component.pk}"] == "unchanged"
-    staff.post(address(told, "update"), form | {"body": "A disk is full."})
-    told.refresh_from_db()
-    assert told.status == IDENTIFIED
+    staff.post(address(announced, "update"), form | {"body": "A disk is full."})
+    announced.refresh_from_db()
+    assert announced.status == IDENTIFIED
     assert component.status is ComponentStatus.PARTIAL_OUTAGE, "no change was asked for"
 
 
@@ -130,26 +130,26 @@ def test_a_time_is_entered_in_the_zone_that_stands_beside_it(staff: Client, inci
 
 
 def test_someone_who_posts_while_you_type_is_shown_and_nothing_is_lost(
-    staff: Client, told: Incident, admin: User
+    staff: Client, announced: Incident, admin: User
 ) -> None:
-    form = filled(staff.get(address(told, "update")), body="A disk is full.")
-    post_update(told, status=RESOLVED, body="It was the network.", author=admin)
+    form = filled(staff.get(address(announced, "update")), body="A disk is full.")
+    post_update(announced, status=RESOLVED, body="It was the network.", author=admin)
     before = counts()
-    answer = staff.post(address(told, "update"), form)
+    answer = staff.post(address(announced, "update"), form)
     assert counts() == before
     assert "Someone posted while you typed" in answer.text
     assert "It was the network." in answer.text
     again = filled(answer)
     assert again["body"] == "A disk is full."
-    assert staff.post(address(told, "update"), again).status_code == 302, "the second time it is meant"
-    assert told.updates.count() == 3
+    assert staff.post(address(announced, "update"), again).status_code == 302, "the second time it is meant"
+    assert announced.updates.count() == 3
 
 
-def test_the_status_cannot_be_resolved_twice(staff: Client, told: Incident, author: User) -> None:
-    post_update(told, status=RESOLVED, body="Over.", author=author)
-    form = filled(staff.get(address(told, "update")), body="Still over.", status="resolved")
+def test_the_status_cannot_be_resolved_twice(staff: Client, announced: Incident, author: User) -> None:
+    post_update(announced, status=RESOLVED, body="Over.", author=author)
+    form = filled(staff.get(address(announced, "update")), body="Still over.", status="resolved")
     before = counts()
-    answer = staff.post(address(told, "update"), form)
+    answer = staff.post(address(announced, "update"), form)
     assert "This is Resolved already" in answer.text
     assert "status" in answer.context["form"].errors
     assert counts() == before
@@ -169,27 +169,29 @@ def test_the_status_cannot_be_resolved_twice(staff: Client, told: Incident, auth
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(
-    staff: Client, told: Incident, typed: dict[str, str], sentence: str
+    staff: Client, announced: Incident, typed: dict[str, str], sentence: str
 ) -> None:
-    form = filled(staff.get(address(told, "update"))) | typed
+    form = filled(staff.get(address(announced, "update"))) | typed
     before = counts()
-    answer = staff.post(address(told, "update"), form)
+    answer = staff.post(address(announced, "update"), form)
     assert answer.status_code == 200
     assert sentence in answer.text
     assert counts() == before
 
 
-def test_a_status_that_is_none_is_refused_at_its_component(staff: Client, told: Incident, component: Component) -> None:
-    form = filled(staff.get(address(told, "update")), body="A disk is full.", components=[(component, "broken")])
+def test_a_status_that_is_none_is_refused_at_its_component(
+    staff: Client, announced: Incident, component: Component
+) -> None:
+    form = filled(staff.get(address(announced, "update")), body="A disk is full.", components=[(component, "broken")])
     before = counts()
-    assert "Select a valid choice" in staff.post(address(told, "update"), form).text
+    assert "Select a valid choice" in staff.post(address(announced, "update"), form).text
     assert counts() == before
 
 
-def test_six_megabytes_are_too_much(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(address(told, "update")), body="x" * 6 * 1024 * 1024)
+def test_six_megabytes_are_too_much(staff: Client, announced: Incident) -> None:
+    form = filled(staff.get(address(announced, "update")), body="x" * 6 * 1024 * 1024)
     before = counts()
-    answer = staff.post(address(told, "update"), form)
+    answer = staff.post(address(announced, "update"), form)
     assert answer.status_code == 413
     assert "Nothing was saved" in answer.text
     assert counts() == before
@@ -205,49 +207,49 @@ def test_a_script_in_a_message_is_only_text(staff: Client, incident: Incident) -
 
 
 def test_components_that_are_still_down_are_named_when_it_is_over(
-    staff: Client, told: Incident, component: Component
+    staff: Client, announced: Incident, component: Component
 ) -> None:
-    form = filled(staff.get(address(told, "update")), status="resolved", body="Over.")
-    answer = staff.post(address(told, "update"), form, follow=True)
+    form = filled(staff.get(address(announced, "update")), status="resolved", body="Over.")
+    answer = staff.post(address(announced, "update"), form, follow=True)
     assert "this component is not operational: API (Partial outage)" in answer.text
 
 
 # --- The other verbs --------------------------------------------------------------------------------------------------
 
 
-def test_a_correction_is_marked(staff: Client, told: Incident) -> None:
-    correct = reverse("admin:incidents_incident_correct", args=[told.pk, told.updates.get().pk])
+def test_a_correction_is_marked(staff: Client, announced: Incident) -> None:
+    correct = reverse("admin:incidents_incident_correct", args=[announced.pk, announced.updates.get().pk])
     response = staff.get(correct)
     assert filled(response)["body"] == "We are looking into it."
     staff.post(correct, filled(response, body="We look into it.", reason="Grammar"))
-    assert told.updates.get().body == "We look into it."
-    assert "edited" in staff.get(room(told)).text
+    assert announced.updates.get().body == "We look into it."
+    assert "edited" in staff.get(room(announced)).text
 
 
 def test_a_time_that_was_wrong_is_corrected_and_one_that_nobody_touched_keeps_its_seconds(
-    staff: Client, told: Incident
+    staff: Client, announced: Incident
 ) -> None:
-    update = told.updates.get()
-    correct = reverse("admin:incidents_incident_correct", args=[told.pk, update.pk])
+    update = announced.updates.get()
+    correct = reverse("admin:incidents_incident_correct", args=[announced.pk, update.pk])
     staff.post(correct, filled(staff.get(correct), body="We look into it."))
-    assert told.updates.get().display_at == update.display_at
+    assert announced.updates.get().display_at == update.display_at
     staff.post(correct, filled(staff.get(correct), display_at="2026-01-10T10:00"))
-    assert told.updates.get().display_at == datetime(2026, 1, 10, 9, tzinfo=UTC)
+    assert announced.updates.get().display_at == datetime(2026, 1, 10, 9, tzinfo=UTC)
     assert "in the future" in staff.post(correct, filled(staff.get(correct), display_at="2099-01-10T10:00")).text
 
 
-def test_a_note_is_internal(staff: Client, told: Incident, author: User) -> None:
+def test_a_note_is_internal(staff: Client, announced: Incident, author: User) -> None:
     form = filled(
-        staff.get(address(told, "note")),
+        staff.get(address(announced, "note")),
         text="Restarted the pool.",
         occurred_at="2026-01-10T10:00",
         kind="mitigation",
         outcome="partial",
     )
-    staff.post(address(told, "note"), form)
-    note = told.timeline.get()
+    staff.post(address(announced, "note"), form)
+    note = announced.timeline.get()
     assert (note.occurred_at, note.outcome, note.author) == (datetime(2026, 1, 10, 9, tzinfo=UTC), "partial", author)
-    assert "Restarted the pool." in staff.get(room(told)).text
+    assert "Restarted the pool." in staff.get(room(announced)).text
 
 
 def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, page: Page, author: User) -> None:
@@ -261,14 +263,14 @@ def test_an_internal_incident_is_published_with_words_of_its_own(staff: Client, 
     assert address(incident, "publish") not in staff.get(address(incident, "change")).text
 
 
-def test_a_postmortem_is_started_once(staff: Client, told: Incident, author: User) -> None:
-    start = address(told, "postmortem")
-    assert start in staff.get(address(told, "change")).text
+def test_a_postmortem_is_started_once(staff: Client, announced: Incident, author: User) -> None:
+    start = address(announced, "postmortem")
+    assert start in staff.get(address(announced, "change")).text
     answer = staff.post(start, filled(staff.get(start)), follow=True)
     postmortem = Postmortem.objects.get()
-    assert (postmortem.owner, list(postmortem.incidents.all())) == (author, [told])
+    assert (postmortem.owner, list(postmortem.incidents.all())) == (author, [announced])
     assert "Mitigation and resolution" in answer.text
-    assert start not in staff.get(address(told, "change")).text
+    assert start not in staff.get(address(announced, "change")).text
     assert "has a postmortem already" in staff.post(start, {"template": "public_report"}).text
     assert Postmortem.objects.count() == 1
 
@@ -291,22 +293,24 @@ def test_a_maintenance_is_scheduled_with_a_window(staff: Client, page: Page, com
     assert list(maintenance.components()) == [component]
 
 
-def test_a_deleted_incident_stays_in_the_record_with_the_reason(staff: Client, told: Incident) -> None:
-    refused = staff.post(address(told, "delete"), {"reason": ""})
+def test_a_deleted_incident_stays_in_the_record_with_the_reason(staff: Client, announced: Incident) -> None:
+    refused = staff.post(address(announced, "delete"), {"reason": ""})
     assert refused.status_code == 200
     assert "What goes with it: updates (1), components that read as without it (1)." in refused.text
     assert Incident.objects.live().exists()
     staff.post(
-        address(told, "delete"), filled(staff.get(address(told, "delete")), reason="Opened by mistake"), follow=True
+        address(announced, "delete"),
+        filled(staff.get(address(announced, "delete")), reason="Opened by mistake"),
+        follow=True,
     )
     assert not Incident.objects.live().exists()
-    assert told.title not in staff.get(LIST).text
-    assert told.title in staff.get(LIST, {"deleted": "yes"}).text
-    assert "Opened by mistake" in staff.get(address(told, "history")).text
-    page = staff.get(address(told, "change")).text
-    assert address(told, "update") not in page
+    assert announced.title not in staff.get(LIST).text
+    assert announced.title in staff.get(LIST, {"deleted": "yes"}).text
+    assert "Opened by mistake" in staff.get(address(announced, "history")).text
+    page = staff.get(address(announced, "change")).text
+    assert address(announced, "update") not in page
     assert 'name="title"' not in page, "it is read-only"
-    assert staff.get(address(told, "update")).status_code == 404
+    assert staff.get(address(announced, "update")).status_code == 404
 
 
 # --- Taking back ------------------------------------------------------------------------------------------------------

@@ -29,38 +29,40 @@ IDENTIFIED = IncidentStatus.IDENTIFIED
 # --- Facts ------------------------------------------------------------------------------------------------------------
 
 
-def test_facts_are_changed_in_the_name_of_who_is_logged_in(staff: Client, told: Incident, author: User) -> None:
-    change = address(told, "change")
+def test_facts_are_changed_in_the_name_of_who_is_logged_in(staff: Client, announced: Incident, author: User) -> None:
+    change = address(announced, "change")
     staff.post(change, filled(staff.get(change), title="API down", impact_began_at="2026-01-10T10:00"))
-    told.refresh_from_db()
-    assert (told.title, told.impact_began_at) == ("API down", datetime(2026, 1, 10, 9, tzinfo=UTC))
-    assert told.history.first().history_user == author
+    announced.refresh_from_db()
+    assert (announced.title, announced.impact_began_at) == ("API down", datetime(2026, 1, 10, 9, tzinfo=UTC))
+    assert announced.history.first().history_user == author
 
 
-def test_a_fact_that_another_one_changed_meanwhile_is_left_alone(staff: Client, told: Incident, admin: User) -> None:
+def test_a_fact_that_another_one_changed_meanwhile_is_left_alone(
+    staff: Client, announced: Incident, admin: User
+) -> None:
     with time_machine.travel(NOON):
-        edit_incident(told, author=admin, detected_at=timezone.now() - timedelta(seconds=90))
-    form = filled(staff.get(address(told, "change")), severity="sev1")
-    edit_incident(told, author=admin, title="Theirs")
-    staff.post(address(told, "change"), form)
-    told.refresh_from_db()
-    assert (told.title, told.severity) == ("Theirs", "sev1")
-    assert told.detected_at == NOON - timedelta(seconds=90), "nobody touched its seconds"
+        edit_incident(announced, author=admin, detected_at=timezone.now() - timedelta(seconds=90))
+    form = filled(staff.get(address(announced, "change")), severity="sev1")
+    edit_incident(announced, author=admin, title="Theirs")
+    staff.post(address(announced, "change"), form)
+    announced.refresh_from_db()
+    assert (announced.title, announced.severity) == ("Theirs", "sev1")
+    assert announced.detected_at == NOON - timedelta(seconds=90), "nobody touched its seconds"
 
 
-def test_an_impact_that_ends_before_it_began_is_refused(staff: Client, told: Incident) -> None:
+def test_an_impact_that_ends_before_it_began_is_refused(staff: Client, announced: Incident) -> None:
     form = filled(
-        staff.get(address(told, "change")), impact_began_at="2026-01-10T10:00", impact_ended_at="2026-01-10T09:00"
+        staff.get(address(announced, "change")), impact_began_at="2026-01-10T10:00", impact_ended_at="2026-01-10T09:00"
     )
     before = counts()
-    assert "The impact cannot end before it began." in staff.post(address(told, "change"), form).text
+    assert "The impact cannot end before it began." in staff.post(address(announced, "change"), form).text
     assert counts() == before
 
 
-def test_what_only_the_service_knows_comes_back_at_its_field(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(address(told, "change")), caused_by=told.pk)
+def test_what_only_the_service_knows_comes_back_at_its_field(staff: Client, announced: Incident) -> None:
+    form = filled(staff.get(address(announced, "change")), caused_by=announced.pk)
     before = counts()
-    answer = staff.post(address(told, "change"), form)
+    answer = staff.post(address(announced, "change"), form)
     assert answer.context["adminform"].form.errors["caused_by"] == ["An incident cannot be its own cause."]
     assert counts() == before
 
@@ -68,22 +70,22 @@ def test_what_only_the_service_knows_comes_back_at_its_field(staff: Client, told
 # --- Rights and lists -------------------------------------------------------------------------------------------------
 
 
-def test_a_viewer_reads_and_posts_nothing(client: Client, make_user: MakeUser, told: Incident) -> None:
+def test_a_viewer_reads_and_posts_nothing(client: Client, make_user: MakeUser, announced: Incident) -> None:
     client.force_login(make_user("vera", "viewer"))
-    page = client.get(address(told, "change"))
+    page = client.get(address(announced, "change"))
     assert "Errors" in page.text
-    assert address(told, "update") not in page.text
-    assert client.get(address(told, "history")).status_code == 200
+    assert address(announced, "update") not in page.text
+    assert client.get(address(announced, "history")).status_code == 200
     before = counts()
     for answer in (
-        client.get(address(told, "update")),
-        client.post(address(told, "update"), {"status": "identified", "body": "Hello"}),
+        client.get(address(announced, "update")),
+        client.post(address(announced, "update"), {"status": "identified", "body": "Hello"}),
         client.post(DECLARE, {"title": "Hello"}),
-        client.post(address(told, "delete"), {"reason": "Because"}),
+        client.post(address(announced, "delete"), {"reason": "Because"}),
     ):
         assert answer.status_code == 403
         assert "Ask an administrator for a role that has it." in answer.text
-    assert client.post(address(told, "change"), {"title": "Hello"}).status_code == 403
+    assert client.post(address(announced, "change"), {"title": "Hello"}).status_code == 403
     assert counts() == before
 
 
@@ -99,29 +101,29 @@ def test_a_responder_notes_but_publishes_nothing(client: Client, make_user: Make
     )
 
 
-def test_who_is_not_logged_in_is_sent_to_the_login(client: Client, told: Incident) -> None:
+def test_who_is_not_logged_in_is_sent_to_the_login(client: Client, announced: Incident) -> None:
     for name in ("update", "change", "history", "delete"):
-        assert "/login/" in client.get(address(told, name)).headers["Location"]
+        assert "/login/" in client.get(address(announced, name)).headers["Location"]
 
 
-def test_no_page_needs_inline_script_or_style(staff: Client, told: Incident) -> None:
+def test_no_page_needs_inline_script_or_style(staff: Client, announced: Incident) -> None:
     names = ("change", "update", "postmortem", "history", "delete")
-    for path in ("/admin/", LIST, DECLARE, COMPONENTS, *(address(told, name) for name in names)):
+    for path in ("/admin/", LIST, DECLARE, COMPONENTS, *(address(announced, name) for name in names)):
         page = staff.get(path).text
         assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", page), path
 
 
-def test_what_is_not_published_yet_says_so(staff: Client, told: Incident) -> None:
+def test_what_is_not_published_yet_says_so(staff: Client, announced: Incident) -> None:
     assert "Not yet published" in staff.get(LIST).text
-    assert "Not yet published" in staff.get(room(told)).text
+    assert "Not yet published" in staff.get(room(announced)).text
     OutboxEvent.objects.update(published_at=timezone.now())
     assert "Not yet published" not in staff.get(LIST).text
-    assert "Not yet published" not in staff.get(room(told)).text
+    assert "Not yet published" not in staff.get(room(announced)).text
 
 
 @pytest.mark.long
 def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
-    staff: Client, told: Incident, page: Page, component: Component, author: User
+    staff: Client, announced: Incident, page: Page, component: Component, author: User
 ) -> None:
     def queries(path: str) -> int:
         with CaptureQueriesContext(
@@ -130,22 +132,28 @@ def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
             assert staff.get(path).status_code == 200
         return len(captured)
 
-    paths = [LIST, f"{LIST}?q=API", address(told, "change"), address(told, "history"), "/admin/incidents/outboxevent/"]
+    paths = [
+        LIST,
+        f"{LIST}?q=API",
+        address(announced, "change"),
+        address(announced, "history"),
+        "/admin/incidents/outboxevent/",
+    ]
     for path in paths:  # what is asked once in a process and kept does not count
         queries(path)
     few = [queries(path) for path in paths]
     for number in range(10):
         other = declare_incident(page, title=f"API {number}", author=author)
         post_update(other, status=IDENTIFIED, body="We know.", author=author, components=[(component, None)])
-        post_update(told, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
+        post_update(announced, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
     assert [queries(path) for path in paths] == few
 
 
-def test_the_list_finds_by_title_and_filters(staff: Client, told: Incident, page: Page, author: User) -> None:
+def test_the_list_finds_by_title_and_filters(staff: Client, announced: Incident, page: Page, author: User) -> None:
     gone = declare_incident(page, title="Deleted one", author=author)
     delete_incident(gone, author=author, reason="Test")
     internal = declare_incident(page, title="Quiet one", author=author, visibility=Visibility.INTERNAL)
     assert internal.title in staff.get(LIST, {"q": "quiet"}).text
-    assert told.title not in staff.get(LIST, {"q": "quiet"}).text
+    assert announced.title not in staff.get(LIST, {"q": "quiet"}).text
     shown = staff.get(LIST, {"visibility__exact": "public"}).context["cl"].queryset
-    assert list(shown) == [told]
+    assert list(shown) == [announced]

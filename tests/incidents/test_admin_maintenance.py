@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def maintenance(page: Page, component: Component, author: User) -> Incident:
+def in_an_hour(page: Page, component: Component, author: User) -> Incident:
     """In an hour, for an hour."""
     start = timezone.now() + timedelta(hours=1)
     return schedule_maintenance(
@@ -109,60 +109,58 @@ def test_the_preview_of_one_that_repeats_shows_the_next_dates_and_writes_nothing
     assert MaintenanceSeries.objects.get().plans.count() == 3
 
 
-def test_it_is_moved_extended_and_completed(staff: Client, page: Page, maintenance: Incident) -> None:
+def test_it_is_moved_extended_and_completed(staff: Client, page: Page, in_an_hour: Incident) -> None:
     start = (timezone.now() + timedelta(hours=5)).astimezone(page.zone)
-    form = staff.get(address(maintenance, "move"))
+    form = staff.get(address(in_an_hour, "move"))
     assert "which" not in filled(form)
     moved = {
         "scheduled_for": f"{start:%Y-%m-%dT%H:%M}",
         "scheduled_until": f"{start + timedelta(hours=1):%Y-%m-%dT%H:%M}",
     }
-    assert "is moved" in staff.post(address(maintenance, "move"), filled(form, **moved), follow=True).text
-    maintenance.plan.refresh_from_db()
-    assert maintenance.plan.scheduled_for == start.replace(second=0, microsecond=0)
-    assert maintenance.updates.latest("pk").body == "This maintenance has been moved to another time."
+    assert "is moved" in staff.post(address(in_an_hour, "move"), filled(form, **moved), follow=True).text
+    in_an_hour.plan.refresh_from_db()
+    assert in_an_hour.plan.scheduled_for == start.replace(second=0, microsecond=0)
+    assert in_an_hour.updates.latest("pk").body == "This maintenance has been moved to another time."
     with time_machine.travel(start + timedelta(minutes=1)):
         clockwork.advance()
         until = f"{start + timedelta(hours=3):%Y-%m-%dT%H:%M}"
-        form = staff.get(address(maintenance, "extend"))
-        page_after = staff.post(address(maintenance, "extend"), filled(form, expected_until=until), follow=True).text
+        form = staff.get(address(in_an_hour, "extend"))
+        page_after = staff.post(address(in_an_hour, "extend"), filled(form, expected_until=until), follow=True).text
         assert "Now expected to end:" in page_after
-        staff.post(
-            room(maintenance, "update"), filled(staff.get(room(maintenance), {"status": "completed"}), "compose")
-        )
-    maintenance.refresh_from_db()
-    assert maintenance.status == IncidentStatus.COMPLETED
-    assert maintenance.updates.latest("pk").body == "The scheduled maintenance has been completed."
+        staff.post(room(in_an_hour, "update"), filled(staff.get(room(in_an_hour), {"status": "completed"}), "compose"))
+    in_an_hour.refresh_from_db()
+    assert in_an_hour.status == IncidentStatus.COMPLETED
+    assert in_an_hour.updates.latest("pk").body == "The scheduled maintenance has been completed."
 
 
 def test_the_buttons_are_those_that_make_sense(
-    staff: Client, maintenance: Incident, told: Incident, author: User
+    staff: Client, in_an_hour: Incident, announced: Incident, author: User
 ) -> None:
     def buttons(incident: Incident) -> set[str]:
         text = staff.get(room(incident)).text
         names = ("extend", "move", "cancel", "automation", "role", "no_change")
         return {name for name in names if f'href="{address(incident, name)}"' in text}
 
-    assert buttons(told) == {"role", "no_change"}
-    assert buttons(maintenance) == {"move", "cancel", "automation", "role"}
-    post_update(maintenance, status=IncidentStatus.IN_PROGRESS, body="It starts.", author=author)
-    assert buttons(maintenance) == {"extend", "automation", "role", "no_change"}
-    post_update(maintenance, status=IncidentStatus.COMPLETED, body="Over.", author=author)
-    assert buttons(maintenance) == set()
+    assert buttons(announced) == {"role", "no_change"}
+    assert buttons(in_an_hour) == {"move", "cancel", "automation", "role"}
+    post_update(in_an_hour, status=IncidentStatus.IN_PROGRESS, body="It starts.", author=author)
+    assert buttons(in_an_hour) == {"extend", "automation", "role", "no_change"}
+    post_update(in_an_hour, status=IncidentStatus.COMPLETED, body="Over.", author=author)
+    assert buttons(in_an_hour) == set()
 
 
-def test_what_it_does_by_itself_is_changed(staff: Client, maintenance: Incident) -> None:
-    form = filled(staff.get(address(maintenance, "automation")), reminders="15 min")
+def test_what_it_does_by_itself_is_changed(staff: Client, in_an_hour: Incident) -> None:
+    form = filled(staff.get(address(in_an_hour, "automation")), reminders="15 min")
     assert form["starts_by_itself"] == "on"
     del form["starts_by_itself"]
-    assert "The plan is changed." in staff.post(address(maintenance, "automation"), form, follow=True).text
-    maintenance.plan.refresh_from_db()
-    assert not maintenance.plan.starts_by_itself
-    assert list(maintenance.plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True)) == [15]
+    assert "The plan is changed." in staff.post(address(in_an_hour, "automation"), form, follow=True).text
+    in_an_hour.plan.refresh_from_db()
+    assert not in_an_hour.plan.starts_by_itself
+    assert list(in_an_hour.plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True)) == [15]
 
 
-def test_one_of_a_series_or_all_that_follow_are_cancelled(staff: Client, maintenance: Incident, author: User) -> None:
-    series = repeat_maintenance(maintenance, rule="FREQ=DAILY", author=author)
+def test_one_of_a_series_or_all_that_follow_are_cancelled(staff: Client, in_an_hour: Incident, author: User) -> None:
+    series = repeat_maintenance(in_an_hour, rule="FREQ=DAILY", author=author)
     first, second, third = (plan.incident for plan in series.plans.order_by("occurrence"))
     form = staff.get(address(first, "cancel"))
     staff.post(address(first, "cancel"), filled(form, which="one"))
@@ -175,13 +173,13 @@ def test_one_of_a_series_or_all_that_follow_are_cancelled(staff: Client, mainten
 
 @time_machine.travel(NOON)
 def test_one_that_was_never_announced_is_recorded_and_named_as_a_cause(
-    staff: Client, page: Page, told: Incident
+    staff: Client, page: Page, announced: Incident
 ) -> None:
     past = {"scheduled_for": "2026-03-09T13:00", "scheduled_until": "2026-03-09T14:00"}
     assert schedule(staff, visibility="internal", **past).status_code == 302
     maintenance = MaintenancePlan.objects.get().incident
     assert (maintenance.visibility, maintenance.plan.reminders.count()) == (Visibility.INTERNAL, 0)
-    change = reverse("admin:incidents_incident_change", args=[told.pk])
+    change = reverse("admin:incidents_incident_change", args=[announced.pk])
     staff.post(change, filled(staff.get(change), caused_by=maintenance.pk))
-    told.refresh_from_db()
-    assert told.caused_by == maintenance
+    announced.refresh_from_db()
+    assert announced.caused_by == maintenance

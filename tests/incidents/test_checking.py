@@ -181,23 +181,23 @@ def test_checking_asks_the_same_few_questions_of_every_report(
 
 
 def test_an_update_with_an_internal_name_is_refused_by_the_form_and_nothing_typed_is_lost(
-    staff: Client, told: Incident
+    staff: Client, announced: Incident
 ) -> None:
-    path = address(told, "update")
+    path = address(announced, "update")
     typed = filled(staff.get(path), body="We restarted db-prod-03.")
     answer = staff.post(path, typed)
     assert "“db-prod-03” looks like the name of a machine" in answer.text
     assert "We restarted db-prod-03." in answer.text
-    assert told.updates.count() == 1
+    assert announced.updates.count() == 1
 
 
-def test_staff_let_a_name_stand_with_a_reason(staff: Client, told: Incident) -> None:
-    path = address(told, "update")
+def test_staff_let_a_name_stand_with_a_reason(staff: Client, announced: Incident) -> None:
+    path = address(announced, "update")
     typed = filled(staff.get(path), body="We restarted db-prod-03.")
     assert "let_stand" not in staff.get(path).text
     refused = filled(staff.post(path, typed), let_stand="Customers connect to it.")
     staff.post(path, refused)
-    update = told.latest_update()
+    update = announced.latest_update()
     assert update
     assert update.body == "We restarted db-prod-03."
     assert "Customers connect to it." in str(update.history.get().history_change_reason)
@@ -234,8 +234,8 @@ def test_a_first_update_is_read_too_but_not_what_stays_internal(staff: Client, p
     assert Incident.objects.get().latest_update()
 
 
-def test_the_preview_shows_what_the_linter_says(staff: Client, told: Incident) -> None:
-    path = address(told, "update")
+def test_the_preview_shows_what_the_linter_says(staff: Client, announced: Incident) -> None:
+    path = address(announced, "update")
     typed = filled(staff.get(path), status="identified", body="Many users see errors since 09:14.", next_update="0")
     shown = staff.post(path, typed | {"preview": "yes"}).text
     assert "Read once more" in shown
@@ -243,9 +243,11 @@ def test_the_preview_shows_what_the_linter_says(staff: Client, told: Incident) -
     assert "Say when the next update follows" in shown
 
 
-def test_an_update_that_promises_another_one_as_data_need_not_say_so(told: Incident, author: User) -> None:
+def test_an_update_that_promises_another_one_as_data_need_not_say_so(announced: Incident, author: User) -> None:
     due = timezone.now() + timedelta(minutes=30)
-    update = post_update(told, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author, next_update_due_at=due)
+    update = post_update(
+        announced, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author, next_update_due_at=due
+    )
     assert checking.check_update(update) == []
     update.body = f"A fault. Next update by {due + timedelta(minutes=10):%H:%M} UTC."
     (finding,) = checking.check_update(update)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,13 +33,7 @@ Plan = Callable[..., Incident]
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOON, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def plan(clock: time_machine.Traveller, page: Page, component: Component, author: User) -> Plan:
+def schedule(at_noon: time_machine.Traveller, page: Page, component: Component, author: User) -> Plan:
     def make(**facts: Any) -> Incident:
         facts = {"starts_by_itself": True, "ends_by_itself": True, "components": (component,), **facts}
         window = {"scheduled_for": START, "scheduled_until": END}
@@ -58,8 +52,8 @@ def reminded() -> list[datetime]:
     return list(events.values_list("created_at", flat=True))
 
 
-def test_it_reminds_starts_and_ends_at_the_planned_times(plan: Plan, clock: time_machine.Traveller) -> None:
-    maintenance = plan()
+def test_it_reminds_starts_and_ends_at_the_planned_times(schedule: Plan, at_noon: time_machine.Traveller) -> None:
+    maintenance = schedule()
     for at, steps in [
         (START - timedelta(hours=25), 0),
         (START - timedelta(hours=24), 1),
@@ -70,7 +64,7 @@ def test_it_reminds_starts_and_ends_at_the_planned_times(plan: Plan, clock: time
         (END, 1),
         (END + timedelta(days=1), 0),
     ]:
-        clock.move_to(at)
+        at_noon.move_to(at)
         assert clockwork.advance() == steps, at
         assert clockwork.advance() == 0, at
     assert told(maintenance) == [(SCHEDULED, NOON), (IN_PROGRESS, START), (COMPLETED, END)]
@@ -81,10 +75,13 @@ def test_it_reminds_starts_and_ends_at_the_planned_times(plan: Plan, clock: time
 
 
 def test_a_clock_that_was_away_does_late_what_it_missed_in_order_and_drops_what_is_pointless(
-    plan: Plan, clock: time_machine.Traveller
+    schedule: Plan, at_noon: time_machine.Traveller
 ) -> None:
-    first, second = plan(), plan(scheduled_for=START + timedelta(hours=1), scheduled_until=END - timedelta(hours=1))
-    clock.move_to(END + timedelta(hours=1))
+    first, second = (
+        schedule(),
+        schedule(scheduled_for=START + timedelta(hours=1), scheduled_until=END - timedelta(hours=1)),
+    )
+    at_noon.move_to(END + timedelta(hours=1))
     assert clockwork.advance() == 8
     assert clockwork.advance() == 0
     assert told(first)[1:] == [(IN_PROGRESS, START), (COMPLETED, END)]
@@ -96,9 +93,9 @@ def test_a_clock_that_was_away_does_late_what_it_missed_in_order_and_drops_what_
     assert notes == {"The maintenance was not ahead any more."}
 
 
-def test_of_two_reminders_that_are_late_only_the_last_is_sent(plan: Plan, clock: time_machine.Traveller) -> None:
-    plan()
-    clock.move_to(START - timedelta(minutes=10))
+def test_of_two_reminders_that_are_late_only_the_last_is_sent(schedule: Plan, at_noon: time_machine.Traveller) -> None:
+    schedule()
+    at_noon.move_to(START - timedelta(minutes=10))
     clockwork.advance()
     assert reminded() == [START - timedelta(minutes=10)]
     assert list(MaintenanceReminder.objects.values_list("minutes", "note")) == [
@@ -107,51 +104,53 @@ def test_of_two_reminders_that_are_late_only_the_last_is_sent(plan: Plan, clock:
     ]
 
 
-def test_what_is_not_to_happen_by_itself_is_left_to_staff(plan: Plan, clock: time_machine.Traveller) -> None:
-    maintenance = plan(starts_by_itself=False, ends_by_itself=False, reminders=())
-    clock.move_to(END + timedelta(days=1))
+def test_what_is_not_to_happen_by_itself_is_left_to_staff(schedule: Plan, at_noon: time_machine.Traveller) -> None:
+    maintenance = schedule(starts_by_itself=False, ends_by_itself=False, reminders=())
+    at_noon.move_to(END + timedelta(days=1))
     assert clockwork.advance() == 0
     assert told(maintenance) == [(SCHEDULED, NOON)]
 
 
-def test_a_start_that_staff_took_is_not_done_again(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan(reminders=())
-    clock.move_to(START - timedelta(minutes=5))
+def test_a_start_that_staff_took_is_not_done_again(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule(reminders=())
+    at_noon.move_to(START - timedelta(minutes=5))
     post_update(maintenance, status=IN_PROGRESS, body="Sooner.", author=author)
-    clock.move_to(START)
+    at_noon.move_to(START)
     assert clockwork.advance() == 0
-    clock.move_to(END - timedelta(minutes=5))
+    at_noon.move_to(END - timedelta(minutes=5))
     post_update(maintenance, status=COMPLETED, body="Done.", author=author)
-    clock.move_to(END)
+    at_noon.move_to(END)
     assert clockwork.advance() == 0
 
 
 def test_an_update_after_the_planned_time_is_not_overtaken(
-    plan: Plan, clock: time_machine.Traveller, author: User
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
-    maintenance = plan(reminders=())
-    clock.move_to(START + timedelta(minutes=5))
+    maintenance = schedule(reminders=())
+    at_noon.move_to(START + timedelta(minutes=5))
     post_update(maintenance, status=SCHEDULED, body="We begin in a moment.", author=author)
     clockwork.advance()
     assert told(maintenance)[-1] == (IN_PROGRESS, START + timedelta(minutes=5))
 
 
 def test_whether_subscribers_are_told_of_the_start_and_the_end_is_asked_of_the_plan(
-    plan: Plan, clock: time_machine.Traveller
+    schedule: Plan, at_noon: time_machine.Traveller
 ) -> None:
-    maintenance = plan(tells_at_start=False, reminders=())
-    clock.move_to(END)
+    maintenance = schedule(tells_at_start=False, reminders=())
+    at_noon.move_to(END)
     clockwork.advance()
     assert [update.deliver_notifications for update in maintenance.updates.order_by("pk")] == [True, False, True]
 
 
 def test_each_time_that_a_maintenance_takes_longer_is_said_once(
-    plan: Plan, clock: time_machine.Traveller, author: User
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
-    maintenance = plan(ends_by_itself=False, reminders=())
-    clock.move_to(START)
+    maintenance = schedule(ends_by_itself=False, reminders=())
+    at_noon.move_to(START)
     clockwork.advance()
-    clock.move_to(END)
+    at_noon.move_to(END)
     for steps in (1, 0):
         assert clockwork.advance() == steps
     assert told(maintenance)[-1] == (IN_PROGRESS, END)
@@ -161,57 +160,59 @@ def test_each_time_that_a_maintenance_takes_longer_is_said_once(
     maintenance.plan.refresh_from_db()
     assert (maintenance.plan.ends_at, maintenance.plan.scheduled_until) == (later, END)
     assert clockwork.advance() == 0
-    clock.move_to(later + timedelta(hours=1))
+    at_noon.move_to(later + timedelta(hours=1))
     for steps in (1, 0):
         assert clockwork.advance() == steps
     assert told(maintenance)[-1] == (IN_PROGRESS, later)
 
 
 def test_one_that_ends_by_itself_ends_at_the_new_expected_end(
-    plan: Plan, clock: time_machine.Traveller, author: User
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
-    maintenance = plan(reminders=())
-    clock.move_to(START)
+    maintenance = schedule(reminders=())
+    at_noon.move_to(START)
     clockwork.advance()
     later = END + timedelta(hours=1)
     extend_maintenance(maintenance, expected_until=later, body="One hour more.", author=author)
-    clock.move_to(END)
+    at_noon.move_to(END)
     assert clockwork.advance() == 0
-    clock.move_to(later)
+    at_noon.move_to(later)
     assert clockwork.advance() == 1
     assert told(maintenance)[-1] == (COMPLETED, later)
 
 
-def test_a_move_takes_the_reminders_along(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
-    clock.move_to(START - timedelta(hours=2))
+def test_a_move_takes_the_reminders_along(schedule: Plan, at_noon: time_machine.Traveller, author: User) -> None:
+    maintenance = schedule()
+    at_noon.move_to(START - timedelta(hours=2))
     clockwork.advance()
     later: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     move_maintenance(maintenance, **later, body="Two days later.", author=author)
     maintenance.plan.refresh_from_db()
     assert (maintenance.plan.scheduled_for, maintenance.plan.sequence) == (START + timedelta(days=2), 1)
-    clock.move_to(START)
+    at_noon.move_to(START)
     assert clockwork.advance() == 0
-    clock.move_to(START + timedelta(days=1))
+    at_noon.move_to(START + timedelta(days=1))
     assert clockwork.advance() == 1
     assert len(reminded()) == 2  # the day before the old start, and the day before the new one
 
 
-def test_a_move_to_soon_sends_no_reminder_of_the_past(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
+def test_a_move_to_soon_sends_no_reminder_of_the_past(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule()
     soon: dict[str, Any] = {"scheduled_for": NOON + timedelta(minutes=30), "scheduled_until": NOON + timedelta(hours=1)}
     move_maintenance(maintenance, **soon, body="Now rather.", author=author)
-    clock.shift(60)
+    at_noon.shift(60)
     assert clockwork.advance() == 0
     assert set(maintenance.plan.reminders.values_list("note", flat=True)) == {"The window was set later than that."}
 
 
-def test_a_cancelled_one_does_nothing_more(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
+def test_a_cancelled_one_does_nothing_more(schedule: Plan, at_noon: time_machine.Traveller, author: User) -> None:
+    maintenance = schedule()
     cancel_maintenance(maintenance, body="Not needed any more.", author=author)
     maintenance.plan.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (COMPLETED, NOON, 1)
-    clock.move_to(END)
+    at_noon.move_to(END)
     clockwork.advance()
     assert told(maintenance) == [(SCHEDULED, NOON), (COMPLETED, NOON)]
     assert reminded() == []
@@ -222,10 +223,10 @@ def test_a_cancelled_one_does_nothing_more(plan: Plan, clock: time_machine.Trave
 
 
 def test_what_a_person_took_back_the_clock_does_not_do_again(
-    plan: Plan, clock: time_machine.Traveller, author: User
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
-    maintenance = plan(reminders=())
-    clock.move_to(START)
+    maintenance = schedule(reminders=())
+    at_noon.move_to(START)
     clockwork.advance()
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     assert clockwork.advance() == 0
@@ -235,7 +236,7 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     maintenance.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (SCHEDULED, None, 2)
-    clock.shift(timedelta(minutes=1))
+    at_noon.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     withdraw_update(update, author=author)
@@ -244,16 +245,18 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     assert maintenance.plan.sequence == 4  # a calendar that has the move takes the way back, too
 
 
-def test_a_move_taken_back_takes_its_reminders_back(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
+def test_a_move_taken_back_takes_its_reminders_back(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule()
     before = dict(maintenance.plan.reminders.values_list("minutes", "due_at"))
-    clock.shift(timedelta(minutes=1))
+    at_noon.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) != before
     withdraw_update(update, author=author)
     assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) == before
-    clock.shift(timedelta(minutes=1))
+    at_noon.shift(timedelta(minutes=1))
     update = post_update(maintenance, status=SCHEDULED, body="As planned.", author=author)
     withdraw_update(update, author=author)
     maintenance.plan.refresh_from_db()
@@ -261,14 +264,14 @@ def test_a_move_taken_back_takes_its_reminders_back(plan: Plan, clock: time_mach
 
 
 def test_an_extension_is_taken_back_with_what_was_said_before_it(
-    plan: Plan, clock: time_machine.Traveller, author: User
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
-    maintenance = plan(ends_by_itself=False, reminders=())
-    clock.move_to(START)
+    maintenance = schedule(ends_by_itself=False, reminders=())
+    at_noon.move_to(START)
     clockwork.advance()
-    clock.move_to(END)
+    at_noon.move_to(END)
     clockwork.advance()
-    clock.shift(timedelta(minutes=1))
+    at_noon.shift(timedelta(minutes=1))
     update = extend_maintenance(
         maintenance, expected_until=END + timedelta(hours=9), body="Nine hours more.", author=author
     )
@@ -278,50 +281,56 @@ def test_an_extension_is_taken_back_with_what_was_said_before_it(
     assert clockwork.advance() == 0
 
 
-def test_an_internal_one_moves_on_too_and_tells_nobody(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan(visibility=Visibility.INTERNAL)
-    clock.move_to(START)
+def test_an_internal_one_moves_on_too_and_tells_nobody(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule(visibility=Visibility.INTERNAL)
+    at_noon.move_to(START)
     clockwork.advance()
     assert told(maintenance)[-1] == (IN_PROGRESS, START)
     assert not OutboxEvent.objects.filter(incident=maintenance).exists()
     publish_incident(maintenance, public_title="Disks", status=IN_PROGRESS, body="We replace disks.", author=author)
-    clock.move_to(END)
+    at_noon.move_to(END)
     clockwork.advance()
     assert OutboxEvent.objects.filter(incident=maintenance, notify=True).count() == 2
 
 
-def test_of_a_deleted_one_nothing_is_due(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
+def test_of_a_deleted_one_nothing_is_due(schedule: Plan, at_noon: time_machine.Traveller, author: User) -> None:
+    maintenance = schedule()
     delete_incident(maintenance, reason="A mistake", author=author)
-    clock.move_to(END)
+    at_noon.move_to(END)
     assert clockwork.advance() == 0
 
 
-def test_the_list_of_reminders_is_changed_as_a_whole(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
-    maintenance = plan()
+def test_the_list_of_reminders_is_changed_as_a_whole(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule()
     plan_maintenance(maintenance, reminders=[60, 15], ends_by_itself=False, author=author)
     kept = maintenance.plan.reminders.filter(deleted_at=None)
     assert list(kept.values_list("minutes", flat=True)) == [60, 15]
     with refused(InvalidInput, "At most 10"):
         plan_maintenance(maintenance, reminders=range(1, 12), author=author)
-    clock.move_to(START)
+    at_noon.move_to(START)
     clockwork.advance()
     plan_maintenance(maintenance, ends_by_itself=True, author=author)
-    clock.move_to(END)
+    at_noon.move_to(END)
     clockwork.advance()
     with refused(InvalidTransition, "nothing left to plan"):
         plan_maintenance(maintenance, reminders=(), author=author)
 
 
-def test_what_cannot_be_is_refused_with_what_to_do(plan: Plan, clock: time_machine.Traveller, author: User) -> None:
+def test_what_cannot_be_is_refused_with_what_to_do(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
     with refused(InvalidInput, "is over already"):
-        plan(scheduled_for=NOON - timedelta(hours=2), scheduled_until=NOON)
-    maintenance = plan()
+        schedule(scheduled_for=NOON - timedelta(hours=2), scheduled_until=NOON)
+    maintenance = schedule()
     with refused(InvalidInput, "present window"):
         move_maintenance(maintenance, scheduled_for=START, scheduled_until=END, body="Same.", author=author)
     with refused(InvalidTransition, "Move one that is ahead"):
         extend_maintenance(maintenance, expected_until=END + timedelta(hours=1), body="More.", author=author)
-    clock.move_to(START)
+    at_noon.move_to(START)
     clockwork.advance()
     with refused(InvalidInput, "lies in the past"):
         extend_maintenance(maintenance, expected_until=START, body="More.", author=author)
@@ -331,7 +340,9 @@ def test_what_cannot_be_is_refused_with_what_to_do(plan: Plan, clock: time_machi
             act(maintenance, body="No.", author=author, **window)
 
 
-def test_looking_for_what_is_due_costs_as_much_with_many_as_with_few(plan: Plan, clock: time_machine.Traveller) -> None:
+def test_looking_for_what_is_due_costs_as_much_with_many_as_with_few(
+    schedule: Plan, at_noon: time_machine.Traveller
+) -> None:
     def cost() -> int:
         with CaptureQueriesContext(
             connection,
@@ -339,11 +350,11 @@ def test_looking_for_what_is_due_costs_as_much_with_many_as_with_few(plan: Plan,
             clockwork._due()
         return len(queries)
 
-    plan()
-    clock.move_to(END)
+    schedule()
+    at_noon.move_to(END)
     few = cost()
-    clock.move_to(NOON)
+    at_noon.move_to(NOON)
     for _number in range(10):
-        plan()
-    clock.move_to(END)
+        schedule()
+    at_noon.move_to(END)
     assert cost() == few

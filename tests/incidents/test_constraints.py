@@ -169,7 +169,7 @@ UNIQUE = [
 
 
 @pytest.fixture
-def rows(
+def pairs(
     cadence: None, page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
     incident: Incident, author: User, admin: User,
 ) -> None:  # fmt: skip
@@ -230,7 +230,7 @@ def rows(
         Submission.objects.create(author=author, token=token, digest="")
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 def test_the_database_refuses_what_may_not_be() -> None:
     for name, statements in REFUSED.items():
         for statement in statements:
@@ -241,7 +241,7 @@ def test_the_database_refuses_what_may_not_be() -> None:
             assert refusal_of(refused.value), name
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 def test_a_public_id_and_a_one_to_one_row_are_unique_in_the_database() -> None:
     for statement in UNIQUE:
         with (
@@ -264,7 +264,7 @@ def test_every_constraint_of_the_record_has_its_statement_above() -> None:
     assert declared == set(REFUSED)
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 @pytest.mark.django_db(transaction=True)
 def test_what_others_point_at_is_not_deleted() -> None:
     for table in ("page", "component", "incident", "incidentupdate", "user"):
@@ -275,7 +275,7 @@ def test_what_others_point_at_is_not_deleted() -> None:
             model._base_manager.all().delete()
 
 
-@pytest.mark.usefixtures("rows")
+@pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize("model", [ComponentStatusChange, TimelineEntry])
 def test_an_append_only_row_is_neither_changed_nor_deleted(
     model: type[ComponentStatusChange | TimelineEntry],

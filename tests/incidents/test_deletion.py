@@ -66,7 +66,7 @@ WITHOUT = {  # why it is not restored by a verb of its own
 
 
 @pytest.fixture
-def rows(page: Page, other_page: Page, admin: User, author: User) -> dict[type[Tracked], Any]:
+def deletable(page: Page, other_page: Page, admin: User, author: User) -> dict[type[Tracked], Any]:
     """One of each, where the public sees it."""
     group = catalogue.create_group(page, name="Core", author=admin)
     component = catalogue.create_component(page, name="API", group=group, author=admin)
@@ -104,7 +104,7 @@ def test_what_was_deleted_is_published_as_before_once_it_is_restored(
 ) -> None:
     delete, restore = VERBS[model]
     with time_machine.travel(datetime(2026, 3, 10, 12, tzinfo=UTC), tick=False):
-        row = request.getfixturevalue("rows")[model]
+        row = request.getfixturevalue("deletable")[model]
         before = published(page, other_page)
         delete(row, author=admin)
         without = published(page, other_page)
@@ -144,8 +144,8 @@ def test_a_report_and_what_is_in_it_comes_back(incident: Incident, author: User)
     assert incident.postmortem == report
 
 
-def test_nothing_is_restored_into_what_is_deleted(rows: dict[type[Tracked], Any], page: Page, admin: User) -> None:
-    component = rows[Component]
+def test_nothing_is_restored_into_what_is_deleted(deletable: dict[type[Tracked], Any], page: Page, admin: User) -> None:
+    component = deletable[Component]
     catalogue.delete_component(component, author=admin)
     catalogue.delete_page(page, author=admin)
     with pytest.raises(InvalidTransition, match=r"“Acme”, where it belongs, is deleted. Restore that first."):
@@ -162,9 +162,9 @@ def test_a_page_whose_name_another_one_has_taken_stays_deleted(page: Page, admin
 
 
 def test_a_component_that_has_another_group_since_stays_there(
-    rows: dict[type[Tracked], Any], page: Page, admin: User
+    deletable: dict[type[Tracked], Any], page: Page, admin: User
 ) -> None:
-    component, group = rows[Component], rows[ComponentGroup]
+    component, group = deletable[Component], deletable[ComponentGroup]
     catalogue.delete_group(group, author=admin)
     other = catalogue.create_group(page, name="Other", author=admin)
     component.refresh_from_db()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,12 +27,6 @@ Plan = Callable[..., PlannedUpdate]
 
 
 @pytest.fixture
-def clock(incident: Incident, component: Component) -> Iterator[Any]:
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
 def plan(incident: Incident, author: User) -> Plan:
     facts: dict[str, Any] = {"status": MONITORING, "body": "It holds.", "components": (), "next_update": 30}
 
@@ -48,12 +42,12 @@ def said(incident: Incident) -> list[tuple[str, str]]:
 
 
 def test_it_is_posted_at_its_time_with_all_that_it_says(
-    plan: Plan, incident: Incident, component: Component, clock: Any
+    plan: Plan, incident: Incident, component: Component, at_noon: Any
 ) -> None:
     row = plan(components=[(component, ComponentStatus.DEGRADED_PERFORMANCE)], notify=False)
-    clock.shift(HOUR - timedelta(seconds=1))
+    at_noon.shift(HOUR - timedelta(seconds=1))
     assert planned.post_due() == 0
-    clock.shift(1)
+    at_noon.shift(1)
     assert (planned.post_due(), planned.post_due()) == (1, 0)
     row.refresh_from_db()
     (update,) = incident.updates.all()
@@ -65,32 +59,32 @@ def test_it_is_posted_at_its_time_with_all_that_it_says(
 
 
 def test_what_somebody_posted_meanwhile_holds_it_back_until_it_is_read_again(
-    plan: Plan, incident: Incident, author: User, admin: User, clock: Any
+    plan: Plan, incident: Incident, author: User, admin: User, at_noon: Any
 ) -> None:
     row = plan()
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="It fell over again.", author=admin)
-    clock.shift(HOUR)
+    at_noon.shift(HOUR)
     assert planned.post_due() == 0
     row.refresh_from_db()
     assert row.state == "held"
     assert "ada wrote “It fell over again.”" in row.reason
     facts: Any = {"due_at": NOON + 2 * HOUR, "status": MONITORING, "components": (), "next_update": 0, "notify": True}
     planned.change_planned(row, body="Now it holds.", author=admin, **facts)
-    clock.shift(HOUR)
+    at_noon.shift(HOUR)
     assert planned.post_due() == 1
     assert said(incident)[1:] == [("Now it holds.", "ada")]
 
 
 def test_it_is_held_back_when_its_author_may_not_post_any_more_or_the_incident_is_gone(
-    plan: Plan, incident: Incident, author: User, admin: User, clock: Any
+    plan: Plan, incident: Incident, author: User, admin: User, at_noon: Any
 ) -> None:
     first = plan()
     author.groups.set([Group.objects.get(name="viewer")])
-    clock.shift(HOUR)
+    at_noon.shift(HOUR)
     planned.post_due()
     second = plan(by=admin, due_at=NOON + 2 * HOUR)
     delete_incident(incident, author=admin, reason="A mistake.")
-    clock.shift(HOUR)
+    at_noon.shift(HOUR)
     planned.post_due()
     for row, words in ((first, "may not do this"), (second, "was deleted")):
         row.refresh_from_db()
@@ -100,25 +94,25 @@ def test_it_is_held_back_when_its_author_may_not_post_any_more_or_the_incident_i
 
 
 def test_two_that_were_planned_one_after_the_other_are_both_posted_in_order_however_late(
-    plan: Plan, incident: Incident, clock: Any
+    plan: Plan, incident: Incident, at_noon: Any
 ) -> None:
     plan(body="One.")
     plan(body="Two.", due_at=NOON + 2 * HOUR, status=RESOLVED, next_update=None)
-    clock.shift(5 * HOUR)  # the clock was away
+    at_noon.shift(5 * HOUR)  # the clock was away
     assert planned.post_due() == 2
     assert [body for body, _who in said(incident)] == ["One.", "Two."]
 
 
-def test_a_cancelled_one_is_not_posted_and_cannot_be_changed(plan: Plan, author: User, clock: Any) -> None:
+def test_a_cancelled_one_is_not_posted_and_cannot_be_changed(plan: Plan, author: User, at_noon: Any) -> None:
     row = plan()
     planned.cancel_planned(row, author=author)
-    clock.shift(HOUR)
+    at_noon.shift(HOUR)
     assert planned.post_due() == 0
     with pytest.raises(DomainError, match="cancelled already"):
         planned.cancel_planned(row, author=author)
 
 
-def test_nonsense_is_refused_when_it_is_planned(plan: Plan, incident: Incident, admin: User, clock: Any) -> None:
+def test_nonsense_is_refused_when_it_is_planned(plan: Plan, incident: Incident, admin: User, at_noon: Any) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"due_at": NOON}, "is past"),
         ({"body": " "}, "Write a message"),
@@ -144,7 +138,7 @@ def test_two_clocks_post_it_once(plan: Plan, incident: Incident) -> None:
 
 
 def test_staff_plan_change_and_cancel_in_the_admin(
-    client: Client, incident: Incident, component: Component, author: User, clock: Any
+    client: Client, incident: Incident, component: Component, author: User, at_noon: Any
 ) -> None:
     client.force_login(author)
     address = reverse("admin:incidents_incident_plan", args=[incident.pk])
@@ -168,9 +162,9 @@ def test_staff_plan_change_and_cancel_in_the_admin(
 
 
 @pytest.mark.usefixtures("cadence")
-def test_still_working_on_it_takes_one_click(client: Client, incident: Incident, author: User, clock: Any) -> None:
+def test_still_working_on_it_takes_one_click(client: Client, incident: Incident, author: User, at_noon: Any) -> None:
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", author=author)
-    clock.shift(timedelta(minutes=29))
+    at_noon.shift(timedelta(minutes=29))
     client.force_login(author)
     address = reverse("admin:incidents_incident_no_change", args=[incident.pk])
     client.post(address, filled(client.get(address)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -22,30 +20,26 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 
 
-@pytest.fixture
-def clock(incident: Incident) -> Iterator[Any]:
-    with time_machine.travel(NOON, tick=False) as clock:
-        yield clock
-
-
 def say(incident: Incident, author: User, *, within: int | None = None, status: IncidentStatus = IDENTIFIED) -> Any:
     due_at = promises.due_at(Severity(incident.severity), status, within) if within is not None else None
     return post_update(incident, status=status, body="News.", author=author, next_update_due_at=due_at)
 
 
 def test_an_update_promises_the_next_one_and_the_next_one_redeems_it(
-    incident: Incident, author: User, clock: Any
+    incident: Incident, author: User, at_noon: Any
 ) -> None:
     say(incident, author, within=15)
     assert incident.next_update_due_at == NOON + timedelta(minutes=15)
-    clock.shift(timedelta(minutes=10))
+    at_noon.shift(timedelta(minutes=10))
     say(incident, author, within=30)
     assert incident.next_update_due_at == NOON + timedelta(minutes=40)
     say(incident, author, status=RESOLVED)
     assert incident.next_update_due_at is None
 
 
-def test_taking_an_update_back_brings_the_promise_before_it_back(incident: Incident, author: User, clock: Any) -> None:
+def test_taking_an_update_back_brings_the_promise_before_it_back(
+    incident: Incident, author: User, at_noon: Any
+) -> None:
     say(incident, author, within=15)
     second = say(incident, author)
     assert incident.next_update_due_at is None
@@ -68,8 +62,10 @@ def test_what_cannot_be_promised_is_refused_with_a_sentence(page: Page, incident
 
 
 @pytest.mark.usefixtures("cadence")
-def test_what_is_usual_depends_on_severity_and_status_and_an_administrator_changes_it(admin: User, clock: Any) -> None:
-    clock.shift(42)  # promised to the minute, as it is shown
+def test_what_is_usual_depends_on_severity_and_status_and_an_administrator_changes_it(
+    admin: User, at_noon: Any
+) -> None:
+    at_noon.shift(42)  # promised to the minute, as it is shown
     assert promises.due_at(Severity.SEV1, IDENTIFIED) == NOON + timedelta(minutes=10)
     assert promises.due_at(Severity.SEV3, IDENTIFIED) == NOON + timedelta(minutes=30)
     assert promises.due_at(Severity.SEV1, RESOLVED) is None
@@ -81,16 +77,16 @@ def test_what_is_usual_depends_on_severity_and_status_and_an_administrator_chang
 
 
 def test_promises_are_kept_in_time_and_missed_late_or_never(
-    page: Page, incident: Incident, author: User, clock: Any
+    page: Page, incident: Incident, author: User, at_noon: Any
 ) -> None:
     say(incident, author, within=15)
-    clock.shift(timedelta(minutes=15))
+    at_noon.shift(timedelta(minutes=15))
     say(incident, author, within=15)  # in time, at the last moment
-    clock.shift(timedelta(minutes=16))
+    at_noon.shift(timedelta(minutes=16))
     say(incident, author, within=60)  # late, whatever time it shows
-    clock.shift(timedelta(minutes=16))
+    at_noon.shift(timedelta(minutes=16))
     assert promises.kept(incident.updates.all()) == promises.Kept(kept=1, missed=1)
-    clock.shift(timedelta(minutes=60))  # and now nothing came at all
+    at_noon.shift(timedelta(minutes=60))  # and now nothing came at all
     other = declare_incident(page, title="Other", author=author)
     say(other, author, within=15)
     assert promises.kept(incident.updates.all()) == promises.Kept(kept=1, missed=2)
@@ -111,7 +107,7 @@ def test_promises_are_kept_in_time_and_missed_late_or_never(
     ],
 )
 def test_the_form_promises_what_is_usual_unless_told_otherwise(
-    client: Client, incident: Incident, author: User, clock: Any, typed: dict[str, str], minutes: int | None
+    client: Client, incident: Incident, author: User, at_noon: Any, typed: dict[str, str], minutes: int | None
 ) -> None:
     client.force_login(author)
     address = reverse("admin:incidents_incident_update", args=[incident.pk])
@@ -123,7 +119,7 @@ def test_the_form_promises_what_is_usual_unless_told_otherwise(
     assert incident.next_update_due_at == (NOON + timedelta(minutes=minutes) if minutes else None)
 
 
-@pytest.mark.usefixtures("cadence", "page", "clock")
+@pytest.mark.usefixtures("cadence", "page", "at_noon")
 def test_declaring_promises_by_the_severity_and_nothing_for_an_internal_incident(client: Client, author: User) -> None:
     client.force_login(author)
     address = reverse("admin:incidents_incident_add")
@@ -138,10 +134,10 @@ def test_declaring_promises_by_the_severity_and_nothing_for_an_internal_incident
 
 
 def test_who_is_without_service_for_long_hears_more_within_two_hours(
-    incident: Incident, author: User, clock: Any
+    incident: Incident, author: User, at_noon: Any
 ) -> None:
     say(incident, author, within=180)
-    clock.shift(timedelta(hours=2))
+    at_noon.shift(timedelta(hours=2))
     with pytest.raises(InvalidInput, match="within two hours from now"):
         say(incident, author, within=121)
     say(incident, author, within=120)
@@ -150,10 +146,10 @@ def test_who_is_without_service_for_long_hears_more_within_two_hours(
 
 @pytest.mark.usefixtures("cadence")
 def test_staff_see_what_is_due_and_how_well_promises_were_kept(
-    client: Client, incident: Incident, author: User, admin: User, clock: Any
+    client: Client, incident: Incident, author: User, admin: User, at_noon: Any
 ) -> None:
     say(incident, author, within=15)
-    clock.shift(timedelta(minutes=16))
+    at_noon.shift(timedelta(minutes=16))
     client.force_login(admin)
     page = client.get(room(incident)).text
     assert "Mar 10, 13:15 CET" in page

@@ -206,7 +206,7 @@ def test_no_service_makes_a_secret_or_an_internal_name_public(writes: dict[str, 
 
 
 @pytest.fixture
-def report(incident: Incident, author: User) -> Postmortem:
+def leaky(incident: Incident, author: User) -> Postmortem:
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     postmortem = writing.start_postmortem(incident, author=author)
     writing.write_report(postmortem, body="The pool ran dry.", author=author)
@@ -215,29 +215,29 @@ def report(incident: Incident, author: User) -> Postmortem:
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_report_is_not_approved_with_a_leak_in_any_of_its_texts(
-    report: Postmortem, author: User, admin: User, leak: str
+    leaky: Postmortem, author: User, admin: User, leak: str
 ) -> None:
     item = action_items.add_action_item(
-        report, text="Do it", is_commitment=True, public_wording="We do it.", author=author
+        leaky, text="Do it", is_commitment=True, public_wording="We do it.", author=author
     )
-    section = report.live_sections()[0]
+    section = leaky.live_sections()[0]
     texts = {"heading": section.heading, "internal": "", "public": section.public, "withheld": ""}
     promise: Any = {"is_commitment": True, "public_wording": leak, "author": author}
     attempts: dict[str, Callable[[], Any]] = {
-        "add_action_item.public_wording": lambda: action_items.add_action_item(report, text="More", **promise),
+        "add_action_item.public_wording": lambda: action_items.add_action_item(leaky, text="More", **promise),
         "edit_action_item.public_wording": lambda: action_items.edit_action_item(item, **promise),
-        "add_section.heading": lambda: writing.add_section(report, heading=leak, author=author),
-        "edit_postmortem.title": lambda: writing.edit_postmortem(report, title=leak, author=author),
+        "add_section.heading": lambda: writing.add_section(leaky, heading=leak, author=author),
+        "edit_postmortem.title": lambda: writing.edit_postmortem(leaky, title=leak, author=author),
         "edit_section.heading": lambda: writing.edit_section(section, **texts | {"heading": leak}, author=author),
         "edit_section.public": lambda: writing.edit_section(section, **texts | {"public": leak}, author=author),
-        "write_report.body": lambda: writing.write_report(report, body=leak, author=author),
+        "write_report.body": lambda: writing.write_report(leaky, body=leak, author=author),
     }
     assert attempts.keys() == OF_A_REPORT
 
     def publish(attempt: Callable[[], Any]) -> None:
         attempt()
-        reviewing.submit_postmortem(report, author=author)
-        reviewing.approve_postmortem(report, fingerprint=report.fingerprint(), author=admin)
+        reviewing.submit_postmortem(leaky, author=author)
+        reviewing.approve_postmortem(leaky, fingerprint=leaky.fingerprint(), author=admin)
 
     assert not [name for name, attempt in attempts.items() if not is_refused(InvalidTransition, publish, attempt)]
 

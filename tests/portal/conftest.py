@@ -12,7 +12,7 @@ from django.test import Client
 from incidents import people
 from incidents.models import Page, User
 from incidents.permissions import Scope
-from tests.portal.signing_in import outbox
+from tests.portal.signing_in import PASSWORD, outbox, sign_in_anew
 
 Call = Callable[..., Any]
 
@@ -79,3 +79,10 @@ def root(send: Call, page: Page, root_key: str) -> Call:
         return send(method, f"pages/{page.public_id}/{path}", body, key=root_key, **headers)
 
     return call
+
+
+@pytest.fixture
+def root_client(client: Client, db: None) -> Client:
+    """Somebody who may do everything has just given their password."""
+    sign_in_anew(client, User.objects.create_superuser("root", password=PASSWORD))
+    return client

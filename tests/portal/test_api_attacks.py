@@ -50,7 +50,7 @@ WRONG: tuple[object, ...] = ({"a": {"b": []}}, [[{}]], 10**400, "a\x00b", "x" * 
 
 
 @pytest.fixture
-def world(page: Page, admin: User, settings: Any) -> World:
+def attack_world(page: Page, admin: User, settings: Any) -> World:
     settings.API_RATE = 1_000_000
     return World(page, admin)
 
@@ -72,23 +72,25 @@ def assert_refused(response: Any, *about: object) -> None:
 
 
 def test_a_body_that_is_none_is_refused_by_every_operation_that_reads_one(
-    client: Client, world: World, root_key: str
+    client: Client, attack_world: World, root_key: str
 ) -> None:
     headers = {"Authorization": f"OAuth {root_key}"}
     before = rows()
-    for method, path in writes(world):
+    for method, path in writes(attack_world):
         if method == "delete" or path.endswith(
-            ("/submit", "/revert", f"{world.recipient.public_id}/resend_confirmation")
+            ("/submit", "/revert", f"{attack_world.recipient.public_id}/resend_confirmation")
         ):
             continue  # these read none
-        address = f"/api/v1/pages/{world.page.public_id}/{path}"
+        address = f"/api/v1/pages/{attack_world.page.public_id}/{path}"
         for name, (body, kind) in BODIES.items():
             response = client.generic(method.upper(), address, body, content_type=kind, headers=headers)
             assert_refused(response, name, method, path)
     assert rows() == before
 
 
-def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(client: Client, world: World, root_key: str) -> None:
+def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(
+    client: Client, attack_world: World, root_key: str
+) -> None:
     schema = json.loads(client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).content)
 
     def ways(form: Any) -> list[list[str]]:
@@ -102,8 +104,8 @@ def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(client: Client
         return operation["requestBody"]["content"][JSON]["schema"] if "requestBody" in operation else {}
 
     before, asked = rows(), 0
-    for method, path in writes(world):
-        address = f"/api/v1/pages/{world.page.public_id}/{path}".rstrip("/")
+    for method, path in writes(attack_world):
+        address = f"/api/v1/pages/{attack_world.page.public_id}/{path}".rstrip("/")
         if method in ("delete", "put") and not path.endswith(("postmortem", "approve", "publish")):
             continue  # where PUT is PATCH
         for way, wrong in product(ways(form_of(method, address)), WRONG):
@@ -127,15 +129,15 @@ def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(client: Client
 
 
 def test_ids_that_are_unknown_or_of_another_page_are_not_found(
-    client: Client, world: World, other_page: Page, admin: User, root_key: str
+    client: Client, attack_world: World, other_page: Page, admin: User, root_key: str
 ) -> None:
     other = World(other_page, admin)
     ours, theirs = (
         [each.public_id for each in (w.component, w.group, w.incident, w.update, w.recipient, w.metric, w.item)]
-        for w in (world, other)
+        for w in (attack_world, other)
     )
     before = rows()
-    for path, methods in world.operations().items():
+    for path, methods in attack_world.operations().items():
         wrong = set()
         for mine, foreign in zip(ours, theirs, strict=True):
             if mine in path:
@@ -146,7 +148,7 @@ def test_ids_that_are_unknown_or_of_another_page_are_not_found(
             for method in methods:
                 response = client.generic(
                     method.upper(),
-                    f"/api/v1/pages/{world.page.public_id}/{address}",
+                    f"/api/v1/pages/{attack_world.page.public_id}/{address}",
                     "{}" if method in ("post", "patch", "put") else "",
                     content_type=JSON,
                     headers={"Authorization": f"OAuth {root_key}"},
@@ -160,7 +162,7 @@ def test_ids_that_are_unknown_or_of_another_page_are_not_found(
 
 
 def test_a_key_that_does_not_open_an_operation_writes_nothing(
-    client: Client, world: World, other_page: Page, admin: User
+    client: Client, attack_world: World, other_page: Page, admin: User
 ) -> None:
     revoked, row = people.create_key("revoked", scopes=[Scope.ADMIN], author=admin)
     people.revoke_key(row, author=admin)
@@ -180,13 +182,13 @@ def test_a_key_that_does_not_open_an_operation_writes_nothing(
     }
     before = rows()
     with time_machine.travel(soon + timedelta(seconds=1)):
-        for method, path in [*writes(world), *(("get", path) for path in world.operations())]:
+        for method, path in [*writes(attack_world), *(("get", path) for path in attack_world.operations())]:
             for key, code in keys.items():
                 if (key, method) == (reader, "get"):
                     continue
                 response = client.generic(
                     method.upper(),
-                    f"/api/v1/pages/{world.page.public_id}/{path}",
+                    f"/api/v1/pages/{attack_world.page.public_id}/{path}",
                     "{}",
                     content_type=JSON,
                     headers={"Authorization": f"OAuth {key}"},
@@ -197,12 +199,12 @@ def test_a_key_that_does_not_open_an_operation_writes_nothing(
     assert rows() == before
 
 
-def test_a_method_is_the_one_that_was_used(client: Client, world: World, root_key: str) -> None:
+def test_a_method_is_the_one_that_was_used(client: Client, attack_world: World, root_key: str) -> None:
     before = rows()
-    for path, methods in world.operations().items():
+    for path, methods in attack_world.operations().items():
         if "get" in methods:
             response = client.get(
-                f"/api/v1/pages/{world.page.public_id}/{path}?_method=DELETE",
+                f"/api/v1/pages/{attack_world.page.public_id}/{path}?_method=DELETE",
                 headers={"Authorization": f"OAuth {root_key}", "X-HTTP-Method-Override": "DELETE"},
             )
             assert response.status_code == 200, path

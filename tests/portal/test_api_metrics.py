@@ -19,26 +19,28 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def metric(call: Call, page: Page) -> Any:
+def created_metric(call: Call, page: Page) -> Any:
     sent = {"name": "Response time", "suffix": "ms", "y_axis_min": 0, "decimal_places": 1, "display": "t"}
     response = call("POST", f"metrics_providers/{page.public_id}/metrics", {"metric": sent})
     assert response.status_code == 201, response.content
     return response.json()
 
 
-def test_a_metric_is_added_below_the_one_provider_and_changed(call: Call, page: Page, metric: Any) -> None:
+def test_a_metric_is_added_below_the_one_provider_and_changed(call: Call, page: Page, created_metric: Any) -> None:
     (provider,) = call("GET", "metrics_providers").json()
-    assert (provider["id"], provider["type"]) == (metric["metrics_provider_id"], "Self")
+    assert (provider["id"], provider["type"]) == (created_metric["metrics_provider_id"], "Self")
     assert call("GET", f"metrics_providers/{provider['id']}").json() == provider
     assert (
-        call("GET", f"metrics_providers/{provider['id']}/metrics").json() == call("GET", "metrics").json() == [metric]
+        call("GET", f"metrics_providers/{provider['id']}/metrics").json()
+        == call("GET", "metrics").json()
+        == [created_metric]
     )
-    assert call("GET", "metrics_providers/self/metrics.json").json() == [metric]
-    path = f"metrics/{metric['id']}"
+    assert call("GET", "metrics_providers/self/metrics.json").json() == [created_metric]
+    path = f"metrics/{created_metric['id']}"
     changed = call("PATCH", path, {"metric": {"name": "Latency", "metric_identifier": "p95"}}).json()
     assert (changed["name"], changed["metric_identifier"], changed["suffix"]) == ("Latency", "p95", "ms")
     assert call("PATCH", path, {"metric": {"y_axis_max": -1}}).status_code == 422
-    assert call("DELETE", path).json()["id"] == metric["id"]
+    assert call("DELETE", path).json()["id"] == created_metric["id"]
     assert call("GET", "metrics").json() == []
 
 
@@ -57,23 +59,25 @@ def test_an_axis_of_which_nothing_is_chosen_is_sent_and_answered_as_clients_with
     assert (again.status_code, again.json()["name"]) == (200, "Delay")
 
 
-def test_data_points_are_pushed_one_by_one_and_many_at_once(call: Call, metric: Any) -> None:
+def test_data_points_are_pushed_one_by_one_and_many_at_once(call: Call, created_metric: Any) -> None:
     with time_machine.travel(NOON):
         now = int(NOON.timestamp())
-        one = call("POST", f"metrics/{metric['id']}/data", {"data": {"timestamp": now - 60, "value": 1.5}})
+        one = call("POST", f"metrics/{created_metric['id']}/data", {"data": {"timestamp": now - 60, "value": 1.5}})
         assert (one.status_code, one.json()) == (201, {"data": {"timestamp": now - 60, "value": 1.5}})
-        many = {metric["id"]: [{"timestamp": now - 120, "value": 2}, {"timestamp": now, "value": 3}]}
+        many = {created_metric["id"]: [{"timestamp": now - 120, "value": 2}, {"timestamp": now, "value": 3}]}
         response = call("POST", "metrics/data.json", {"data": many})
         assert (response.status_code, response.json()) == (202, {"data": many})
-        assert call("GET", f"metrics/{metric['id']}").json()["most_recent_data_at"] == "2026-03-10T12:00:00.000Z"
+        assert (
+            call("GET", f"metrics/{created_metric['id']}").json()["most_recent_data_at"] == "2026-03-10T12:00:00.000Z"
+        )
         assert list(MetricPoint.objects.order_by("at").values_list("value", flat=True)) == [2, 1.5, 3]
         wrong: Any
         for wrong in ({"timestamp": 0, "value": 1}, {"timestamp": now, "value": "x"}, {"value": 1}, [], None):
-            assert call("POST", f"metrics/{metric['id']}/data", {"data": wrong}).status_code == 422
+            assert call("POST", f"metrics/{created_metric['id']}/data", {"data": wrong}).status_code == 422
         for unknown in ("nosuchmetric", "a\x00b"):
-            assert call("POST", "metrics/data", {"data": {unknown: many[metric["id"]]}}).status_code == 404
+            assert call("POST", "metrics/data", {"data": {unknown: many[created_metric["id"]]}}).status_code == 404
     assert MetricPoint.objects.count() == 3
-    assert call("DELETE", f"metrics/{metric['id']}/data").json()["most_recent_data_at"] is None
+    assert call("DELETE", f"metrics/{created_metric['id']}/data").json()["most_recent_data_at"] is None
     assert not MetricPoint.objects.exists()
 
 

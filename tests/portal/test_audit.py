@@ -21,7 +21,7 @@ from status.subscriptions import subscribers
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User, admin: User) -> Incident:
+def eventful(incident: Incident, component: Component, author: User, admin: User) -> Incident:
     """An incident to which the usual things happened."""
     update = post_update(
         incident,
@@ -42,7 +42,7 @@ def rows(client: Client, **wanted: str | int) -> list[dict[str, str]]:
 
 
 def test_everything_that_was_done_is_told_newest_first_with_its_author(
-    client: Client, told: Incident, admin: User
+    client: Client, eventful: Incident, admin: User
 ) -> None:
     client.force_login(admin)
     told_rows = [row for row in rows(client) if not row["what"].startswith("User")]  # she has just signed in
@@ -57,7 +57,9 @@ def test_everything_that_was_done_is_told_newest_first_with_its_author(
     assert [row["at"] for row in told_rows] == sorted((row["at"] for row in told_rows), reverse=True)
 
 
-def test_it_can_be_narrowed_by_author_kind_and_time(client: Client, told: Incident, admin: User, author: User) -> None:
+def test_it_can_be_narrowed_by_author_kind_and_time(
+    client: Client, eventful: Incident, admin: User, author: User
+) -> None:
     client.force_login(admin)
     assert {row["author"] for row in rows(client, author=author.pk)} == {"grace"}
     assert {row["table"] for row in rows(client, table="incidents.historicalincidentupdate")} == {
@@ -66,9 +68,9 @@ def test_it_can_be_narrowed_by_author_kind_and_time(client: Client, told: Incide
     assert rows(client, until="2020-01-01T00:00") == []
 
 
-def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, told: Incident, admin: User) -> None:
+def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, eventful: Incident, admin: User) -> None:
     for number in range(60):
-        edit_incident(told, author=admin, title=f"Errors {number}")
+        edit_incident(eventful, author=admin, title=f"Errors {number}")
     everything = [entry.place for entry in log.every(log.Filter())]
     first = log.page(log.Filter())
     second = log.page(log.Filter(), first[-1].place)
@@ -80,7 +82,7 @@ def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, told: 
     assert "Restarted the pool." in older
 
 
-def test_json_has_the_same_entries(client: Client, told: Incident, admin: User) -> None:
+def test_json_has_the_same_entries(client: Client, eventful: Incident, admin: User) -> None:
     client.force_login(admin)
     response = client.get(reverse("audit_file", kwargs={"file": "json"}))
     assert [row["what"] for row in json.loads(response.getvalue())] == [row["what"] for row in rows(client)]
@@ -101,7 +103,7 @@ def test_what_a_spreadsheet_would_compute_is_only_text(client: Client, incident:
 
 def test_its_cost_does_not_grow_with_the_history(
     make_component: Callable[..., Component],
-    told: Incident,
+    eventful: Incident,
     admin: User,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -115,17 +117,17 @@ def test_its_cost_does_not_grow_with_the_history(
         catalogue.set_component_status(
             make_component(f"Component {number}"), status=ComponentStatus.MAJOR_OUTAGE, author=admin
         )
-        edit_incident(told, author=admin, title=f"Errors {number}")
+        edit_incident(eventful, author=admin, title=f"Errors {number}")
     assert cost() <= few
 
 
 def test_the_complete_file_of_an_incident_has_every_version_and_every_message(
-    client: Client, page: Page, told: Incident, admin: User
+    client: Client, page: Page, eventful: Incident, admin: User
 ) -> None:
     recipient = subscribers.add_by_staff(page, address="reader@example.com", author=admin)
-    Delivery.objects.create(recipient=recipient, event=told.events.latest("id"), due_at=told.created_at)
+    Delivery.objects.create(recipient=recipient, event=eventful.events.latest("id"), due_at=eventful.created_at)
     client.force_login(admin)
-    response = client.get(reverse("incident_file", args=[told.public_id]))
+    response = client.get(reverse("incident_file", args=[eventful.public_id]))
     file = json.loads(response.content)
     updates = file["history"]["incidents.historicalincidentupdate"]
     assert [(row["body"], row["author"]) for row in updates] == [
@@ -136,12 +138,12 @@ def test_the_complete_file_of_an_incident_has_every_version_and_every_message(
     assert [row["text"] for row in file["history"]["incidents.timelineentry"]] == ["Restarted the pool."]
     assert [row["recipient__public_id"] for row in file["deliveries"]] == [recipient.public_id]
     assert b"reader@example.com" not in response.content
-    assert response["Content-Disposition"] == f'attachment; filename="incident-{told.public_id}.json"'
+    assert response["Content-Disposition"] == f'attachment; filename="incident-{eventful.public_id}.json"'
 
 
 @pytest.mark.parametrize("role", ["viewer", "communicator"])
 def test_it_is_for_administrators(
-    client: Client, told: Incident, make_user: Callable[[str, str], User], role: str
+    client: Client, eventful: Incident, make_user: Callable[[str, str], User], role: str
 ) -> None:
     client.force_login(make_user("vera", role))
     for address in (reverse("audit"), reverse("audit_file", args=["csv"]), reverse("incident_file", args=["x"])):

@@ -65,14 +65,14 @@ DELIVERY = {
 
 
 @pytest.fixture
-def ann(page: Page, other_page: Page, admin: User) -> Subscriber:
+def bouncing(page: Page, other_page: Page, admin: User) -> Subscriber:
     subscribers.add_by_staff(other_page, address=ANN, author=admin)
     subscribers.add_by_staff(page, address="bob@example.com", author=admin)
     return subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
 @pytest.fixture(autouse=True)
-def provider(settings: Settings) -> None:
+def mail_provider(settings: Settings) -> None:
     settings.MAIL_EVENTS = "postmark"
     settings.ANYMAIL = {"WEBHOOK_SECRET": SECRET, "MAILGUN_WEBHOOK_SIGNING_KEY": KEY}
 
@@ -86,24 +86,24 @@ def states(address: str = ANN) -> list[str]:
     return list(Subscriber.objects.filter(address=address).values_list("state", flat=True))
 
 
-def test_an_address_whose_mail_came_back_is_in_quarantine_on_every_page_with_the_reason(ann: Subscriber) -> None:
-    due = Delivery.objects.create(recipient=ann, due_at=ann.created_at)
+def test_an_address_whose_mail_came_back_is_in_quarantine_on_every_page_with_the_reason(bouncing: Subscriber) -> None:
+    due = Delivery.objects.create(recipient=bouncing, due_at=bouncing.created_at)
     assert post(BOUNCE).status_code == 200
     assert states() == ["quarantined", "quarantined"]
     assert states("bob@example.com") == ["active"]
-    ann.refresh_from_db()
+    bouncing.refresh_from_db()
     due.refresh_from_db()
-    assert ann.reason.startswith("Came back: smtp;550 5.1.1 The email account")
-    assert "ann@example.com" not in ann.reason.lower(), "it stays in the history"
+    assert bouncing.reason.startswith("Came back: smtp;550 5.1.1 The email account")
+    assert "ann@example.com" not in bouncing.reason.lower(), "it stays in the history"
     assert (due.state, due.reason) == ("cancelled", "quarantined")
-    assert str(ann.history.latest().history_user) == "mail"
+    assert str(bouncing.history.latest().history_user) == "mail"
     assert post(BOUNCE).status_code == 200, "twice is harmless"
 
 
-def test_who_complains_is_sent_nothing_more(ann: Subscriber) -> None:
+def test_who_complains_is_sent_nothing_more(bouncing: Subscriber) -> None:
     assert post(COMPLAINT).status_code == 200
-    ann.refresh_from_db()
-    assert (ann.state, ann.reason.partition(".")[0]) == ("quarantined", "Marked as spam by its owner")
+    bouncing.refresh_from_db()
+    assert (bouncing.state, bouncing.reason.partition(".")[0]) == ("quarantined", "Marked as spam by its owner")
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_who_complains_is_sent_nothing_more(ann: Subscriber) -> None:
         BOUNCE | {"Email": "stranger@example.com"},
     ],
 )
-def test_what_is_not_about_the_mailbox_costs_nobody_a_subscription(ann: Subscriber, event: Any) -> None:
+def test_what_is_not_about_the_mailbox_costs_nobody_a_subscription(bouncing: Subscriber, event: Any) -> None:
     assert post(event).status_code == 200
     assert states() == ["active", "active"]
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic cG9zdG1hcms6d3Jvbmc=", "Bearer x"])
 def test_who_is_not_the_provider_is_refused(
-    ann: Subscriber, authorization: str, caplog: pytest.LogCaptureFixture
+    bouncing: Subscriber, authorization: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert post(BOUNCE, authorization).status_code == 400
@@ -132,7 +132,7 @@ def test_who_is_not_the_provider_is_refused(
     assert "ann@" not in caplog.text.lower()
 
 
-def test_without_a_provider_there_is_no_such_address(ann: Subscriber, settings: Settings) -> None:
+def test_without_a_provider_there_is_no_such_address(bouncing: Subscriber, settings: Settings) -> None:
     settings.MAIL_EVENTS = ""
     assert post(BOUNCE).status_code == 404
 
@@ -175,11 +175,11 @@ def mailgun(severity: str, *, key: str = KEY) -> dict[str, Any]:
     }
 
 
-def test_mailgun_is_believed_by_its_signature(ann: Subscriber, settings: Settings) -> None:
+def test_mailgun_is_believed_by_its_signature(bouncing: Subscriber, settings: Settings) -> None:
     settings.MAIL_EVENTS = "mailgun"
     assert post(mailgun("permanent", key="another")).status_code == 400
     assert post(mailgun("temporary")).status_code == 200
     assert states() == ["active", "active"]
     assert post(mailgun("permanent")).status_code == 200
-    ann.refresh_from_db()
-    assert (ann.state, ann.reason) == ("quarantined", "Came back: No such user here")
+    bouncing.refresh_from_db()
+    assert (bouncing.state, bouncing.reason) == ("quarantined", "Came back: No such user here")

@@ -26,22 +26,22 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def clock() -> Any:
+def months_ago() -> Any:
     with time_machine.travel(NOON - 90 * 24 * HOUR, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
-def down(clock: Any, page: Page, component: Component, author: User, client: Client, admin: User) -> Incident:
+def down(months_ago: Any, page: Page, component: Component, author: User, client: Client, admin: User) -> Incident:
     """An incident of an hour that began 90 minutes ago."""
-    clock.move_to(NOON - 1.5 * HOUR)
+    months_ago.move_to(NOON - 1.5 * HOUR)
     incident = declare_incident(page, title="Errors 500", author=author)
     for status, left in ((IncidentStatus.IDENTIFIED, "major_outage"), (IncidentStatus.RESOLVED, "operational")):
         post_update(
             incident, status=status, body="Now.", author=author, components=[(component, ComponentStatus(left))]
         )
-        clock.shift(HOUR)
-    clock.move_to(NOON)
+        months_ago.shift(HOUR)
+    months_ago.move_to(NOON)
     client.force_login(admin)  # again: a session does not last for so long
     return incident
 

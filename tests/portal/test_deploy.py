@@ -97,7 +97,7 @@ class WebHandler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("public")
     files.write(root / "pages" / FIRST, DOCUMENTS)
     files.write(root / "pages" / SECOND, {**DOCUMENTS, "index.html": b"<p>The second page</p>"})
@@ -132,19 +132,19 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, published: Path, web: Web) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, two_pages: Path, web: Web) -> Iterator[str]:
     shorter = {"proxy_read_timeout 6s;": "proxy_read_timeout 500ms;"}
     folder = tmp_path_factory.mktemp("nginx")
-    nginx = front(folder, published, web_port=web.server_address[1], changes=shorter)
+    nginx = front(folder, two_pages, web_port=web.server_address[1], changes=shorter)
     nginx.start()
     yield nginx.url
     nginx.stop()
 
 
 @pytest.fixture
-def lonely(tmp_path: Path, published: Path) -> Iterator[Server]:
+def lonely(tmp_path: Path, two_pages: Path) -> Iterator[Server]:
     """A front server without a web process behind it."""
-    nginx = front(tmp_path, published, web_port=free_port())
+    nginx = front(tmp_path, two_pages, web_port=free_port())
     nginx.start()
     yield nginx
     nginx.stop()
@@ -251,10 +251,10 @@ def test_a_host_name_chooses_its_page_and_any_other_name_the_default(url: str) -
         assert ask(url, "/", host=host).status == 400
 
 
-def test_a_replaced_file_is_seen_at_once_also_when_its_size_and_second_are_the_same(url: str, published: Path) -> None:
-    third = published / "pages" / "m1n2p3q4r5s6"
+def test_a_replaced_file_is_seen_at_once_also_when_its_size_and_second_are_the_same(url: str, two_pages: Path) -> None:
+    third = two_pages / "pages" / "m1n2p3q4r5s6"
     files.write(third, {"index.html": b"<p>Partial outage A</p>"})
-    (published / "hosts" / "third.example.com").symlink_to(third)
+    (two_pages / "hosts" / "third.example.com").symlink_to(third)
     for letter in b"BCD":
         before = ask(url, "/", host="third.example.com")
         files.write(third, {"index.html": b"<p>Partial outage %c</p>" % letter})
@@ -276,9 +276,9 @@ def test_a_replaced_file_is_seen_at_once_also_when_its_size_and_second_are_the_s
     ],
 )
 def test_no_name_shows_another_page_than_its_own(
-    url: str, published: Path, client: Client, settings: Settings, host: str, path: str, status: int, body: bytes
+    url: str, two_pages: Path, client: Client, settings: Settings, host: str, path: str, status: int, body: bytes
 ) -> None:
-    settings.PUBLICATION_ROOT = published
+    settings.PUBLICATION_ROOT = two_pages
     for encoding in ("identity", "gzip"):
         front_answer = ask(url, path, host=host, accept_encoding=encoding)
         plain = gzip.decompress(front_answer.body) if encoding == "gzip" else front_answer.body
@@ -291,9 +291,9 @@ def test_no_name_shows_another_page_than_its_own(
 
 @pytest.mark.parametrize("path", [*SHOWN_AT, "/history/", "/nothing", "/.state.json"])
 def test_the_embedded_server_answers_as_the_front_does(
-    url: str, published: Path, client: Client, settings: Settings, path: str
+    url: str, two_pages: Path, client: Client, settings: Settings, path: str
 ) -> None:
-    settings.PUBLICATION_ROOT = published
+    settings.PUBLICATION_ROOT = two_pages
     for encoding in ("identity", "gzip"):
         front_answer = ask(url, path, accept_encoding=encoding)
         answer = client.get(path, headers={"accept-encoding": encoding})
@@ -353,10 +353,10 @@ def test_without_a_web_process_the_pages_are_served_and_the_rest_says_so(lonely:
         assert "does not answer" in json.loads(answer.body)["error"]
 
 
-def test_the_front_starts_while_the_name_of_the_web_process_is_unknown(tmp_path: Path, published: Path) -> None:
+def test_the_front_starts_while_the_name_of_the_web_process_is_unknown(tmp_path: Path, two_pages: Path) -> None:
     name = {f"http://127.0.0.1:{9}": "http://web.invalid:8000", "resolver_timeout 2s;": "resolver_timeout 200ms;"}
     resolver = {"resolver 127.0.0.11 ": f"resolver 127.0.0.1:{free_port()} "}
-    nginx = front(tmp_path, published, web_port=9, changes={**name, **resolver})
+    nginx = front(tmp_path, two_pages, web_port=9, changes={**name, **resolver})
     nginx.start()
     try:
         assert ask(nginx.url, "/").status == 200

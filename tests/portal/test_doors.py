@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -97,6 +98,48 @@ def test_what_a_role_may_do_is_not_refused(
         for address, sent in doors[action]:
             answer = client.get(address) if action == "audit" else client.post(address, sent)
             assert answer.status_code in (200, 302), (action, address)
+
+
+@pytest.mark.long
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("setting", ["default_transaction_read_only = on", "idle_in_transaction_session_timeout = 1"])
+def test_no_door_takes_an_outage_for_a_failure_of_ours(
+    client: Client, doors: dict[str, list[Door]], page: Page, incident: Incident, admin: User, setting: str
+) -> None:
+    """A server that only reads, as after a failover, and one that ends each transaction at its first pause."""
+    key, _row = people.create_key("program", scopes=list(Scope), author=admin)
+    client.force_login(admin)
+    client.raise_request_exception = False
+    staff = [("POST", *door) for found in doors.values() for door in found]
+    strangers = [
+        ("POST", "/subscribe", {"address": "a@example.com"}),
+        ("POST", "/admin/account/login/", {"login": "ada", "password": "no"}),
+        ("POST", "/admin/account/password/reset/", {"email": admin.email}),
+    ]
+    below = f"/api/v1/pages/{page.public_id}"
+    programs = [
+        ("POST", f"{below}/incidents", {"incident": {"name": "New"}}),
+        ("PATCH", f"{below}/incidents/{incident.public_id}", {"incident": {"body": "Words."}}),
+        ("DELETE", f"{below}/incidents/{incident.public_id}", {}),
+        ("POST", f"{below}/components", {"component": {"name": "Mine"}}),
+        ("POST", f"{below}/subscribers", {"subscriber": {"email": "a@example.com"}}),
+    ]
+    answers = []
+    connection.close()
+    for method, address, body in [*staff, *strangers, *programs]:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET {setting}")
+        if address.startswith("/api/"):
+            sent = {"content_type": "application/json", "headers": {"Authorization": f"OAuth {key}"}}
+            answer = client.generic(method, address, json.dumps(body), **sent)  # type: ignore[arg-type]  # both are
+            assert answer.json()["error"]
+        else:
+            answer = client.post(address, body)
+        connection.close()
+        answers.append(answer.status_code)
+        assert answer.status_code in {200, 302, 503}, (address, answer.content)
+    assert answers.count(503) > 10
 
 
 @pytest.mark.parametrize("role", STAFF_ROLES)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django.views.defaults import server_error
 
 from incidents.models import User
+from portal.api.errors import server_error
 
 
 def test_an_unknown_address_of_staff_is_a_page_that_leads_back(client: Client, author: User) -> None:
@@ -27,3 +29,9 @@ def test_what_a_role_does_not_open_says_whom_to_ask(client: Client, author: User
 def test_a_failure_says_what_to_do_and_asks_no_database(rf: RequestFactory) -> None:
     answer = server_error(rf.get("/admin/"))  # without the fixture that opens the database
     assert "look whether it was" in answer.content.decode()
+
+
+def test_a_program_is_told_of_it_in_json(rf: RequestFactory, client: Client) -> None:
+    assert "look whether it was" in json.loads(server_error(rf.post("/api/v1/pages")).content)["error"].lower()
+    answer = client.get("/api/v1/pages", headers={"Host": "not a host"})
+    assert (answer.status_code, answer.json()) == (400, {"error": "The request is malformed."})

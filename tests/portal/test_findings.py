@@ -19,7 +19,7 @@ BODY = (
 
 
 @pytest.fixture
-def postmortem(incident: Incident, author: User) -> Postmortem:
+def under_review(incident: Incident, author: User) -> Postmortem:
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     postmortem = writing.start_postmortem(incident, author=author)
     writing.write_report(postmortem, body=BODY, author=author)
@@ -28,8 +28,8 @@ def postmortem(incident: Incident, author: User) -> Postmortem:
 
 
 @pytest.fixture
-def address(postmortem: Postmortem) -> str:
-    return f"/admin/incidents/postmortem/{postmortem.pk}/change/"
+def address(under_review: Postmortem) -> str:
+    return f"/admin/incidents/postmortem/{under_review.pk}/change/"
 
 
 def links(page: str, verb: str) -> list[str]:
@@ -37,18 +37,18 @@ def links(page: str, verb: str) -> list[str]:
 
 
 def test_a_click_puts_the_text_right_and_the_record_says_who_did(
-    client: Client, postmortem: Postmortem, address: str, author: User
+    client: Client, under_review: Postmortem, address: str, author: User
 ) -> None:
     client.force_login(author)
     (fix,) = links(client.get(address).text, "fix")
     client.post(fix)
-    section = postmortem.live_sections().get(heading="Why")
+    section = under_review.live_sections().get(heading="Why")
     assert section.public == "On Tuesday, January 17, 2023 the pool ran dry."
     assert section.history.latest().history_user == author
     assert "was changed meanwhile" in client.post(fix, follow=True).text
 
 
-def test_an_approver_lets_anything_stand_but_a_leak(client: Client, postmortem: Postmortem, address: str) -> None:
+def test_an_approver_lets_anything_stand_but_a_leak(client: Client, under_review: Postmortem, address: str) -> None:
     client.force_login(reader())
     shown = client.get(address).text
     assert shown.count("Stops the publication") == 2
@@ -62,10 +62,10 @@ def test_an_approver_lets_anything_stand_but_a_leak(client: Client, postmortem: 
     assert links(shown, "dismiss") == []
 
 
-def test_who_may_not_approve_is_offered_no_dismissal(client: Client, postmortem: Postmortem, address: str) -> None:
+def test_who_may_not_approve_is_offered_no_dismissal(client: Client, under_review: Postmortem, address: str) -> None:
     client.force_login(reader())
     dismiss, *_others = links(client.get(address).text, "dismiss")
-    client.force_login(postmortem.edited_by)
+    client.force_login(under_review.edited_by)
     assert links(client.get(address).text, "dismiss") == []
     assert client.post(dismiss, {"reason": "Mine."}).status_code == 403
-    assert not postmortem.dismissals.exists()
+    assert not under_review.dismissals.exists()

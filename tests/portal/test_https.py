@@ -36,7 +36,7 @@ def https(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def nginx(tmp_path: Path, publication_root: Path) -> Iterator[Front]:
+def start_nginx(tmp_path: Path, publication_root: Path) -> Iterator[Front]:
     """Starts nginx the way the compose file does: what the owner decided is written down before."""
     started: list[Server] = []
 
@@ -58,11 +58,11 @@ def nginx(tmp_path: Path, publication_root: Path) -> Iterator[Front]:
 
 @pytest.mark.parametrize("decided", ["", YEAR, f"{YEAR}; includeSubDomains; preload"])
 def test_what_the_owner_decided_is_sent_with_everything_by_https(
-    https: Settings, live_server: LiveServer, nginx: Front, page: Page, decided: str
+    https: Settings, live_server: LiveServer, start_nginx: Front, page: Page, decided: str
 ) -> None:
     publish(page)
     https.HSTS = decided
-    fronts = [nginx(int(live_server.url.rpartition(":")[2]), decided), live_server.url]
+    fronts = [start_nginx(int(live_server.url.rpartition(":")[2]), decided), live_server.url]
     for url in fronts:
         for path in EVERYWHERE:
             answer = ask(url, path, host=HOST, x_forwarded_proto="https")
@@ -71,9 +71,9 @@ def test_what_the_owner_decided_is_sent_with_everything_by_https(
             assert "strict-transport-security" not in answer.headers, f"{url}{path} by http"
 
 
-def test_it_holds_while_the_web_process_is_away(page: Page, nginx: Front) -> None:
+def test_it_holds_while_the_web_process_is_away(page: Page, start_nginx: Front) -> None:
     publish(page)
-    url = nginx(free_port(), YEAR)
+    url = start_nginx(free_port(), YEAR)
     for path in ("/", "/admin/", "/subscribe", "/api/v1/pages"):
         answer = ask(url, path, host=HOST, x_forwarded_proto="https")
         assert answer.headers["strict-transport-security"] == YEAR, path
@@ -82,10 +82,10 @@ def test_it_holds_while_the_web_process_is_away(page: Page, nginx: Front) -> Non
 
 @pytest.mark.parametrize("path", ["/subscribe", "/subscribe/webhook?a=1", "/subscriptions/abc.def/confirm"])
 def test_a_subscriber_who_comes_by_http_is_led_to_the_same_host(
-    https: Settings, live_server: LiveServer, nginx: Front, page: Page, path: str
+    https: Settings, live_server: LiveServer, start_nginx: Front, page: Page, path: str
 ) -> None:
     publish(page)
-    for url in (nginx(int(live_server.url.rpartition(":")[2])), live_server.url):
+    for url in (start_nginx(int(live_server.url.rpartition(":")[2])), live_server.url):
         answer = ask(url, path, host=f"{HOST}:8080", x_forwarded_proto="http")
         assert (answer.status, answer.headers["location"]) == (301, f"https://{HOST}{path}")
         assert ask(url, path, host=HOST, x_forwarded_proto="https").status != 301

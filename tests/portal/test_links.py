@@ -62,7 +62,7 @@ class Addresses(HTMLParser):
 
 
 @pytest.fixture
-def everything(transactional_db: None, make_user: Callable[[str, str], User]) -> Page:
+def whole_site(transactional_db: None, make_user: Callable[[str, str], User]) -> Page:
     """What the demonstration has (groups, months, a maintenance, a postmortem), and one of whatever it lacks."""
     author = make_user("root", "administrator")
     page = replay_seed(SITE)
@@ -86,11 +86,11 @@ def everything(transactional_db: None, make_user: Callable[[str, str], User]) ->
 
 
 @pytest.fixture
-def recipients(everything: Page, admin: User) -> list[Subscriber]:
+def recipients(whole_site: Page, admin: User) -> list[Subscriber]:
     """A mailbox that is still to be confirmed, and a webhook that is."""
     contact = "reader@example.com"
-    signups.subscribe(everything, address="ann@example.com", author=admin)
-    signups.subscribe_webhook(everything, url="https://hooks.example.com/", contact=contact, author=admin)
+    signups.subscribe(whole_site, address="ann@example.com", author=admin)
+    signups.subscribe_webhook(whole_site, url="https://hooks.example.com/", contact=contact, author=admin)
     mailbox, hook = Subscriber.objects.order_by("pk")
     assert hook.confirmation_sent_at
     subscribers.confirm(hook, asked_at=hook.confirmation_sent_at, author=admin)
@@ -171,9 +171,9 @@ def walked(url: str, pages: list[str]) -> tuple[set[str], list[str]]:
 
 
 def test_every_address_of_every_page_leads_somewhere(
-    everything: Page, recipients: list[Subscriber], nginx: str, live_server: LiveServer
+    whole_site: Page, recipients: list[Subscriber], nginx: str, live_server: LiveServer
 ) -> None:
-    found = documents(everything)
+    found = documents(whole_site)
     assert {path.rpartition("/")[0].partition("/")[0] for path in found} == KINDS, "show a new kind here, and name it"
     for path in found:
         assert not is_the_applications(f"/{path}"), path
@@ -186,9 +186,9 @@ def test_every_address_of_every_page_leads_somewhere(
 
 
 @pytest.mark.browser
-def test_the_console_is_silent_on_every_page(everything: Page, recipients: list[Subscriber], nginx: str) -> None:
+def test_the_console_is_silent_on_every_page(whole_site: Page, recipients: list[Subscriber], nginx: str) -> None:
     """Nothing is refused by the content policy, nothing is missing, no script throws."""
-    pages = [path for path in documents(everything) if path.endswith(".html") and not path.startswith("fragments/")]
+    pages = [path for path in documents(whole_site) if path.endswith(".html") and not path.startswith("fragments/")]
     said: list[str] = []
     with chromium() as browser:
         context = browser.new_context(base_url=nginx)

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from incidents.models import User
+from portal import logs
 from portal.logs import masked
 from tests.front import ask, front
 from tests.portal.signing_in import set_up_second_factor, sign_in
@@ -70,7 +71,7 @@ def test_a_line_says_what_was_asked_and_not_with_which_key(line: str, kept: str)
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def shipped_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The web server of the image, on a database without a table, so that requests fail in every way."""
     dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
     (shipped,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
@@ -121,14 +122,39 @@ def test_nginx_says_nothing_of_what_was_asked_while_the_web_process_is_away(tmp_
     assert PLANTED not in (tmp_path / "log").read_text()
 
 
-def test_a_run_leaves_no_key_and_no_token_in_its_logs(web: tuple[str, Path]) -> None:
-    url, log = web
+def test_a_run_leaves_no_key_and_no_token_in_its_logs(shipped_server: tuple[str, Path]) -> None:
+    url, log = shipped_server
     ask_with_secrets(url)
     said = log.read_text()
     assert "GET /api/v1/pages.json?*** HTTP/1.1" in said
     assert "POST /subscriptions/***/confirm?*** HTTP/1.1" in said
     assert "Traceback" in said, "an error is logged, too"
     assert PLANTED not in said
+
+
+def test_a_fault_that_comes_again_and_again_is_said_once_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("portal.logs.time.monotonic", lambda: now[0])
+    logger = logging.getLogger("tests.worker")
+    logger.propagate = False
+    logger.addHandler(logs.Handler())
+    for tick in range(7):
+        now[0] += 10
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            logger.exception("Task relay[%s] failed after %s s", f"0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5{tick}", tick / 7)
+        logger.error("page %d failed", tick)
+        logger.warning("a sign-in was refused")
+    now[0] += logs.SILENCE + 1
+    logger.warning("all is well")
+    said = capsys.readouterr().err
+    assert said.count("Traceback") == 1
+    assert re.search(r"Task relay.* \(6 times more\)\n", said)
+    assert said.count("page ") == 7, "another row is another fault"
+    assert said.count("a sign-in was refused") == 7, "what is no fault is always said"
 
 
 def test_whoever_tries_to_sign_in_leaves_an_address(

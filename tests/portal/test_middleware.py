@@ -10,9 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, InternalError, OperationalError, ProgrammingError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.test import Client, RequestFactory
@@ -69,6 +70,15 @@ def session_cannot_be_saved(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done")
 
 
+@csrf_exempt
+def refused(request: HttpRequest, state: str) -> HttpResponse:
+    """What the server says, as Django hands it on."""
+    attempts.append(b"")
+    cause = psycopg.errors.lookup(state)("no")
+    kinds = (OperationalError, InternalError)
+    raise next(kind for kind in kinds if isinstance(cause, getattr(psycopg, kind.__name__))) from cause
+
+
 def broken(request: HttpRequest, name: str) -> HttpResponse:
     attempts.append(b"")
     if name == "statement":
@@ -82,6 +92,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/away", away),
     path("api/v1/away/<int:times>", away),
     path("api/v1/saved", saved),
+    path("api/v1/refused/<state>", refused),
     path("in-a-template", in_a_template),
     path("wrapped", wrapped),
     path("session", session_cannot_be_saved),
@@ -101,7 +112,7 @@ class SessionStore(SessionBase):
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_urls(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = __name__
     attempts.clear()
     monkeypatch.setattr(middleware, "REPEAT", stretched(0.4))
@@ -184,6 +195,16 @@ def test_what_may_have_been_saved_is_not_repeated_and_not_called_unsaved(client:
 def test_a_failure_is_found_in_what_others_made_of_it(client: Client, address: str) -> None:
     assert client.get(address).status_code == 503
     assert len(attempts) > 1
+
+
+# A lost connection, too many, a shutdown, no disk; read-only; idle too long, and after it; in another one's way
+@pytest.mark.parametrize(
+    "state", ["08006", "53300", "57P01", "53100", "25006", "25P02", "25P03", "40P01", "40001", "55P03"]
+)
+def test_an_outage_is_told_by_its_code(client: Client, state: str) -> None:
+    answer = client.post(f"/api/v1/refused/{state}", {}, content_type="application/json")
+    assert answer.status_code == 503
+    assert "Nothing was saved" in answer.json()["error"]
 
 
 def test_a_session_that_cannot_be_saved_is_no_server_error(client: Client, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import inspect
 import logging
 import os
@@ -160,12 +161,27 @@ def test_an_outage_of_the_database_parks_nothing_and_ends_the_loop(page: Page, o
 
 
 @pytest.mark.django_db
-def test_a_full_disk_parks_nothing(page: Page, other_page: Page) -> None:
-    def full(_row: Page) -> int:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("error", "parked"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 0),
+        (PermissionError(errno.EACCES, "Permission denied"), 0),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), 0),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), 2),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), 2),
+    ],
+)
+def test_an_outage_of_the_host_parks_nothing_and_a_file_s_own_fault_does(
+    page: Page, other_page: Page, error: OSError, parked: int
+) -> None:
+    def fail(_row: Page) -> int:
+        raise error
 
-    assert each("publish", [page, other_page], full) == 0
-    assert not Failure.objects.exists()
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for pause in [*PAUSES, timedelta(hours=1)]:
+            assert each("publish", [page, other_page], fail) == 0
+            clock.shift(pause + timedelta(seconds=1))
+    assert Failure.objects.parked().count() == Failure.objects.count() == parked
 
 
 @pytest.mark.parametrize(
@@ -224,7 +240,7 @@ def test_a_message_that_cannot_be_filled_in_stops_no_other(channel: str, world: 
     )
     engine.deliver(Recipient.Channel(channel), 5)
     bad.refresh_from_db()
-    assert (bad.state, bad.reason) == (Delivery.State.FAILED, "refused"), "parked, for “Send again”"
+    assert (bad.state, bad.reason) == (Delivery.State.FAILED, "given_up"), "parked, for “Send again”"
     for each_good in good:
         each_good.refresh_from_db()
         assert each_good.attempts == 1

@@ -30,7 +30,7 @@ EMAIL, WEBHOOK = Subscriber.Channel.EMAIL, Subscriber.Channel.WEBHOOK
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User) -> Incident:
+def posted(incident: Incident, component: Component, author: User) -> Incident:
     text: Any = {"status": IncidentStatus.INVESTIGATING, "body": "We look into it."}
     post_update(incident, **text, author=author, components=[(component, None)])
     return incident
@@ -76,9 +76,9 @@ def recipients(answer: Any) -> str:
 
 
 def test_an_update_is_seen_as_it_will_be_published_and_sent_and_leaves_no_trace(
-    staff: Client, told: Incident, subscribers: None, publication_root: Path
+    staff: Client, posted: Incident, subscribers: None, publication_root: Path
 ) -> None:
-    path = address(told, "update")
+    path = address(posted, "update")
     staff.get(path)
     before, files = everything(), sorted(publication_root.rglob("*"))
     answer = preview(staff, path, body="A *disk* is full.")
@@ -99,23 +99,23 @@ def test_an_update_is_seen_as_it_will_be_published_and_sent_and_leaves_no_trace(
     assert sorted(publication_root.rglob("*")) == files, "nothing is published either"
 
 
-def test_what_was_previewed_is_published_by_the_next_click(staff: Client, told: Incident, subscribers: None) -> None:
-    path = address(told, "update")
+def test_what_was_previewed_is_published_by_the_next_click(staff: Client, posted: Incident, subscribers: None) -> None:
+    path = address(posted, "update")
     form = filled(preview(staff, path, body="A disk is full."))
     assert staff.post(path, form).status_code == 302
-    told.refresh_from_db()
-    assert told.status == IncidentStatus.IDENTIFIED
+    posted.refresh_from_db()
+    assert posted.status == IncidentStatus.IDENTIFIED
 
 
 def test_every_form_that_tells_something_has_a_preview(
-    staff: Client, told: Incident, page: Page, component: Component, author: User, subscribers: None
+    staff: Client, posted: Incident, page: Page, component: Component, author: User, subscribers: None
 ) -> None:
     internal = declare_incident(page, title="Disk", visibility=Visibility.INTERNAL, author=author)
-    update = told.latest_update()
+    update = posted.latest_update()
     assert update
     tomorrow = timezone.now() + timedelta(days=1)
     window = {"scheduled_for": f"{tomorrow:%Y-%m-%dT10:00}", "scheduled_until": f"{tomorrow:%Y-%m-%dT11:00}"}
-    correct = f"/admin/incidents/incident/{told.pk}/updates/{update.pk}/"
+    correct = f"/admin/incidents/incident/{posted.pk}/updates/{update.pk}/"
     for path, typed, subject in (
         (DECLARE, {"title": "API down", "body": "Looking."}, "[Acme] Investigating: API down"),
         (SCHEDULE, {"title": "Disks", "body": "New ones.", **window}, "[Acme] Scheduled: Disks"),
@@ -130,8 +130,8 @@ def test_every_form_that_tells_something_has_a_preview(
         assert everything() == before, path
 
 
-def test_where_nobody_is_told_it_says_so(staff: Client, told: Incident, author: User, page: Page) -> None:
-    path = address(told, "update")
+def test_where_nobody_is_told_it_says_so(staff: Client, posted: Incident, author: User, page: Page) -> None:
+    path = address(posted, "update")
     assert "nobody: no subscriber follows this" in recipients(preview(staff, path, body="x"))
     form = filled(staff.get(path)) | {"body": "x", "preview": "yes"}
     del form["notify"]
@@ -143,21 +143,21 @@ def test_where_nobody_is_told_it_says_so(staff: Client, told: Incident, author: 
 
 
 def test_what_cannot_be_published_is_explained_and_nothing_typed_is_lost(
-    staff: Client, told: Incident, author: User
+    staff: Client, posted: Incident, author: User
 ) -> None:
-    path = address(told, "update")
+    path = address(posted, "update")
     form = filled(staff.get(path)) | {"body": "Mine.", "preview": "yes"}
     assert (
         "Write a message" in preview(staff, path, body="  ").text or "required" in preview(staff, path, body=" ").text
     )
-    post_update(told, status=IncidentStatus.MONITORING, body="Theirs.", author=author)
+    post_update(posted, status=IncidentStatus.MONITORING, body="Theirs.", author=author)
     answer = staff.post(path, form)
     for words in ("Someone posted while you typed", "Theirs.", "Mine.</textarea>"):
         assert words in answer.text
 
 
-def test_htmx_gets_the_preview_alone(staff: Client, told: Incident, subscribers: None) -> None:
-    path = address(told, "update")
+def test_htmx_gets_the_preview_alone(staff: Client, posted: Incident, subscribers: None) -> None:
+    path = address(posted, "update")
     form = filled(staff.get(path)) | {"preview": "yes"}
     for body, words in (("A disk.", "2</strong> × E-mail"), ("", "Like this it cannot be published:")):
         answer = staff.post(path, form | {"body": body}, headers={"hx-request": "true"})
@@ -166,17 +166,17 @@ def test_htmx_gets_the_preview_alone(staff: Client, told: Incident, subscribers:
         assert "<form" not in answer.text
 
 
-def test_who_may_not_post_may_not_preview(client: Client, told: Incident, make_user: Callable[..., User]) -> None:
+def test_who_may_not_post_may_not_preview(client: Client, posted: Incident, make_user: Callable[..., User]) -> None:
     client.force_login(make_user("ruth", "responder"))
-    answer = client.post(address(told, "update"), {"body": "x", "preview": "yes"})
+    answer = client.post(address(posted, "update"), {"body": "x", "preview": "yes"})
     assert answer.status_code == 403
 
 
 def test_a_preview_asks_as_often_with_many_recipients_as_with_few(
-    staff: Client, told: Incident, page: Page, author: User, subscribers: None
+    staff: Client, posted: Incident, page: Page, author: User, subscribers: None
 ) -> None:
     def queries() -> int:
-        path = address(told, "update")
+        path = address(posted, "update")
         form = filled(staff.get(path)) | {"body": "A disk.", "preview": "yes"}
         with CaptureQueriesContext(connection) as captured:
             staff.post(path, form)

@@ -32,7 +32,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User) -> Incident:
+def ongoing(incident: Incident, component: Component, author: User) -> Incident:
     """An incident with one update."""
     affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]
     post_update(incident, status=INVESTIGATING, body="We look into it.", author=author, components=affected)
@@ -47,8 +47,8 @@ def next_step(staff: Client, incident: Incident) -> str:
 # --- Declaring --------------------------------------------------------------------------------------------------------
 
 
-def test_every_page_of_the_admin_leads_to_a_declaration(staff: Client, told: Incident) -> None:
-    for path in ("/admin/", "/admin/incidents/component/", room(told)):
+def test_every_page_of_the_admin_leads_to_a_declaration(staff: Client, ongoing: Incident) -> None:
+    for path in ("/admin/", "/admin/incidents/component/", room(ongoing)):
         assert f'href="{DECLARE}"' in staff.get(path).text, path
 
 
@@ -88,41 +88,41 @@ def test_a_declaration_that_is_sent_twice_opens_one_incident(staff: Client, page
     assert Incident.objects.get().updates.count() == 1
 
 
-def test_an_update_and_a_note_that_are_sent_twice_are_kept_once(staff: Client, told: Incident) -> None:
-    page = staff.get(room(told))
+def test_an_update_and_a_note_that_are_sent_twice_are_kept_once(staff: Client, ongoing: Incident) -> None:
+    page = staff.get(room(ongoing))
     update, note = filled(page, "compose", body="A disk is full."), filled(page, "note", text="Looked at the disk.")
     for _time in range(2):
-        answers = [staff.post(room(told, name), form) for name, form in (("update", update), ("note", note))]
+        answers = [staff.post(room(ongoing, name), form) for name, form in (("update", update), ("note", note))]
         assert [answer.status_code for answer in answers] == [302, 302]
-    assert (told.updates.count(), told.timeline.count()) == (2, 1)
+    assert (ongoing.updates.count(), ongoing.timeline.count()) == (2, 1)
 
 
-def test_other_words_under_the_same_token_are_not_lost(staff: Client, told: Incident) -> None:
+def test_other_words_under_the_same_token_are_not_lost(staff: Client, ongoing: Incident) -> None:
     """Somebody went back to the form after it was sent, and wrote on."""
-    form = filled(staff.get(room(told)), "note", text="Looked at the disk.")
-    staff.post(room(told, "note"), form)
-    answer = staff.post(room(told, "note"), form | {"text": "It is full."})
+    form = filled(staff.get(room(ongoing)), "note", text="Looked at the disk.")
+    staff.post(room(ongoing, "note"), form)
+    answer = staff.post(room(ongoing, "note"), form | {"text": "It is full."})
     assert "This form was sent before, with other words" in answer.text
     again = filled(answer, "note")
     assert again["text"] == "It is full."
-    assert staff.post(room(told, "note"), again).status_code == 302
-    assert {note.text for note in told.timeline.all()} == {"Looked at the disk.", "It is full."}
+    assert staff.post(room(ongoing, "note"), again).status_code == 302
+    assert {note.text for note in ongoing.timeline.all()} == {"Looked at the disk.", "It is full."}
 
 
-def test_what_was_refused_may_be_sent_again(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(room(told)), "note", text="Looked at the disk.", when="soon")
+def test_what_was_refused_may_be_sent_again(staff: Client, ongoing: Incident) -> None:
+    form = filled(staff.get(room(ongoing)), "note", text="Looked at the disk.", when="soon")
     before = counts()
-    assert "is not a time we know" in staff.post(room(told, "note"), form).text
+    assert "is not a time we know" in staff.post(room(ongoing, "note"), form).text
     assert counts() == before
-    assert staff.post(room(told, "note"), form | {"when": "now"}).status_code == 302
+    assert staff.post(room(ongoing, "note"), form | {"when": "now"}).status_code == 302
 
 
-def test_a_token_is_its_authors(client: Client, told: Incident, author: User, admin: User) -> None:
+def test_a_token_is_its_authors(client: Client, ongoing: Incident, author: User, admin: User) -> None:
     Submission.objects.create(author=admin, token="taken", digest="")
     client.force_login(author)
-    form = filled(client.get(room(told)), "note", text="Looked at the disk.") | {"token": "taken"}
-    assert client.post(room(told, "note"), form).status_code == 302
-    assert told.timeline.count() == 1
+    form = filled(client.get(room(ongoing)), "note", text="Looked at the disk.") | {"token": "taken"}
+    assert client.post(room(ongoing, "note"), form).status_code == 302
+    assert ongoing.timeline.count() == 1
 
 
 # --- The next step ----------------------------------------------------------------------------------------------------
@@ -144,9 +144,9 @@ def test_one_button_names_the_next_step_to_the_end(staff: Client, incident: Inci
     ]
 
 
-def test_the_composer_begins_with_the_status_that_was_asked_for(staff: Client, told: Incident) -> None:
-    assert filled(staff.get(room(told)), "compose")["status"] == "identified"
-    assert filled(staff.get(room(told), {"status": "resolved"}), "compose")["status"] == "resolved"
+def test_the_composer_begins_with_the_status_that_was_asked_for(staff: Client, ongoing: Incident) -> None:
+    assert filled(staff.get(room(ongoing)), "compose")["status"] == "identified"
+    assert filled(staff.get(room(ongoing), {"status": "resolved"}), "compose")["status"] == "resolved"
 
 
 def test_an_internal_incident_is_published_from_its_room(staff: Client, page: Page, author: User) -> None:
@@ -162,48 +162,54 @@ def test_an_internal_incident_is_published_from_its_room(staff: Client, page: Pa
 # --- The composer -----------------------------------------------------------------------------------------------------
 
 
-def test_an_update_changes_a_component(staff: Client, told: Incident, component: Component) -> None:
+def test_an_update_changes_a_component(staff: Client, ongoing: Incident, component: Component) -> None:
     form = filled(
-        staff.get(room(told)), "compose", body="Over.", status="resolved", components=[(component, "operational")]
+        staff.get(room(ongoing)),
+        "compose",
+        body="Over.",
+        status="resolved",
+        components=[(component, "operational")],
     )
-    assert staff.post(room(told, "update"), form).headers["Location"] == room(told)
+    assert staff.post(room(ongoing, "update"), form).headers["Location"] == room(ongoing)
     assert component.status is ComponentStatus.OPERATIONAL
 
 
-def test_who_posts_meanwhile_is_shown_before_anything_is_published(staff: Client, told: Incident, admin: User) -> None:
-    form = filled(staff.get(room(told)), "compose", body="A disk is full.")
-    post_update(told, status=RESOLVED, body="It was the network.", author=admin)
+def test_who_posts_meanwhile_is_shown_before_anything_is_published(
+    staff: Client, ongoing: Incident, admin: User
+) -> None:
+    form = filled(staff.get(room(ongoing)), "compose", body="A disk is full.")
+    post_update(ongoing, status=RESOLVED, body="It was the network.", author=admin)
     before = counts()
-    answer = staff.post(room(told, "update"), form)
+    answer = staff.post(room(ongoing, "update"), form)
     assert counts() == before
     assert "Someone posted while you typed" in answer.text
     again = filled(answer, "compose")
     assert again["body"] == "A disk is full."
-    assert staff.post(room(told, "update"), again).status_code == 302, "the second time it is meant"
+    assert staff.post(room(ongoing, "update"), again).status_code == 302, "the second time it is meant"
 
 
-def test_an_update_is_written_now_for_a_time_to_come(staff: Client, told: Incident) -> None:
-    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1), told.page.zone).strftime("%Y-%m-%dT%H:%M")
-    words = {"status": "monitoring", "body": "It is being watched.", "seen": told.updates.get().public_id}
-    act = room(told, "update")
+def test_an_update_is_written_now_for_a_time_to_come(staff: Client, ongoing: Incident) -> None:
+    tomorrow = timezone.localtime(timezone.now() + timedelta(days=1), ongoing.page.zone).strftime("%Y-%m-%dT%H:%M")
+    words = {"status": "monitoring", "body": "It is being watched.", "seen": ongoing.updates.get().public_id}
+    act = room(ongoing, "update")
     past = staff.post(act, words | {"due_at": "2020-01-01T10:00"})
     assert "It is being watched." in past.text
-    assert not told.planned.exists()
+    assert not ongoing.planned.exists()
     assert staff.post(act, words | {"due_at": tomorrow}).status_code == 302
-    assert told.updates.count() == 1
-    page = staff.get(room(told)).text
+    assert ongoing.updates.count() == 1
+    page = staff.get(room(ongoing)).text
     assert "Planned updates" in page
     assert "It is being watched." in page
 
 
-def test_what_was_just_posted_can_be_taken_back(staff: Client, told: Incident, settings: Settings) -> None:
-    staff.post(room(told, "update"), filled(staff.get(room(told)), "compose", body="Wrong words."))
-    page = staff.get(room(told))
+def test_what_was_just_posted_can_be_taken_back(staff: Client, ongoing: Incident, settings: Settings) -> None:
+    staff.post(room(ongoing, "update"), filled(staff.get(room(ongoing)), "compose", body="Wrong words."))
+    page = staff.get(room(ongoing))
     assert "Mails and webhooks go out" in page.text
-    staff.post(room(told, "withdraw"), filled(page, "held"))
-    assert told.updates.standing().count() == 1
+    staff.post(room(ongoing, "withdraw"), filled(page, "held"))
+    assert ongoing.updates.standing().count() == 1
     settings.NOTIFY_HOLD = 0
-    assert 'id="held"' not in staff.get(room(told)).text
+    assert 'id="held"' not in staff.get(room(ongoing)).text
 
 
 @pytest.fixture
@@ -218,29 +224,29 @@ def templates(admin: User) -> dict[str, IncidentTemplate]:
 
 
 def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(
-    staff: Client, told: Incident, templates: dict[str, IncidentTemplate]
+    staff: Client, ongoing: Incident, templates: dict[str, IncidentTemplate]
 ) -> None:
     known = templates["Known"]
-    form = filled(staff.get(room(told)), "compose", body="Sorry.", next_update="30")
+    form = filled(staff.get(room(ongoing)), "compose", body="Sorry.", next_update="30")
     with time_machine.travel(NOON):
-        answer = staff.post(room(told, "update"), form | {"template": known.pk})
+        answer = staff.post(room(ongoing, "update"), form | {"template": known.pk})
     begun = filled(answer, "compose")
     assert begun["body"] == ("We have identified the cause of {symptom} on API. Next: 13:30 CET.\n\nSorry.")
     assert begun["status"] == "identified"
-    assert told.updates.count() == 1
+    assert ongoing.updates.count() == 1
     before = counts()
-    assert "Fill in {symptom}, or take it out" in staff.post(room(told, "update"), begun).text
+    assert "Fill in {symptom}, or take it out" in staff.post(room(ongoing, "update"), begun).text
     assert counts() == before
     begun["body"] = begun["body"].replace("{symptom}", "errors")
-    assert staff.post(room(told, "update"), begun).status_code == 302
+    assert staff.post(room(ongoing, "update"), begun).status_code == 302
 
 
 def test_another_template_replaces_the_words_of_the_first(
-    staff: Client, told: Incident, templates: dict[str, IncidentTemplate]
+    staff: Client, ongoing: Incident, templates: dict[str, IncidentTemplate]
 ) -> None:
-    form = filled(staff.get(room(told)), "compose")
+    form = filled(staff.get(room(ongoing)), "compose")
     for template in templates.values():
-        form = filled(staff.post(room(told, "update"), form | {"template": template.pk}), "compose")
+        form = filled(staff.post(room(ongoing, "update"), form | {"template": template.pk}), "compose")
     assert form["body"] == "We looked into reports about API and found no customer impact."
 
 
@@ -254,11 +260,11 @@ def test_a_declaration_begins_with_a_template(staff: Client, page: Page, compone
     assert not Incident.objects.exists()
 
 
-def test_the_composer_previews_without_writing(staff: Client, told: Incident) -> None:
-    form = filled(staff.get(room(told)), "compose", body="A disk is full.") | {"preview": "yes"}
+def test_the_composer_previews_without_writing(staff: Client, ongoing: Incident) -> None:
+    form = filled(staff.get(room(ongoing)), "compose", body="A disk is full.") | {"preview": "yes"}
     before = counts()
-    whole = staff.post(room(told, "update"), form)
-    part = staff.post(room(told, "update"), form, headers={"HX-Request": "true"})
+    whole = staff.post(room(ongoing, "update"), form)
+    part = staff.post(room(ongoing, "update"), form, headers={"HX-Request": "true"})
     assert counts() == before
     for answer in (whole, part):
         assert "Will be told:" in answer.text
@@ -282,41 +288,41 @@ def test_the_timeline_interleaves_what_was_said_noted_and_changed(
     assert [item.kind for item in items] == ["note", "update", "fact", "fact"]
 
 
-def test_a_line_is_noted_at_the_time_that_the_person_typing_means(staff: Client, told: Incident) -> None:
+def test_a_line_is_noted_at_the_time_that_the_person_typing_means(staff: Client, ongoing: Incident) -> None:
     with time_machine.travel(NOON):
-        page = staff.get(room(told))
+        page = staff.get(room(ongoing))
         for when, zone in (("12:30", ""), ("7:30", "America/New_York"), ("12:30", "Mars/Phobos")):
             form = filled(page, "note", text=f"{when} {zone}", when=when) | {"token": zone}
-            staff.post(room(told, "note"), form | ({"typed_in": zone} if zone else {}))
-    times = set(told.timeline.values_list("occurred_at", flat=True))
+            staff.post(room(ongoing, "note"), form | ({"typed_in": zone} if zone else {}))
+    times = set(ongoing.timeline.values_list("occurred_at", flat=True))
     assert times == {datetime(2026, 3, 10, 11, 30, tzinfo=UTC)}, "Rome's, New York's, and Rome's again"
 
 
-def test_a_range_is_noted_with_both_ends(staff: Client, told: Incident) -> None:
+def test_a_range_is_noted_with_both_ends(staff: Client, ongoing: Incident) -> None:
     with time_machine.travel(NOON):
-        form = filled(staff.get(room(told)), "note", text="Restarts.", when="12:05-12:20", kind="mitigation")
-        staff.post(room(told, "note"), form | {"outcome": "partial", "done_by": "Ops"})
-    entry = told.timeline.get()
+        form = filled(staff.get(room(ongoing)), "note", text="Restarts.", when="12:05-12:20", kind="mitigation")
+        staff.post(room(ongoing, "note"), form | {"outcome": "partial", "done_by": "Ops"})
+    entry = ongoing.timeline.get()
     assert (entry.precision, entry.outcome, entry.done_by) == ("range", "partial", "Ops")
     assert entry.ended_at == entry.occurred_at + timedelta(minutes=15)
 
 
-def test_an_attempt_runs_until_somebody_says_how_it_ended(staff: Client, told: Incident, author: User) -> None:
+def test_an_attempt_runs_until_somebody_says_how_it_ended(staff: Client, ongoing: Incident, author: User) -> None:
     began = timezone.now() - timedelta(minutes=10)
-    attempt = timeline.note(told, text="Restarting.", occurred_at=began, kind=MITIGATION, author=author)
-    assert "How did this attempt end" in staff.get(room(told)).text
+    attempt = timeline.note(ongoing, text="Restarting.", occurred_at=began, kind=MITIGATION, author=author)
+    assert "How did this attempt end" in staff.get(room(ongoing)).text
     for _time in range(2):
-        staff.post(room(told, "outcome"), {"attempt": attempt.pk, "outcome": "partial", "token": "one"})
+        staff.post(room(ongoing, "outcome"), {"attempt": attempt.pk, "outcome": "partial", "token": "one"})
     (ended,) = attempt.outcomes.all()
     assert (ended.outcome, ended.occurred_at, ended.text) == ("partial", began, "Restarting.")
-    assert "How did this attempt end" not in staff.get(room(told)).text
+    assert "How did this attempt end" not in staff.get(room(ongoing)).text
 
 
-def test_an_outcome_of_another_incidents_attempt_is_refused(staff: Client, told: Incident, author: User) -> None:
-    other = declare_incident(told.page, title="Other", author=author)
+def test_an_outcome_of_another_incidents_attempt_is_refused(staff: Client, ongoing: Incident, author: User) -> None:
+    other = declare_incident(ongoing.page, title="Other", author=author)
     attempt = timeline.note(other, text="Restarting.", occurred_at=NOON, kind=MITIGATION, author=author)
     before = counts()
-    answer = staff.post(room(told, "outcome"), {"attempt": attempt.pk, "outcome": "full"}, follow=True)
+    answer = staff.post(room(ongoing, "outcome"), {"attempt": attempt.pk, "outcome": "full"}, follow=True)
     assert "There is no such attempt" in answer.text
     assert counts() == before
 
@@ -345,12 +351,12 @@ def test_the_answer_for_customers_is_always_current(
 
 
 def test_the_checklist_names_everything_at_once_and_leads_to_it(
-    staff: Client, told: Incident, component: Component, author: User
+    staff: Client, ongoing: Incident, component: Component, author: User
 ) -> None:
-    edit_incident(told, author=author, severity=Severity.SEV1)
+    edit_incident(ongoing, author=author, severity=Severity.SEV1)
 
     def words() -> list[str]:
-        return [item.words for item in staff.get(room(told)).context["room"].missing]
+        return [item.words for item in staff.get(room(ongoing)).context["room"].missing]
 
     assert words() == [
         "It is not resolved.",
@@ -359,36 +365,36 @@ def test_the_checklist_names_everything_at_once_and_leads_to_it(
         "When did the impact begin?",
         "When did the impact end?",
     ]
-    edit_incident(told, author=author, detected_at=NOON, impact_began_at=NOON, impact_ended_at=NOON)
+    edit_incident(ongoing, author=author, detected_at=NOON, impact_began_at=NOON, impact_ended_at=NOON)
     operational = [(component, ComponentStatus.OPERATIONAL)]
-    post_update(told, status=RESOLVED, body="Over.", author=author, components=operational)
+    post_update(ongoing, status=RESOLVED, body="Over.", author=author, components=operational)
     assert words() == ["The postmortem is not published."]
-    publish_report(told, body="Why.", author=author)
-    assert "Nothing is missing." in staff.get(room(told)).text
+    publish_report(ongoing, body="Why.", author=author)
+    assert "Nothing is missing." in staff.get(room(ongoing)).text
 
 
 def test_past_incidents_on_the_same_components_are_shown(
-    staff: Client, told: Incident, component: Component, make_component: Callable[..., Component], author: User
+    staff: Client, ongoing: Incident, component: Component, make_component: Callable[..., Component], author: User
 ) -> None:
     def past(title: str, named: Component) -> Incident:
-        other = declare_incident(told.page, title=title, author=author)
+        other = declare_incident(ongoing.page, title=title, author=author)
         post_update(other, status=RESOLVED, body="Over.", author=author, components=[(named, None)])
         return other
 
     report = start_postmortem(past("API slow", component), author=author)
     add_action_item(report, text="Watch the pool.", author=author)
     past("Elsewhere", make_component("Mail"))
-    page = staff.get(room(told))
+    page = staff.get(room(ongoing))
     assert [other.title for other in page.context["room"].similar] == ["API slow"]
     assert "Watch the pool." in page.text
 
 
-def test_once_it_is_over_its_numbers_are_there(staff: Client, told: Incident, author: User) -> None:
-    assert 'id="numbers"' not in staff.get(room(told)).text
-    edit_incident(told, author=author, impact_began_at=NOON, detected_at=NOON + timedelta(minutes=4))
-    edit_incident(told, author=author, acknowledged_at=NOON, impact_ended_at=NOON + timedelta(hours=2))
-    post_update(told, status=RESOLVED, body="Over.", author=author)
-    page = " ".join(re.sub(r"<[^>]*>", " ", staff.get(room(told)).text).split())
+def test_once_it_is_over_its_numbers_are_there(staff: Client, ongoing: Incident, author: User) -> None:
+    assert 'id="numbers"' not in staff.get(room(ongoing)).text
+    edit_incident(ongoing, author=author, impact_began_at=NOON, detected_at=NOON + timedelta(minutes=4))
+    edit_incident(ongoing, author=author, acknowledged_at=NOON, impact_ended_at=NOON + timedelta(hours=2))
+    post_update(ongoing, status=RESOLVED, body="Over.", author=author)
+    page = " ".join(re.sub(r"<[^>]*>", " ", staff.get(room(ongoing)).text).split())
     for words in ("Time to detect: 4 min", "Time to mitigate: 2 h 0 min", "Time to identify: not known"):
         assert words in page
     assert "Time to acknowledge: Needs fixing By the record “acknowledged” comes before “detected”." in page
@@ -397,61 +403,61 @@ def test_once_it_is_over_its_numbers_are_there(staff: Client, told: Incident, au
 # --- Rights, and what a room costs ------------------------------------------------------------------------------------
 
 
-def test_a_viewer_reads_a_room_and_changes_nothing(client: Client, make_user: MakeUser, told: Incident) -> None:
+def test_a_viewer_reads_a_room_and_changes_nothing(client: Client, make_user: MakeUser, ongoing: Incident) -> None:
     client.force_login(make_user("vera", "viewer"))
-    page = client.get(room(told))
+    page = client.get(room(ongoing))
     assert "We look into it." in page.text
     assert 'id="compose"' not in page.text
     assert 'id="note"' not in page.text
     before = counts()
     for name in ("update", "publish", "withdraw", "note", "outcome"):
-        answer = client.post(room(told, name), {"body": "Hello", "text": "Hello", "seen": "x"})
+        answer = client.post(room(ongoing, name), {"body": "Hello", "text": "Hello", "seen": "x"})
         assert answer.status_code == 403
         assert "Ask an administrator" in answer.text
     assert counts() == before
 
 
 def test_who_is_nobody_is_asked_to_log_in_and_who_has_no_role_is_refused(
-    client: Client, told: Incident, author: User
+    client: Client, ongoing: Incident, author: User
 ) -> None:
-    assert "/login/" in client.get(room(told)).headers["Location"]
+    assert "/login/" in client.get(room(ongoing)).headers["Location"]
     client.force_login(User.objects.create_user("nobody", is_staff=True))
-    assert client.get(room(told)).status_code == 403
+    assert client.get(room(ongoing)).status_code == 403
 
 
-def test_a_deleted_incident_is_read_only(staff: Client, told: Incident, author: User) -> None:
-    delete_incident(told, author=author, reason="Test")
-    page = staff.get(room(told)).text
+def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, author: User) -> None:
+    delete_incident(ongoing, author=author, reason="Test")
+    page = staff.get(room(ongoing)).text
     assert "Deleted" in page
     assert 'id="compose"' not in page
     before = counts()
-    answer = staff.post(room(told, "update"), {"status": "resolved", "body": "Over."})
+    answer = staff.post(room(ongoing, "update"), {"status": "resolved", "body": "Over."})
     assert "was deleted. The record keeps it as it was." in answer.text
     assert counts() == before
 
 
-def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, told: Incident) -> None:
-    assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", staff.get(room(told)).text)
+def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, ongoing: Incident) -> None:
+    assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", staff.get(room(ongoing)).text)
 
 
 def test_a_room_asks_as_often_with_a_thousand_rows_as_with_ten(
-    staff: Client, told: Incident, component: Component, page: Page, author: User
+    staff: Client, ongoing: Incident, component: Component, page: Page, author: User
 ) -> None:
     def fill(many: int) -> None:
         TimelineEntry.objects.bulk_create(
-            TimelineEntry(incident=told, text=f"{n}", occurred_at=NOON, author=author) for n in range(many)
+            TimelineEntry(incident=ongoing, text=f"{n}", occurred_at=NOON, author=author) for n in range(many)
         )
         for number in range(many // 50):
             other = declare_incident(page, title=f"API {number}", author=author)
             post_update(other, status=RESOLVED, body="Over.", author=author, components=[(component, None)])
-            post_update(told, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
+            post_update(ongoing, status=IDENTIFIED, body="More.", author=author, components=[(component, None)])
 
     def queries(path: str) -> int:
         with CaptureQueriesContext(connection) as captured:
             assert staff.get(path).status_code == 200
         return len(captured)
 
-    paths = [room(told), f"{room(told)}live/"]
+    paths = [room(ongoing), f"{room(ongoing)}live/"]
     fill(100)
     few = [queries(path) for path in paths]
     fill(1000)

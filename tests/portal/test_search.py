@@ -27,7 +27,7 @@ def found(staff: Client, asked: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def told(incident: Incident, make_component: Callable[..., Component], author: User) -> Incident:
+def findable(incident: Incident, make_component: Callable[..., Component], author: User) -> Incident:
     make_component("Basket", description="Keeps what customers chose", owner="Team Teal")
     post_update(incident, status=RESOLVED, body="A pool of connections ran dry.", author=author)
     timeline.note(incident, text="Restarted pgbouncer.", occurred_at=timezone.now(), author=author)
@@ -35,23 +35,23 @@ def told(incident: Incident, make_component: Callable[..., Component], author: U
     return incident
 
 
-def test_every_kind_is_found_by_a_word_in_any_case(staff: Client, told: Incident) -> None:
+def test_every_kind_is_found_by_a_word_in_any_case(staff: Client, findable: Incident) -> None:
     assert found(staff, "ERRORS")["Incidents"] == ["Errors"]
-    assert found(staff, told.public_id) == {"Incidents": ["Errors"]}
+    assert found(staff, findable.public_id) == {"Incidents": ["Errors"]}
     assert found(staff, "pool of CONNECTIONS") == {"Updates": ["Errors"]}
     assert found(staff, "pgbouncer") == {"Timelines": ["Errors"]}
     assert found(staff, "stalled backup") == {"Postmortems": ["Errors: Root Cause"]}
     assert found(staff, "teal") == {"Components": ["Basket"]}
 
 
-def test_all_words_must_occur(staff: Client, told: Incident) -> None:
+def test_all_words_must_occur(staff: Client, findable: Incident) -> None:
     assert found(staff, "dry pool") == {"Updates": ["Errors"]}
     assert found(staff, "dry biscuit") == {}
     assert found(staff, "%") == {}, "it is no pattern"
 
 
 @pytest.mark.parametrize("asked", ["", "   ", "\x00", "x" * 5000, "🔥", "'; DROP TABLE", "a " * 100])
-def test_anything_may_be_asked(staff: Client, told: Incident, asked: str) -> None:
+def test_anything_may_be_asked(staff: Client, findable: Incident, asked: str) -> None:
     assert staff.get("/admin/search/", {"q": asked}).status_code == 200
 
 
@@ -70,7 +70,7 @@ def test_who_may_not_read_incidents_finds_nothing(client: Client, make_user: Cal
 
 
 def test_few_are_shown_and_asked_for_in_as_many_queries(
-    staff: Client, told: Incident, page: Page, author: User
+    staff: Client, findable: Incident, page: Page, author: User
 ) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
@@ -80,7 +80,7 @@ def test_few_are_shown_and_asked_for_in_as_many_queries(
     queries()
     few = queries()
     now = timezone.now()
-    facts = {"incident": told, "author": author}
+    facts = {"incident": findable, "author": author}
     TimelineEntry.objects.bulk_create(TimelineEntry(text="r", occurred_at=now, **facts) for _n in range(1000))
     IncidentUpdate.objects.bulk_create(
         IncidentUpdate(status=RESOLVED, body=f"Over {n}.", display_at=now, **facts) for n in range(1000)

@@ -49,7 +49,7 @@ def factor(client: Client, author: User) -> str:
 
 
 @pytest.fixture
-def hook(page: Page, admin: User) -> Subscriber:
+def rolled_hook(page: Page, admin: User) -> Subscriber:
     """A webhook whose secret was just replaced."""
     hook = subscribers.add_webhook(page, url="https://hooks.example.com/", contact="ann@example.com", author=admin)
     subscribers.roll_secret(hook, author=admin)
@@ -69,7 +69,7 @@ def dump() -> str:
 
 
 def test_a_stolen_dump_holds_no_secret_in_clear(
-    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
+    client: Client, factor: str, rolled_hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
     settings.EMAIL_HOST_PASSWORD = "pL4nt3dM41lP4ss"
     key, _row = people.create_key("robot", scopes=[Scope.READ], author=admin)
@@ -78,8 +78,8 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
     secrets = {
         "the second factor": factor,
         "the seed of recovery codes": decrypt(recovery.instance.data["seed"]),
-        "the webhook's secret": hook.signing_secrets[0],
-        "the webhook's secret of before": hook.signing_secrets[1],
+        "the webhook's secret": rolled_hook.signing_secrets[0],
+        "the webhook's secret of before": rolled_hook.signing_secrets[1],
         "the chat's address": CHAT,
         "the API key": key,
         "the password": PASSWORD,
@@ -92,9 +92,9 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
 
 
 def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
-    client: Client, factor: str, hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
+    client: Client, factor: str, rolled_hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
-    before = hook.signing_secrets
+    before = rolled_hook.signing_secrets
     (old,) = settings.ENCRYPTION_KEYS
     new = Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [new, old]
@@ -102,8 +102,8 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     call_command("rotate_encryption_keys", stdout=said)
     assert "1 webhooks and chats, 2 second factors" in said.getvalue()
     settings.ENCRYPTION_KEYS = [new]
-    hook.refresh_from_db()
-    assert hook.signing_secrets == before
+    rolled_hook.refresh_from_db()
+    assert rolled_hook.signing_secrets == before
     fresh = Client()
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):  # the code of now is used
         sign_in(fresh, author)
@@ -111,7 +111,7 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
         assert is_in(fresh)
     settings.ENCRYPTION_KEYS = [old]
     with pytest.raises(Locked, match="No key of ENCRYPTION_KEYS fits"):
-        _ = hook.signing_secrets
+        _ = rolled_hook.signing_secrets
 
 
 def test_without_the_key_that_fits_a_second_factor_is_refused_with_a_sentence(

@@ -34,7 +34,6 @@ from incidents.postmortems.writing import start_postmortem
 from incidents.templates import create_template
 from tests.concurrency import together
 from tests.incidents.filled import address, counts, filled
-from tests.portal.signing_in import sign_in_anew
 
 pytestmark = pytest.mark.both
 
@@ -77,13 +76,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.fixture
-def staff(client: Client, db: None) -> Client:
-    sign_in_anew(client, User.objects.create_superuser("root", password=PASSWORD))
-    return client
-
-
-@pytest.fixture
-def rows(
+def known_rows(
     page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User, cadence: None
 ) -> dict[str, Any]:
     """A row of everything that has a form to change it."""
@@ -101,14 +94,14 @@ def address_of(model: type[models.Model], view: str, *args: object) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
 
 
-def test_the_tables_name_every_form_of_the_admin(staff: Client, rows: dict[str, Any]) -> None:
+def test_the_tables_name_every_form_of_the_admin(root_client: Client, known_rows: dict[str, Any]) -> None:
     adds = {
         f"{model._meta.app_label}_{model._meta.model_name}_add"
         for model in admin.site._registry
-        if staff.get(address_of(model, "add")).status_code == 200
+        if root_client.get(address_of(model, "add")).status_code == 200
     }
     assert adds == ADDS.keys() - {"incidents_incident_schedule", "status_nudge_channel_add"}
-    assert rows.keys() == CHANGES.keys()
+    assert known_rows.keys() == CHANGES.keys()
     unchangeable = {"incidents.ApiKey", "incidents.Failure", "incidents.OutboxEvent", "incidents.Postmortem"}
     of_subscribers = {"status.Delivery", "status.Nudge", "status.Subscriber"}
     assert {each._meta.label for each in admin.site._registry} == {*CHANGES, *unchangeable, *of_subscribers}
@@ -116,16 +109,16 @@ def test_the_tables_name_every_form_of_the_admin(staff: Client, rows: dict[str, 
 
 @pytest.mark.parametrize("name", sorted(ADDS))
 def test_a_form_that_is_sent_twice_adds_one_row(
-    staff: Client, page: Page, other_page: Page, component: Component, name: str
+    root_client: Client, page: Page, other_page: Page, component: Component, name: str
 ) -> None:
     label, typed = ADDS[name]
     known = {"page": other_page.pk if "listing" in name else page.pk, "component": component.pk, "scopes": "read"}
     path, table = reverse(f"admin:{name}"), apps.get_model(label)._base_manager
-    form = filled(staff.get(path)) | {key: str(value) for key, value in (known | typed).items()}
+    form = filled(root_client.get(path)) | {key: str(value) for key, value in (known | typed).items()}
     before = table.count()
-    answer = staff.post(path, form)
+    answer = root_client.post(path, form)
     assert table.count() == before + 1, answer.text
-    again = staff.post(path, form, follow=True)
+    again = root_client.post(path, form, follow=True)
     assert TWICE in again.text
     assert table.count() == before + 1
 
@@ -142,16 +135,16 @@ def test_two_that_arrive_at_once_add_one_row(page: Page, admin: User) -> None:
     assert ComponentGroup.objects.get().name == "Office"
 
 
-def test_what_was_refused_is_sent_again_and_other_words_are_not_lost(staff: Client, page: Page) -> None:
+def test_what_was_refused_is_sent_again_and_other_words_are_not_lost(root_client: Client, page: Page) -> None:
     path = "/admin/incidents/componentgroup/add/"
-    form = filled(staff.get(path), page=page.pk)
+    form = filled(root_client.get(path), page=page.pk)
     before = counts()
-    assert staff.post(path, form).status_code == 200, "it has no name"
+    assert root_client.post(path, form).status_code == 200, "it has no name"
     assert counts() == before
-    assert staff.post(path, form | {"name": "Office"}).status_code == 302
-    answer = staff.post(path, form | {"name": "Home"})
+    assert root_client.post(path, form | {"name": "Office"}).status_code == 302
+    answer = root_client.post(path, form | {"name": "Home"})
     assert "This form was sent before, with other words" in answer.text
-    assert staff.post(path, filled(answer)).status_code == 302
+    assert root_client.post(path, filled(answer)).status_code == 302
     assert set(ComponentGroup.objects.values_list("name", flat=True)) == {"Office", "Home"}
 
 
@@ -172,37 +165,37 @@ def check_two_tabs(staff: Client, path: str, name: str, one: str, other: str) ->
 
 @pytest.mark.parametrize("label", sorted(CHANGES))
 def test_the_later_of_two_tabs_is_shown_what_the_earlier_one_saved(
-    staff: Client, rows: dict[str, Any], label: str
+    root_client: Client, known_rows: dict[str, Any], label: str
 ) -> None:
-    check_two_tabs(staff, address_of(type(rows[label]), "change", rows[label].pk), *CHANGES[label])
+    check_two_tabs(root_client, address_of(type(known_rows[label]), "change", known_rows[label].pk), *CHANGES[label])
 
 
-def test_what_each_of_two_tabs_changed_stays(staff: Client, component: Component) -> None:
+def test_what_each_of_two_tabs_changed_stays(root_client: Client, component: Component) -> None:
     path = address_of(Component, "change", component.pk)
-    first, second = filled(staff.get(path)), filled(staff.get(path))
-    staff.post(path, first | {"owner": "Ops", "description": "What programs call."})
-    staff.post(path, second | {"aliases": "Core", "showcase": ""})
+    first, second = filled(root_client.get(path)), filled(root_client.get(path))
+    root_client.post(path, first | {"owner": "Ops", "description": "What programs call."})
+    root_client.post(path, second | {"aliases": "Core", "showcase": ""})
     component.refresh_from_db()
     assert (component.owner, component.aliases, component.description) == ("Ops", "Core", "What programs call.")
 
 
 def test_the_components_of_a_template_are_kept_too(
-    staff: Client, page: Page, component: Component, make_component: Callable[..., Component], admin: User
+    root_client: Client, page: Page, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
     template = create_template(page=page, name="Slow", body="It is slow.", components=(), author=admin)
     path, other = address_of(IncidentTemplate, "change", template.pk), make_component("Mail")
-    first, second = filled(staff.get(path)), filled(staff.get(path))
-    staff.post(path, {**first, "components": [component.pk]})
-    staff.post(path, second | {"name": "Renamed"})
+    first, second = filled(root_client.get(path)), filled(root_client.get(path))
+    root_client.post(path, {**first, "components": [component.pk]})
+    root_client.post(path, second | {"name": "Renamed"})
     template.refresh_from_db()
     assert (template.name, list(template.components())) == ("Renamed", [component])
-    answer = staff.post(path, {**second, "name": "Renamed", "components": [other.pk]})
+    answer = root_client.post(path, {**second, "name": "Renamed", "components": [other.pk]})
     assert THEIRS in answer.text
     assert list(template.components()) == [component]
 
 
 def test_the_verbs_that_change_something_are_as_careful(
-    staff: Client, page: Page, component: Component, incident: Incident, author: User, admin: User
+    root_client: Client, page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:
     update = post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
     report = start_postmortem(incident, author=author)
@@ -224,9 +217,9 @@ def test_the_verbs_that_change_something_are_as_careful(
         address(maintenance, "move"): ("scheduled_until", "2036-03-10T15:00", "2036-03-10T16:00"),
     }
     for path, typed in forms.items():
-        check_two_tabs(staff, path, *typed)
+        check_two_tabs(root_client, path, *typed)
     status = reverse("admin:incidents_component_status", args=[component.pk])
-    first, second = filled(staff.get(status), reason="Seen"), filled(staff.get(status), reason="Heard")
-    staff.post(status, first | {"status": "major_outage"})
-    assert THEIRS in staff.post(status, second | {"status": "degraded_performance"}).text
+    first, second = filled(root_client.get(status), reason="Seen"), filled(root_client.get(status), reason="Heard")
+    root_client.post(status, first | {"status": "major_outage"})
+    assert THEIRS in root_client.post(status, second | {"status": "degraded_performance"}).text
     assert component.status == "major_outage"

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from incidents.models import Page, User
+from status.models import Subscriber
 from status.publication.publishing import publish
 from status.subscriptions import subscribers
 from tests.receiver import OUTSIDE, Receiver, receiving
@@ -19,6 +20,11 @@ def public(page: Page, admin: User) -> Client:
     publish(page)
     subscribers.subscriber()
     return Client(enforce_csrf_checks=True, headers={"host": "status.acme.example"})
+
+
+@pytest.fixture
+def ann(page: Page, admin: User) -> Subscriber:
+    return subscribers.add_by_staff(page, address="ann@example.com", author=admin)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def key(settings: Settings) -> str:
+def encryption_key(settings: Settings) -> str:
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     return str(settings.ENCRYPTION_KEYS[0])
 
@@ -141,20 +141,20 @@ def test_the_process_of_apprise_cannot_leave_but_by_the_guard(act: str) -> None:
 
 @pytest.mark.usefixtures("nudged")
 def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
-    receiver: Receiver, settings: Settings, key: str
+    receiver: Receiver, settings: Settings, encryption_key: str
 ) -> None:
     recipient = StaffChannel.objects.get(channel="chat")
     assert TOKEN not in str(StaffChannel.objects.values().get(pk=recipient.pk))
     assert TOKEN not in str(list(StaffChannel.history.values()))
     new = Fernet.generate_key().decode()
-    settings.ENCRYPTION_KEYS = [new, key]
+    settings.ENCRYPTION_KEYS = [new, encryption_key]
     call_command("rotate_encryption_keys", stdout=StringIO())
     settings.ENCRYPTION_KEYS = [new]
     recipient.refresh_from_db()
     assert secrets.decrypt(recipient.secret) == mattermost(receiver)
-    settings.ENCRYPTION_KEYS = [key]
+    settings.ENCRYPTION_KEYS = [encryption_key]
     deliver()
-    assert Delivery.objects.get(recipient=recipient).reason == "refused"
+    assert Delivery.objects.get(recipient=recipient).reason == "given_up"
 
 
 def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(

@@ -45,7 +45,7 @@ def readers(page: Page, admin: User) -> list[Subscriber]:
 
 
 @pytest.fixture
-def tell(incident: Incident, author: User) -> Callable[[str], OutboxEvent]:
+def post_and_owe(incident: Incident, author: User) -> Callable[[str], OutboxEvent]:
     """Posts an update and writes down who is owed it."""
 
     def act(status: str) -> OutboxEvent:
@@ -67,8 +67,8 @@ def subjects(sink: Sink, address: str) -> list[str]:
     return [mail.message["Subject"] for mail in sink.received if mail.recipient == address]
 
 
-def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 5
     assert engine.deliver(Subscriber.Channel.EMAIL) == 0
     assert sorted(mail.recipient for mail in sink.received) == [reader.address for reader in readers]
@@ -80,18 +80,18 @@ def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Subscr
 
 
 def test_nothing_goes_out_before_it_is_due(
-    sink: Sink, readers: list[Subscriber], tell: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
 ) -> None:
     settings.NOTIFY_HOLD = 30
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 0
     assert sink.sessions == 0
 
 
-def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+    post_and_owe("investigating")
     held = engine.claim(BY_MAIL, 3)  # a worker has these and is slow
-    tell("identified")
+    post_and_owe("identified")
     engine.deliver(Subscriber.Channel.EMAIL)
     assert [subjects(sink, row.address) for row in held] == [[], [], []]
     engine.release(held, "")
@@ -101,17 +101,17 @@ def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Subscriber], te
         assert subjects(sink, row.address) == ["[Acme] Investigating: Errors", "[Acme] Identified: Errors"]
 
 
-def test_two_workers_never_have_the_same_delivery(readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_two_workers_never_have_the_same_delivery(readers: list[Subscriber], post_and_owe: Tell) -> None:
+    post_and_owe("investigating")
     first, second = engine.claim(BY_MAIL, 3), engine.claim(BY_MAIL, 3)
     assert (len(first), len(second)) == (3, 2)
     assert not {row.pk for row in first} & {row.pk for row in second}
 
 
 def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
-    sink: Sink, readers: list[Subscriber], tell: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
 ) -> None:
-    tell("investigating")
+    post_and_owe("investigating")
     engine.deliver(Subscriber.Channel.EMAIL)
     before = sink.ids()
     # As if it had been killed between the server's yes and the record.
@@ -122,41 +122,43 @@ def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
     assert sink.ids() == before + before
 
 
-def test_a_bad_address_is_quarantined_and_stops_no_other(sink: Sink, readers: list[Subscriber], tell: Tell) -> None:
+def test_a_bad_address_is_quarantined_and_stops_no_other(
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+) -> None:
     sink.answers["RCPT TO:<reader-2@"] = "550 5.1.1 <reader-2@example.com>: no such user"
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
     bad = readers[2]
     bad.refresh_from_db()
     row = Delivery.objects.get(recipient=bad)
     assert (row.state, row.reason, row.answer) == (State.FAILED, "refused", "550 5.1.1 <…>: no such user")
     assert (bad.state, bad.reason) == (Subscriber.State.QUARANTINED, "550 5.1.1 <…>: no such user")
-    tell("identified")
+    post_and_owe("identified")
     assert not Delivery.objects.filter(recipient=bad, state=State.DUE).exists()
 
 
-def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Subscriber], tell: Tell) -> None:
+def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
     sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 5
     assert set(Delivery.objects.values_list("answer", flat=True)) == {"250 2.0.0 taken \ufffd ¡as! 1"}
 
 
 def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
-    sink: Sink, readers: list[Subscriber], tell: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
 ) -> None:
     sink.answers["RCPT"] = "554 5.7.1 relay access denied"
-    tell("investigating")
+    post_and_owe("investigating")
     engine.deliver(Subscriber.Channel.EMAIL)
     assert set(Subscriber.objects.values_list("state", flat=True)) == {Subscriber.State.ACTIVE}
     assert states() == {(State.DUE, "")}
 
 
 def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
-    sink: Sink, readers: list[Subscriber], tell: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
 ) -> None:
     sink.answers["RCPT TO:<reader-1@"] = "451 4.7.1 greylisted"
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
     waits = []
     rows = Delivery.objects.filter(recipient=readers[1])
@@ -177,10 +179,10 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
 
 
 def test_a_server_that_is_down_costs_no_attempt_and_no_time(
-    sink: Sink, readers: list[Subscriber], tell: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
 ) -> None:
     settings.EMAIL_PORT = free_port()
-    tell("investigating")
+    post_and_owe("investigating")
     for _tick in range(4):
         assert engine.deliver(Subscriber.Channel.EMAIL) == 0
     assert set(Delivery.objects.values_list("state", "attempts", "claimed_at")) == {(State.DUE, 0, None)}
@@ -189,27 +191,27 @@ def test_a_server_that_is_down_costs_no_attempt_and_no_time(
 
 
 def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
-    readers: list[Subscriber], tell: Tell, sink: Sink, settings: Settings
+    readers: list[Subscriber], post_and_owe: Tell, sink: Sink, settings: Settings
 ) -> None:
     settings.EMAIL_PORT = free_port()
-    tell("investigating")
+    post_and_owe("investigating")
     Delivery.objects.update(created_at=timezone.now() - timedelta(hours=25))
     engine.deliver(Subscriber.Channel.EMAIL)
     assert states() == {(State.FAILED, "given_up")}
     assert "refused" in Delivery.objects.all()[0].answer
 
 
-def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+    post_and_owe("investigating")
     unsubscribe(readers[0], author=subscriber())
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
     assert subjects(sink, readers[0].address) == []
 
 
 def test_what_was_taken_off_the_page_is_not_sent(
-    sink: Sink, readers: list[Subscriber], tell: Tell, incident: Incident, author: User
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, incident: Incident, author: User
 ) -> None:
-    tell("investigating")
+    post_and_owe("investigating")
     delete_incident(incident, author=author, reason="a test")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 0
     assert states() == {(State.CANCELLED, "withdrawn")}
@@ -217,21 +219,21 @@ def test_what_was_taken_off_the_page_is_not_sent(
 
 
 def test_incident_mail_goes_before_everything_else(
-    sink: Sink, page: Page, readers: list[Subscriber], tell: Tell, settings: Settings
+    sink: Sink, page: Page, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
 ) -> None:
     settings.SMTP_CONNECTIONS = 1
     subscribe(page, address="new@example.com", author=subscriber())
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 6
     assert sink.received[-1].recipient == "new@example.com"
     assert sink.received[-1].message["Subject"] == "[Acme] Please confirm your subscription"
 
 
 def test_an_address_that_is_none_is_refused_without_a_word_to_the_server(
-    sink: Sink, readers: list[Subscriber], tell: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
 ) -> None:
     Subscriber.objects.filter(pk=readers[0].pk).update(address="a@example.com>\r\nRCPT TO:<b@example.com")
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
     assert Delivery.objects.get(recipient=readers[0]).reason == "refused"
     assert not any("b@example.com" in command for command in sink.commands)
@@ -262,16 +264,16 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     assert hook.state == Subscriber.State.ACTIVE  # the mailbox is gone, the webhook is not
 
 
-def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], tell: Tell, settings: Settings) -> None:
+def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings) -> None:
     settings.SMTP_RATE = 10
-    tell("investigating")
+    post_and_owe("investigating")
     began_at = timezone.now()
     engine.deliver(Subscriber.Channel.EMAIL)
     assert timezone.now() - began_at > timedelta(seconds=0.38)  # five messages, four pauses
 
 
-def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscriber], post_and_owe: Tell) -> None:
+    post_and_owe("investigating")
     first, second = (row.pk for row in engine.claim(BY_MAIL, 2))
     Delivery.objects.filter(pk__in=[first, second]).update(
         state=State.CANCELLED, reason="undone", finished_at=timezone.now()
@@ -283,11 +285,11 @@ def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscribe
 
 
 def test_other_backends_are_handed_the_same_mail(
-    readers: list[Subscriber], tell: Tell, settings: Settings, tmp_path: Path
+    readers: list[Subscriber], post_and_owe: Tell, settings: Settings, tmp_path: Path
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 5
     (file,) = (tmp_path / "mail").iterdir()
     content = file.read_text()
@@ -296,11 +298,11 @@ def test_other_backends_are_handed_the_same_mail(
 
 
 def test_a_full_disk_costs_no_attempt(
-    readers: list[Subscriber], tell: Tell, settings: Settings, tmp_path: Path
+    readers: list[Subscriber], post_and_owe: Tell, settings: Settings, tmp_path: Path
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
-    tell("investigating")
+    post_and_owe("investigating")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filebased.EmailBackend, "_get_filename", lambda backend: "/dev/full")
         assert engine.deliver(Subscriber.Channel.EMAIL) == 0
@@ -309,9 +311,9 @@ def test_a_full_disk_costs_no_attempt(
 
 
 def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
-    sink: Sink, page: Page, other_page: Page, readers: list[Subscriber], tell: Tell, admin: User
+    sink: Sink, page: Page, other_page: Page, readers: list[Subscriber], post_and_owe: Tell, admin: User
 ) -> None:
-    tell("investigating")
+    post_and_owe("investigating")
     Page.objects.filter(pk=page.pk).update(time_zone="Mars/Olympus")
     elsewhere = declare_incident(other_page, title="Errors", author=admin)
     add_by_staff(other_page, address="ann@example.com", author=admin)
@@ -329,11 +331,11 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
 
 
 def test_a_recipient_that_the_server_does_not_stand_is_put_off(
-    sink: Sink, readers: list[Subscriber], tell: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
 ) -> None:
     settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 0.3, 1
     sink.answers["RCPT TO:<reader-0@"] = ""
-    tell("investigating")
+    post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
     row = Delivery.objects.get(recipient=readers[0])
     assert (row.state, row.attempts, row.answer) == (State.DUE, 1, "the mail server did not answer in time")
@@ -342,8 +344,10 @@ def test_a_recipient_that_the_server_does_not_stand_is_put_off(
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(readers: list[Subscriber], tell: Tell) -> None:
-    tell("investigating")
+def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(
+    readers: list[Subscriber], post_and_owe: Tell
+) -> None:
+    post_and_owe("investigating")
     found: list[list[int]] = []
     barrier = threading.Barrier(5)
 

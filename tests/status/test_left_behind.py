@@ -25,7 +25,7 @@ def gone(make_component: MakeComponent) -> Component:
 
 
 @pytest.fixture
-def subscriber(page: Page, gone: Component, admin: User) -> Subscriber:
+def follower(page: Page, gone: Component, admin: User) -> Subscriber:
     return add_by_staff(
         page, address="kim@example.com", choices=Choices(everything=False, components=[gone]), author=admin
     )
@@ -41,47 +41,47 @@ def told(subscriber: Subscriber) -> int:
     return Delivery.objects.filter(recipient=subscriber, purpose=Delivery.Purpose.LEFT_BEHIND, state="due").count()
 
 
-def test_who_follows_only_what_was_deleted_is_told_once(subscriber: Subscriber, gone: Component, admin: User) -> None:
-    assert (would_leave_behind(gone), told(subscriber)) == (1, 0)
+def test_who_follows_only_what_was_deleted_is_told_once(follower: Subscriber, gone: Component, admin: User) -> None:
+    assert (would_leave_behind(gone), told(follower)) == (1, 0)
     with authored_by(admin):
         gone.mark_deleted()
-    assert [told(subscriber), told(subscriber)] == [1, 1]
-    mail = CHANNELS["email"].writes[Delivery.Purpose.LEFT_BEHIND](subscriber)
+    assert [told(follower), told(follower)] == [1, 1]
+    mail = CHANNELS["email"].writes[Delivery.Purpose.LEFT_BEHIND](follower)
     assert "It is no longer there:\nAPI" in mail.content.text
-    assert f"{subscriber.page.url}/subscriptions/" in mail.content.text
+    assert f"{follower.page.url}/subscriptions/" in mail.content.text
 
 
-def test_what_was_hidden_and_comes_back_is_followed_again(subscriber: Subscriber, gone: Component, admin: User) -> None:
+def test_what_was_hidden_and_comes_back_is_followed_again(follower: Subscriber, gone: Component, admin: User) -> None:
     hide(gone, admin)
-    assert told(subscriber) == 1
+    assert told(follower) == 1
     hide(gone, admin, Visibility.PUBLIC)
-    assert told(subscriber) == 0  # it was not sent yet, and is not true any more
+    assert told(follower) == 0  # it was not sent yet, and is not true any more
     hide(gone, admin)
-    assert told(subscriber) == 1
+    assert told(follower) == 1
 
 
 def test_who_follows_something_else_or_everything_is_not_told(
-    page: Page, subscriber: Subscriber, gone: Component, make_component: MakeComponent, admin: User
+    page: Page, follower: Subscriber, gone: Component, make_component: MakeComponent, admin: User
 ) -> None:
     other = make_component("Search")
     everything = add_by_staff(page, address="all@example.com", author=admin)
-    choose(subscriber, Choices(everything=False, components=[gone, other]), author=admin)
+    choose(follower, Choices(everything=False, components=[gone, other]), author=admin)
     assert would_leave_behind(gone) == 0
     hide(gone, admin)
-    assert told(subscriber) == told(everything) == 0
+    assert told(follower) == told(everything) == 0
     hide(other, admin)
-    assert told(subscriber) == 1
-    choose(subscriber, Choices(), author=admin)
-    assert told(subscriber) == 0
+    assert told(follower) == 1
+    choose(follower, Choices(), author=admin)
+    assert told(follower) == 0
 
 
 def test_who_follows_an_open_incident_too_may_leave_it_after_the_component_is_gone(
-    page: Page, subscriber: Subscriber, gone: Component, admin: User, author: User
+    page: Page, follower: Subscriber, gone: Component, admin: User, author: User
 ) -> None:
     incident = declare_incident(page, title="Errors", author=author)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We look.", author=author)
-    choose(subscriber, Choices(everything=False, components=[gone], incidents=[incident]), author=admin)
+    choose(follower, Choices(everything=False, components=[gone], incidents=[incident]), author=admin)
     hide(gone, admin)
-    assert told(subscriber) == 0
-    unfollow(subscriber, incident, author=admin)
-    assert told(subscriber) == 1
+    assert told(follower) == 0
+    unfollow(follower, incident, author=admin)
+    assert told(follower) == 1

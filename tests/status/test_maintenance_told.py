@@ -29,7 +29,7 @@ State = tuple[list[str], str, str, str]
 
 
 @pytest.fixture
-def maintenance(page: Page, component: Component, author: User, admin: User) -> Incident:
+def by_itself(page: Page, component: Component, author: User, admin: User) -> Incident:
     with time_machine.travel(NOON, tick=False):
         add_by_staff(page, address="ann@example.com", author=admin)
         return schedule_maintenance(
@@ -46,14 +46,14 @@ def maintenance(page: Page, component: Component, author: User, admin: User) -> 
 
 
 @pytest.fixture
-def tick(page: Page, maintenance: Incident, sink: Sink, published: Callable[[Page, str], str]) -> Callable[[], State]:
+def tick(page: Page, by_itself: Incident, sink: Sink, published: Callable[[Page, str], str]) -> Callable[[], State]:
     """Lets the clock tick twice, and says what came of it: subjects of new mails, v2 status, calendar, component."""
 
     def state() -> State:
         seen = len(sink.received)
         for _time in range(2):
             call_command("tick", verbosity=0)
-        v2 = json.loads(published(page, f"api/v2/incidents/{maintenance.public_id}.json"))["incident"]
+        v2 = json.loads(published(page, f"api/v2/incidents/{by_itself.public_id}.json"))["incident"]
         (event,) = ics.Calendar(published(page, "maintenance.ics")).events
         (component,) = json.loads(published(page, "api/v2/components.json"))["components"]
         subjects = [str(mail.message["Subject"]) for mail in sink.received[seen:]]
@@ -69,7 +69,7 @@ def where(published: Callable[[Page, str], str], page: Page) -> str:
 
 
 def test_from_the_announcement_to_the_end(
-    page: Page, maintenance: Incident, sink: Sink, tick: Callable[[], State], published: Callable[[Page, str], str]
+    page: Page, by_itself: Incident, sink: Sink, tick: Callable[[], State], published: Callable[[Page, str], str]
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         assert tick() == (["[Acme] Scheduled: New disks"], "scheduled", "CONFIRMED", "operational")
@@ -87,7 +87,7 @@ def test_from_the_announcement_to_the_end(
         clock.move_to(END)
         assert tick() == (["[Acme] Completed: New disks"], "completed", "CONFIRMED", "operational")
         assert where(published, page) == "[]"
-        assert "Took place" in published(page, f"incidents/{maintenance.public_id}.html")
+        assert "Took place" in published(page, f"incidents/{by_itself.public_id}.html")
         clock.move_to(END + 24 * HOUR)
         assert tick()[0] == []
     calendars = ["maintenance.ics" in mail.content.decode() for mail in sink.received]
@@ -96,7 +96,7 @@ def test_from_the_announcement_to_the_end(
 
 
 def test_the_mail_says_when_and_brings_the_calendar_entry(
-    page: Page, maintenance: Incident, sink: Sink, tick: Callable[[], State], published: Callable[[Page, str], str]
+    page: Page, by_itself: Incident, sink: Sink, tick: Callable[[], State], published: Callable[[Page, str], str]
 ) -> None:
     with time_machine.travel(NOON, tick=False):
         tick()
@@ -108,25 +108,25 @@ def test_the_mail_says_when_and_brings_the_calendar_entry(
     assert (attached.get_content_type(), attached.get_filename()) == ("text/calendar", "maintenance.ics")
     assert attached.get_param("method") == "PUBLISH"
     (event,) = ics.Calendar(attached.get_content()).events
-    assert (event.uid.partition("@")[0], event.begin.datetime) == (maintenance.public_id, START)
-    own = published(page, f"incidents/{maintenance.public_id}.ics")
+    assert (event.uid.partition("@")[0], event.begin.datetime) == (by_itself.public_id, START)
+    own = published(page, f"incidents/{by_itself.public_id}.ics")
     assert attached.get_content().splitlines() == own.splitlines()
 
 
 def test_a_move_and_a_cancellation_are_told_with_the_entry_that_they_change(
-    page: Page, maintenance: Incident, sink: Sink, tick: Callable[[], State], author: User,
+    page: Page, by_itself: Incident, sink: Sink, tick: Callable[[], State], author: User,
     published: Callable[[Page, str], str],
 ) -> None:  # fmt: skip
     with time_machine.travel(NOON, tick=False) as clock:
         tick()
         clock.shift(HOUR)
         later: dict[str, Any] = {"scheduled_for": START + 24 * HOUR, "scheduled_until": END + 24 * HOUR}
-        move_maintenance(maintenance, **later, body="A day later.", author=author)
+        move_maintenance(by_itself, **later, body="A day later.", author=author)
         assert tick()[0] == ["[Acme] Scheduled: New disks"]
         clock.shift(HOUR)
-        cancel_maintenance(maintenance, body="Not needed.", author=author)
+        cancel_maintenance(by_itself, body="Not needed.", author=author)
         assert tick() == (["[Acme] Cancelled: New disks"], "completed", "CANCELLED", "operational")
-        assert "Cancelled" in published(page, f"incidents/{maintenance.public_id}.html")
+        assert "Cancelled" in published(page, f"incidents/{by_itself.public_id}.html")
         clock.move_to(END + 48 * HOUR)
         assert tick()[0] == []  # nothing of what was planned happens
     lines = [
@@ -142,7 +142,7 @@ def test_a_move_and_a_cancellation_are_told_with_the_entry_that_they_change(
 
 
 def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
-    maintenance: Incident, sink: Sink, tick: Callable[[], State]
+    by_itself: Incident, sink: Sink, tick: Callable[[], State]
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         tick()
@@ -159,7 +159,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
 
 
 def test_programs_are_reminded_with_the_maintenance_as_it_is(
-    maintenance: Incident, sink: Sink, tick: Callable[[], State]
+    by_itself: Incident, sink: Sink, tick: Callable[[], State]
 ) -> None:
     with time_machine.travel(START - HOUR, tick=False):
         tick()

@@ -33,7 +33,7 @@ AT = datetime(2023, 1, 17, 16, 20, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def sender(settings: Settings) -> None:
+def named_sender(settings: Settings) -> None:
     settings.DEFAULT_FROM_EMAIL = "Mail <status@acme.example>"
 
 

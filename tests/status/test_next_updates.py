@@ -21,7 +21,7 @@ WORDS = "Next update by"
 
 
 @pytest.fixture
-def promised(incident: Incident, author: User) -> OutboxEvent:
+def promise(incident: Incident, author: User) -> OutboxEvent:
     with time_machine.travel(NOON, tick=False):
         post_update(
             incident,
@@ -35,7 +35,7 @@ def promised(incident: Incident, author: User) -> OutboxEvent:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_page_the_index_and_our_json_say_when_the_next_update_is_due(
-    promised: OutboxEvent, page: Page, incident: Incident, author: User, published: Read
+    promise: OutboxEvent, page: Page, incident: Incident, author: User, published: Read
 ) -> None:
     time = '<time datetime="2026-03-10T13:30:00+01:00" data-due>Mar 10, 2026 - 13:30 CET</time>'
     for path in ("index.html", f"incidents/{incident.public_id}.html"):
@@ -47,12 +47,12 @@ def test_the_page_the_index_and_our_json_say_when_the_next_update_is_due(
     assert json.loads(published(page, "api/next-updates.json"))["next_updates"] == []
 
 
-def test_the_mail_says_it_in_both_zones_and_the_webhook_as_data(promised: OutboxEvent) -> None:
-    message = events.event_mail(promised)
+def test_the_mail_says_it_in_both_zones_and_the_webhook_as_data(promise: OutboxEvent) -> None:
+    message = events.event_mail(promise)
     assert message is not None
     assert f"\n{WORDS} Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC\n" in message.content.text
     zones = ["Mar 10, 2026 - 13:30 CET", "Mar 10, 2026 - 12:30 UTC"]
     told = " · ".join(f'<span class="moment">{moment}</span>' for moment in zones)
     assert f"{WORDS} <strong>{told}" in message.content.html
-    (hook,) = payloads.event_payloads(promised)
+    (hook,) = payloads.event_payloads(promise)
     assert hook.content["incident"]["metadata"] == {"next_update": {"due_at": "2026-03-10T12:30:00.000Z"}}

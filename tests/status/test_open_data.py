@@ -27,13 +27,13 @@ JULY = datetime(2026, 7, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def clock() -> Any:
+def in_july() -> Any:
     with time_machine.travel(JULY, tick=False) as clock:
         yield clock
 
 
 @pytest.fixture
-def api(clock: Any, component: Component, admin: User) -> Component:
+def api(in_july: Any, component: Component, admin: User) -> Component:
     catalogue.edit_component(component, showcase=True, start_date=JULY.date().replace(day=1), author=admin)
     return component
 
@@ -58,9 +58,9 @@ def outage(page: Page, component: Component, author: User, clock: Any, **lasts: 
 
 
 def test_a_month_has_its_incidents_intervals_and_uptime_in_two_forms(
-    page: Page, api: Component, author: User, clock: Any
+    page: Page, api: Component, author: User, in_july: Any
 ) -> None:
-    outage(page, api, author, clock, minutes=62)
+    outage(page, api, author, in_july, minutes=62)
     publish(page)
     july = data(page, "2026-07")
     assert [[u["status"] for u in each["updates"]] for each in july["incidents"]] == [["investigating", "resolved"]]
@@ -83,10 +83,10 @@ def test_a_month_has_its_incidents_intervals_and_uptime_in_two_forms(
     assert Counter(line["type"] for line in lines) == kinds
 
 
-def test_the_index_has_the_hash_and_size_of_each_file(page: Page, api: Component, author: User, clock: Any) -> None:
+def test_the_index_has_the_hash_and_size_of_each_file(page: Page, api: Component, author: User, in_july: Any) -> None:
     backfill_incident(page, title="Long ago", body="It was so.", at=JULY - timedelta(days=80), author=author)
     publish(page)
-    outage(page, api, author, clock, minutes=5)
+    outage(page, api, author, in_july, minutes=5)
     publish(page)
     assert list(index(page)) == ["2026-04", "2026-05", "2026-06", "2026-07"]
     for listed in index(page).values():
@@ -96,14 +96,14 @@ def test_the_index_has_the_hash_and_size_of_each_file(page: Page, api: Component
 
 
 def test_what_lasts_over_midnight_of_the_month_is_in_both_months(
-    page: Page, api: Component, author: User, clock: Any
+    page: Page, api: Component, author: User, in_july: Any
 ) -> None:
     row = declare_incident(page, title="Errors", author=author)
-    clock.move_to(datetime(2026, 7, 31, 21, tzinfo=UTC))  # 23:00 in Rome
+    in_july.move_to(datetime(2026, 7, 31, 21, tzinfo=UTC))  # 23:00 in Rome
     post_update(row, status=INVESTIGATING, body="Looking.", author=author, components=[(api, MAJOR)])
     publish(page)
     assert data(page, "2026-07")["component_intervals"][0]["end"] is None
-    clock.move_to(datetime(2026, 8, 2, 8, tzinfo=UTC))
+    in_july.move_to(datetime(2026, 8, 2, 8, tzinfo=UTC))
     publish(page)  # nothing was said: a new day alone
     midnight = "2026-07-31T22:00:00.000Z"
     assert data(page, "2026-07")["component_intervals"][0]["end"] == midnight
@@ -114,7 +114,7 @@ def test_what_lasts_over_midnight_of_the_month_is_in_both_months(
 
 
 def test_a_past_that_is_corrected_is_written_anew_and_nothing_else(
-    page: Page, api: Component, author: User, clock: Any
+    page: Page, api: Component, author: User, in_july: Any
 ) -> None:
     backfill_incident(page, title="Long ago", body="It was so.", at=JULY - timedelta(days=80), author=author)
     old = declare_incident(page, title="Slips in June", author=author)
@@ -139,7 +139,7 @@ def test_a_past_that_is_corrected_is_written_anew_and_nothing_else(
     assert differences(page) == []
 
 
-def test_a_history_that_becomes_shorter_loses_its_first_months(page: Page, author: User, clock: Any) -> None:
+def test_a_history_that_becomes_shorter_loses_its_first_months(page: Page, author: User, in_july: Any) -> None:
     long_ago = backfill_incident(page, title="Long ago", body="So.", at=JULY - timedelta(days=80), author=author)
     publish(page)
     assert "2026-04" in index(page)
@@ -150,35 +150,37 @@ def test_a_history_that_becomes_shorter_loses_its_first_months(page: Page, autho
     assert differences(page) == []
 
 
-def test_a_lost_index_is_made_again(page: Page, api: Component, author: User, clock: Any) -> None:
+def test_a_lost_index_is_made_again(page: Page, api: Component, author: User, in_july: Any) -> None:
     backfill_incident(page, title="Long ago", body="So.", at=JULY - timedelta(days=80), author=author)
     publish(page)
     (files.folder(page.public_id) / "data/index.json").write_text("[broken")
-    outage(page, api, author, clock, minutes=5)
+    outage(page, api, author, in_july, minutes=5)
     publish(page)
     assert differences(page) == []
 
 
 def test_components_that_show_no_uptime_have_no_intervals(
-    page: Page, api: Component, author: User, admin: User, clock: Any
+    page: Page, api: Component, author: User, admin: User, in_july: Any
 ) -> None:
     catalogue.edit_component(api, showcase=False, author=admin)
-    outage(page, api, author, clock, minutes=5)
+    outage(page, api, author, in_july, minutes=5)
     publish(page)
     july = data(page, "2026-07")
     assert (july["component_intervals"], july["uptime"]) == ([], [])
     assert july["incidents"][0]["updates"][0]["components"][0]["id"] == api.public_id
 
 
-def test_a_month_takes_as_many_queries_whatever_is_in_it(page: Page, api: Component, author: User, clock: Any) -> None:
+def test_a_month_takes_as_many_queries_whatever_is_in_it(
+    page: Page, api: Component, author: User, in_july: Any
+) -> None:
     def queries() -> int:
         reader = projection.Reader(page, projection.today(page))
         with CaptureQueriesContext(connection) as captured:
             reader.record(reader.month("2026-07"))
         return len(captured)
 
-    outage(page, api, author, clock, minutes=5)
+    outage(page, api, author, in_july, minutes=5)
     few = queries()
     for _ in range(5):
-        outage(page, api, author, clock, minutes=5)
+        outage(page, api, author, in_july, minutes=5)
     assert queries() == few

@@ -35,7 +35,7 @@ Shown = Callable[[], tuple[str, str]]
 
 
 @pytest.fixture
-def plan(page: Page, component: Component, author: User) -> Callable[..., Incident]:
+def schedule_soon(page: Page, component: Component, author: User) -> Callable[..., Incident]:
     """A maintenance in an hour, for two hours."""
 
     def make(**facts: Any) -> Incident:
@@ -64,10 +64,10 @@ def shown(page: Page, published: Callable[[Page, str], str]) -> Shown:
 
 
 def test_an_incident_that_opens_during_a_maintenance_and_outlives_it(
-    page: Page, component: Component, author: User, plan: Callable[..., Incident], shown: Shown
+    page: Page, component: Component, author: User, schedule_soon: Callable[..., Incident], shown: Shown
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        maintenance = plan()
+        maintenance = schedule_soon()
         seen = [shown()]
         clock.shift(HOUR)  # 13:00, it starts
         clockwork.advance()
@@ -98,10 +98,10 @@ def test_an_incident_that_opens_during_a_maintenance_and_outlives_it(
 
 
 def test_an_incident_that_was_there_before_shows_through_and_gives_way_to_the_maintenance_when_it_is_resolved(
-    page: Page, component: Component, author: User, plan: Callable[..., Incident], shown: Shown
+    page: Page, component: Component, author: User, schedule_soon: Callable[..., Incident], shown: Shown
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        plan()
+        schedule_soon()
         incident = declare_incident(page, title="Errors", author=author)
         text: dict[str, Any] = {"body": "News.", "author": author}
         post_update(incident, status=IncidentStatus.IDENTIFIED, components=[(component, MAJOR)], **text)
@@ -116,10 +116,10 @@ def test_an_incident_that_was_there_before_shows_through_and_gives_way_to_the_ma
 
 
 def test_the_start_and_the_end_are_changes_of_its_components(
-    page: Page, component: Component, plan: Callable[..., Incident], published: Callable[[Page, str], str]
+    page: Page, component: Component, schedule_soon: Callable[..., Incident], published: Callable[[Page, str], str]
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        maintenance = plan()
+        maintenance = schedule_soon()
         clock.shift(3 * HOUR)
         clockwork.advance()
     publishing.publish(page)
@@ -143,10 +143,10 @@ def test_the_start_and_the_end_are_changes_of_its_components(
 
 @pytest.mark.parametrize("facts", [{"shows_components": False}, {"visibility": Visibility.INTERNAL}])
 def test_one_that_does_not_show_or_is_internal_is_laid_over_nothing(
-    facts: dict[str, Any], page: Page, plan: Callable[..., Incident], shown: Shown
+    facts: dict[str, Any], page: Page, schedule_soon: Callable[..., Incident], shown: Shown
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        maintenance = plan(**facts)
+        maintenance = schedule_soon(**facts)
         clock.shift(HOUR)
         clockwork.advance()
         maintenance.refresh_from_db()
@@ -158,7 +158,7 @@ def test_one_that_does_not_show_or_is_internal_is_laid_over_nothing(
 
 @pytest.mark.long
 def test_reading_costs_as_much_with_many_maintenances_as_with_few(
-    page: Page, plan: Callable[..., Incident], django_assert_num_queries: Callable[..., Any]
+    page: Page, schedule_soon: Callable[..., Incident], django_assert_num_queries: Callable[..., Any]
 ) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -169,12 +169,12 @@ def test_reading_costs_as_much_with_many_maintenances_as_with_few(
         return len(queries)
 
     with time_machine.travel(NOON, tick=False) as clock:
-        plan()
+        schedule_soon()
         clock.shift(HOUR)
         clockwork.advance()
         few = cost()
         for _number in range(8):
-            plan()
+            schedule_soon()
         clock.shift(HOUR)
         clockwork.advance()
         assert cost() == few

@@ -46,7 +46,7 @@ def hook(add: Callable[[str], Subscriber], receiver: Receiver) -> Subscriber:
 
 
 @pytest.fixture
-def tell(incident: Incident, author: User, settings: Settings) -> Callable[[], None]:
+def post_to_hook(incident: Incident, author: User, settings: Settings) -> Callable[[], None]:
     """Posts an update and writes down who is owed it."""
     settings.NOTIFY_HOLD = 0
 
@@ -76,15 +76,15 @@ def test_a_webhook_is_added_once_and_by_those_who_may(hook: Subscriber, page: Pa
 
 
 def test_for_a_day_after_the_secret_was_replaced_both_sign(
-    hook: Subscriber, receiver: Receiver, tell: Tell, admin: User
+    hook: Subscriber, receiver: Receiver, post_to_hook: Tell, admin: User
 ) -> None:
     old = hook.signing_secrets[0]
     subscribers.roll_secret(hook, author=admin)
     assert hook.signing_secrets[0] != old
-    tell()
+    post_to_hook()
     engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
-        tell()
+        post_to_hook()
         engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
         late = receiver.received[-1]
         assert Webhook(hook.signing_secrets[0]).verify(late.body, late.headers)
@@ -95,8 +95,8 @@ def test_for_a_day_after_the_secret_was_replaced_both_sign(
         assert Webhook(secret).verify(soon.body, soon.headers)
 
 
-def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
-    tell()
+def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+    post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
     [found] = receiver.received
@@ -108,9 +108,9 @@ def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, tell
     assert (row.state, row.answer, row.attempts) == (State.SENT, "200 OK", 1)
 
 
-def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
+def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
     receiver.behave = answering(503)
-    tell()
+    post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
     row = only(hook)
     assert (row.state, row.answer) == (State.DUE, "503 Service Unavailable")
@@ -123,10 +123,10 @@ def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver
 
 
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
-    hook: Subscriber, receiver: Receiver, tell: Tell
+    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
 ) -> None:
     receiver.behave = answering(500)
-    tell()
+    post_to_hook()
     engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     assert hook.failing_since
@@ -155,10 +155,10 @@ def only_due(hook: Subscriber) -> Delivery:
 
 
 def test_three_bad_days_cost_a_message_but_not_the_subscription(
-    hook: Subscriber, receiver: Receiver, tell: Tell
+    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
 ) -> None:
     receiver.behave = answering(500)
-    tell()
+    post_to_hook()
     fail_for_good(hook)
     row = only(hook)
     assert (row.state, row.reason, row.attempts) == (State.FAILED, "given_up", 10)
@@ -166,20 +166,20 @@ def test_three_bad_days_cost_a_message_but_not_the_subscription(
     assert hook.state == Subscriber.State.ACTIVE
 
 
-def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
+def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
     receiver.behave = answering(500, b"out of order")
-    tell()
+    post_to_hook()
     fail_for_good(hook)
     with time_machine.travel(timezone.now() + timedelta(days=4)):
-        tell()
+        post_to_hook()
         fail_for_good(hook)
     hook.refresh_from_db()
     assert (hook.state, hook.reason) == (Subscriber.State.QUARANTINED, "500 Internal Server Error: out of order")
 
 
-def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
+def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
     receiver.behave = answering(410)
-    tell()
+    post_to_hook()
     engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
     hook.refresh_from_db()
     assert hook.state == Subscriber.State.QUARANTINED
@@ -191,7 +191,7 @@ def test_one_that_hangs_holds_up_no_other(
     hook: Subscriber,
     add: Callable[[str], Subscriber],
     receiver: Receiver,
-    tell: Tell,
+    post_to_hook: Tell,
 ) -> None:
     def wait(handler: BaseHTTPRequestHandler) -> None:
         if handler.path == "/slow":
@@ -201,7 +201,7 @@ def test_one_that_hangs_holds_up_no_other(
     receiver.behave = wait
     slow = add(receiver.url.replace("/hook?for=us", "/slow"))
     others = [add(f"{receiver.url}{number}") for number in range(40)]
-    tell()
+    post_to_hook()
     with within(10):
         assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 42
     finished = Delivery.objects.get(recipient=slow).finished_at
@@ -209,8 +209,10 @@ def test_one_that_hangs_holds_up_no_other(
     assert Delivery.objects.filter(recipient__in=others, finished_at__lt=finished).count() == 40
 
 
-def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
-    tell()
+def test_one_that_is_no_longer_subscribed_is_sent_nothing(
+    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
+) -> None:
+    post_to_hook()
     claimed = engine.claim(sent_by(CHANNELS[Subscriber.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
     unsubscribe(hook, author=subscriber())
     Delivery.objects.filter(pk=claimed[0].pk).update(
@@ -221,8 +223,8 @@ def test_one_that_is_no_longer_subscribed_is_sent_nothing(hook: Subscriber, rece
     assert (only(hook).state, only(hook).reason) == (State.CANCELLED, "unsubscribed")
 
 
-def test_one_that_leads_inside_now_fails_and_is_named(hook: Subscriber, receiver: Receiver, tell: Tell) -> None:
-    tell()
+def test_one_that_leads_inside_now_fails_and_is_named(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+    post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=leading_to("127.0.0.2")) == 0
     assert "public internet" in only(hook).answer
     assert not receiver.connections

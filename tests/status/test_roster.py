@@ -12,11 +12,6 @@ from status.subscriptions import choices, csv_files, subscribers
 from status.subscriptions.choices import Choices
 
 
-@pytest.fixture
-def ann(page: Page, admin: User) -> Subscriber:
-    return subscribers.add_by_staff(page, address="ann@example.com", author=admin)
-
-
 def test_a_file_is_read_line_by_line_and_every_bad_line_is_named(
     page: Page, component: Component, ann: Subscriber, admin: User
 ) -> None:

@@ -21,7 +21,7 @@ from tests.waiting import within
 
 
 @pytest.fixture(autouse=True)
-def sender(sink: Sink, settings: Settings) -> None:
+def acme_sender(sink: Sink, settings: Settings) -> None:
     settings.DEFAULT_FROM_EMAIL = "Acme <status@acme.example>"
 
 

@@ -37,17 +37,17 @@ def make(page: Page, admin: User) -> Callable[[str], Subscriber]:
 
 
 @pytest.fixture
-def ann(make: Callable[[str], Subscriber]) -> Subscriber:
+def ann_of_acme(make: Callable[[str], Subscriber]) -> Subscriber:
     return make("ann@acme.example")
 
 
 @pytest.fixture
-def told(incident: Incident, ann: Subscriber, author: User) -> Delivery:
+def sent_update(incident: Incident, ann_of_acme: Subscriber, author: User) -> Delivery:
     """Ann was sent an update."""
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="A full disk.", author=author)
     event = OutboxEvent.objects.get(notify=True)
     return Delivery.objects.create(
-        recipient=ann,
+        recipient=ann_of_acme,
         event=event,
         state=Delivery.State.SENT,
         answer="250 2.0.0 queued as 4F2A",
@@ -68,11 +68,11 @@ def upload(content: str | bytes) -> SimpleUploadedFile:
 
 
 def test_they_are_found_by_address_and_domain_and_filtered_by_state(
-    administrator: Client, ann: Subscriber, make: Callable[[str], Subscriber], admin: User
+    administrator: Client, ann_of_acme: Subscriber, make: Callable[[str], Subscriber], admin: User
 ) -> None:
     bob = make("bob@other.example")
     quarantine.quarantine(bob, reason="550 no such user", author=admin)
-    assert list(administrator.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann]
+    assert list(administrator.get(LIST, {"q": "acme.example"}).context["cl"].queryset) == [ann_of_acme]
     assert list(administrator.get(LIST, {"q": "bob@"}).context["cl"].queryset) == [bob]
     quarantined = administrator.get(LIST, {"state__exact": "quarantined"})
     assert list(quarantined.context["cl"].queryset) == [bob]
@@ -90,22 +90,26 @@ def test_one_is_added_by_hand_and_a_bad_or_known_address_is_refused(administrato
     assert everything() == before
 
 
-def test_release_and_forget_are_a_page_with_a_button(administrator: Client, ann: Subscriber, admin: User) -> None:
-    assert address(ann, "release") not in administrator.get(address(ann, "change")).text
-    quarantine.quarantine(ann, reason="550", author=admin)
-    assert address(ann, "release") in administrator.get(address(ann, "change")).text
-    assert administrator.get(address(ann, "release")).status_code == 200
-    assert administrator.post(address(ann, "release")).status_code == 302
-    ann.refresh_from_db()
-    assert ann.state == State.ACTIVE
-    assert "Only a subscriber in quarantine" in administrator.post(address(ann, "release")).text
-    assert administrator.post(address(ann, "forget")).status_code == 302
+def test_release_and_forget_are_a_page_with_a_button(
+    administrator: Client, ann_of_acme: Subscriber, admin: User
+) -> None:
+    assert address(ann_of_acme, "release") not in administrator.get(address(ann_of_acme, "change")).text
+    quarantine.quarantine(ann_of_acme, reason="550", author=admin)
+    assert address(ann_of_acme, "release") in administrator.get(address(ann_of_acme, "change")).text
+    assert administrator.get(address(ann_of_acme, "release")).status_code == 200
+    assert administrator.post(address(ann_of_acme, "release")).status_code == 302
+    ann_of_acme.refresh_from_db()
+    assert ann_of_acme.state == State.ACTIVE
+    assert "Only a subscriber in quarantine" in administrator.post(address(ann_of_acme, "release")).text
+    assert administrator.post(address(ann_of_acme, "forget")).status_code == 302
     assert administrator.get(LIST, {"q": "acme"}).context["cl"].result_count == 0
-    assert administrator.post(address(ann, "forget")).status_code == 404
+    assert administrator.post(address(ann_of_acme, "forget")).status_code == 404
 
 
-def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(administrator: Client, told: Delivery) -> None:
-    ann = told.recipient
+def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(
+    administrator: Client, sent_update: Delivery
+) -> None:
+    ann = sent_update.recipient
     for path in (LIST, address(ann, "change"), address(ann, "history"), DELIVERIES, f"{LIST}?q=ann@acme.example"):
         assert administrator.get(path).status_code == 200
     administrator.post(address(ann, "forget"))
@@ -115,10 +119,10 @@ def test_nothing_that_staff_did_keeps_the_address_of_who_is_forgotten(administra
 
 
 def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
-    administrator: Client, told: Delivery, component: Component, admin: User
+    administrator: Client, sent_update: Delivery, component: Component, admin: User
 ) -> None:
     choices.choose(Subscriber.objects.get(), Choices(False, [component]), author=admin)
-    page = administrator.get(address(told.recipient, "change")).text
+    page = administrator.get(address(sent_update.recipient, "change")).text
     for words in ("API", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in page
     assert 'name="_save"' not in page
@@ -127,7 +131,9 @@ def test_a_subscribers_page_shows_choices_and_every_message_with_the_answer(
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_imported_with_a_report_of_the_bad_lines(administrator: Client, page: Page, ann: Subscriber) -> None:
+def test_a_file_is_imported_with_a_report_of_the_bad_lines(
+    administrator: Client, page: Page, ann_of_acme: Subscriber
+) -> None:
     form = filled(administrator.get(f"{LIST}import/"))
     content = "\ufeffaddress\r\nbob@acme.example\r\nno <b>address\r\nann@acme.example\r\n"
     answer = administrator.post(f"{LIST}import/", form | {"file": upload(content)})
@@ -156,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
     assert not Subscriber.objects.exists()
 
 
-def test_everybody_is_exported(administrator: Client, ann: Subscriber, page: Page) -> None:
+def test_everybody_is_exported(administrator: Client, ann_of_acme: Subscriber, page: Page) -> None:
     answer = administrator.get(f"{LIST}export/{page.pk}/")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.text.splitlines() == [
@@ -168,31 +174,31 @@ def test_everybody_is_exported(administrator: Client, ann: Subscriber, page: Pag
 # --- Deliveries -------------------------------------------------------------------------------------------------------
 
 
-def test_did_acme_get_it(administrator: Client, told: Delivery, make: Callable[[str], Subscriber]) -> None:
+def test_did_acme_get_it(administrator: Client, sent_update: Delivery, make: Callable[[str], Subscriber]) -> None:
     other = make("eve@elsewhere.example")
-    Delivery.objects.create(recipient=other, event=told.event, due_at=timezone.now())
+    Delivery.objects.create(recipient=other, event=sent_update.event, due_at=timezone.now())
     answer = administrator.get(DELIVERIES, {"q": "acme.example"})
-    assert list(answer.context["cl"].queryset) == [told]
+    assert list(answer.context["cl"].queryset) == [sent_update]
     for words in ("ann@acme.example", "Identified: Errors", "Sent", "250 2.0.0 queued as 4F2A"):
         assert words in answer.text
     assert "eve@elsewhere.example" not in answer.text
 
 
 def test_the_chosen_deliveries_are_sent_again_or_cancelled(
-    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
+    administrator: Client, sent_update: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     now = timezone.now()
     failed = Delivery.objects.create(recipient=make("bob@acme.example"), state="failed", due_at=now, finished_at=now)
-    chosen = {"_selected_action": [told.pk, failed.pk]}
+    chosen = {"_selected_action": [sent_update.pk, failed.pk]}
     assert "1 delivery is due again." in administrator.post(DELIVERIES, chosen | {"action": "retry"}, follow=True).text
     assert "1 delivery is cancelled." in administrator.post(DELIVERIES, chosen | {"action": "cancel"}, follow=True).text
     failed.refresh_from_db()
-    told.refresh_from_db()
-    assert (failed.state, failed.reason, told.state) == ("cancelled", "staff", "sent")
+    sent_update.refresh_from_db()
+    assert (failed.state, failed.reason, sent_update.state) == ("cancelled", "staff", "sent")
 
 
 def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
-    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
+    administrator: Client, sent_update: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     now = timezone.now()
     states = ("due", "due", "failed", "cancelled", "sent", "quarantined")
@@ -201,36 +207,36 @@ def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
         finished_at = None if state == "due" else now
         Delivery.objects.create(
             recipient=make(f"n{number}@acme.example"),
-            event=told.event,
+            event=sent_update.event,
             state=state,
             reason=reason,
             due_at=now,
-            finished_at=told.finished_at if state == "sent" else finished_at,
+            finished_at=sent_update.finished_at if state == "sent" else finished_at,
         )
     page = administrator.get(LEDGER).text
     cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", page)]
     assert cells[1:] == ["Identified: Errors", "Acme", "2", "2", "1", "1", "1", "7 s"]
 
     assert administrator.get(LEDGER).text.count('name="event"') == 1
-    answer = administrator.post(LEDGER, {"event": told.event_id, "retry": "yes"}, follow=True)
+    answer = administrator.post(LEDGER, {"event": sent_update.event_id, "retry": "yes"}, follow=True)
     assert "2 deliveries are due again." in answer.text, "what failed, and what quarantine held back"
-    answer = administrator.post(LEDGER, {"event": told.event_id, "cancel": "yes"}, follow=True)
+    answer = administrator.post(LEDGER, {"event": sent_update.event_id, "cancel": "yes"}, follow=True)
     assert "4 deliveries are cancelled." in answer.text
 
 
 # --- Rights -----------------------------------------------------------------------------------------------------------
 
 
-def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeUser, told: Delivery) -> None:
+def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeUser, sent_update: Delivery) -> None:
     client.force_login(make_user("mia", "communicator"))
     assert "subscriber" not in client.get("/admin/").text.lower()
-    ann = told.recipient
+    ann = sent_update.recipient
     before = everything()
     for path in (LIST, DELIVERIES, LEDGER, address(ann, "change"), f"{LIST}export/{ann.page_id}/", f"{LIST}import/"):
         assert client.get(path).status_code == 403, path
     for path in (f"{LIST}add/", f"{LIST}import/", address(ann, "release"), address(ann, "forget")):
         assert client.post(path, {"reason": "x"}).status_code == 403, path
-    client.post(DELIVERIES, {"_selected_action": [told.pk], "action": "cancel"})
+    client.post(DELIVERIES, {"_selected_action": [sent_update.pk], "action": "cancel"})
     after = everything()
     assert {name: rows for name, rows in after.items() if name != "django_session"} == {
         name: rows for name, rows in before.items() if name != "django_session"
@@ -238,7 +244,7 @@ def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeU
 
 
 def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_few(
-    administrator: Client, told: Delivery, make: Callable[[str], Subscriber]
+    administrator: Client, sent_update: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     assert LIST in administrator.get("/admin/").text
 
@@ -247,18 +253,18 @@ def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_f
             assert administrator.get(path).status_code == 200
         return len(captured)
 
-    paths = [LIST, DELIVERIES, LEDGER, address(told.recipient, "change")]
+    paths = [LIST, DELIVERIES, LEDGER, address(sent_update.recipient, "change")]
     for path in paths:  # what is asked once in a process and kept does not count
         queries(path)
     few = [queries(path) for path in paths]
     for number in range(5):
-        for recipient in (make(f"n{number}@acme.example"), told.recipient):
+        for recipient in (make(f"n{number}@acme.example"), sent_update.recipient):
             Delivery.objects.create(recipient=recipient, due_at=timezone.now())
         Delivery.objects.create(recipient=recipient, due_at=timezone.now())
     assert [queries(path) for path in paths] == few
 
 
-def test_no_page_needs_inline_script_or_style(administrator: Client, told: Delivery) -> None:
+def test_no_page_needs_inline_script_or_style(administrator: Client, sent_update: Delivery) -> None:
     verbs = ("change", "history", "release", "forget")
     for path in (
         LIST,
@@ -266,7 +272,7 @@ def test_no_page_needs_inline_script_or_style(administrator: Client, told: Deliv
         f"{LIST}import/",
         DELIVERIES,
         LEDGER,
-        *(address(told.recipient, v) for v in verbs),
+        *(address(sent_update.recipient, v) for v in verbs),
     ):
         page = administrator.get(path).text
         assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", page), path

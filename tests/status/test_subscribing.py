@@ -44,11 +44,6 @@ def open_incident(page: Page, incident: Incident, author: User) -> Incident:
     return incident
 
 
-@pytest.fixture
-def ann(page: Page, admin: User, public: Client) -> Subscriber:
-    return subscribers.add_by_staff(page, address=ANN, author=admin)
-
-
 def ask(client: Client, address: str = ANN, *, headers: dict[str, str] | None = None, **facts: str) -> Any:
     """The answer at the door, and a moment later the clock has done what was asked."""
     answer = client.post("/subscribe", {"address": address, **facts}, headers=headers)

@@ -54,7 +54,7 @@ def ask(page: Page, subscriber: User) -> Callable[..., Subscriber]:
 
 
 @pytest.fixture
-def ann(ask: Callable[..., Subscriber], subscriber: User) -> Subscriber:
+def confirmed(ask: Callable[..., Subscriber], subscriber: User) -> Subscriber:
     recipient = ask()
     subscribers.confirm(recipient, asked_at=recipient.confirmation_sent_at, author=subscriber)
     return recipient
@@ -90,13 +90,13 @@ def test_confirming_makes_it_active_and_twice_is_harmless(ask: Callable[..., Sub
 
 
 def test_a_subscribed_address_that_is_entered_again_stays_as_it_is_and_gets_a_mail(
-    ann: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
+    confirmed: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:
-    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    choices.choose(confirmed, Choices(everything=False, components=[component]), author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
-    ann.refresh_from_db()
-    assert (ann.state, ann.everything, mails(ann)) == (State.ACTIVE, False, 2)
+    confirmed.refresh_from_db()
+    assert (confirmed.state, confirmed.everything, mails(confirmed)) == (State.ACTIVE, False, 2)
 
 
 def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_is_entered(
@@ -116,23 +116,23 @@ def test_an_address_gets_one_mail_an_hour_however_often_and_on_whatever_page_it_
 
 
 def test_an_address_in_quarantine_is_sent_nothing(
-    ann: Subscriber, subscriber: User, ask: Callable[..., object]
+    confirmed: Subscriber, subscriber: User, ask: Callable[..., object]
 ) -> None:
-    quarantine.quarantine(ann, reason="550 no such user", author=subscriber)
+    quarantine.quarantine(confirmed, reason="550 no such user", author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         ask()
-    assert mails(ann) == 1
+    assert mails(confirmed) == 1
     with pytest.raises(InvalidTransition):
-        subscribers.confirm(ann, asked_at=ann.confirmation_sent_at, author=subscriber)
+        subscribers.confirm(confirmed, asked_at=confirmed.confirmation_sent_at, author=subscriber)
 
 
 def test_who_left_can_come_back_and_begins_anew(
-    ann: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
+    confirmed: Subscriber, component: Component, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:
-    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
-    subscribers.unsubscribe(ann, author=subscriber)
+    choices.choose(confirmed, Choices(everything=False, components=[component]), author=subscriber)
+    subscribers.unsubscribe(confirmed, author=subscriber)
     with pytest.raises(InvalidTransition, match="Subscribe again"):
-        subscribers.confirm(ann, asked_at=ann.confirmation_sent_at, author=subscriber)
+        subscribers.confirm(confirmed, asked_at=confirmed.confirmation_sent_at, author=subscriber)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         again = ask()
     assert (again.state, again.everything, again.follows.count()) == (State.UNCONFIRMED, True, 0)
@@ -266,20 +266,24 @@ def test_an_address_that_is_entered_twice_at_the_same_moment_gets_one_mail(page:
 
 
 def test_choices_replace_those_before_and_the_history_names_them(
-    ann: Subscriber, component: Component, make_component: Callable[..., Component], subscriber: User
+    confirmed: Subscriber, component: Component, make_component: Callable[..., Component], subscriber: User
 ) -> None:
     search = make_component("Search")
-    choices.choose(ann, Choices(everything=False, components=[component]), author=subscriber)
+    choices.choose(confirmed, Choices(everything=False, components=[component]), author=subscriber)
     wanted = Choices(False, [search], postmortems_only=True, minimum_impact=Impact.MAJOR)
-    choices.choose(ann, wanted, author=subscriber)
-    ann.refresh_from_db()
-    assert [follow.component for follow in ann.follows.all()] == [search]
-    assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, "major")
-    assert ann.history.latest().history_change_reason == "Search"
+    choices.choose(confirmed, wanted, author=subscriber)
+    confirmed.refresh_from_db()
+    assert [follow.component for follow in confirmed.follows.all()] == [search]
+    assert (confirmed.everything, confirmed.postmortems_only, confirmed.minimum_impact) == (False, True, "major")
+    assert confirmed.history.latest().history_change_reason == "Search"
 
 
 def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
-    ann: Subscriber, other_page: Page, make_component: Callable[..., Component], incident: Incident, subscriber: User
+    confirmed: Subscriber,
+    other_page: Page,
+    make_component: Callable[..., Component],
+    incident: Incident,
+    subscriber: User,
 ) -> None:
     internal = make_component("Cable", visibility=Visibility.INTERNAL)
     elsewhere = make_component("Other", page=other_page)
@@ -291,37 +295,37 @@ def test_nothing_or_what_is_not_on_the_page_cannot_be_chosen(
         Choices(everything=False, incidents=[incident]),
     ):
         with pytest.raises(InvalidInput):
-            choices.choose(ann, chosen, author=subscriber)
+            choices.choose(confirmed, chosen, author=subscriber)
     assert everything() == before
 
 
-def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(ann: Subscriber, subscriber: User) -> None:
-    sent = owed(ann, state=Delivery.State.SENT, finished_at=timezone.now())
-    due = owed(ann)
-    subscribers.unsubscribe(ann, author=subscriber)
+def test_who_leaves_is_sent_nothing_more_not_even_what_is_due(confirmed: Subscriber, subscriber: User) -> None:
+    sent = owed(confirmed, state=Delivery.State.SENT, finished_at=timezone.now())
+    due = owed(confirmed)
+    subscribers.unsubscribe(confirmed, author=subscriber)
     sent.refresh_from_db()
     due.refresh_from_db()
     assert (sent.state, due.state, due.reason) == ("sent", "cancelled", "unsubscribed")
-    changes = ann.history.count()
-    subscribers.unsubscribe(ann, author=subscriber)
-    assert ann.history.count() == changes
+    changes = confirmed.history.count()
+    subscribers.unsubscribe(confirmed, author=subscriber)
+    assert confirmed.history.count() == changes
     assert not Subscriber.objects.active().exists()
 
 
 # --- Staff ------------------------------------------------------------------------------------------------------------
 
 
-def test_quarantine_stops_what_is_due_and_release_sends_again(ann: Subscriber, admin: User) -> None:
-    due, warning = owed(ann), owed(ann, purpose=Delivery.Purpose.WARNING)
-    quarantine.quarantine(ann, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
+def test_quarantine_stops_what_is_due_and_release_sends_again(confirmed: Subscriber, admin: User) -> None:
+    due, warning = owed(confirmed), owed(confirmed, purpose=Delivery.Purpose.WARNING)
+    quarantine.quarantine(confirmed, reason="550 5.1.1 <ANN@example.com> unknown", author=admin)
     due.refresh_from_db()
     warning.refresh_from_db()
     assert (due.state, due.reason, warning.state) == ("cancelled", "quarantined", "due")
-    assert (ann.state, ann.reason) == (State.QUARANTINED, "550 5.1.1 <…> unknown")
-    quarantine.release(ann, author=admin)
-    assert (ann.state, ann.reason) == (State.ACTIVE, "")
+    assert (confirmed.state, confirmed.reason) == (State.QUARANTINED, "550 5.1.1 <…> unknown")
+    quarantine.release(confirmed, author=admin)
+    assert (confirmed.state, confirmed.reason) == (State.ACTIVE, "")
     with pytest.raises(InvalidTransition):
-        quarantine.release(ann, author=admin)
+        quarantine.release(confirmed, author=admin)
 
 
 def test_an_address_that_never_confirmed_is_not_active_after_its_release(
@@ -348,11 +352,13 @@ def test_staff_add_an_address_but_not_against_its_owners_will(
         subscribers.add_by_staff(page, address=ANN, author=admin)
 
 
-def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann: Subscriber, admin: User) -> None:
+def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(
+    confirmed: Subscriber, admin: User
+) -> None:
     now = timezone.now()
-    failed = owed(ann, state="failed", reason="gave up", attempts=9, finished_at=now)
-    coalesced = owed(ann, state="cancelled", reason="coalesced", finished_at=now)
-    due = owed(ann)
+    failed = owed(confirmed, state="failed", reason="gave up", attempts=9, finished_at=now)
+    coalesced = owed(confirmed, state="cancelled", reason="coalesced", finished_at=now)
+    due = owed(confirmed)
     chosen = Delivery.objects.filter(pk__in=[failed.pk, coalesced.pk, due.pk])
     assert owing.cancel(chosen, author=admin) == 1
     assert owing.retry(chosen, author=admin) == 2
@@ -360,38 +366,38 @@ def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(ann
         row.refresh_from_db()
         assert row.state == state
     assert (failed.attempts, failed.reason, failed.finished_at) == (0, "", None)
-    quarantine.quarantine(ann, reason="550", author=admin)
-    assert owing.retry(Delivery.objects.filter(recipient=ann), author=admin) == 0
+    quarantine.quarantine(confirmed, reason="550", author=admin)
+    assert owing.retry(Delivery.objects.filter(recipient=confirmed), author=admin) == 0
 
 
 # --- Forgetting -------------------------------------------------------------------------------------------------------
 
 
 def test_a_forgotten_address_is_in_no_table_no_file_and_no_log(
-    ann: Subscriber, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
+    confirmed: Subscriber, page: Page, other_page: Page, admin: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     subscribers.add_by_staff(other_page, address=ANN, author=admin)
     Delivery.objects.update(state="sent", answer=f"250 ok <{ANN}> queued", finished_at=timezone.now())
-    quarantine.quarantine(ann, reason=f"550 {ANN} is unknown", author=admin)
-    owed(ann)
+    quarantine.quarantine(confirmed, reason=f"550 {ANN} is unknown", author=admin)
+    owed(confirmed)
     assert subscribers.forget(ANN, author=admin) == 2
     assert ANN not in str(everything())
     assert ANN not in csv_files.export_csv(page)
     assert ANN not in caplog.text
-    ann.refresh_from_db()
-    assert (ann.state, ann.history.latest().history_user) == (State.UNSUBSCRIBED, admin)
+    confirmed.refresh_from_db()
+    assert (confirmed.state, confirmed.history.latest().history_user) == (State.UNSUBSCRIBED, admin)
     assert not Delivery.objects.due().exists()
     assert subscribers.forget(ANN, author=admin) == 0
 
 
 def test_who_was_forgotten_can_subscribe_like_anybody(
-    ann: Subscriber, admin: User, ask: Callable[..., Subscriber]
+    confirmed: Subscriber, admin: User, ask: Callable[..., Subscriber]
 ) -> None:
     subscribers.forget(ANN, author=admin)
-    assert ask().pk != ann.pk
+    assert ask().pk != confirmed.pk
 
 
-def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Subscriber], ann: Subscriber) -> None:
+def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Subscriber], confirmed: Subscriber) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         ask("bob@example.com")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from incidents import catalogue
 from incidents.lifecycle import ComponentStatus
-from incidents.models import Component, Page, User
+from incidents.models import Page, User
 from status.projection import BAR_DAYS, Reader
 from status.rendering import snapshot
 from status.rendering.uptime import Change, uptime
@@ -149,7 +149,7 @@ said_in_any_order = st.lists(st.tuples(st.integers(0, 59 * 60 - 1), st.sampled_f
 
 
 @pytest.fixture
-def page(admin: User) -> Page:
+def old_page(admin: User) -> Page:
     """Made in the past: an outage counts up to the page's newest fact."""
     with time_machine.travel(rome(FIRST), tick=False):
         return catalogue.create_page(
@@ -162,9 +162,9 @@ def page(admin: User) -> Page:
 @example(said=[(0, ComponentStatus.MAJOR_OUTAGE)])
 @example(said=[(90, ComponentStatus.MAJOR_OUTAGE), (60, ComponentStatus.PARTIAL_OUTAGE)])
 @time_machine.travel(NOW, tick=False)
-def test_the_page_says_what_a_clerk_counting_minutes_would(page: Page, admin: User, said: Said) -> None:
+def test_the_page_says_what_a_clerk_counting_minutes_would(old_page: Page, admin: User, said: Said) -> None:
     """Whatever is said of a component, in whatever order: back-dated, corrected, over the change of clocks."""
-    component = catalogue.create_component(page, name="API", start_date=FIRST, author=admin)
+    component = catalogue.create_component(old_page, name="API", start_date=FIRST, author=admin)
     log: list[tuple[datetime, str]] = []
     for minute, status in said:
         at = rome(FIRST) + timedelta(minutes=minute)
@@ -172,7 +172,7 @@ def test_the_page_says_what_a_clerk_counting_minutes_would(page: Page, admin: Us
             log.append((at, status.value))
             log.sort(key=lambda entry: entry[0])  # stable: of two for one instant the later said comes last
 
-    site = Reader(page, TODAY).site()
+    site = Reader(old_page, TODAY).site()
     shown = next(found for found in site.uptimes if found.component_id == component.public_id)
     assert len(shown.days) == BAR_DAYS
     lost = total = 0.0
@@ -188,16 +188,14 @@ def test_the_page_says_what_a_clerk_counting_minutes_would(page: Page, admin: Us
 
 
 @time_machine.travel(NOW, tick=False)
-def test_an_outage_that_began_before_the_bars_is_known_on_the_first_of_them(
-    page: Page, make_component: Callable[..., Component], admin: User
-) -> None:
-    component = make_component("API", start_date=date(2020, 1, 1))
+def test_an_outage_that_began_before_the_bars_is_known_on_the_first_of_them(old_page: Page, admin: User) -> None:
+    component = catalogue.create_component(old_page, name="API", start_date=date(2020, 1, 1), author=admin)
     first = TODAY - timedelta(days=BAR_DAYS - 1)
     for at, status in [
         (rome(first) - timedelta(days=30), ComponentStatus.MAJOR_OUTAGE),
         (rome(first, 6), ComponentStatus.OPERATIONAL),
     ]:
         catalogue.set_component_status(component, status=status, author=admin, effective_at=at)
-    (shown,) = Reader(page, TODAY).site().uptimes
+    (shown,) = Reader(old_page, TODAY).site().uptimes
     assert (shown.days[0].date, shown.days[0].major_outage) == (first, 6 * HOUR)
     assert [day.major_outage for day in shown.days[1:]] == [0.0] * (BAR_DAYS - 1)

@@ -66,7 +66,7 @@ def reader(page: Page) -> Subscriber:
 
 
 @pytest.fixture
-def told(incident: Incident, component: Component, author: User, reader: Subscriber) -> Delivery:
+def owed_webhook(incident: Incident, component: Component, author: User, reader: Subscriber) -> Delivery:
     """Of an update that changed a component."""
     changes = [(component, ComponentStatus.PARTIAL_OUTAGE)]
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="**Found** it.", components=changes, author=author)
@@ -105,8 +105,8 @@ def assert_keys(content: dict[str, Any], *parts: str) -> None:
     assert {part: list(found) for part, found in content.items()} == {part: KEYS[part] for part in parts}
 
 
-def test_an_incident_has_the_keys_of_statuspage(told: Delivery, incident: Incident, page: Page) -> None:
-    content = contents(told)[0]
+def test_an_incident_has_the_keys_of_statuspage(owed_webhook: Delivery, incident: Incident, page: Page) -> None:
+    content = contents(owed_webhook)[0]
     assert_keys(content, "meta", "page", "incident")
     newest = content["incident"]["incident_updates"][0]
     [row] = content["incident"]["components"]
@@ -153,14 +153,14 @@ def test_a_maintenance_says_what_it_does_by_itself_and_when_it_reminded(
         assert datetime.fromisoformat(said()["scheduled_reminded_at"]) == reminded_at
 
 
-def test_the_impact_that_staff_chose_is_told(told: Delivery, incident: Incident, author: User) -> None:
-    assert contents(told)[0]["incident"]["impact_override"] is None
+def test_the_impact_that_staff_chose_is_told(owed_webhook: Delivery, incident: Incident, author: User) -> None:
+    assert contents(owed_webhook)[0]["incident"]["impact_override"] is None
     edit_incident(incident, impact_override=Impact.CRITICAL, author=author)
-    assert contents(told)[0]["incident"]["impact_override"] == "critical"
+    assert contents(owed_webhook)[0]["incident"]["impact_override"] == "critical"
 
 
-def test_each_component_that_changed_has_a_message_of_its_own(told: Delivery, component: Component) -> None:
-    content = contents(told)[1]
+def test_each_component_that_changed_has_a_message_of_its_own(owed_webhook: Delivery, component: Component) -> None:
+    content = contents(owed_webhook)[1]
     assert_keys(content, "meta", "page", "component", "component_update")
     assert content["component"]["status"] == "partial_outage"
     update = content["component_update"]
@@ -168,24 +168,24 @@ def test_each_component_that_changed_has_a_message_of_its_own(told: Delivery, co
     assert update["component_id"] == content["component"]["id"] == component.public_id
 
 
-def test_each_message_has_an_id_that_stays_when_it_is_sent_again(told: Delivery) -> None:
+def test_each_message_has_an_id_that_stays_when_it_is_sent_again(owed_webhook: Delivery) -> None:
     def ids() -> list[str]:
-        return [each.id for each in requests(told)]
+        return [each.id for each in requests(owed_webhook)]
 
     assert len(set(ids())) == 2
     assert ids() == ids()
     assert not any("." in found for found in ids())  # it would make the signature ambiguous
 
 
-def test_the_link_to_leave_is_the_recipients_own(told: Delivery, reader: Subscriber, page: Page) -> None:
-    link = contents(told)[0]["meta"]["unsubscribe"]
+def test_the_link_to_leave_is_the_recipients_own(owed_webhook: Delivery, reader: Subscriber, page: Page) -> None:
+    link = contents(owed_webhook)[0]["meta"]["unsubscribe"]
     assert link.startswith(f"{page.url}/subscriptions/")
     assert tokens.read_subscription(link.rpartition("/")[2]) == reader.public_id
 
 
-def test_what_is_no_longer_public_is_not_told(told: Delivery, incident: Incident, admin: User) -> None:
+def test_what_is_no_longer_public_is_not_told(owed_webhook: Delivery, incident: Incident, admin: User) -> None:
     delete_incident(incident, reason="A duplicate.", author=admin)
-    assert contents(told) == []
+    assert contents(owed_webhook) == []
 
 
 def test_internal_components_are_not_named(

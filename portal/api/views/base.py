@@ -166,7 +166,7 @@ class One(PageView):
 
     def put(self, request: Request, **kwargs: Any) -> Response:
         """Statuspage's PUT is its PATCH."""
-        response: Response = self.patch(request, **kwargs)  # type: ignore[attr-defined]  # where PUT is offered, PATCH is
+        response: Response = self.patch(request, **kwargs)  # type: ignore[attr-defined]  # REST framework declares no handlers
         return response
 
     def write(self, handler: Callable[[], Response]) -> Response:

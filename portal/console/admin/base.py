@@ -255,7 +255,7 @@ class RecordAdmin(AnyModelAdmin):
                     (name, {**options, "fields": [field for field in options["fields"] if field in form.fields]})
                     for name, options in fields
                 ]
-                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # typed for a ModelForm, made for any form
+                context["adminform"] = AdminForm(form, present, {}, model_admin=self)  # type: ignore[arg-type]  # the stubs want a ModelForm
                 return render(request, "console/verb.html", context)
         except Forbidden as refusal:
             context |= {"title": _("Not allowed"), "sentence": str(refusal)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -16,6 +16,7 @@ from incidents.models import Failure
 from incidents.permissions import Verb
 from portal.console.admin.base import RecordAdmin
 from portal.console.requests import acting
+from status.models import Delivery
 
 
 @admin.register(Failure)
@@ -27,6 +28,10 @@ class FailureAdmin(RecordAdmin):
     list_display_links = None
     list_filter = (("parked_at", admin.EmptyFieldListFilter), "kind")
     actions: Any = ("try_again",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the messages that were given up, which have a list of their own."""
+        return super().changelist_view(request, {"given_up": Delivery.objects.given_up().count()})
 
     @admin.display(description=gettext_lazy("since"), ordering="since")
     def begun(self, failure: Failure) -> str:

@@ -70,7 +70,7 @@ class _Ready(EmailMessage):
         super().__init__(to=[mail.recipient])
         self._content = mail.content
 
-    def message(self, *_arguments: object, **_options: object) -> ParsedMail:  # type: ignore[override]  # Django's class
+    def message(self, *_arguments: object, **_options: object) -> ParsedMail:  # type: ignore[override]  # the stubs know no arguments
         return message_from_bytes(self._content, policy=SMTP)
 
 
