@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from functools import cache
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -42,8 +43,11 @@ def validate_page_url(value: str) -> None:
 LOOPBACK = {"127.0.0.1", "localhost"}
 
 
+time_zones = cache(zoneinfo.available_timezones)  # it reads hundreds of files
+
+
 def validate_time_zone(value: str) -> None:
-    if value not in zoneinfo.available_timezones():
+    if value not in time_zones():
         raise ValidationError(_("“%(value)s” is not a time zone. Write it like Europe/Rome."), params={"value": value})
 
 
