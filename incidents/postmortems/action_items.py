@@ -68,7 +68,7 @@ def delete_action_item(item: ActionItem, *, author: User) -> dict[str, int]:
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
     """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
 
-    The public reads the state of what it was promised, and whoever asked is told when it is done.
+    The public reads the state of what it was promised, and whoever asked is notified when it is done.
     """
     _lock(item)
     evidence = evidence.strip() or (item.evidence if state in (State.DONE, State.VERIFIED) else "")

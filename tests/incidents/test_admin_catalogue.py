@@ -30,7 +30,7 @@ def office(client: Client, admin: User) -> Client:
     return client
 
 
-def test_a_page_is_added_with_an_author_and_told_to_the_outbox(office: Client, admin: User) -> None:
+def test_a_page_is_added_with_an_author_and_an_event_in_the_outbox(office: Client, admin: User) -> None:
     form = filled(office.get(f"{PAGES}add/"), name="Beta", url="https://Status.Beta.example/", time_zone="Europe/Rome")
     office.post(f"{PAGES}add/", form)
     page = Page.objects.get()
@@ -87,7 +87,7 @@ def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
     address = reverse("admin:incidents_component_delete", args=[component.pk])
     shown = office.get(address).text
     assert "Open incidents and maintenances that name it: 1" in shown
-    assert "Subscribers who follow nothing else, and are told so: 1" in shown
+    assert "Subscribers who follow nothing else, and are notified of it: 1" in shown
     change, restore = (
         reverse(f"admin:incidents_component_{verb}", args=[component.pk]) for verb in ("change", "restore")
     )

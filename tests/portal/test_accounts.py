@@ -55,7 +55,7 @@ def test_the_admin_asks_for_a_password_and_leads_back_to_where_one_was(client: C
     assert answer.headers["Location"] == "/admin/incidents/incident/"
 
 
-def test_a_wrong_password_is_told_and_guessing_is_limited(client: Client, author: User) -> None:
+def test_a_wrong_password_is_refused_and_guessing_is_limited(client: Client, author: User) -> None:
     assert "not correct" in sign_in(client, author, "wrong")
     for _attempt in range(5):
         said = sign_in(client, author, "wrong")
@@ -310,7 +310,7 @@ def test_who_sits_at_an_open_screen_gets_no_address_of_theirs_in(client: Client,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_owner_is_told_of_a_new_password_and_of_a_second_factor(client: Client, grace: User) -> None:
+def test_the_owner_is_notified_of_a_new_password_and_of_a_second_factor(client: Client, grace: User) -> None:
     sign_in(client, grace)
     set_up_second_factor(client)
     client.post(reverse("mfa_generate_recovery_codes"))

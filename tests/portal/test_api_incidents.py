@@ -118,7 +118,7 @@ def test_an_update_is_posted_with_a_body_and_a_status(call: Call, opened: Any, c
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         ({"status": "identified"}, "The issue has been identified and a fix is being implemented."),
         ({"status": "resolved", "body": ""}, "This incident has been resolved."),
@@ -126,10 +126,10 @@ def test_an_update_is_posted_with_a_body_and_a_status(call: Call, opened: Any, c
     ],
 )
 def test_an_update_without_a_body_has_the_usual_sentence(
-    call: Call, opened: Any, said: dict[str, str], told: str
+    call: Call, opened: Any, said: dict[str, str], expected: str
 ) -> None:
     incident = call("PUT", f"incidents/{opened['id']}", {"incident": said}).json()
-    assert update_bodies(incident) == [told, "We look."]
+    assert update_bodies(incident) == [expected, "We look."]
 
 
 def test_a_name_alone_is_enough_to_open_an_incident(call: Call) -> None:

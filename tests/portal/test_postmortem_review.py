@@ -112,7 +112,7 @@ def test_a_publication_is_previewed_and_nothing_of_it_stays(
     client.force_login(author)
     publish = reverse("admin:incidents_postmortem_publish", args=[submitted_report.pk])
     shown = client.post(publish, filled(client.get(publish)) | {"preview": "yes"}).text
-    assert "Will be told:" in shown
+    assert "Will be notified:" in shown
     assert "A disk was full for 5 minutes." in shown
     assert submitted_report.revision is None
     client.post(publish, filled(client.get(publish)))

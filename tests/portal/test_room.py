@@ -267,7 +267,7 @@ def test_the_composer_previews_without_writing(staff: Client, ongoing: Incident)
     part = staff.post(room(ongoing, "update"), form, headers={"HX-Request": "true"})
     assert counts() == before
     for answer in (whole, part):
-        assert "Will be told:" in answer.text
+        assert "Will be notified:" in answer.text
     assert filled(whole, "compose")["body"] == "A disk is full."
     assert "<html" not in part.text.replace("&lt;", "<").partition("srcdoc")[0]
 

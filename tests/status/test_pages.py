@@ -199,7 +199,7 @@ def test_an_incident_is_polled_while_it_is_open() -> None:
         ("maintenance", "Service Under Maintenance", "⚙"),
     ],
 )
-def test_the_state_is_told_by_word_shape_and_colour(indicator: str, description: str, symbol: str) -> None:
+def test_the_state_is_shown_by_word_shape_and_colour(indicator: str, description: str, symbol: str) -> None:
     document = pages.index(factory.site(indicator=indicator, description=description)).decode()
     assert f"<title>{symbol} {description} – Acme Status</title>" in document
     assert f'<h1 id="state">{description}</h1>' in document
@@ -355,7 +355,7 @@ def test_an_address_without_a_page_leads_back() -> None:
     assert "canonical" not in document
 
 
-def test_the_formula_is_told_with_an_example_that_is_right() -> None:
+def test_the_formula_is_explained_with_an_example_that_is_right() -> None:
     read = words(pages.uptime_formula(factory.page()))
     assert "Major outage 1 s Partial outage 0.3 s Degraded performance 0 s Under maintenance 0 s" in read
     downtime = 28 * 60 * 1.0 + 50 * 60 * 0.3

@@ -104,14 +104,14 @@ def test_nothing_internal_passes(
     deleted = declare("SECRET mistake")
     delete_incident(deleted, author=author, reason="SECRET reason")
 
-    told = str(everything(page))
-    assert "SECRET" not in told
-    assert author.username not in told.lower()
+    dumped = str(everything(page))
+    assert "SECRET" not in dumped
+    assert author.username not in dumped.lower()
     for row in (hidden, internal, cause, deleted):
-        assert row.public_id not in told
-    assert "sev1" not in told
+        assert row.public_id not in dumped
+    assert "sev1" not in dumped
     for text in ("Public API", "Errors", "Better.", "Odd graphs", "A fault."):
-        assert text in told
+        assert text in dumped
 
 
 def test_what_is_internal_changes_nothing_outside(
@@ -169,10 +169,10 @@ def test_pages_name_their_own_components_and_no_others(
     assert (seen.id, seen.page_id) == (both.public_id, other_page.public_id)
     assert [c.name for c in seen.components] == ["Shared"]
     assert [c.name for c in seen.updates[0].affected_components] == ["Shared"]
-    told = str(everything(other_page))
+    dumped = str(everything(other_page))
     for row in (page, ours, alone):
-        assert row.public_id not in told
-    assert "Ours" not in told
+        assert row.public_id not in dumped
+    assert "Ours" not in dumped
     assert theirs.public_id not in str(everything(page))
 
 
@@ -201,7 +201,7 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     assert (seen.id, [c.status for c in seen.components]) == (row.public_id, [MAJOR])
 
 
-def test_an_incident_is_told_where_only_a_deleted_component_brings_it(
+def test_an_incident_is_shown_where_only_a_deleted_component_brings_it(
     page: Page, other_page: Page, component: Component, declare: Declare, author: User, admin: User
 ) -> None:
     catalogue.list_component(component, page=other_page, author=admin)
@@ -322,14 +322,14 @@ def test_an_open_incident_counts_when_none_of_its_components_shows_any_more(
     gone, _left = make_component("API"), make_component("Search")
     row = declare("API down", components=[(gone, MAJOR)])
     site = read(page).site()
-    assert (site.description, site.told_by) == ("Partial System Outage", ())
+    assert (site.description, site.named_incidents) == ("Partial System Outage", ())
     if is_deleted:
         catalogue.delete_component(gone, author=admin)
     else:
         catalogue.edit_component(gone, visibility=Visibility.INTERNAL, author=admin)
     site = read(page).site()
     assert (site.indicator, site.description) == ("critical", "Major System Outage")
-    assert site.told_by == (row.public_id,)
+    assert site.named_incidents == (row.public_id,)
     assert {each.status for each in site.components} == {"operational"}
     assert f'Ongoing: <a href="/incidents/{row.public_id}">API down</a>' in pages.index(site).decode()
 

@@ -71,7 +71,7 @@ def mails(recipient: Subscriber) -> int:
 # --- Asking and confirming --------------------------------------------------------------------------------------------
 
 
-def test_who_asks_is_sent_one_mail_and_told_nothing_before_confirming(ask: Callable[..., Subscriber]) -> None:
+def test_who_asks_is_sent_one_mail_and_nothing_else_before_confirming(ask: Callable[..., Subscriber]) -> None:
     recipient = ask()
     delivery = recipient.deliveries.get()
     assert (delivery.purpose, delivery.priority, delivery.event) == ("confirmation", Delivery.Priority.PERSONAL, None)

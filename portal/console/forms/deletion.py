@@ -31,7 +31,7 @@ def goes_along(row: Tracked) -> dict[str, int]:
     if isinstance(row, Page) and (count := Subscriber.objects.active().filter(page=row).count()):
         along[gettext("subscribers, who hear nothing meanwhile")] = count
     elif isinstance(row, Component) and (count := would_leave_behind(row)):
-        along[gettext("subscribers who follow nothing else, and are told so")] = count
+        along[gettext("subscribers who follow nothing else, and are notified of it")] = count
     return along
 
 
