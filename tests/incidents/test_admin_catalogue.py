@@ -152,7 +152,7 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
 def test_a_key_is_shown_once_and_opens_nothing_after_it_is_revoked(office: Client) -> None:
     answer = office.post(f"{KEYS}add/", filled(office.get(f"{KEYS}add/"), name="Monitoring", scopes="incidents"))
     key = ApiKey.objects.get()
-    shown = answer.context["key"]
+    shown = answer.context["secret"]
     assert ApiKey.digest_of(shown) == key.digest
     assert f'value="{shown}" readonly' in answer.text
     assert shown not in office.get(KEYS).text
