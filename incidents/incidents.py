@@ -286,8 +286,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[str, int]:
     """Take an incident off every page. It stays in the record, with who did it and why.
 
-    Its components are again what they would be without it, now and in the past (decision 0012). Returns what went
-    along, as `taken_along` says it before.
+    Its components are again what they would be without it, now and in the past (decision 0012).
     """
     incident.lock_live()
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)

@@ -94,10 +94,11 @@ def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
     assert restore not in office.get(change).text
     office.post(address, {"post": "yes"})
     assert restore in office.get(change).text
-    assert "“API” is restored." in office.post(restore, follow=True).text
+    assert "It is restored." in office.post(restore, {"reason": "Needed"}, follow=True).text
     component.refresh_from_db()
     assert component.deleted_at is None
-    assert "nothing to restore" in office.post(restore, follow=True).text
+    assert component.history.latest().history_change_reason == "Needed"
+    assert "nothing to restore" in office.post(restore, {"reason": "Again"}).text
 
 
 def test_a_status_is_set_by_hand_with_a_reason(office: Client, component: Component, admin: User) -> None:

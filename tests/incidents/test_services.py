@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 
 from incidents import catalogue, timeline
-from incidents.deletion import restore_incident
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.history import changes
 from incidents.incidents import (
@@ -24,6 +23,7 @@ from incidents.incidents import (
 )
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
+from incidents.restoration import restore_incident
 from tests.incidents.conftest import NOON
 from tests.rows import everything, refused
 

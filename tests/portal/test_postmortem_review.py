@@ -48,7 +48,7 @@ def test_a_reader_sees_just_what_changed_since_their_last_look(
         author=author,
     )
     writing.add_section(submitted_report, heading="Thanks", author=author)
-    writing.remove_section(submitted_report.live_sections().get(key="leadup"), author=author)
+    writing.delete_section(submitted_report.live_sections().get(key="leadup"), author=author)
     shown = client.get(page(submitted_report)).text
     assert "A <ins>&lt;disk&gt;</ins> was full for <del>5</del><ins>6</ins> minutes." in shown.replace(
         "<del>disk</del>", ""

@@ -16,7 +16,6 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from incidents import catalogue, isolation
-from incidents.deletion import restore_incident
 from incidents.incidents import (
     correct_update,
     declare_incident,
@@ -26,6 +25,7 @@ from incidents.incidents import (
 )
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, OutboxEvent, Page, User
+from incidents.restoration import restore_incident
 from status import relay
 from status.publication import files, publishing, state
 from status.publication.publishing import differences, publish
