@@ -112,9 +112,9 @@ class Page(Tracked):
         help_text=_("Secrets and internal names in what programs write are not refused. The history marks each."),
     )
     shows_totals = models.BooleanField(
-        _("say how many were told"),
+        _("say how many were notified"),
         default=False,
-        help_text=_("Under each update: how many people were told by e-mail, and how fast."),
+        help_text=_("Under each update: how many people were notified by e-mail, and how fast."),
     )
     # How it looks
     intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))
