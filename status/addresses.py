@@ -159,8 +159,8 @@ _EMAIL = EmailValidator(allowlist=[])
 def mailbox(address: str) -> str:
     """An e-mail address as it is kept: without space around it, its domain in lower case and ASCII.
 
-    A domain of other letters is encoded by IDNA 2008 with UTS 46's mapping, nontransitional. By the rules of 2003, which
-    Python's codec has, ß becomes ss, and the mail goes to somebody else's domain. Raises `InvalidInput`.
+    A domain of other letters is encoded by IDNA 2008 with UTS 46's mapping, nontransitional. Python's codec has the
+    rules of 2003, by which ß becomes ss and the mail goes to somebody else's domain. Raises `InvalidInput`.
     """
     local, _at, domain = address.strip().rpartition("@")
     try:
