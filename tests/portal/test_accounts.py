@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
@@ -172,6 +174,15 @@ def test_of_many_who_use_a_code_at_once_one_is_first() -> None:
     assert sorted(together(*[lambda: cache.add("used", "y", 30)] * 8)) == [False] * 7 + [True]
 
 
+@pytest.mark.both
+@pytest.mark.django_db(transaction=True)
+def test_a_recovery_code_that_is_sent_several_times_at_once_opens_once(author: User) -> None:
+    read = [RecoveryCodes.activate(author) for _request in range(4)]
+    code = read[0].get_unused_codes()[0]
+    assert sorted(together(*[partial(codes.validate_code, code) for codes in read])) == [False] * 3 + [True]
+    assert len(RecoveryCodes.activate(author).get_unused_codes()) == 9
+
+
 # --- A forgotten password ---------------------------------------------------------------------------------------------
 
 
@@ -202,6 +213,16 @@ def test_a_link_to_set_a_password_opens_once(client: Client, grace: User) -> Non
 def test_a_link_goes_to_the_address_as_an_administrator_wrote_it(client: Client, grace: User) -> None:
     ask(client, "GRACE@ACME.example")
     assert outbox()[0].to == ["grace@acme.example"]
+
+
+def test_a_link_leads_to_this_site_whatever_host_was_asked(client: Client, grace: User, settings: Settings) -> None:
+    settings.SITE_URL = "https://portal.acme.example"
+    client.defaults["HTTP_HOST"] = "127.0.0.1:6666"
+    ask(client, grace.email)
+    body = str(outbox()[0].body)
+    assert "https://portal.acme.example/admin/account/password/reset/key/" in body
+    assert "Incident portal, portal.acme.example" in body
+    assert "6666" not in body
 
 
 def test_nobody_learns_who_has_an_account_and_strangers_are_sent_nothing(client: Client, grace: User) -> None:
