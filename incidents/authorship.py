@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
-from incidents.errors import MissingAuthor
+from incidents.errors import MissingAuthor, refusal_of
 from incidents.permissions import Verb, require
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def service(
 
     Whoever calls it may rely on this: it needs the keyword argument `author` and raises `MissingAuthor` without one,
     `Forbidden` when the author has no such right. It runs in one transaction (a savepoint of the caller's, if there is
-    one): after any exception nothing was written. Each history row names the author.
+    one): after any exception nothing was written. Each history row names the author. A row that breaks a constraint is
+    refused by `InvalidInput` in the constraint's words.
 
     `locks` is the model of the first row that it locks, before it changes any that was there: two calls on that row
     come one after the other. A service without `locks` locks nothing. A test reads both off the SQL of each service.
@@ -101,8 +102,13 @@ def service(
         def act(*args: P.args, **kwargs: P.kwargs) -> R:
             author: Any = kwargs.get("author")
             require(author, right)
-            with transaction.atomic(), authored_by(author):
-                return function(*args, **kwargs)
+            try:
+                with transaction.atomic(), authored_by(author):
+                    return function(*args, **kwargs)
+            except IntegrityError as error:
+                if refusal := refusal_of(error):
+                    raise refusal from error
+                raise
 
         name = f"{function.__module__}.{function.__qualname__}"
         SERVICES[name] = Service(name, act, right, locks, frozenset(public))

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.checking import check_words
-from incidents.deletion import group_reason
+from incidents.deletion import group_reason, taken_along
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
@@ -104,9 +104,9 @@ def edit_page(page: Page, *, author: User, **facts: Unpack[PageFacts]) -> Page:
 
 
 @service(Verb.EDIT_CATALOGUE, locks=Page)
-def delete_page(page: Page, *, author: User) -> None:
-    """Take a page off the network; it stays in the record."""
-    _delete(page.lock())
+def delete_page(page: Page, *, author: User) -> dict[str, int]:
+    """Take a page off the network; it stays in the record. Returns what goes along, as all that delete do."""
+    return _delete(page)
 
 
 @service(Verb.EDIT_CATALOGUE, locks=Page)
@@ -141,9 +141,9 @@ def edit_component(component: Component, *, author: User, **facts: Unpack[Compon
 
 
 @service(Verb.EDIT_CATALOGUE, locks=Component)
-def delete_component(component: Component, *, author: User) -> None:
+def delete_component(component: Component, *, author: User) -> dict[str, int]:
     """Take a component off every page; it stays in the record."""
-    _delete(component.lock())
+    return _delete(component)
 
 
 @service(Verb.SET_COMPONENT_STATUS, locks=Component)
@@ -216,15 +216,16 @@ def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFact
 
 
 @service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
-def delete_group(group: ComponentGroup, *, author: User) -> None:
+def delete_group(group: ComponentGroup, *, author: User) -> dict[str, int]:
     """Take a group off its page; it stays in the record, and its components stay, without a group."""
     group.lock()
-    pages = _pages(group)
+    pages, along = _pages(group), taken_along(group)
     for component in group.components.select_for_update(of=("self",), no_key=True).order_by("pk"):
         component._change_reason = group_reason(group)
         pages |= _set(component, {"group": None})
     group.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+    return along
 
 
 def _write_group(group: ComponentGroup, facts: GroupFacts) -> None:
@@ -272,9 +273,9 @@ def edit_listing(listing: ComponentListing, *, author: User, **facts: Unpack[Lis
 
 
 @service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
-def delete_listing(listing: ComponentListing, *, author: User) -> None:
+def delete_listing(listing: ComponentListing, *, author: User) -> dict[str, int]:
     """Show the component on that page no more."""
-    _delete(listing.lock())
+    return _delete(listing)
 
 
 # --- What they have in common -----------------------------------------------------------------------------------------
@@ -330,9 +331,12 @@ def _check_words(row: CatalogueRow, facts: Any) -> None:
         check_words(page, besides=[words["name"]], **new)
 
 
-def _delete(row: CatalogueRow) -> None:
+def _delete(row: CatalogueRow) -> dict[str, int]:
+    row.lock()
+    along = taken_along(row)
     row.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, _pages(row))
+    return along
 
 
 def _pages(row: CatalogueRow) -> set[Page]:

@@ -57,7 +57,7 @@ FORMULAS: dict[Measure, tuple[Milestone, Milestone]] = {  # (later, earlier)
 }
 
 
-# What is entered so long after its end was told elsewhere first: our clock knows nothing of that.
+# What is entered so long after its end was published elsewhere first: our clock knows nothing of that.
 AFTERWARDS = timedelta(days=1)
 
 

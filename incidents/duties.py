@@ -187,7 +187,7 @@ def _left_down() -> QuerySet[Any]:
     """The incidents that had the last word about a component which is not operational."""
     newest = ComponentStatusChange.objects.standing().filter(component=OuterRef("pk")).newest_first()
     down = Component.objects.live().not_operational().order_by()
-    incidents: QuerySet[Any] = down.annotate(told_by=Subquery(newest.values("update__incident")[:1])).values("told_by")
+    incidents: QuerySet[Any] = down.annotate(said_by=Subquery(newest.values("update__incident")[:1])).values("said_by")
     return incidents
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from django.db import IntegrityError, models
 
     from incidents.linter import Finding
     from incidents.models import IncidentUpdate, PostmortemSection
@@ -49,3 +53,31 @@ class Conflict(DomainError):
     def __init__(self, message: str, *, theirs: IncidentUpdate | PostmortemSection | None = None) -> None:
         super().__init__(message)
         self.theirs = theirs
+
+
+# --- What only the database knows for certain -------------------------------------------------------------------------
+
+
+def refusal_of(error: IntegrityError) -> InvalidInput | None:
+    """The constraint that a row broke, in the words of its model; None for one that no model declares.
+
+    To ask before writing would take a query for each constraint, and somebody else may write in between.
+    """
+    cause = error.__cause__
+    # PostgreSQL names the constraint; SQLite says "CHECK constraint failed: name", or names the columns of a unique one
+    broken = getattr(getattr(cause, "diag", None), "constraint_name", None) or str(cause).rpartition("failed: ")[2]
+    return next((refusal for model in apps.get_models() for refusal in _broken(model, broken)), None)
+
+
+def _broken(model: type[models.Model], broken: str) -> Iterator[InvalidInput]:
+    table = model._meta.db_table
+    columns = {field.name: f"{table}.{field.column}" for field in model._meta.concrete_fields}
+    for constraint in model._meta.constraints:
+        fields: Sequence[str] = getattr(constraint, "fields", ())
+        if broken in (constraint.name, f"index '{constraint.name}'", ", ".join(columns[name] for name in fields)):
+            message = str(constraint.get_violation_error_message())
+            yield InvalidInput(message, field=fields[0] if len(fields) == 1 else None)
+    for field in model._meta.local_fields:
+        if field.unique and (broken == columns[field.name] or broken.startswith(f"{table}_{field.column}_")):
+            error = model().unique_error_message(model, (field.name,))
+            yield InvalidInput(" ".join(error.messages), field=field.name)

@@ -201,7 +201,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     if update != incident.latest_update() or not update.published_at:
         raise InvalidTransition(_("Only the newest public update can be taken back."))
     if not is_held(update):
-        raise InvalidTransition(_("It is too late to take this back: people are being told. Post another update."))
+        raise InvalidTransition(_("It is too late to take this back: people are being notified. Post another update."))
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident, update)
     left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
     if (plan := getattr(incident, "plan", None)) and left:
@@ -286,8 +286,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
 def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[str, int]:
     """Take an incident off every page. It stays in the record, with who did it and why.
 
-    Its components are again what they would be without it, now and in the past (decision 0012). Returns what went
-    along, as `taken_along` says it before.
+    Its components are again what they would be without it, now and in the past (decision 0012).
     """
     incident.lock_live()
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)

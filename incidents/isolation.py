@@ -167,7 +167,7 @@ def _ready(rows: Iterable[R], failures: dict[str, Failure], key: Callable[[R], o
 
 @transaction.atomic
 def _note(kind: str, key: str, error: Exception) -> None:
-    now, reason = timezone.now(), _told(error)
+    now, reason = timezone.now(), _reason(error)
     failure, is_new = Failure.objects.get_or_create(
         kind=kind, key=key[:60], defaults={"reason": reason, "since": now, "due_at": now}
     )
@@ -186,7 +186,7 @@ def _note(kind: str, key: str, error: Exception) -> None:
         logger.error("%s %s failed %d times, and is parked: %s", kind, key, failure.attempts, reason)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What an error says in its first line: below it, a database repeats the row."""
     line = next(iter(str(error).splitlines()), "")
     return ADDRESS.sub("…", f"{type(error).__name__}: {line}")[:500].replace("\x00", "")

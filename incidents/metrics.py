@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.checking import check_words
+from incidents.deletion import taken_along
 from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricFeed, MetricPoint, Page, User
 from incidents.models.base import save_checked
@@ -62,11 +63,13 @@ def edit_metric(metric: Metric, *, author: User, **facts: Unpack[MetricFacts]) -
 
 
 @service(Verb.EDIT_CATALOGUE, locks=Metric)
-def delete_metric(metric: Metric, *, author: User) -> None:
+def delete_metric(metric: Metric, *, author: User) -> dict[str, int]:
     """Take it off the page; it stays in the record, and its points are dropped when they are old."""
     metric.lock()
+    along = taken_along(metric)
     metric.mark_deleted()
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, [metric.page])
+    return along
 
 
 @service(Verb.SET_COMPONENT_STATUS, locks=MetricFeed)

@@ -12,6 +12,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
+from incidents.deletion import taken_along
 from incidents.errors import InvalidInput
 from incidents.models import Component, Incident, IncidentTemplate, Page, TemplateComponent, User
 from incidents.models.base import save_checked
@@ -102,10 +103,11 @@ def edit_template(template: IncidentTemplate, *, author: User, **facts: Unpack[T
 
 
 @service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
-def delete_template(template: IncidentTemplate, *, author: User) -> None:
+def delete_template(template: IncidentTemplate, *, author: User) -> dict[str, int]:
     """Offer it no more; it stays in the record."""
     template.lock()
     template.mark_deleted()
+    return taken_along(template)
 
 
 def _write(template: IncidentTemplate, facts: TemplateFacts) -> IncidentTemplate:

@@ -51,6 +51,19 @@ def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
     return None
 
 
+def leave_to_staff(plan: MaintenancePlan) -> None:
+    """Of a maintenance that the clock did not see for a while: what was due meanwhile it does not do, or say, now."""
+    now = timezone.now()
+    missed: dict[str, Any] = {}
+    if plan.scheduled_for <= now and plan.incident.status == IncidentStatus.SCHEDULED:
+        missed |= {"starts_by_itself": False}
+    if plan.ends_at <= now:
+        missed |= {"ends_by_itself": False, "overran_at": plan.overran_at or now}
+    save_checked(plan, **missed)
+    for row in plan.reminders.filter(deleted_at=None, settled_at=None, due_at__lte=now):
+        row.change(settled_at=now, note=_("The maintenance was deleted at that time."))
+
+
 def reminders_of(plan: MaintenancePlan) -> list[int]:
     return list(plan.reminders.filter(deleted_at=None).values_list("minutes", flat=True))
 

@@ -177,7 +177,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_elsewhere": "20/h/key",
     "reset_password": "10/h/ip,3/h/key",
 }
-# Whatever opens an account asks for the password again, and its owner is told.
+# Whatever opens an account asks for the password again, and its owner is notified.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_EMAIL_NOTIFICATIONS = True

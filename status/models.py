@@ -42,7 +42,7 @@ class Recipient(Tracked):
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     address = models.CharField(_("address"), max_length=500, help_text=_("An e-mail address, or the webhook's URL."))
     contact = models.CharField(
-        _("contact"), max_length=254, blank=True, help_text=_("A webhook's owner, told by e-mail when it fails.")
+        _("contact"), max_length=254, blank=True, help_text=_("A webhook's owner, notified by e-mail when it fails.")
     )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
@@ -69,7 +69,7 @@ class Recipient(Tracked):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
     left_behind_at = models.DateTimeField(
-        _("left behind"), null=True, editable=False, help_text=_("When it was told that what it follows is gone.")
+        _("left behind"), null=True, editable=False, help_text=_("When it was notified that what it follows is gone.")
     )
 
     class Meta:
@@ -183,7 +183,7 @@ class Nudge(models.Model):
     path = models.CharField(max_length=200, help_text="Where staff deal with it.")
     due_at = models.DateTimeField(_("due at"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was told."))
+    note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
 
     SEALED = ("page_id", "key", "subject", "due_at", "created_at")
 

@@ -83,7 +83,7 @@ def _beat(page: Page) -> int:
 
 
 def _may_be_due(page: Page) -> bool:
-    """Also when that cannot be told: then publishing says why."""
+    """Also when that cannot be known: then publishing says why."""
     try:
         return publishing.is_due(page)
     except Exception as error:

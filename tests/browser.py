@@ -48,5 +48,5 @@ def sign_in(context: BrowserContext, user: User, site: str) -> None:
 
 
 def sign_out(context: BrowserContext) -> None:
-    """As when a session ends: the browser is told nothing of it."""
+    """As when a session ends: the browser learns nothing of it."""
     context.clear_cookies(name="sessionid")

@@ -33,7 +33,7 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, acts))
 
 
-def assert_told_in_one_chain(component: Component) -> None:
+def assert_one_chain(component: Component) -> None:
     """Each change began where the one before it had ended."""
     changes = list(component.status_changes.order_by("effective_at", "id"))
     assert changes[0].old_status == ComponentStatus.OPERATIONAL

@@ -17,7 +17,7 @@ State = Postmortem.State
 def publish(incident: Incident, report: PostmortemRecord, public_id: str, author: User) -> list[str]:
     """Publish it, or what has changed of it as a further revision; returns sentences that say why it cannot be.
 
-    The incident is locked, and its page is told by the caller.
+    The incident is locked, and the caller records the event for its page.
     """
     sections = split(check_text(report.body, "report"))
     if not any(text for _heading, text in sections):

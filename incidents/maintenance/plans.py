@@ -139,7 +139,7 @@ def extend_maintenance(
         raise InvalidTransition(_("Only a maintenance that runs has a new expected end. Move one that is ahead."))
     if expected_until <= timezone.now():
         raise InvalidInput(_("The new end lies in the past. Choose one that is ahead."), field="expected_until")
-    # When it takes longer than this, too, people are told again.
+    # When it takes longer than this, too, people are notified again.
     save_checked(plan, expected_until=expected_until, overran_at=None, sequence=plan.sequence + 1)
     status = IncidentStatus(incident.status)
     return post_update(incident, status=status, body=body, author=author, components=named(incident), notify=notify)

@@ -142,15 +142,10 @@ class Tracked(models.Model):
     def mark_restored(self, reason: str = "") -> None:
         """Take back into use what was deleted; its public id and its history go on.
 
-        Raises `InvalidTransition` when it is not deleted, `InvalidInput` when something else has its place now.
+        Raises `InvalidTransition` when it is not deleted; a constraint refuses when something else has its place now.
         """
         if self.deleted_at is None:
             raise InvalidTransition(gettext("This is not deleted: there is nothing to restore."))
-        self.deleted_at = None
-        try:
-            self.validate_constraints()
-        except ValidationError as error:
-            raise InvalidInput(" ".join(error.messages)) from error
         self._change_reason = reason or None
         self.change(deleted_at=None)
 
@@ -158,7 +153,8 @@ class Tracked(models.Model):
 def save_checked(row: models.Model, **facts: Any) -> bool:
     """Set these facts of a new or a locked row and save it: a new one whole, another one in what changed, if anything.
 
-    What Django's validation finds is one `InvalidInput`. Returns whether anything was saved.
+    What the fields refuse is one `InvalidInput`; what its constraints refuse, the database says when it is written.
+    Returns whether anything was saved.
     """
     is_new = row._state.adding
     changed = [name for name, value in facts.items() if is_new or getattr(row, name) != value]
@@ -168,7 +164,7 @@ def save_checked(row: models.Model, **facts: Any) -> bool:
         if isinstance(value := getattr(row, field.attname), str) and "\x00" in value:
             raise InvalidInput(gettext("The text contains a NUL character."), field=field.name)
     try:
-        row.full_clean(validate_unique=False)
+        row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(" ".join(messages), field=None if name == "__all__" else name) from error

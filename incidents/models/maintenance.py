@@ -85,7 +85,7 @@ class MaintenancePlan(Tracked):
         _("new expected end"), null=True, blank=True, help_text=_("When it takes longer than planned.")
     )
     overran_at = models.DateTimeField(
-        _("overran"), null=True, editable=False, help_text=_("When people were told that it takes longer.")
+        _("overran"), null=True, editable=False, help_text=_("When people were notified that it takes longer.")
     )
     cancelled_at = models.DateTimeField(_("cancelled"), null=True, editable=False)
     starts_by_itself = models.BooleanField(_("starts by itself"), default=False)

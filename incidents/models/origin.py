@@ -8,7 +8,7 @@ from incidents.models.incident import Incident
 
 
 class Origin(Tracked):
-    """Where an incident was told that was recorded here afterwards, and what was said there."""
+    """Where an incident was published that was recorded here afterwards, and what was said there."""
 
     incident = models.OneToOneField(Incident, models.PROTECT, related_name="origin", verbose_name=_("incident"))
     source = models.CharField(_("source"), max_length=100, help_text=_("Like statuspage:kctbh9vrtdwd"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from functools import cache
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -42,8 +43,11 @@ def validate_page_url(value: str) -> None:
 LOOPBACK = {"127.0.0.1", "localhost"}
 
 
+time_zones = cache(zoneinfo.available_timezones)  # it reads hundreds of files
+
+
 def validate_time_zone(value: str) -> None:
-    if value not in zoneinfo.available_timezones():
+    if value not in time_zones():
         raise ValidationError(_("“%(value)s” is not a time zone. Write it like Europe/Rome."), params={"value": value})
 
 
@@ -108,9 +112,9 @@ class Page(Tracked):
         help_text=_("Secrets and internal names in what programs write are not refused. The history marks each."),
     )
     shows_totals = models.BooleanField(
-        _("say how many were told"),
+        _("say how many were notified"),
         default=False,
-        help_text=_("Under each update: how many people were told by e-mail, and how fast."),
+        help_text=_("Under each update: how many people were notified by e-mail, and how fast."),
     )
     # How it looks
     intro = models.CharField(_("introduction"), max_length=500, blank=True, help_text=_("Shown above everything."))

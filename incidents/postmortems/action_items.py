@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox
 from incidents.authorship import service
+from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import ActionItem, Postmortem, User
 from incidents.models.base import save_checked
@@ -52,7 +53,7 @@ def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFa
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def remove_action_item(item: ActionItem, *, author: User) -> None:
+def delete_action_item(item: ActionItem, *, author: User) -> dict[str, int]:
     """Take a measure off the list. One that was promised in public is dropped with a reason instead."""
     _lock(item)
     if _is_promised(item):
@@ -60,22 +61,14 @@ def remove_action_item(item: ActionItem, *, author: User) -> None:
     item.mark_deleted()
     if item.is_commitment:
         mark_edited(item.postmortem, author)
-
-
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def restore_action_item(item: ActionItem, *, author: User) -> None:
-    """Have a measure again that was removed."""
-    lock_postmortem(item.postmortem)
-    item.lock().mark_restored()
-    if item.is_commitment:
-        mark_edited(item.postmortem, author)
+    return taken_along(item)
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
     """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
 
-    The public reads the state of what it was promised, and whoever asked is told when it is done.
+    The public reads the state of what it was promised, and whoever asked is notified when it is done.
     """
     _lock(item)
     evidence = evidence.strip() or (item.evidence if state in (State.DONE, State.VERIFIED) else "")

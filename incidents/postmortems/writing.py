@@ -10,6 +10,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
+from incidents.deletion import taken_along
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import Severity
 from incidents.models import Incident, Postmortem, PostmortemSection, User
@@ -74,25 +75,16 @@ def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[Pos
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> None:
+def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> dict[str, int]:
     """Give up a report of which nothing was ever published: its incidents may begin another one."""
     lock_postmortem(postmortem)
     check_never_published(postmortem)
+    along = taken_along(postmortem)
     for incident in postmortem.incidents.order_by("pk"):
         incident.lock()
         incident.change(postmortem=None)
     postmortem.mark_deleted(reason)
-
-
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
-    """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
-    postmortem.lock().mark_restored(reason)
-    were = Incident.history.filter(postmortem=postmortem.pk).values("id")
-    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).order_by("pk"):
-        incident.lock()
-        incident.postmortem = postmortem
-        incident.save(update_fields=["postmortem", "updated_at"])
+    return along
 
 
 # --- Incidents --------------------------------------------------------------------------------------------------------
@@ -178,20 +170,14 @@ def add_section(postmortem: Postmortem, *, heading: str, author: User) -> Postmo
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def remove_section(section: PostmortemSection, *, author: User) -> None:
+def delete_section(section: PostmortemSection, *, author: User) -> dict[str, int]:
     """The record keeps what was in it."""
     lock_postmortem(section.postmortem)
     section.lock()
+    along = taken_along(section)
     section.mark_deleted()
     mark_edited(section.postmortem, author)
-
-
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
-def restore_section(section: PostmortemSection, *, author: User) -> None:
-    """Have a section again that was removed, where it was."""
-    lock_postmortem(section.postmortem)
-    section.lock().mark_restored()
-    mark_edited(section.postmortem, author)
+    return along
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)

@@ -1,4 +1,4 @@
-"""What django-allauth asks of a site: whose address it is, how often one may try, and who is told of what changes."""
+"""What django-allauth asks of a site: whose address it is, how often one may try, and who is notified of changes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class AccountAdapter(DefaultAccountAdapter):
             row.save()
         user.password = row.password
 
-    # --- Who is asked again, and who is told ---
+    # --- Who is asked again, and who is notified ---
 
     def is_reauthentication_required(self, *, app: str, **facts: Any) -> bool:
         """Whoever has neither a password nor a second factor here is asked again by their identity provider."""

@@ -1,4 +1,4 @@
-"""What an account's owner is told when its sign-in changes, and asking somebody for their password again."""
+"""What an account's owner is sent when its sign-in changes, and asking somebody for their password again."""
 
 from __future__ import annotations
 

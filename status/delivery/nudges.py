@@ -72,7 +72,7 @@ def is_still_true(nudge: Nudge) -> bool:
             bases = duty.rows.filter(public_id=nudge.subject).values_list("base_at", flat=True)
             if any(due_at(duty, base_at) == nudge.due_at for base_at in bases):
                 return True
-    Nudge.objects.filter(pk=nudge.pk).update(note=_("It was done before anybody was told."))
+    Nudge.objects.filter(pk=nudge.pk).update(note=_("It was done before anybody was notified."))
     return False
 
 
@@ -121,7 +121,7 @@ def _why_not(duty: Duty, row: dict[str, Any], recipients: Sequence[int]) -> str:
     """Why nobody is nudged; "" when somebody is."""
     if duty.pointless is not None and row["base_at"] + duty.pointless <= timezone.now():
         return _("The clock was late, and it was not ahead any more.")
-    return "" if recipients else _("There was nobody to tell: add a staff channel to the page.")
+    return "" if recipients else _("There was nobody to notify: add a staff channel to the page.")
 
 
 def _recipients(duty: Duty, rows: Sequence[dict[str, Any]]) -> dict[int, list[int]]:

@@ -99,13 +99,13 @@ class Reader:
         statuses = [row.shown for row in self._components.live]
         with translation.override("en"):  # Statuspage's words, which programs compare; pages translate them
             indicator, description = page_status(statuses, [Impact(each.impact) for each in alone])
-        is_told_alone = indicator != cascade(statuses)[0]
+        is_named = indicator != cascade(statuses)[0]
         return snapshot.Site(
             page=self.page,
             today=self.today,
             indicator=indicator,
             description=description,
-            told_by=tuple(each.id for each in alone if is_told_alone and each.impact == indicator),
+            named_incidents=tuple(each.id for each in alone if is_named and each.impact == indicator),
             groups=self._components.groups(),
             components=self._components.all(),
             uptimes=self._components.uptimes(self._components.logs(showing, *bars), *bars, self.page.updated_at),

@@ -238,7 +238,7 @@ def _summary(site: Site) -> dict[str, Any]:
         tone=site.indicator,
         poll="/fragments/summary.html",
         headline=headline,
-        told_by=[each for each in site.open_incidents if each.id in site.told_by],
+        named_incidents=[each for each in site.open_incidents if each.id in site.named_incidents],
         open=[story_of(each, top=4) for each in site.open_incidents],
         active=[story_of(each, top=4) for each in site.active_maintenances],
         upcoming=[story_of(each, top=4) for each in site.upcoming_maintenances],

@@ -226,7 +226,7 @@ class Incident:
     is_overrunning: bool = False
     is_cancelled: bool = False  # its status reads "completed", as in Statuspage's API
     sequence: int = 0  # iCalendar's: raised when its window was changed or called off
-    recorded_at: datetime | None = None  # it was told elsewhere first, and written down here then
+    recorded_at: datetime | None = None  # it was published elsewhere first, and recorded here then
 
     @property
     def ends_at(self) -> datetime | None:
@@ -301,7 +301,9 @@ class Site:
     recent_maintenances: tuple[Incident, ...]  # the 50 newest
     past_days: tuple[PastDay, ...]  # today and the 14 days before it, newest first
     last_month: str | None  # "2026-11", the newest month that has a history page
-    told_by: tuple[str, ...] = ()  # the open incidents, by id, that make the indicator worse than the components do
+    named_incidents: tuple[
+        str, ...
+    ] = ()  # the open incidents, by id, that make the indicator worse than the components do
     metrics: tuple[Metric, ...] = ()  # without their points, which only their charts have
     embed: Embed = Embed()
 

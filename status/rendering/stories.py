@@ -33,7 +33,7 @@ class Post:
     at: datetime
     published_at: datetime | None
     edited_at: datetime | None
-    reach: str = ""  # "1,204 people were told within 2 min."
+    reach: str = ""  # "1,204 people were notified within 2 min."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,15 @@ def _lasted(incident: Incident) -> str:
 
 
 def _is_recorded(incident: Incident, update: IncidentUpdate) -> bool:
-    """Whether it was told elsewhere before all of it was recorded, which is said once."""
+    """Whether it was published elsewhere before all of it was recorded, which is said once."""
     return incident.recorded_at is not None and update.published_at < incident.recorded_at
 
 
 def _reach(reach: Reach) -> str:
     sentence = ngettext(
-        "%(people)s person was told within %(time)s.", "%(people)s people were told within %(time)s.", reach.people
+        "%(people)s person was notified within %(time)s.",
+        "%(people)s people were notified within %(time)s.",
+        reach.people,
     )
     people = number_format(reach.people, use_l10n=True, force_grouping=True)
     return sentence % {"people": people, "time": labels.duration(reach.took)}

@@ -1,4 +1,4 @@
-"""Subscribers who chose only what is on the page no more: told of it once, so that nobody waits for news in vain.
+"""Subscribers who chose only what is on the page no more: notified of it once, so that nobody waits for news in vain.
 
 What they chose is kept: should it come back, they hear of it again.
 """
@@ -67,7 +67,7 @@ def say_left_behind(subscriber: Subscriber, *, author: User) -> None:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def forget_left_behind(subscriber: Subscriber, *, author: User) -> None:
-    """It follows something that shows again, or has chosen anew: if that goes, too, it is told again."""
+    """It follows something that shows again, or has chosen anew: if that goes, too, it is notified again."""
     subscriber.lock()
     if not left_behind().filter(pk=subscriber.pk).exists():
         subscriber.left_behind_at = None

@@ -40,19 +40,19 @@
 
   const show = (summary) => {
     const running = summary.scheduled_maintenances.filter(({ status }) => status !== "scheduled");
-    const told = summary.incidents.length ? summary.incidents : running;
-    const now = told.map(({ id }) => id).join();
+    const listed = summary.incidents.length ? summary.incidents : running;
+    const now = listed.map(({ id }) => id).join();
     host.hidden = !now || now === closed;
-    if (host.hidden || now === shown && text.firstChild?.textContent === told[0].name) return;
+    if (host.hidden || now === shown && text.firstChild?.textContent === listed[0].name) return;
     shown = now;
     const [ground, ink] = summary.incidents.length ? incident : maintenance;
     box.style.setProperty("--ground", ground);
     box.style.setProperty("--ink", ink);
     if (!host.isConnected) document.body.append(host);
     text.replaceChildren();
-    const href = `${origin}/${told.length > 1 ? "" : `incidents/${told[0].id}`}`;
-    make("a", text, { href, textContent: told[0].name, target: "_blank", rel: "noopener" });
-    if (told.length > 1) text.append(` ${words.more.replace("%d", told.length - 1)}`);
+    const href = `${origin}/${listed.length > 1 ? "" : `incidents/${listed[0].id}`}`;
+    make("a", text, { href, textContent: listed[0].name, target: "_blank", rel: "noopener" });
+    if (listed.length > 1) text.append(` ${words.more.replace("%d", listed.length - 1)}`);
   };
   const look = async () => {
     if (document.hidden) return;

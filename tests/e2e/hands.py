@@ -1,6 +1,6 @@
 """How somebody works on a page: with a mouse, with the keyboard alone, by touch, or without JavaScript.
 
-A story is told with what they have in common, and holds for each of them.
+A story is written with what they have in common, and holds for each of them.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_a_session_that_ended_while_typing_loses_nothing(
     assert [component.name, *titles, *notes].count(WORDS) == 1
 
 
-def test_a_connection_that_is_lost_loses_nothing_and_is_told(
+def test_a_connection_that_is_lost_loses_nothing_and_is_shown(
     signed_in: NewContext, incident: Incident, author: User
 ) -> None:
     page = signed_in(author).new_page()

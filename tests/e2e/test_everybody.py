@@ -56,7 +56,8 @@ NO_PAGE = {
     *("room_update", "room_publish", "room_withdraw", "room_note", "room_outcome"),
     *("incidents_postmortem_section", "incidents_postmortem_add_section", "incidents_postmortem_arrange"),
     *("incidents_postmortem_comment", "incidents_postmortem_settle", "incidents_postmortem_move_measure"),
-    *("incidents_postmortem_remove_measure", "incidents_postmortem_uncover", "incidents_postmortem_fix"),
+    *("incidents_postmortem_uncover", "incidents_postmortem_fix"),
+    *("incidents_postmortem_restore_section", "incidents_postmortem_restore_measure"),
     *(
         "status_nudge_channel_test",
         "status_subscriber_secret",
@@ -138,6 +139,8 @@ def addresses() -> Iterator[str]:
         "admin:incidents_incident_unplan": (running.pk, running.planned.all()[0].pk),
         "admin:incidents_incident_correct": (running.pk, running.updates.all()[0].pk),
         "admin:incidents_postmortem_edit_measure": (report.pk, report.action_items.all()[0].pk),
+        "admin:incidents_postmortem_remove_measure": (report.pk, report.action_items.all()[0].pk),
+        "admin:incidents_postmortem_remove_section": (report.pk, report.live_sections()[0].pk),
         "admin:incidents_postmortem_dismiss": (report.pk, checks.open_findings(report)[0].digest),
         "account_confirm_email": ("x",),
         "account_reset_password_from_key": ("x", "set-password"),

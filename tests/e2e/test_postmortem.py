@@ -34,31 +34,33 @@ def test_nothing_typed_is_lost_and_two_people_see_each_other(
     for tab in (mine, theirs):
         tab.goto(editor(first_section))
     public = f"#id_{first_section.pk}_public"
-    told = f"#saved-{first_section.pk}"
+    section = f"#saved-{first_section.pk}"
 
     # It saves itself, and shows how customers will read it.
     mine.locator(public).press_sequentially("The *database* failed.")
-    expect(mine.locator(f"{told} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
-    expect(mine.locator(f"{told} .prose em")).to_have_text("database")
+    expect(mine.locator(f"{section} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
+    expect(mine.locator(f"{section} .prose em")).to_have_text("database")
     mine.reload()
     expect(mine.locator(public)).to_have_value("The *database* failed.")
 
     # The second one is shown the first one's text, and saves over it only when asked to.
     theirs.locator(public).fill("A disk was full.")
-    expect(theirs.locator(f"{told} .conflict")).to_contain_text("The *database* failed.", timeout=1000 * stretched(20))
+    expect(theirs.locator(f"{section} .conflict")).to_contain_text(
+        "The *database* failed.", timeout=1000 * stretched(20)
+    )
     expect(theirs.locator(public)).to_have_value("A disk was full.")
     theirs.get_by_role("button", name="Save mine over it").click()
-    expect(theirs.locator(f"{told} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
+    expect(theirs.locator(f"{section} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
     first_section.refresh_from_db()
     assert first_section.public == "A disk was full."
 
     # The session ends while somebody types: it is kept in the browser, and saved when they are back.
     sign_out(theirs.context)
     theirs.locator(public).fill("A disk was full of logs.")
-    expect(theirs.locator(f"{told} .saving")).to_contain_text("your session has ended", timeout=1000 * stretched(20))
+    expect(theirs.locator(f"{section} .saving")).to_contain_text("your session has ended", timeout=1000 * stretched(20))
     sign_in(theirs.context, admin, live_server.url)
     theirs.reload()
     expect(theirs.locator(public)).to_have_value("A disk was full of logs.")
-    expect(theirs.locator(f"{told} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
+    expect(theirs.locator(f"{section} .saving")).to_have_text(re.compile("Saved at"), timeout=1000 * stretched(20))
     first_section.refresh_from_db()
     assert first_section.public == "A disk was full of logs."

@@ -1,6 +1,6 @@
 """One real incident, run in the room from its declaration to its report: by mouse, keyboard, touch, and in plain HTML.
 
-The story is told once. Its words are those of the public report that `portal.embedded.replay` is made of.
+The story is written once. Its words are those of the public report that `portal.embedded.replay` is made of.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def test_the_seed_incident_is_run_from_its_declaration_to_its_report(
     ada.follow("Move to identified")
     ada.write("Message", IDENTIFIED)
     ada.choose("Next update", "In 15 minutes")
-    ada.press("Preview, and who will be told")
-    ada.sees("Will be told:")
+    ada.press("Preview, and who will be notified")
+    ada.sees("Will be notified:")
     grace.follow("Move to identified")
     grace.write("Message", MONITORING)
     ada.press("Post update")
@@ -120,7 +120,7 @@ def test_the_seed_incident_is_run_from_its_declaration_to_its_report(
     grace.sees("The update is posted.")
     assert "It is over." in published(page, "index.html")
     grace.press("Undo")
-    grace.sees("Nobody was told of it.")
+    grace.sees("Nobody was notified.")
     assert "It is over." not in published(page, "index.html")
 
     # Handed over, resolved, and what is missing then
@@ -176,6 +176,6 @@ def assert_kept(incident: Incident, components: list[Component], admin: User) ->
 def assert_quick(mouse: Mouse) -> None:
     clicks, keys = mouse.counted()
     assert clicks, "the counter counts"
-    told = f"{clicks} clicks of at most {MOST_CLICKS}, {keys} keys of at most {MOST_KEYS} beyond the text"
-    assert clicks <= MOST_CLICKS, told
-    assert keys <= MOST_KEYS, told
+    counted = f"{clicks} clicks of at most {MOST_CLICKS}, {keys} keys of at most {MOST_KEYS} beyond the text"
+    assert clicks <= MOST_CLICKS, counted
+    assert keys <= MOST_KEYS, counted

@@ -1,4 +1,4 @@
-"""A customer subscribes in a browser, reads real mail, chooses, is told, and leaves."""
+"""A customer subscribes in a browser, reads real mail, chooses, is notified, and leaves."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def page_address(page: Page, admin: User, live_server: LiveServer) -> str:
     return live_server.url
 
 
-def told(sink: Sink) -> list[Received]:
+def newly_received(sink: Sink) -> list[Received]:
     """What arrived when the clock has done its work once more."""
     before = len(sink.received)
     signups.take_up()
@@ -81,7 +81,7 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
     tab = new_context(java_script_enabled=False).new_page()
     tab.goto(page_address)
     subscribe(tab, ANN)
-    (mail,) = told(inbox)
+    (mail,) = newly_received(inbox)
     assert mail.recipient == ANN
 
     tab.goto(link(mail, "/confirm"))
@@ -102,7 +102,7 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
             author=author,
             components=[(component_down, down)],
         )
-    (mail,) = told(inbox)
+    (mail,) = newly_received(inbox)
     assert "Search is down" in mail.message["Subject"], "and nothing of the component that was not chosen"
 
     leave = mail.message["List-Unsubscribe"].strip("<>")
@@ -110,10 +110,10 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
     tab.get_by_role("button", name="Unsubscribe").click()
     expect(tab.get_by_role("heading", name="You are unsubscribed")).to_be_visible()
     post_update(incident, status=IncidentStatus.RESOLVED, body="Over.", author=author)
-    assert told(inbox) == []
+    assert newly_received(inbox) == []
 
 
-def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
+def test_with_htmx_the_page_stays_and_a_mistake_is_shown_in_place(
     page_address: str, inbox: Sink, new_context: NewContext
 ) -> None:
     tab = new_context().new_page()
@@ -130,25 +130,25 @@ def test_with_htmx_the_page_stays_and_a_mistake_is_told_in_place(
     subscribe(tab, ANN)
     assert tab.url == f"{page_address}/"
     expect(tab.get_by_role("heading", level=1)).to_have_text("All Systems Operational")
-    assert [mail.recipient for mail in told(inbox)] == [ANN]
+    assert [mail.recipient for mail in newly_received(inbox)] == [ANN]
     assert [words for words in complaints if "422" not in words] == []
 
 
-def test_who_follows_one_incident_is_told_of_its_end(
+def test_who_follows_one_incident_is_notified_of_its_end(
     page_address: str, inbox: Sink, new_context: NewContext, incident: Incident, page: Page, author: User
 ) -> None:
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We are looking.", author=author)
     tab = new_context(java_script_enabled=False).new_page()
     tab.goto(f"{page_address}/incidents/{incident.public_id}")
     subscribe(tab, ANN, "Only until this is over")
-    (mail,) = told(inbox)
+    (mail,) = newly_received(inbox)
     tab.goto(link(mail, "/confirm"))
     tab.get_by_role("button", name="Confirm").click()
     expect(tab.get_by_label("Errors")).to_be_checked()
     other = declare_incident(page, title="Another", author=author)
     for each in (other, incident):
         post_update(each, status=IncidentStatus.RESOLVED, body="Over.", author=author)
-    assert [mail.message["Subject"] for mail in told(inbox)] == ["[Acme] Resolved: Errors"]
+    assert [mail.message["Subject"] for mail in newly_received(inbox)] == ["[Acme] Resolved: Errors"]
 
 
 def test_every_page_of_it_is_for_everybody(
@@ -159,7 +159,7 @@ def test_every_page_of_it_is_for_everybody(
     tab = context.new_page()
     tab.goto(f"{page_address}/subscribe")
     subscribe(tab, ANN)
-    (mail,) = told(inbox)
+    (mail,) = newly_received(inbox)
     confirm = link(mail, "/confirm")
     seen = []
 

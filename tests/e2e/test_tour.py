@@ -109,9 +109,9 @@ def test_five_minutes(tmp_path: Path, new_context: NewContext) -> None:
         page.get_by_role("button", name="Publish postmortem").click()
         expect(page.get_by_text("It is published.")).to_be_visible()
         listed = json.loads(public("/api/v2/incidents.json"))["incidents"]
-        (told,) = [row for row in listed if "Checkout" in row["name"]]
-        assert told["status"] == "postmortem"
-        assert "A queue was too small for 20 minutes." in public(f"/incidents/{told['id']}")
+        (listed_one,) = [row for row in listed if "Checkout" in row["name"]]
+        assert listed_one["status"] == "postmortem"
+        assert "A queue was too small for 20 minutes." in public(f"/incidents/{listed_one['id']}")
 
         # 7. Look behind it
         page.locator(".postmortem").get_by_role("link", name="Checkout fails").click()

@@ -136,7 +136,7 @@ class Site:
 
 @contextmanager
 def site(scale: Scale, postgresql: Server, redis: Server, sink: Sink) -> Iterator[Site]:
-    """A page with its subscribers, and an incident that nobody was told of yet."""
+    """A page with its subscribers, and an incident that nobody was notified of yet."""
     sink.answers["RCPT TO:<bad-"] = "550 5.1.1 no such user"
     found = Site(scale, postgresql, redis, sink)
     try:

@@ -37,7 +37,7 @@ def survivor(tmp_path: Path, publication_root: Path, admin: User) -> Iterator[Se
 
 
 @pytest.mark.nginx
-def test_staff_and_programs_are_told_by_the_front_server(survivor: Server) -> None:
+def test_staff_and_programs_are_answered_by_the_front_server(survivor: Server) -> None:
     for path, kind in {"/admin/": "text/html", "/api/v1/pages/x/incidents": "application/json"}.items():
         answer = ask(survivor.url, path)
         assert answer.status == 503

@@ -1,4 +1,4 @@
-"""A maintenance is started and told of once, whatever becomes of clocks and workers, with real servers and Celery."""
+"""A maintenance is started and announced once, whatever becomes of clocks and workers, with real servers and Celery."""
 
 from __future__ import annotations
 

@@ -87,14 +87,14 @@ def test_the_page_changes_while_redis_is_gone(redis_site: Site, redis: Server) -
 
 
 @pytest.mark.parametrize("fault", ["frozen", "gone"])
-def test_what_was_posted_meanwhile_is_told_once_redis_is_back(
+def test_what_was_posted_meanwhile_is_sent_once_redis_is_back(
     redis_site: Site, redis: Server, mailbox: Sink, worker: None, fault: str
 ) -> None:
-    def told(said: str) -> int:
+    def mails_saying(said: str) -> int:
         return sum(said.encode() in mail.content for mail in mailbox.received)
 
     before = post_and_read(redis_site)
-    until(lambda: told(before) == 1, 60)
+    until(lambda: mails_saying(before) == 1, 60)
     if fault == "frozen":
         os.kill(redis.pid, signal.SIGSTOP)
     else:
@@ -106,7 +106,7 @@ def test_what_was_posted_meanwhile_is_told_once_redis_is_back(
             os.kill(redis.pid, signal.SIGCONT)
         else:
             redis.start()
-    until(lambda: told(meanwhile) == 1, 60)
+    until(lambda: mails_saying(meanwhile) == 1, 60)
     after = post_and_read(redis_site)
-    until(lambda: told(after) == 1, 60)
-    assert told(meanwhile) == 1
+    until(lambda: mails_saying(after) == 1, 60)
+    assert mails_saying(meanwhile) == 1

@@ -1,4 +1,4 @@
-"""Everyone is told once, whatever dies. bench/reconcile.py does the same at full size."""
+"""Everyone is notified once, whatever dies. bench/reconcile.py does the same at full size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def storm_site(postgresql: Server) -> Iterator[Site]:
     redis.stop()
 
 
-def test_everyone_is_told_once_whatever_dies(storm_site: Site) -> None:
+def test_everyone_is_notified_once_whatever_dies(storm_site: Site) -> None:
     storm.rage(storm_site)
     found, readers = storm_site.reconcile(), SCALE.recipients - BAD
     print(f"\n{found}")
@@ -50,7 +50,7 @@ def test_everyone_is_told_once_whatever_dies(storm_site: Site) -> None:
     late = [
         mail for place, mail in enumerate(received) if not is_end(mail.content) and place > first_end[mail.recipient]
     ]
-    assert late == []  # nobody is told of a step after the end
+    assert late == []  # nobody is notified of a step after the end
 
 
 def is_end(content: bytes) -> bool:

@@ -19,7 +19,6 @@ from incidents import (
     timeline,
 )
 from incidents.authorship import authored_by
-from incidents.deletion import RESTORES
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.incidents import (
     backfill_incident,
@@ -67,6 +66,7 @@ from incidents.people import (
 )
 from incidents.permissions import Scope, Verb
 from incidents.planned import cancel_planned, change_planned, plan_update, post_planned
+from incidents.restoration import RESTORES
 from incidents.roles import hand_over, take_role
 from status.delivery import key_rotation, owing, quarantine, staff_channels
 from status.models import Delivery, StaffChannel, Subscriber
@@ -226,11 +226,11 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         delete_incident: (Verb.POST_UPDATE, lambda by: delete_incident(incident, reason="Wrong", author=by)),
         **{
-            restore: (
+            RESTORES[model]: (
                 Verb.POST_UPDATE if model is Incident else Verb.EDIT_CATALOGUE,
-                restoring(restore, deleted[model]),
+                restoring(RESTORES[model], row),
             )
-            for model, restore in RESTORES.items()
+            for model, row in deleted.items()
         },
         **of_postmortems(page, author),
         catalogue.set_component_status: (

@@ -1,4 +1,4 @@
-"""An incident that customers were told about, and a clock that stands."""
+"""An incident that customers were notified of, and a clock that stands."""
 
 from __future__ import annotations
 

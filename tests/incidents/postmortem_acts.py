@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from incidents import (
-    checking,
-)
+from incidents import checking, restoration
 from incidents.incidents import (
     declare_incident,
     post_update,
@@ -67,13 +65,13 @@ def of_postmortems(page: Page, author: User) -> Acts:
         writing.start_postmortem: (edit, lambda by: writing.start_postmortem(new, author=by)),
         writing.edit_postmortem: (edit, lambda by: writing.edit_postmortem(draft, title="Other", author=by)),
         writing.delete_postmortem: (edit, lambda by: writing.delete_postmortem(given_up, reason="No need", author=by)),
-        writing.restore_postmortem: (edit, lambda by: writing.restore_postmortem(given_up, author=by)),
+        restoration.restore_postmortem: (edit, lambda by: restoration.restore_postmortem(given_up, author=by)),
         writing.cover_incident: (edit, lambda by: writing.cover_incident(draft, more, author=by)),
         writing.uncover_incident: (edit, lambda by: writing.uncover_incident(draft, other, author=by)),
         writing.edit_section: (edit, lambda by: writing.edit_section(section, **texts, author=by)),
         writing.add_section: (edit, lambda by: writing.add_section(draft, heading="Thanks", author=by)),
-        writing.remove_section: (edit, lambda by: writing.remove_section(removed, author=by)),
-        writing.restore_section: (edit, lambda by: writing.restore_section(removed, author=by)),
+        writing.delete_section: (edit, lambda by: writing.delete_section(removed, author=by)),
+        restoration.restore_section: (edit, lambda by: restoration.restore_section(removed, author=by)),
         writing.arrange_sections: (
             edit,
             lambda by: writing.arrange_sections(draft, list(draft.live_sections())[::-1], author=by),
@@ -91,8 +89,8 @@ def of_postmortems(page: Page, author: User) -> Acts:
             edit,
             lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
         ),
-        action_items.remove_action_item: (edit, lambda by: action_items.remove_action_item(gone, author=by)),
-        action_items.restore_action_item: (edit, lambda by: action_items.restore_action_item(gone, author=by)),
+        action_items.delete_action_item: (edit, lambda by: action_items.delete_action_item(gone, author=by)),
+        restoration.restore_action_item: (edit, lambda by: restoration.restore_action_item(gone, author=by)),
         reviewing.comment_section: (edit, lambda by: reviewing.comment_section(section, text="Why?", author=by)),
         reviewing.settle_comment: (edit, lambda by: reviewing.settle_comment(comment, author=by)),
         reviewing.record_reading: (edit, lambda by: reviewing.record_reading(draft, author=by)),

@@ -30,7 +30,7 @@ def office(client: Client, admin: User) -> Client:
     return client
 
 
-def test_a_page_is_added_with_an_author_and_told_to_the_outbox(office: Client, admin: User) -> None:
+def test_a_page_is_added_with_an_author_and_an_event_in_the_outbox(office: Client, admin: User) -> None:
     form = filled(office.get(f"{PAGES}add/"), name="Beta", url="https://Status.Beta.example/", time_zone="Europe/Rome")
     office.post(f"{PAGES}add/", form)
     page = Page.objects.get()
@@ -87,17 +87,18 @@ def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
     address = reverse("admin:incidents_component_delete", args=[component.pk])
     shown = office.get(address).text
     assert "Open incidents and maintenances that name it: 1" in shown
-    assert "Subscribers who follow nothing else, and are told so: 1" in shown
+    assert "Subscribers who follow nothing else, and are notified of it: 1" in shown
     change, restore = (
         reverse(f"admin:incidents_component_{verb}", args=[component.pk]) for verb in ("change", "restore")
     )
     assert restore not in office.get(change).text
     office.post(address, {"post": "yes"})
     assert restore in office.get(change).text
-    assert "“API” is restored." in office.post(restore, follow=True).text
+    assert "It is restored." in office.post(restore, {"reason": "Needed"}, follow=True).text
     component.refresh_from_db()
     assert component.deleted_at is None
-    assert "nothing to restore" in office.post(restore, follow=True).text
+    assert component.history.latest().history_change_reason == "Needed"
+    assert "nothing to restore" in office.post(restore, {"reason": "Again"}).text
 
 
 def test_a_status_is_set_by_hand_with_a_reason(office: Client, component: Component, admin: User) -> None:

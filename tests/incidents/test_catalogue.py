@@ -31,8 +31,8 @@ def touching(*pages: Page) -> Iterator[None]:
     """What is done inside tells just these pages, each once, that something changed."""
     newest = OutboxEvent.objects.values_list("pk", flat=True).first() or 0
     yield
-    told = OutboxEvent.objects.filter(pk__gt=newest).values_list("page", flat=True)
-    assert sorted(told) == sorted(page.pk for page in pages)
+    noted = OutboxEvent.objects.filter(pk__gt=newest).values_list("page", flat=True)
+    assert sorted(noted) == sorted(page.pk for page in pages)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------------------

@@ -209,18 +209,18 @@ def test_staff_let_a_name_stand_with_a_reason(staff: Client, announced: Incident
 def test_an_internal_incident_is_published_under_a_title_that_was_checked(
     staff: Client, page: Page, author: User
 ) -> None:
-    harmless, telling = (
+    harmless, leaking = (
         declare_incident(page, title=title, author=author, visibility=Visibility.INTERNAL)
         for title in ("Queue grows", "Queue grows on db-prod-3")
     )
     assert filled(staff.get(address(harmless, "publish")))["public_title"] == "Queue grows"
-    typed = filled(staff.get(address(telling, "publish")), body="Mails are late.")
+    typed = filled(staff.get(address(leaking, "publish")), body="Mails are late.")
     assert typed["public_title"] == ""
-    assert "db-prod-3" in staff.post(address(telling, "publish"), typed | {"public_title": telling.title}).text
-    staff.post(address(telling, "publish"), typed | {"public_title": "Mails are late"})
-    telling.refresh_from_db()
-    assert (telling.title, telling.public_title) == ("Queue grows on db-prod-3", "Mails are late")
-    shown = staff.get(room(telling)).text
+    assert "db-prod-3" in staff.post(address(leaking, "publish"), typed | {"public_title": leaking.title}).text
+    staff.post(address(leaking, "publish"), typed | {"public_title": "Mails are late"})
+    leaking.refresh_from_db()
+    assert (leaking.title, leaking.public_title) == ("Queue grows on db-prod-3", "Mails are late")
+    shown = staff.get(room(leaking)).text
     assert "Queue grows on db-prod-3" in shown
     assert "Customers read: Mails are late" in shown
 

@@ -42,7 +42,7 @@ def schedule(at_noon: time_machine.Traveller, page: Page, component: Component, 
     return make
 
 
-def told(incident: Incident) -> list[tuple[str, datetime]]:
+def said_of(incident: Incident) -> list[tuple[str, datetime]]:
     """Its updates, oldest first, with the times they show."""
     return [(update.status, update.display_at) for update in incident.updates.order_by("pk")]
 
@@ -67,7 +67,7 @@ def test_it_reminds_starts_and_ends_at_the_planned_times(schedule: Plan, at_noon
         at_noon.move_to(at)
         assert clockwork.advance() == steps, at
         assert clockwork.advance() == 0, at
-    assert told(maintenance) == [(SCHEDULED, NOON), (IN_PROGRESS, START), (COMPLETED, END)]
+    assert said_of(maintenance) == [(SCHEDULED, NOON), (IN_PROGRESS, START), (COMPLETED, END)]
     assert reminded() == [START - timedelta(hours=24), START - timedelta(hours=1)]
     posted = maintenance.updates.order_by("pk")
     assert [update.author.username for update in posted] == ["grace", "clock", "clock"]
@@ -84,7 +84,7 @@ def test_a_clock_that_was_away_does_late_what_it_missed_in_order_and_drops_what_
     at_noon.move_to(END + timedelta(hours=1))
     assert clockwork.advance() == 8
     assert clockwork.advance() == 0
-    assert told(first)[1:] == [(IN_PROGRESS, START), (COMPLETED, END)]
+    assert said_of(first)[1:] == [(IN_PROGRESS, START), (COMPLETED, END)]
     events = OutboxEvent.objects.filter(update__author__username="clock").order_by("pk")
     order = [(event.incident, event.update and event.update.status) for event in events]
     assert order == [(first, IN_PROGRESS), (second, IN_PROGRESS), (second, COMPLETED), (first, COMPLETED)]
@@ -108,7 +108,7 @@ def test_what_is_not_to_happen_by_itself_is_left_to_staff(schedule: Plan, at_noo
     maintenance = schedule(starts_by_itself=False, ends_by_itself=False, reminders=())
     at_noon.move_to(END + timedelta(days=1))
     assert clockwork.advance() == 0
-    assert told(maintenance) == [(SCHEDULED, NOON)]
+    assert said_of(maintenance) == [(SCHEDULED, NOON)]
 
 
 def test_a_start_that_staff_took_is_not_done_again(
@@ -132,10 +132,10 @@ def test_an_update_after_the_planned_time_is_not_overtaken(
     at_noon.move_to(START + timedelta(minutes=5))
     post_update(maintenance, status=SCHEDULED, body="We begin in a moment.", author=author)
     clockwork.advance()
-    assert told(maintenance)[-1] == (IN_PROGRESS, START + timedelta(minutes=5))
+    assert said_of(maintenance)[-1] == (IN_PROGRESS, START + timedelta(minutes=5))
 
 
-def test_whether_subscribers_are_told_of_the_start_and_the_end_is_asked_of_the_plan(
+def test_whether_subscribers_are_notified_of_the_start_and_the_end_is_asked_of_the_plan(
     schedule: Plan, at_noon: time_machine.Traveller
 ) -> None:
     maintenance = schedule(tells_at_start=False, reminders=())
@@ -153,7 +153,7 @@ def test_each_time_that_a_maintenance_takes_longer_is_said_once(
     at_noon.move_to(END)
     for steps in (1, 0):
         assert clockwork.advance() == steps
-    assert told(maintenance)[-1] == (IN_PROGRESS, END)
+    assert said_of(maintenance)[-1] == (IN_PROGRESS, END)
     assert "longer than planned" in maintenance.updates.latest("pk").body
     later = END + timedelta(hours=1)
     extend_maintenance(maintenance, expected_until=later, body="One hour more.", author=author)
@@ -163,7 +163,7 @@ def test_each_time_that_a_maintenance_takes_longer_is_said_once(
     at_noon.move_to(later + timedelta(hours=1))
     for steps in (1, 0):
         assert clockwork.advance() == steps
-    assert told(maintenance)[-1] == (IN_PROGRESS, later)
+    assert said_of(maintenance)[-1] == (IN_PROGRESS, later)
 
 
 def test_one_that_ends_by_itself_ends_at_the_new_expected_end(
@@ -178,7 +178,7 @@ def test_one_that_ends_by_itself_ends_at_the_new_expected_end(
     assert clockwork.advance() == 0
     at_noon.move_to(later)
     assert clockwork.advance() == 1
-    assert told(maintenance)[-1] == (COMPLETED, later)
+    assert said_of(maintenance)[-1] == (COMPLETED, later)
 
 
 def test_a_move_takes_the_reminders_along(schedule: Plan, at_noon: time_machine.Traveller, author: User) -> None:
@@ -214,7 +214,7 @@ def test_a_cancelled_one_does_nothing_more(schedule: Plan, at_noon: time_machine
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (COMPLETED, NOON, 1)
     at_noon.move_to(END)
     clockwork.advance()
-    assert told(maintenance) == [(SCHEDULED, NOON), (COMPLETED, NOON)]
+    assert said_of(maintenance) == [(SCHEDULED, NOON), (COMPLETED, NOON)]
     assert reminded() == []
     for act in (cancel_maintenance, move_maintenance):
         window: dict[str, Any] = {} if act is cancel_maintenance else {"scheduled_for": START, "scheduled_until": END}
@@ -287,7 +287,7 @@ def test_an_internal_one_moves_on_too_and_tells_nobody(
     maintenance = schedule(visibility=Visibility.INTERNAL)
     at_noon.move_to(START)
     clockwork.advance()
-    assert told(maintenance)[-1] == (IN_PROGRESS, START)
+    assert said_of(maintenance)[-1] == (IN_PROGRESS, START)
     assert not OutboxEvent.objects.filter(incident=maintenance).exists()
     publish_incident(maintenance, public_title="Disks", status=IN_PROGRESS, body="We replace disks.", author=author)
     at_noon.move_to(END)

@@ -28,7 +28,7 @@ from incidents.models import (
 from incidents.postmortems import publishing, writing
 from incidents.roles import take_role
 from portal.console.forms.incident import DeclareForm
-from tests.concurrency import assert_told_in_one_chain, together
+from tests.concurrency import assert_one_chain, together
 from tests.reports import approved
 
 MakeComponent = Callable[..., Component]
@@ -154,7 +154,7 @@ def test_two_incidents_that_change_the_same_components_tell_one_story(
         together(post(one, author, components, turn), post(other, admin, components[::-1], turn + 2))
     assert ComponentStatusChange.objects.count() == 60
     for component in components:
-        assert_told_in_one_chain(component)
+        assert_one_chain(component)
 
 
 @pytest.mark.postgresql
@@ -181,4 +181,4 @@ def test_who_waited_for_a_component_speaks_after_the_one_before(
             catalogue.set_component_status(component, status=slow, author=admin)
         posted.result()
     assert [change.old_status for change in component.status_changes.order_by("pk")] == ["operational", slow]
-    assert_told_in_one_chain(component)
+    assert_one_chain(component)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from incidents import catalogue, checking, metrics, templates, timeline
 from incidents.elsewhere.recording import record_elsewhere
+from incidents.errors import InvalidInput, refusal_of
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
@@ -237,13 +238,25 @@ def test_the_database_refuses_what_may_not_be() -> None:
                 cursor.execute(statement.replace("NOTHING", "0" if connection.vendor == "sqlite" else "interval '0'"))
             is_named = connection.vendor == "postgresql" or "CHECK" in str(refused.value)  # SQLite names columns
             assert not is_named or name in str(refused.value), statement
+            assert refusal_of(refused.value), name
 
 
 @pytest.mark.usefixtures("pairs")
 def test_a_public_id_and_a_one_to_one_row_are_unique_in_the_database() -> None:
     for statement in UNIQUE:
-        with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction.atomic(), connection.cursor() as cursor:
+        with (
+            pytest.raises(IntegrityError, match=r"(?i)unique") as refused,
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(statement)
+        assert refusal_of(refused.value), statement
+
+
+def test_what_breaks_a_constraint_is_refused_in_its_words(page: Page, other_page: Page, admin: User) -> None:
+    with pytest.raises(InvalidInput, match=r"^Another page has this host name\.$") as refused:
+        catalogue.edit_page(other_page, url=page.url, author=admin)
+    assert refused.value.field == "host"
 
 
 def test_every_constraint_of_the_record_has_its_statement_above() -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, get_type_hints
 
 import pytest
 import time_machine
 from django.apps import apps
 
-from incidents import catalogue, deletion
-from incidents.errors import InvalidInput, InvalidTransition
+from incidents import catalogue
+from incidents.checking import letting_stand
+from incidents.deletion import taken_along
+from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.maintenance import clockwork
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.metrics import create_metric, delete_metric
 from incidents.models import (
     ActionItem,
@@ -23,27 +29,41 @@ from incidents.models import (
     Incident,
     IncidentTemplate,
     Metric,
+    OutboxEvent,
     Page,
     Postmortem,
     PostmortemSection,
     User,
 )
 from incidents.models.base import Tracked
-from incidents.postmortems import action_items, writing
+from incidents.postmortems import action_items, reviewing, writing
+from incidents.restoration import (
+    RESTORES,
+    restore_action_item,
+    restore_component,
+    restore_group,
+    restore_incident,
+    restore_page,
+    restore_postmortem,
+    restore_section,
+)
 from incidents.templates import create_template, delete_template
 from status import relay
 from status.publication import files, publishing
+from tests.incidents.conftest import NOON
+from tests.incidents.registry import all_services
+from tests.rows import everything
 
-Verbs = dict[type[Tracked], tuple[Callable[..., object], Callable[..., None]]]
-VERBS: Verbs = {
-    Page: (catalogue.delete_page, deletion.restore_page),
-    Component: (catalogue.delete_component, deletion.restore_component),
-    ComponentGroup: (catalogue.delete_group, deletion.restore_group),
-    ComponentListing: (catalogue.delete_listing, deletion.restore_listing),
-    Incident: (lambda row, author: delete_incident(row, author=author, reason="Wrong"), deletion.restore_incident),
-    Metric: (delete_metric, deletion.restore_metric),
-    IncidentTemplate: (delete_template, deletion.restore_template),
+DELETES: dict[type[Tracked], Callable[..., dict[str, int]]] = {
+    Page: catalogue.delete_page,
+    Component: catalogue.delete_component,
+    ComponentGroup: catalogue.delete_group,
+    ComponentListing: catalogue.delete_listing,
+    Incident: partial(delete_incident, reason="Wrong"),
+    Metric: delete_metric,
+    IncidentTemplate: delete_template,
 }
+IN_REPORTS = {Postmortem, PostmortemSection, ActionItem}
 WITHOUT = {  # why it is not restored by a verb of its own
     "ApiKey": "a key is revoked, never deleted",
     "EmbedConfig": "a page's embed is changed, never deleted",
@@ -67,9 +87,10 @@ WITHOUT = {  # why it is not restored by a verb of its own
 
 @pytest.fixture
 def deletable(page: Page, other_page: Page, admin: User, author: User) -> dict[type[Tracked], Any]:
-    """One of each, where the public sees it."""
-    group = catalogue.create_group(page, name="Core", author=admin)
-    component = catalogue.create_component(page, name="API", group=group, author=admin)
+    """One of each, where the public sees it and reads of Falcon."""
+    page = catalogue.edit_page(page, intro="All about Falcon.", author=admin)
+    group = catalogue.create_group(page, name="Core", description="Of Falcon.", author=admin)
+    component = catalogue.create_component(page, name="API", description="Of Falcon.", group=group, author=admin)
     listing = catalogue.list_component(component, page=other_page, author=admin)
     incident = declare_incident(page, title="Errors", author=author)
     down = [(component, ComponentStatus.MAJOR_OUTAGE)]
@@ -77,12 +98,12 @@ def deletable(page: Page, other_page: Page, admin: User, author: User) -> dict[t
     post_update(
         incident,
         status=IncidentStatus.IDENTIFIED,
-        body="Down.",
+        body="Falcon is down.",
         author=author,
         components=down,
         display_at=at,
     )
-    metric = create_metric(page, name="Errors a minute", author=admin)
+    metric = create_metric(page, name="Errors a minute", description="Of Falcon.", author=admin)
     template = create_template(name="Slow", body="Slow.", author=admin)
     found: list[Tracked] = [page, group, component, listing, incident, metric, template]
     return {type(row): row for row in found}
@@ -98,15 +119,15 @@ def published(*pages: Page) -> dict[str, bytes | None]:
     return found
 
 
-@pytest.mark.parametrize("model", VERBS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", DELETES, ids=lambda model: model.__name__)
 def test_what_was_deleted_is_published_as_before_once_it_is_restored(
     model: type[Tracked], page: Page, other_page: Page, admin: User, request: pytest.FixtureRequest
 ) -> None:
-    delete, restore = VERBS[model]
+    restore = RESTORES[model]
     with time_machine.travel(datetime(2026, 3, 10, 12, tzinfo=UTC), tick=False):
         row = request.getfixturevalue("deletable")[model]
-        before = published(page, other_page)
-        delete(row, author=admin)
+        before, along = published(page, other_page), taken_along(row)
+        assert DELETES[model](row, author=admin) == along
         without = published(page, other_page)
         assert (without != before) == (model is not IncidentTemplate)
         assert not [path for path in without if model is not Page and path.endswith(f"{row.public_id}.html")]
@@ -121,8 +142,17 @@ def test_what_was_deleted_is_published_as_before_once_it_is_restored(
 
 def test_whatever_has_deleted_at_is_restored_or_says_why_not() -> None:
     tracked = {model for model in apps.get_models() if issubclass(model, Tracked)}
-    in_reports = {Postmortem, PostmortemSection, ActionItem}
-    assert {model.__name__ for model in tracked - VERBS.keys() - in_reports} == WITHOUT.keys()
+    assert {model.__name__ for model in tracked - RESTORES.keys()} == WITHOUT.keys()
+
+
+def test_every_verb_that_deletes_says_what_goes_along_and_has_one_that_restores() -> None:
+    deleted = set()
+    for service in all_services():
+        if service.name.rpartition(".")[2].startswith("delete_"):
+            hints = get_type_hints(inspect.unwrap(service.function))
+            assert hints["return"] == dict[str, int], service.name
+            deleted.add(next(iter(hints.values())))
+    assert deleted == RESTORES.keys() == DELETES.keys() | IN_REPORTS
 
 
 def test_a_report_and_what_is_in_it_comes_back(incident: Incident, author: User) -> None:
@@ -131,15 +161,17 @@ def test_a_report_and_what_is_in_it_comes_back(incident: Incident, author: User)
     item = action_items.add_action_item(report, text="Alert earlier", author=author)
     section = report.live_sections()[0]
     headings = [each.heading for each in report.live_sections()]
-    action_items.remove_action_item(item, author=author)
-    writing.remove_section(section, author=author)
+    reviewing.comment_section(section, text="Really?", author=author)
+    assert action_items.delete_action_item(item, author=author) == {}
+    assert writing.delete_section(section, author=author) == {"comments": 1}
     assert not report.action_items.filter(deleted_at=None).exists()
-    action_items.restore_action_item(item, author=author)
-    writing.restore_section(section, author=author)
+    restore_action_item(item, author=author)
+    restore_section(section, author=author)
     assert [each.heading for each in report.live_sections()] == headings
     assert report.action_items.get(deleted_at=None) == item
-    writing.delete_postmortem(report, reason="No need", author=author)
-    writing.restore_postmortem(report, author=author)
+    along = {"sections": 7, "action items": 1, "incidents that stay, without a postmortem": 1}
+    assert writing.delete_postmortem(report, reason="No need", author=author) == along
+    restore_postmortem(report, author=author)
     incident.refresh_from_db()
     assert incident.postmortem == report
 
@@ -149,14 +181,14 @@ def test_nothing_is_restored_into_what_is_deleted(deletable: dict[type[Tracked],
     catalogue.delete_component(component, author=admin)
     catalogue.delete_page(page, author=admin)
     with pytest.raises(InvalidTransition, match=r"“Acme”, where it belongs, is deleted. Restore that first."):
-        deletion.restore_component(Component.objects.get(pk=component.pk), author=admin)
+        restore_component(Component.objects.get(pk=component.pk), author=admin)
 
 
 def test_a_page_whose_name_another_one_has_taken_stays_deleted(page: Page, admin: User) -> None:
     catalogue.delete_page(page, author=admin)
     catalogue.create_page(name="New", url=page.url, author=admin)
     with pytest.raises(InvalidInput, match="Another page has this host name"):
-        deletion.restore_page(page, author=admin)
+        restore_page(page, author=admin)
     page.refresh_from_db()
     assert page.deleted_at is not None
 
@@ -169,6 +201,59 @@ def test_a_component_that_has_another_group_since_stays_there(
     other = catalogue.create_group(page, name="Other", author=admin)
     component.refresh_from_db()
     catalogue.edit_component(component, group=other, author=admin)
-    deletion.restore_group(group, author=admin)
+    restore_group(group, author=admin)
     component.refresh_from_db()
     assert component.group == other
+
+
+@pytest.mark.parametrize("model", DELETES.keys() - {IncidentTemplate}, ids=lambda model: model.__name__)
+def test_a_name_that_has_become_internal_since_is_read_once_more(
+    model: type[Tracked], deletable: dict[type[Tracked], Any], other_page: Page, admin: User
+) -> None:
+    row = deletable[model]
+    DELETES[model](row, author=admin)
+    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
+    before = everything()
+    with pytest.raises(LeakFound, match="“Falcon”") as refusal:
+        RESTORES[model](row, author=admin)
+    assert everything() == before
+    with letting_stand({found.digest: "Customers know it." for found in refusal.value.findings}):
+        RESTORES[model](row, author=admin)
+    row.refresh_from_db()
+    assert row.deleted_at is None
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_maintenance_that_was_deleted_when_its_time_came_is_left_to_staff(
+    page: Page, author: User, at_noon: Any, begun: bool
+) -> None:
+    hour = timedelta(hours=1)
+    planned = schedule_maintenance(
+        page, title="Disks", body="New ones.", scheduled_for=NOON + 2 * hour, scheduled_until=NOON + 4 * hour,
+        reminders=[60], starts_by_itself=True, ends_by_itself=True, author=author,
+    )  # fmt: skip
+    if begun:
+        post_update(planned, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
+    delete_incident(planned, reason="Wrong", author=author)
+    at_noon.shift(5 * hour)
+    assert clockwork.advance() == 0
+    restore_incident(planned, author=author)
+    said = OutboxEvent.objects.count()
+    assert clockwork.advance() == 0
+    planned.refresh_from_db()
+    assert planned.status == (IncidentStatus.IN_PROGRESS if begun else IncidentStatus.SCHEDULED)
+    assert OutboxEvent.objects.count() == said
+    assert planned.plan.reminders.get().note == "The maintenance was deleted at that time."
+
+
+def test_a_maintenance_that_is_restored_in_time_starts_by_itself(page: Page, author: User, at_noon: Any) -> None:
+    hour = timedelta(hours=1)
+    planned = schedule_maintenance(
+        page, title="Disks", body="New ones.", scheduled_for=NOON + 2 * hour, scheduled_until=NOON + 4 * hour,
+        starts_by_itself=True, author=author,
+    )  # fmt: skip
+    delete_incident(planned, reason="Wrong", author=author)
+    at_noon.shift(hour)
+    restore_incident(planned, author=author)
+    at_noon.shift(2 * hour)
+    assert clockwork.advance() == 1

@@ -36,7 +36,7 @@ def lengths(incident: Incident) -> dict[Measure, timedelta | None]:
 def happened(
     page: Page, component: Component, author: User, *, lasted: int, severity: Severity = Severity.SEV2
 ) -> Incident:
-    """One that began at noon, was noticed 2 minutes later and told of 5 minutes later, and lasted so many minutes."""
+    """One that began at noon, was noticed 2 minutes later and announced 5 minutes later, and lasted so many minutes."""
     with time_machine.travel(NOON + minutes(5), tick=False) as clock:
         incident = declare_incident(page, title=f"{lasted} minutes", severity=severity, author=author)
         text: Any = {"body": "A fault.", "author": author, "components": [(component, ComponentStatus.MAJOR_OUTAGE)]}
@@ -125,7 +125,7 @@ def test_half_took_at_most_the_median_and_nine_of_ten_the_ninetieth_percentile(
         (timedelta(days=3, hours=4), "3 d 4 h"),
     ],
 )
-def test_a_length_is_told_in_words(length: timedelta, words: str) -> None:
+def test_a_length_is_written_in_words(length: timedelta, words: str) -> None:
     assert length_words(length) == words
 
 

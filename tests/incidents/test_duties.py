@@ -52,7 +52,7 @@ def nudged(at: datetime) -> list[str]:
 
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Rome", "Australia/Sydney", "Pacific/Kiritimati"])
-def test_what_is_due_on_a_day_is_told_of_that_morning_where_the_page_is(
+def test_what_is_due_on_a_day_is_a_duty_that_morning_where_the_page_is(
     zone: str, page: Page, admin: User, make_report: Callable[[Page], Postmortem]
 ) -> None:
     catalogue.edit_page(page, time_zone=zone, author=admin)

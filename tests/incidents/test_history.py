@@ -62,10 +62,10 @@ def story(incident: Incident, component: Component, author: User, admin: User) -
     return incident, component
 
 
-def test_everything_about_an_incident_is_told_newest_first(story: Story) -> None:
+def test_everything_about_an_incident_is_listed_newest_first(story: Story) -> None:
     incident, _component = story
-    told = [entry.what.partition(", shown as of")[0] for entry in history.of_incident(incident)]
-    assert told == [
+    entries = [entry.what.partition(", shown as of")[0] for entry in history.of_incident(incident)]
+    assert entries == [
         "Incident: changed",
         "Postmortem: revision 1 published, approved by hedy",
         "Update “Resolved”: posted",
@@ -113,7 +113,7 @@ def test_an_update_tells_how_its_components_changed(story: Story) -> None:
     ]
 
 
-def test_the_plan_of_a_maintenance_is_told(page: Page, author: User) -> None:
+def test_the_plan_of_a_maintenance_is_listed(page: Page, author: User) -> None:
     maintenance = schedule_maintenance(
         page,
         title="Upgrade",

@@ -155,7 +155,7 @@ def test_an_edit_takes_the_approval_away(submitted: Postmortem, author: User, te
     "change",
     [
         lambda p, by: writing.add_section(p, heading="More", author=by),
-        lambda p, by: writing.remove_section(p.live_sections()[0], author=by),
+        lambda p, by: writing.delete_section(p.live_sections()[0], author=by),
         lambda p, by: writing.arrange_sections(p, list(p.live_sections())[::-1], author=by),
         lambda p, by: writing.edit_postmortem(p, title="Other", author=by),
         lambda p, by: writing.edit_postmortem(p, time_zone="Europe/Rome", author=by),
@@ -352,4 +352,4 @@ def test_a_promise_needs_its_words_and_is_not_just_removed(resolved: Incident, d
     )
     publish_report(resolved, body="It took 5 minutes.", author=author)
     with pytest.raises(InvalidTransition, match="It was promised in public"):
-        action_items.remove_action_item(item, author=author)
+        action_items.delete_action_item(item, author=author)

@@ -27,7 +27,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, OutboxEvent, Page, User
 from status import relay
 from status.publication import files, publishing
-from tests.concurrency import assert_told_in_one_chain, together
+from tests.concurrency import assert_one_chain, together
 from tests.waiting import let_pass
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def test_what_four_processes_posted_while_the_relay_ran_is_published_whole(
     assert not OutboxEvent.objects.unpublished().exists()
     assert IncidentUpdate.objects.count() == len(set(IncidentUpdate.objects.values_list("body", flat=True))) == 200
     for component in components:
-        assert_told_in_one_chain(component)
+        assert_one_chain(component)
 
 
 def publish_and_stop(public_id: str, moment: str) -> None:

@@ -106,7 +106,7 @@ def test_promises_are_kept_in_time_and_missed_late_or_never(
         ({"next_update_due_at": "2026-03-10T14:00"}, 60),
     ],
 )
-def test_the_form_promises_what_is_usual_unless_told_otherwise(
+def test_the_form_promises_what_is_usual_unless_somebody_chose(
     client: Client, incident: Incident, author: User, at_noon: Any, typed: dict[str, str], minutes: int | None
 ) -> None:
     client.force_login(author)

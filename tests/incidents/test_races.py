@@ -131,7 +131,7 @@ def race(act: Callable[[Any], object], by: User, meanwhile: Callable[[], object]
             mine(by)
         except DomainError as refusal:
             outcome.refusal = refusal
-        except Exception as error:  # noqa: BLE001  (it is told with the service's name)
+        except Exception as error:  # noqa: BLE001  (it is shown with the service's name)
             outcome.error = error
         finally:
             connections.close_all()

@@ -29,8 +29,10 @@ def test_a_role_is_taken_over_and_the_record_keeps_who_had_it(incident: Incident
     assert (first.renounced_at, first.handover_note) == (second.assumed_at, "Pool is drained.")
     take_role(incident, role=Role.SCRIBE, author=admin)
     assert holders(incident) == {"commander": "ada", "scribe": "ada"}
-    told = [(entry.what, str(entry.author)) for entry in changes.of_incident(incident) if "Commander" in entry.what]
-    assert told[-3:] == [
+    handovers = [
+        (entry.what, str(entry.author)) for entry in changes.of_incident(incident) if "Commander" in entry.what
+    ]
+    assert handovers[-3:] == [
         ("Commander: taken by ada", "ada"),
         ("Commander: given up by grace", "ada"),
         ("Commander: taken by grace", "grace"),

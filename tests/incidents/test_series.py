@@ -123,10 +123,10 @@ def test_the_clock_makes_the_next_one_when_one_begins_each_like_the_one_before_i
     assert (update.body, update.author.username, update.deliver_notifications) == ("We test it.", "clock", False)
 
 
-def test_subscribers_are_told_of_the_first_one_only(repeat: Repeat) -> None:
+def test_subscribers_are_notified_of_the_first_one_only(repeat: Repeat) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY")
-    told = OutboxEvent.objects.filter(incident__plan__series=series, notify=True)
-    assert [event.incident and event.incident.plan.occurrence for event in told] == ["20261018T010000"]
+    events = OutboxEvent.objects.filter(incident__plan__series=series, notify=True)
+    assert [event.incident and event.incident.plan.occurrence for event in events] == ["20261018T010000"]
 
 
 def test_a_clock_that_was_away_for_weeks_makes_none_that_is_past(repeat: Repeat) -> None:
@@ -160,7 +160,7 @@ def test_one_is_moved_and_the_others_stay(repeat: Repeat, author: User) -> None:
         assert make_ahead(series, author=author) == 0  # it is not made again at its old time
 
 
-def test_all_that_follow_are_moved_by_as_much_and_told_once(repeat: Repeat, author: User) -> None:
+def test_all_that_follow_are_moved_by_as_much_and_announced_once(repeat: Repeat, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY;BYDAY=SU", reminders=())
     second = series.plans.order_by("occurrence")[1].incident
     with time_machine.travel(rome(2026, 10, 18, 0), tick=False) as clock:
@@ -172,15 +172,15 @@ def test_all_that_follow_are_moved_by_as_much_and_told_once(repeat: Repeat, auth
             "11-02 03:00 CET - 04:00 CET",
         ]
         assert windows(series) == expected
-        told = OutboxEvent.objects.filter(update__body="Mondays from now on.", notify=True)
-        assert [event.incident for event in told] == [second]
+        events = OutboxEvent.objects.filter(update__body="Mondays from now on.", notify=True)
+        assert [event.incident for event in events] == [second]
         clock.move_to(rome(2026, 10, 19, 3))
         clockwork.advance()
     assert windows(series) == [*expected, "11-09 03:00 CET - 04:00 CET"]
     assert set(series.plans.values_list("sequence", flat=True)) == {0, 1}
 
 
-def test_all_that_follow_are_cancelled_and_told_once(repeat: Repeat, author: User) -> None:
+def test_all_that_follow_are_cancelled_and_announced_once(repeat: Repeat, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY", reminders=())
     first, second, third = (plan.incident for plan in series.plans.order_by("occurrence"))
     with time_machine.travel(rome(2026, 10, 18, 0), tick=False) as clock:

@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 
 from incidents import catalogue, timeline
-from incidents.deletion import restore_incident
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.history import changes
 from incidents.incidents import (
@@ -24,6 +23,7 @@ from incidents.incidents import (
 )
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, TimelineEntry, User
+from incidents.restoration import restore_incident
 from tests.incidents.conftest import NOON
 from tests.rows import everything, refused
 
@@ -300,10 +300,10 @@ def test_internal_facts_tell_nobody_and_public_ones_do(incident: Incident, page:
         ({"impact_began_at": NOON - timedelta(hours=1)}, 1),
         ({"caused_by": cause, "severity": Severity.SEV2}, 1),
     ]
-    for facts, told in cases:
+    for facts, expected in cases:
         before = OutboxEvent.objects.count()
         edit_incident(incident, author=author, **facts)
-        assert OutboxEvent.objects.count() - before == told, facts
+        assert OutboxEvent.objects.count() - before == expected, facts
     incident.refresh_from_db()
     assert (incident.severity, incident.detected_at, incident.title) == (Severity.SEV2, NOON, "Many errors")
     assert incident.caused_by == cause

@@ -6,9 +6,7 @@ that is called public and escapes the check.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, get_args, get_type_hints
@@ -17,10 +15,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-import incidents
-import status
 from incidents import catalogue, checking, metrics, planned
-from incidents.authorship import SERVICES, Service
+from incidents.authorship import Service
 from incidents.errors import DomainError, InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import (
     backfill_incident,
@@ -38,6 +34,7 @@ from incidents.models import Component, Incident, Page, Postmortem, User
 from incidents.people import create_key
 from incidents.permissions import Scope
 from incidents.postmortems import action_items, publishing, reviewing, writing
+from tests.incidents.registry import all_services
 from tests.reports import publish_report
 from tests.rows import everything, refused
 
@@ -75,13 +72,6 @@ OF_A_REPORT = {
 
 
 pytestmark = pytest.mark.usefixtures("vault")
-
-
-def all_services() -> list[Service]:
-    for app in (incidents, status):
-        for module in pkgutil.walk_packages(app.__path__, f"{app.__name__}."):
-            importlib.import_module(module.name)
-    return list(SERVICES.values())
 
 
 def texts_of(service: Service) -> Iterator[str]:

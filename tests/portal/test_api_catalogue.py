@@ -57,7 +57,7 @@ def test_reading_one_component_or_group_reads_no_other_component(
     assert set(read) == {"API"}
 
 
-def test_components_are_in_the_group_that_was_told_last(call: Call, make_component: Callable[..., Component]) -> None:
+def test_components_are_in_the_group_that_was_sent_last(call: Call, make_component: Callable[..., Component]) -> None:
     api, web, mail = (make_component(name).public_id for name in ("API", "Web", "Mail"))
     sent = {"description": "What matters", "component_group": {"name": "Core", "components": [web, api]}}
     response = call("POST", "component-groups", sent)

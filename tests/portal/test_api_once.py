@@ -98,7 +98,7 @@ def test_what_another_one_changed_meanwhile_is_shown_instead_of_overwritten(call
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_that_change_an_incident_at_the_same_time_one_is_told(
+def test_of_two_that_change_an_incident_at_the_same_time_one_is_refused(
     live_server: LiveServer, call: Call, key: str, page: Page
 ) -> None:
     opened = call("POST", "incidents", SLOW).json()["id"]

@@ -91,7 +91,7 @@ def test_action_items_are_noted_and_moved(call: Call, over: str) -> None:
 
 
 # --- Maintenance ---
-def test_what_a_maintenance_does_by_itself_is_told_and_changed(call: Call) -> None:
+def test_what_a_maintenance_does_by_itself_is_shown_and_changed(call: Call) -> None:
     flags = {"scheduled_auto_in_progress": True, "scheduled_auto_completed": "t", "scheduled_remind_prior": False}
     made = call("POST", "incidents", {"incident": {"name": "Disks", **WINDOW, **flags}})
     assert made.status_code == 201, made.content
@@ -118,8 +118,8 @@ def test_a_maintenance_reminds_when_a_program_says(call: Call) -> None:
     assert (made.json()["reminder_intervals"], made.json()["scheduled_remind_prior"]) == ("[0.5, 1, 72]", True)
     assert minutes() == [30, 60, 72 * 60]
     path = f"incidents/{made.json()['id']}"
-    for told, shown in (("12", "[12, 24]"), ([1, 24], None), ("[]", "[]")):
-        answer = call("PATCH", path, {"incident": {"reminder_intervals": told}})
+    for sent, shown in (("12", "[12, 24]"), ([1, 24], None), ("[]", "[]")):
+        answer = call("PATCH", path, {"incident": {"reminder_intervals": sent}})
         assert (answer.status_code, answer.json()["reminder_intervals"]) == (200, shown), answer.content
     assert minutes() == []
     plans = MaintenancePlan.history.count()
@@ -140,7 +140,7 @@ def test_the_window_of_a_maintenance_is_moved_with_an_update(call: Call) -> None
     assert call("PATCH", path, {"incident": {"scheduled_until": "2030-01-11T10:00:00Z"}}).status_code == 422
 
 
-def test_an_incident_of_the_past_is_written_down_and_nobody_is_told(call: Call) -> None:
+def test_an_incident_of_the_past_is_written_down_and_nobody_is_notified(call: Call) -> None:
     old = {"name": "Old", "backfilled": True, "backfill_date": "2023-01-17", "body": "It was over."}
     made = call("POST", "incidents", {"incident": {**old, "metadata": {"ticket": {"id": 7}}}})
     assert made.status_code == 201, made.content
@@ -190,7 +190,7 @@ def test_a_timeline_entry_that_contradicts_itself_is_refused(call: Call, over: s
     assert call("POST", f"{over}/timeline", {"timeline_entry": wrong}).status_code == 422
 
 
-def test_it_says_who_was_told_of_an_update_and_what_became_of_it(
+def test_it_says_who_was_notified_of_an_update_and_what_became_of_it(
     call: Call, root: Call, page: Page, admin: User
 ) -> None:
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)

@@ -114,7 +114,7 @@ def test_a_subscriber_of_one_incident_hears_of_that_one(subs: Call, call: Call) 
         {"email": "a@example.com", "endpoint": "ftp://example.com"},
     ],
 )
-def test_who_cannot_be_told_is_refused(subs: Call, wrong: dict[str, Any]) -> None:
+def test_who_cannot_be_notified_is_refused(subs: Call, wrong: dict[str, Any]) -> None:
     response = subs("POST", "subscribers", {"subscriber": wrong})
     assert response.status_code == 422, response.content
     assert not Subscriber.objects.exists()

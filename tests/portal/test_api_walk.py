@@ -149,7 +149,7 @@ def test_every_operation_answers_as_the_document_says(
 
     def visit(case: Any) -> None:
         own = next((known for path, known in instead.items() if case.operation.path.startswith(path)), {})
-        case.body = _told(case.body, ids)
+        case.body = _filled(case.body, ids)
         case.path_parameters |= {name: (ids | own).get(name, "abc") for name in case.path_parameters}
         response = perform(case)
         _check(case, response)
@@ -185,7 +185,7 @@ class Walk(SCHEMA.exclude(path_regex="page_access|organizations").as_state_machi
         for name, value in case.path_parameters.items():
             if name == "page_id" or str(value).encode() not in self.answered:
                 case.path_parameters[name] = self.ids[name]
-        case.body = _told(case.body, self.ids)
+        case.body = _filled(case.body, self.ids)
         response = type(self).perform(case)
         self.answered.update(re.findall(rb'"id":"(\w+)"', response.content))
         if response.status_code < 300:
@@ -254,7 +254,7 @@ LEFT_OUT = {
 }
 
 
-def _told(body: Any, ids: dict[str, str]) -> Any:
+def _filled(body: Any, ids: dict[str, str]) -> Any:
     known: dict[str, Any] = {
         "component_ids": [ids["component_id"]],
         "email": "new@example.com",
@@ -272,12 +272,12 @@ def _told(body: Any, ids: dict[str, str]) -> Any:
     }
     if not isinstance(body, dict):
         return body
-    told = {}
+    filled = {}
     for name, value in body.items():
         if name == "components":
-            told[name] = [ids["component_id"]] if isinstance(value, list) else {}
+            filled[name] = [ids["component_id"]] if isinstance(value, list) else {}
         elif name.endswith("_color"):
-            told[name] = "#ff0000"
+            filled[name] = "#ff0000"
         elif name not in LEFT_OUT and not name.startswith(("css_", "allow_", "hidden", "viewers")):
-            told[name] = known.get(name, _told(value, ids))
-    return told | ({"status": "scheduled"} if "scheduled_for" in told else {})
+            filled[name] = known.get(name, _filled(value, ids))
+    return filled | ({"status": "scheduled"} if "scheduled_for" in filled else {})

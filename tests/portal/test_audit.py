@@ -41,20 +41,20 @@ def rows(client: Client, **wanted: str | int) -> list[dict[str, str]]:
     return list(csv.DictReader(response.getvalue().decode().splitlines()))
 
 
-def test_everything_that_was_done_is_told_newest_first_with_its_author(
+def test_everything_that_was_done_is_listed_newest_first_with_its_author(
     client: Client, eventful: Incident, admin: User
 ) -> None:
     client.force_login(admin)
-    told_rows = [row for row in rows(client) if not row["what"].startswith("User")]  # she has just signed in
-    assert [row["what"] for row in told_rows[:3]] == [
+    listed = [row for row in rows(client) if not row["what"].startswith("User")]  # she has just signed in
+    assert [row["what"] for row in listed[:3]] == [
         "Timeline entry: Restarted the pool.",
         "Incident: Errors",
         "Incident update: We are looking into it.",
     ]
-    assert [row["author"] for row in told_rows[:3]] == ["grace", "ada", "ada"]
-    assert told_rows[1]["changes"] == "Severity: SEV 3, minor → SEV 1, critical"
-    assert told_rows[2]["reason"] == "Grammar"
-    assert [row["at"] for row in told_rows] == sorted((row["at"] for row in told_rows), reverse=True)
+    assert [row["author"] for row in listed[:3]] == ["grace", "ada", "ada"]
+    assert listed[1]["changes"] == "Severity: SEV 3, minor → SEV 1, critical"
+    assert listed[2]["reason"] == "Grammar"
+    assert [row["at"] for row in listed] == sorted((row["at"] for row in listed), reverse=True)
 
 
 def test_it_can_be_narrowed_by_author_kind_and_time(

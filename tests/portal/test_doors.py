@@ -46,7 +46,7 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
     def room(name: str) -> str:
         return reverse(f"room_{name}", args=[incident.public_id])
 
-    told = [incident.pk, update.pk]
+    keys = [incident.pk, update.pk]
     return {
         "declare": [(reverse(f"{record}_incident_add"), {"title": "New", "page": str(page.pk)})],
         "note": [
@@ -57,7 +57,7 @@ def doors(page: Page, incident: Incident, component: Component, author: User) ->
             (room("note"), {"text": "Seen.", "when": "now", "kind": "observation"}),
         ],
         "update": [(reverse(f"{record}_incident_update", args=[incident.pk]), words), (room("update"), words)],
-        "correct": [(reverse(f"{record}_incident_correct", args=told), {"body": "Better words."})],
+        "correct": [(reverse(f"{record}_incident_correct", args=keys), {"body": "Better words."})],
         "delete": [(reverse(f"{record}_incident_delete", args=[incident.pk]), {"reason": "Nothing."})],
         "schedule": [(reverse(f"{record}_incident_schedule"), {"title": "Disks", "body": "New ones."})],
         "component": [(reverse(f"{record}_component_status", args=[component.pk]), {"status": "major_outage"})],

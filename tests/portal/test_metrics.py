@@ -45,7 +45,7 @@ def test_without_a_token_there_is_no_such_address(client: Client, settings: Sett
 
 
 @pytest.mark.parametrize("wrong", ["", "wrong", "ö", TOKEN + "x", TOKEN[:-1]])
-def test_without_the_right_token_nothing_is_told(client: Client, wrong: str) -> None:
+def test_without_the_right_token_nothing_is_shown(client: Client, wrong: str) -> None:
     # This test asked for no database, so pytest-django would refuse every query.
     answer = ask(client, wrong)
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""Headers on every answer; and what people and programs are told while the database is away."""
+"""Headers on every answer; and what people and programs are answered while the database is away."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_reader_gets_a_page_that_tries_again_by_itself(client: Client) -> None
     assert "unsafe" not in answer["Content-Security-Policy"]
 
 
-def test_a_writer_is_told_that_nothing_was_saved_and_can_send_it_again(client: Client) -> None:
+def test_a_writer_reads_that_nothing_was_saved_and_can_send_it_again(client: Client) -> None:
     form = {"body": 'We "look" into it:\r\n<b>soon</b>', "components": ["1", "2"]}
     answer = client.post("/away", form | {"password": "correct horse"})
     assert answer.status_code == 503

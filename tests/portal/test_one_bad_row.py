@@ -188,7 +188,7 @@ def test_an_outage_of_the_host_parks_nothing_and_a_file_s_own_fault_does(
     ("code", "expected"),
     [("08006", True), ("53300", True), ("57P01", True), ("25006", True), ("40P01", False), ("55P03", False)],
 )
-def test_an_outage_is_told_by_its_code(code: str, expected: bool) -> None:
+def test_an_outage_is_recognised_by_its_code(code: str, expected: bool) -> None:
     class Cause(Exception):
         sqlstate = code
 

@@ -90,7 +90,7 @@ def test_it_asks_as_often_for_many_as_for_few(staff: Client, page: Page, author:
     assert asked() == few
 
 
-def test_who_has_no_role_is_told_so_and_sees_nothing(client: Client, page: Page, author: User) -> None:
+def test_who_has_no_role_reads_that_and_sees_nothing(client: Client, page: Page, author: User) -> None:
     declare_incident(page, title="No payments", author=author)
     client.force_login(User.objects.create_user("new", password="correct horse battery", is_staff=True))
     shown = client.get("/admin/").text

@@ -210,7 +210,7 @@ def test_measures_and_incidents_are_taken_off_again_and_what_is_refused_is_said(
     assert list(postmortem.incidents.all()) == [other]
 
 
-def test_who_may_not_write_is_told_so_by_every_button(
+def test_who_may_not_write_is_refused_by_every_button(
     client: Client, make_user: Callable[[str, str], User], summary: PostmortemSection
 ) -> None:
     client.force_login(make_user("vera", "viewer"))

@@ -48,7 +48,7 @@ def test_a_reader_sees_just_what_changed_since_their_last_look(
         author=author,
     )
     writing.add_section(submitted_report, heading="Thanks", author=author)
-    writing.remove_section(submitted_report.live_sections().get(key="leadup"), author=author)
+    writing.delete_section(submitted_report.live_sections().get(key="leadup"), author=author)
     shown = client.get(page(submitted_report)).text
     assert "A <ins>&lt;disk&gt;</ins> was full for <del>5</del><ins>6</ins> minutes." in shown.replace(
         "<del>disk</del>", ""
@@ -112,7 +112,7 @@ def test_a_publication_is_previewed_and_nothing_of_it_stays(
     client.force_login(author)
     publish = reverse("admin:incidents_postmortem_publish", args=[submitted_report.pk])
     shown = client.post(publish, filled(client.get(publish)) | {"preview": "yes"}).text
-    assert "Will be told:" in shown
+    assert "Will be notified:" in shown
     assert "A disk was full for 5 minutes." in shown
     assert submitted_report.revision is None
     client.post(publish, filled(client.get(publish)))

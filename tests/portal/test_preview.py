@@ -84,7 +84,7 @@ def test_an_update_is_seen_as_it_will_be_published_and_sent_and_leaves_no_trace(
     answer = preview(staff, path, body="A *disk* is full.")
     assert answer.status_code == 200
     assert recipients(answer) == (
-        "Will be told: 2 × E-mail, 2 × Webhook 30 seconds after it is published; until then it can be taken back."
+        "Will be notified: 2 × E-mail, 2 × Webhook 30 seconds after it is published; until then it can be taken back."
     )
     page, mail = frames(answer)
     assert page.startswith("<!doctype html>")
@@ -130,7 +130,7 @@ def test_every_form_that_tells_something_has_a_preview(
         assert everything() == before, path
 
 
-def test_where_nobody_is_told_it_says_so(staff: Client, posted: Incident, author: User, page: Page) -> None:
+def test_where_nobody_is_notified_it_says_so(staff: Client, posted: Incident, author: User, page: Page) -> None:
     path = address(posted, "update")
     assert "nobody: no subscriber follows this" in recipients(preview(staff, path, body="x"))
     form = filled(staff.get(path)) | {"body": "x", "preview": "yes"}
@@ -139,7 +139,7 @@ def test_where_nobody_is_told_it_says_so(staff: Client, posted: Incident, author
     assert recipients(answer) == "The page changes; nobody is sent anything."
     assert len(frames(answer)) == 1
     answer = preview(staff, DECLARE, title="Strange numbers")
-    assert "Nothing of this becomes public, and nobody is told." in answer.text
+    assert "Nothing of this becomes public, and nobody is notified." in answer.text
 
 
 def test_what_cannot_be_published_is_explained_and_nothing_typed_is_lost(

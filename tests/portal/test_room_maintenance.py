@@ -123,7 +123,7 @@ def test_the_answer_for_customers_follows_it(
     assert "was cancelled and does not take place" in staff.get(room(called_off)).text
 
 
-def test_its_reminders_say_how_many_they_told(
+def test_its_reminders_say_how_many_they_notified(
     staff: Client, schedule_from_noon: Callable[..., Incident], page: Page, admin: User, from_noon_on: Any
 ) -> None:
     for name in ("bo", "kim"):
@@ -134,7 +134,7 @@ def test_its_reminders_say_how_many_they_told(
         clockwork.advance()
         relay.owe()
     reminders = staff.get(room(maintenance)).context["room"].reminders
-    assert [(row.minutes, told) for row, told in reminders] == [
+    assert [(row.minutes, recipients) for row, recipients in reminders] == [
         (60, [("email", "cancelled", 2)]),  # nobody had it before the second one
         (30, [("email", "due", 2)]),
         (10, []),

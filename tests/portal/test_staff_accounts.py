@@ -151,7 +151,7 @@ def test_nobody_sets_another_s_password_and_so_approves_as_two(console: Client, 
     assert ("ada", "Link to set a password sent") in reasons
 
 
-def test_both_addresses_are_told_of_a_new_one(
+def test_both_addresses_are_notified_of_a_new_one(
     console: Client, grace: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):

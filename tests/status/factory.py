@@ -163,9 +163,9 @@ def postmortem(body: str, at: datetime, **fields: Any) -> Postmortem:
 def incident(name: str = "Requests fail", updates: Sequence[IncidentUpdate] = (), **fields: Any) -> Incident:
     """An incident with these updates (newest first); its status and times follow from them."""
     public = public_id("incident", name)
-    told = tuple(replace(each, incident_id=public) for each in updates or [update("investigating", "We look into it.")])
-    newest, first = told[0], told[-1]
-    watched = [each.display_at for each in told if each.status in ("monitoring", "verifying")]
+    said = tuple(replace(each, incident_id=public) for each in updates or [update("investigating", "We look into it.")])
+    newest, first = said[0], said[-1]
+    watched = [each.display_at for each in said if each.status in ("monitoring", "verifying")]
     return replace(
         Incident(
             id=public,
@@ -178,7 +178,7 @@ def incident(name: str = "Requests fail", updates: Sequence[IncidentUpdate] = ()
             started_at=first.display_at,
             monitoring_at=watched[-1] if watched else None,
             resolved_at=newest.display_at if newest.status in ("resolved", "completed") else None,
-            updates=told,
+            updates=said,
             components=(),
             postmortem=None,
             withdrawn=None,
@@ -198,9 +198,9 @@ def maintenance(
     **fields: Any,
 ) -> Incident:
     """A scheduled maintenance of this window; announced only, unless updates say more."""
-    told = updates or [update("scheduled", "We will upgrade the database.", NOW - timedelta(days=1))]
+    said = updates or [update("scheduled", "We will upgrade the database.", NOW - timedelta(days=1))]
     window = {"scheduled_for": start, "scheduled_until": start + timedelta(hours=hours)}
-    return incident(name, told, **{"impact": "maintenance", **window, **fields})
+    return incident(name, said, **{"impact": "maintenance", **window, **fields})
 
 
 def site(components: Sequence[Component] = (), **fields: Any) -> Site:
@@ -282,17 +282,17 @@ def seed() -> tuple[Page, Incident]:
             ),
         ),
     ]
-    told = postmortem(SEED_POSTMORTEM, datetime(2023, 1, 19, 13, 51, tzinfo=UTC))
+    said = postmortem(SEED_POSTMORTEM, datetime(2023, 1, 19, 13, 51, tzinfo=UTC))
     report = incident(
         "Underline infrastructure issue impacting live services",
         updates,
         status="postmortem",
         impact="major",
         components=(api, dashboard),
-        postmortem=told,
-        updated_at=told.updated_at,
+        postmortem=said,
+        updated_at=said.updated_at,
     )
-    return page(name="Commerce Layer", updated_at=told.published_at), report
+    return page(name="Commerce Layer", updated_at=said.published_at), report
 
 
 def busy_site() -> Site:

@@ -150,10 +150,10 @@ def check(page: Page) -> None:
 def check_index(truth: Truth, root: Path) -> None:
     index = (root / "index.html").read_text()
     said = re.search(r'<h1 id="state">(.*?)</h1>', index)
-    sentence, is_told_alone = truth.description()
+    sentence, is_named = truth.description()
     assert said
     assert unescape(said[1]) == sentence
-    assert ("Ongoing:" in index) == is_told_alone
+    assert ("Ongoing:" in index) == is_named
     for row in truth.incidents:
         if row.status not in ENDED:
             assert f'href="/incidents/{row.public_id}"' in index
@@ -217,7 +217,7 @@ def check_data(truth: Truth, data: Any) -> None:
     )
     until = min(end.astimezone(UTC), datetime.now(UTC))
     for public_id, pk in shown.items():
-        told = sorted(
+        is_notified = sorted(
             (
                 datetime.fromisoformat(each["begin"]),
                 datetime.fromisoformat(each["end"]) if each["end"] else until,
@@ -227,7 +227,7 @@ def check_data(truth: Truth, data: Any) -> None:
             if each["component_id"] == public_id
         )
         before = start
-        for begin, after, status in [*told, (until, until, "")]:
+        for begin, after, status in [*is_notified, (until, until, "")]:
             if begin - before > timedelta(seconds=2):
                 assert truth.status(pk, before + (begin - before) / 2) == "operational", (public_id, before, begin)
             if after - begin > timedelta(seconds=2):
@@ -285,8 +285,10 @@ def recipients(event: OutboxEvent) -> set[int]:
             )
         if not event.is_report:
             wants &= not row.postmortems_only
-        told = Delivery.objects.filter(recipient=row, event__incident__in=about, state__in=["due", "sent"]).exists()
-        if wants or asked or told:
+        is_notified = Delivery.objects.filter(
+            recipient=row, event__incident__in=about, state__in=["due", "sent"]
+        ).exists()
+        if wants or asked or is_notified:
             found.add(row.pk)
     return found
 

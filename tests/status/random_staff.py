@@ -194,7 +194,7 @@ class Staff:
                 catalogue.create_group(page, name=self.words(), position=1, author=author)
 
     def delete(self) -> None:
-        deletions: list[tuple[type[Any], Callable[..., None]]] = [
+        deletions: list[tuple[type[Any], Callable[..., object]]] = [
             (Component, catalogue.delete_component),
             (ComponentListing, catalogue.delete_listing),
             (ComponentGroup, catalogue.delete_group),

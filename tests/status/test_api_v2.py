@@ -201,8 +201,8 @@ def test_a_published_postmortem_is_the_newest_update() -> None:
     page, incident = factory.seed()
     assert incident.postmortem
     begun = incident.updates[-1].display_at
-    told = replace(incident, postmortem=replace(incident.postmortem, created_at=begun))
-    update = json.loads(api_v2.incident(page, told))["incident"]["incident_updates"][0]
+    reported = replace(incident, postmortem=replace(incident.postmortem, created_at=begun))
+    update = json.loads(api_v2.incident(page, reported))["incident"]["incident_updates"][0]
     assert update == {
         "id": incident.postmortem.id,
         "status": "postmortem",

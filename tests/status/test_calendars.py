@@ -95,7 +95,7 @@ def test_a_cancelled_one_cancels_its_entry(read: Read, calendar_entry: Incident,
     assert sequences(event, entry) == ("1", "1")
 
 
-def test_what_it_was_like_is_told_by_its_actual_times(read: Read, calendar_entry: Incident, author: User) -> None:
+def test_what_it_was_like_is_shown_by_its_actual_times(read: Read, calendar_entry: Incident, author: User) -> None:
     with time_machine.travel(START, tick=False) as clock:
         clockwork.advance()
         later = END + timedelta(hours=1)

@@ -54,8 +54,8 @@ def test_its_lines_are_at_round_numbers_and_nothing_is_drawn_outside(
     values: list[float], facts: dict[str, Any], ticks: list[str]
 ) -> None:
     drawing = drawn(values, **facts)
-    last, *told = words(drawing)
-    assert told[:-3] == ticks
+    last, *spoken = words(drawing)
+    assert spoken[:-3] == ticks
     assert last.endswith(" ms")
     heights = [float(place.split()[1]) for d in strokes(drawing) for place in d[1:].removesuffix("h.01").split("L")]
     assert all(charts.TOP <= height <= charts.TOP + charts.HEIGHT for height in heights)

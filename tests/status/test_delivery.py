@@ -56,7 +56,7 @@ def post_and_owe(incident: Incident, author: User) -> Callable[[str], OutboxEven
     return act
 
 
-Tell = Callable[[str], OutboxEvent]
+PostAndOwe = Callable[[str], OutboxEvent]
 
 
 def states() -> set[tuple[str, str]]:
@@ -67,7 +67,9 @@ def subjects(sink: Sink, address: str) -> list[str]:
     return [mail.message["Subject"] for mail in sink.received if mail.recipient == address]
 
 
-def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_each_recipient_is_sent_the_update_once(
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
+) -> None:
     post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 5
     assert engine.deliver(Subscriber.Channel.EMAIL) == 0
@@ -80,7 +82,7 @@ def test_each_recipient_is_sent_the_update_once(sink: Sink, readers: list[Subscr
 
 
 def test_nothing_goes_out_before_it_is_due(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings
 ) -> None:
     settings.NOTIFY_HOLD = 30
     post_and_owe("investigating")
@@ -88,7 +90,7 @@ def test_nothing_goes_out_before_it_is_due(
     assert sink.sessions == 0
 
 
-def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_each_mailbox_is_notified_in_order(sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe) -> None:
     post_and_owe("investigating")
     held = engine.claim(BY_MAIL, 3)  # a worker has these and is slow
     post_and_owe("identified")
@@ -101,7 +103,7 @@ def test_each_mailbox_is_told_in_order(sink: Sink, readers: list[Subscriber], po
         assert subjects(sink, row.address) == ["[Acme] Investigating: Errors", "[Acme] Identified: Errors"]
 
 
-def test_two_workers_never_have_the_same_delivery(readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_two_workers_never_have_the_same_delivery(readers: list[Subscriber], post_and_owe: PostAndOwe) -> None:
     post_and_owe("investigating")
     first, second = engine.claim(BY_MAIL, 3), engine.claim(BY_MAIL, 3)
     assert (len(first), len(second)) == (3, 2)
@@ -109,7 +111,7 @@ def test_two_workers_never_have_the_same_delivery(readers: list[Subscriber], pos
 
 
 def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     post_and_owe("investigating")
     engine.deliver(Subscriber.Channel.EMAIL)
@@ -123,7 +125,7 @@ def test_what_a_dead_worker_had_is_sent_again_under_the_same_id(
 
 
 def test_a_bad_address_is_quarantined_and_stops_no_other(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     sink.answers["RCPT TO:<reader-2@"] = "550 5.1.1 <reader-2@example.com>: no such user"
     post_and_owe("investigating")
@@ -137,7 +139,9 @@ def test_a_bad_address_is_quarantined_and_stops_no_other(
     assert not Delivery.objects.filter(recipient=bad, state=State.DUE).exists()
 
 
-def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_an_answer_is_recorded_whatever_bytes_it_has(
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
+) -> None:
     sink.answers["CONTENT"] = "250 2.0.0 taken \0 \udcff ¡as! 1"
     post_and_owe("investigating")
     assert engine.deliver(Subscriber.Channel.EMAIL) == 5
@@ -145,7 +149,7 @@ def test_an_answer_is_recorded_whatever_bytes_it_has(sink: Sink, readers: list[S
 
 
 def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     sink.answers["RCPT"] = "554 5.7.1 relay access denied"
     post_and_owe("investigating")
@@ -155,7 +159,7 @@ def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
 
 
 def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     sink.answers["RCPT TO:<reader-1@"] = "451 4.7.1 greylisted"
     post_and_owe("investigating")
@@ -179,7 +183,7 @@ def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
 
 
 def test_a_server_that_is_down_costs_no_attempt_and_no_time(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings
 ) -> None:
     settings.EMAIL_PORT = free_port()
     post_and_owe("investigating")
@@ -191,7 +195,7 @@ def test_a_server_that_is_down_costs_no_attempt_and_no_time(
 
 
 def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
-    readers: list[Subscriber], post_and_owe: Tell, sink: Sink, settings: Settings
+    readers: list[Subscriber], post_and_owe: PostAndOwe, sink: Sink, settings: Settings
 ) -> None:
     settings.EMAIL_PORT = free_port()
     post_and_owe("investigating")
@@ -201,7 +205,7 @@ def test_a_server_that_is_down_for_a_day_is_the_reason_kept(
     assert "refused" in Delivery.objects.all()[0].answer
 
 
-def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe) -> None:
     post_and_owe("investigating")
     unsubscribe(readers[0], author=subscriber())
     assert engine.deliver(Subscriber.Channel.EMAIL) == 4
@@ -209,7 +213,7 @@ def test_who_left_meanwhile_is_sent_nothing(sink: Sink, readers: list[Subscriber
 
 
 def test_what_was_taken_off_the_page_is_not_sent(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, incident: Incident, author: User
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe, incident: Incident, author: User
 ) -> None:
     post_and_owe("investigating")
     delete_incident(incident, author=author, reason="a test")
@@ -219,7 +223,7 @@ def test_what_was_taken_off_the_page_is_not_sent(
 
 
 def test_incident_mail_goes_before_everything_else(
-    sink: Sink, page: Page, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
+    sink: Sink, page: Page, readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings
 ) -> None:
     settings.SMTP_CONNECTIONS = 1
     subscribe(page, address="new@example.com", author=subscriber())
@@ -230,7 +234,7 @@ def test_incident_mail_goes_before_everything_else(
 
 
 def test_an_address_that_is_none_is_refused_without_a_word_to_the_server(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     Subscriber.objects.filter(pk=readers[0].pk).update(address="a@example.com>\r\nRCPT TO:<b@example.com")
     post_and_owe("investigating")
@@ -264,7 +268,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     assert hook.state == Subscriber.State.ACTIVE  # the mailbox is gone, the webhook is not
 
 
-def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings) -> None:
+def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings) -> None:
     settings.SMTP_RATE = 10
     post_and_owe("investigating")
     began_at = timezone.now()
@@ -272,7 +276,7 @@ def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], post_and_owe: T
     assert timezone.now() - began_at > timedelta(seconds=0.38)  # five messages, four pauses
 
 
-def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscriber], post_and_owe: Tell) -> None:
+def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscriber], post_and_owe: PostAndOwe) -> None:
     post_and_owe("investigating")
     first, second = (row.pk for row in engine.claim(BY_MAIL, 2))
     Delivery.objects.filter(pk__in=[first, second]).update(
@@ -285,7 +289,7 @@ def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscribe
 
 
 def test_other_backends_are_handed_the_same_mail(
-    readers: list[Subscriber], post_and_owe: Tell, settings: Settings, tmp_path: Path
+    readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings, tmp_path: Path
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
@@ -298,7 +302,7 @@ def test_other_backends_are_handed_the_same_mail(
 
 
 def test_a_full_disk_costs_no_attempt(
-    readers: list[Subscriber], post_and_owe: Tell, settings: Settings, tmp_path: Path
+    readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings, tmp_path: Path
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
@@ -311,7 +315,7 @@ def test_a_full_disk_costs_no_attempt(
 
 
 def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
-    sink: Sink, page: Page, other_page: Page, readers: list[Subscriber], post_and_owe: Tell, admin: User
+    sink: Sink, page: Page, other_page: Page, readers: list[Subscriber], post_and_owe: PostAndOwe, admin: User
 ) -> None:
     post_and_owe("investigating")
     Page.objects.filter(pk=page.pk).update(time_zone="Mars/Olympus")
@@ -331,7 +335,7 @@ def test_a_message_that_cannot_be_written_stops_no_other_and_is_tried_again(
 
 
 def test_a_recipient_that_the_server_does_not_stand_is_put_off(
-    sink: Sink, readers: list[Subscriber], post_and_owe: Tell, settings: Settings
+    sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe, settings: Settings
 ) -> None:
     settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 0.3, 1
     sink.answers["RCPT TO:<reader-0@"] = ""
@@ -345,7 +349,7 @@ def test_a_recipient_that_the_server_does_not_stand_is_put_off(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(
-    readers: list[Subscriber], post_and_owe: Tell
+    readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
     post_and_owe("investigating")
     found: list[list[int]] = []

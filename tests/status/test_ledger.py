@@ -56,7 +56,7 @@ def finish(state: str, *names: str, after: float = 90, reason: str = "") -> None
 
 def line(published: Published, incident: Incident) -> str:
     page = published(incident.page, f"incidents/{incident.public_id}.html")
-    return next((part.strip() for part in page.replace("<", "·").split("·") if "told within" in part), "")
+    return next((part.strip() for part in page.replace("<", "·").split("·") if "notified within" in part), "")
 
 
 def test_it_is_said_once_everybody_was_tried_and_once_more_when_the_rest_is_through(
@@ -69,17 +69,17 @@ def test_it_is_said_once_everybody_was_tried_and_once_more_when_the_rest_is_thro
     finish("due", "c")
     assert (ledger.settle(), ledger.settle()) == (1, 0)
     relay.relay()
-    assert line(published, incident) == "2 people were told within 2 min."
+    assert line(published, incident) == "2 people were notified within 2 min."
     finish("sent", "c", after=3600)
     assert (ledger.settle(), ledger.settle()) == (1, 0)
     relay.relay()
-    assert line(published, incident) == "3 people were told within 1 h."
+    assert line(published, incident) == "3 people were notified within 1 h."
     assert Tally.objects.get().is_final
     assert OutboxEvent.objects.filter(kind="deliveries_counted").count() == 2, "which is what it costs to publish"
     assert differences(incident.page) == []
 
 
-def test_that_people_were_told_is_no_news_of_the_incident(update: IncidentUpdate, published: Published) -> None:
+def test_that_people_were_notified_is_no_news_of_the_incident(update: IncidentUpdate, published: Published) -> None:
     before = published(update.incident.page, "api/v2/incidents.json")
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
         finish("sent", *"abc")
@@ -104,7 +104,7 @@ def test_a_page_that_does_not_want_it_says_nothing(
     assert ledger.settle() == 0
 
 
-def test_nobody_told_is_not_said_and_a_correction_has_no_line(
+def test_nobody_notified_is_not_said_and_a_correction_has_no_line(
     update: IncidentUpdate, author: User, published: Published
 ) -> None:
     finish("failed", *"abc")

@@ -1,4 +1,4 @@
-"""Whoever follows only what is gone is told so, once."""
+"""Whoever follows only what is gone is notified of that, once."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def hide(component: Component, admin: User, visibility: Visibility = Visibility.
         component.change(visibility=visibility)
 
 
-def told(subscriber: Subscriber) -> int:
+def messages(subscriber: Subscriber) -> int:
     tell_left_behind()
     return Delivery.objects.filter(recipient=subscriber, purpose=Delivery.Purpose.LEFT_BEHIND, state="due").count()
 
 
-def test_who_follows_only_what_was_deleted_is_told_once(follower: Subscriber, gone: Component, admin: User) -> None:
-    assert (would_leave_behind(gone), told(follower)) == (1, 0)
+def test_who_follows_only_what_was_deleted_is_notified_once(follower: Subscriber, gone: Component, admin: User) -> None:
+    assert (would_leave_behind(gone), messages(follower)) == (1, 0)
     with authored_by(admin):
         gone.mark_deleted()
-    assert [told(follower), told(follower)] == [1, 1]
+    assert [messages(follower), messages(follower)] == [1, 1]
     mail = CHANNELS["email"].writes[Delivery.Purpose.LEFT_BEHIND](follower)
     assert "It is no longer there:\nAPI" in mail.content.text
     assert f"{follower.page.url}/subscriptions/" in mail.content.text
@@ -53,14 +53,14 @@ def test_who_follows_only_what_was_deleted_is_told_once(follower: Subscriber, go
 
 def test_what_was_hidden_and_comes_back_is_followed_again(follower: Subscriber, gone: Component, admin: User) -> None:
     hide(gone, admin)
-    assert told(follower) == 1
+    assert messages(follower) == 1
     hide(gone, admin, Visibility.PUBLIC)
-    assert told(follower) == 0  # it was not sent yet, and is not true any more
+    assert messages(follower) == 0  # it was not sent yet, and is not true any more
     hide(gone, admin)
-    assert told(follower) == 1
+    assert messages(follower) == 1
 
 
-def test_who_follows_something_else_or_everything_is_not_told(
+def test_who_follows_something_else_or_everything_is_not_notified(
     page: Page, follower: Subscriber, gone: Component, make_component: MakeComponent, admin: User
 ) -> None:
     other = make_component("Search")
@@ -68,11 +68,11 @@ def test_who_follows_something_else_or_everything_is_not_told(
     choose(follower, Choices(everything=False, components=[gone, other]), author=admin)
     assert would_leave_behind(gone) == 0
     hide(gone, admin)
-    assert told(follower) == told(everything) == 0
+    assert messages(follower) == messages(everything) == 0
     hide(other, admin)
-    assert told(follower) == 1
+    assert messages(follower) == 1
     choose(follower, Choices(), author=admin)
-    assert told(follower) == 0
+    assert messages(follower) == 0
 
 
 def test_who_follows_an_open_incident_too_may_leave_it_after_the_component_is_gone(
@@ -82,6 +82,6 @@ def test_who_follows_an_open_incident_too_may_leave_it_after_the_component_is_go
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="We look.", author=author)
     choose(follower, Choices(everything=False, components=[gone], incidents=[incident]), author=admin)
     hide(gone, admin)
-    assert told(follower) == 0
+    assert messages(follower) == 0
     unfollow(follower, incident, author=admin)
-    assert told(follower) == 1
+    assert messages(follower) == 1

@@ -114,7 +114,7 @@ def test_programs_never_get_a_tag() -> None:
     "t 2023-01-17 T16:02Z", "t 2023-01-17T16:02 Z", "t\n2023-01-17T16:02Z", "t", "t 2023-01-17T16:02Z..", "t 16:02",
     "t 2023-02-30T16:02Z", "t 2023-01-17T16:02Z . . 2023-01-17T17:02Z",
 ])  # fmt: skip
-def test_an_instant_that_is_not_refused_is_told(inside: str) -> None:
+def test_an_instant_that_is_not_refused_is_shown(inside: str) -> None:
     text = f"It began at {{{{{inside}}}}}."
     shown = InstantFormatter(Zones.named("Etc/UTC", "Europe/Rome")).text(text)
     assert bool(instants.wrong(text)) is ("{{" in shown)

@@ -222,7 +222,7 @@ def test_a_correction_says_that_it_is_one(
     assert "It is the database." in body(mail, "plain")
 
 
-def test_what_is_no_longer_public_is_not_told(
+def test_what_is_no_longer_public_is_not_sent(
     post: Callable[..., OutboxEvent], incident: Incident, author: User
 ) -> None:
     event = post()

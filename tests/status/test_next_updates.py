@@ -1,4 +1,4 @@
-"""A promised next update is told wherever the incident is: page, index, JSON, mail and webhook."""
+"""A promised next update stands wherever the incident is: page, index, JSON, mail and webhook."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_mail_says_it_in_both_zones_and_the_webhook_as_data(promise: OutboxE
     assert message is not None
     assert f"\n{WORDS} Mar 10, 2026 - 13:30 CET / Mar 10, 2026 - 12:30 UTC\n" in message.content.text
     zones = ["Mar 10, 2026 - 13:30 CET", "Mar 10, 2026 - 12:30 UTC"]
-    told = " · ".join(f'<span class="moment">{moment}</span>' for moment in zones)
-    assert f"{WORDS} <strong>{told}" in message.content.html
+    times = " · ".join(f'<span class="moment">{moment}</span>' for moment in zones)
+    assert f"{WORDS} <strong>{times}" in message.content.html
     (hook,) = payloads.event_payloads(promise)
     assert hook.content["incident"]["metadata"] == {"next_update": {"due_at": "2026-03-10T12:30:00.000Z"}}

@@ -1,4 +1,4 @@
-"""Who is told of what: one delivery for each recipient that an event concerns, written once."""
+"""Who is notified of what: one delivery for each recipient that an event concerns, written once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_recipient(page: Page, author: User) -> MakeRecipient:
     return make
 
 
-def told() -> list[tuple[str, str]]:
+def notified() -> list[tuple[str, str]]:
     """Who is owed what, in order."""
     due = Delivery.objects.due().order_by("id").select_related("recipient", "event__update")
     return [(row.recipient.address, row.event.update.status if row.event and row.event.update else "") for row in due]
@@ -64,7 +64,7 @@ def test_everybody_active_is_owed_an_update_once(
     assert delivery.due_at - update.published_at >= timedelta(seconds=30 + 2.5)  # a taking back may be under way
 
 
-def test_who_chose_components_is_told_of_those_alone(
+def test_who_chose_components_is_notified_of_those_alone(
     page: Page, make_component: Callable[..., Component], author: User, make_recipient: MakeRecipient
 ) -> None:
     api, site = make_component("API"), make_component("Site")
@@ -75,7 +75,7 @@ def test_who_chose_components_is_told_of_those_alone(
     affected = [(api, ComponentStatus.PARTIAL_OUTAGE)]
     post_update(incident, status=INVESTIGATING, body="Looking.", author=author, components=affected)
     relay.owe()
-    assert told() == [("all@example.com", "investigating"), ("api@example.com", "investigating")]
+    assert notified() == [("all@example.com", "investigating"), ("api@example.com", "investigating")]
 
 
 def test_a_minimum_impact_and_postmortems_only_are_kept(
@@ -86,15 +86,15 @@ def test_a_minimum_impact_and_postmortems_only_are_kept(
     degraded = [(component, ComponentStatus.DEGRADED_PERFORMANCE)]
     post_update(incident, status=INVESTIGATING, body="Slow.", author=author, components=degraded)
     relay.owe()
-    assert told() == []
+    assert notified() == []
     worse = [(component, ComponentStatus.PARTIAL_OUTAGE)]
     post_update(incident, status=IDENTIFIED, body="Worse.", author=author, components=worse)
     relay.owe()
-    assert told() == [("major@example.com", "identified")]
+    assert notified() == [("major@example.com", "identified")]
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     publish_report(incident, body="Why.", author=author)
     relay.owe()
-    assert ("reports@example.com", "") in told()
+    assert ("reports@example.com", "") in notified()
 
 
 def test_a_step_that_is_past_is_cancelled_before_it_is_sent(
@@ -104,7 +104,7 @@ def test_a_step_that_is_past_is_cancelled_before_it_is_sent(
     for status in (INVESTIGATING, IDENTIFIED, RESOLVED):
         post_update(incident, status=status, body="Words.", author=author)
     relay.owe()
-    assert told() == [("ann@example.com", "resolved")]
+    assert notified() == [("ann@example.com", "resolved")]
     assert (
         list(Delivery.objects.exclude(state="due").values_list("state", "reason")) == [("cancelled", "coalesced")] * 2
     )
@@ -120,10 +120,10 @@ def test_a_message_that_a_worker_holds_is_not_cancelled(
     Delivery.objects.update(claimed_at=now, due_at=now + timedelta(minutes=5))
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     relay.owe()
-    assert told() == [("ann@example.com", "investigating"), ("ann@example.com", "resolved")]
+    assert notified() == [("ann@example.com", "investigating"), ("ann@example.com", "resolved")]
 
 
-def test_whoever_was_told_of_an_incident_is_told_of_its_end(
+def test_whoever_was_notified_of_an_incident_is_notified_of_its_end(
     incident: Incident, component: Component, author: User, make_recipient: MakeRecipient
 ) -> None:
     recipient = make_recipient("ann@example.com")
@@ -135,7 +135,7 @@ def test_whoever_was_told_of_an_incident_is_told_of_its_end(
         recipient.change(minimum_impact=Impact.CRITICAL)
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     relay.owe()
-    assert told() == [("ann@example.com", "resolved")]
+    assert notified() == [("ann@example.com", "resolved")]
 
 
 def test_who_follows_one_incident_hears_of_that_one(
@@ -145,10 +145,10 @@ def test_who_follows_one_incident_hears_of_that_one(
     other = declare_incident(page, title="Other", author=author)
     post_update(other, status=INVESTIGATING, body="Other.", author=author)
     relay.owe()
-    assert told() == []
+    assert notified() == []
     post_update(incident, status=RESOLVED, body="Done.", author=author)
     relay.owe()
-    assert told() == [("ann@example.com", "resolved")]
+    assert notified() == [("ann@example.com", "resolved")]
 
 
 def test_what_is_silent_internal_corrected_or_replayed_owes_nothing(
@@ -259,7 +259,7 @@ def test_only_the_newest_update_is_taken_back_and_only_while_it_is_held(incident
         withdraw_update(second, author=author)
 
 
-def test_nobody_is_told_of_a_page_that_nobody_sees(
+def test_nobody_is_notified_of_a_page_that_nobody_sees(
     page: Page, incident: Incident, author: User, admin: User, make_recipient: MakeRecipient
 ) -> None:
     make_recipient("ann@example.com")

@@ -61,7 +61,7 @@ def say(incident: Incident, author: User, within: int | None = None, status: Inc
     post_update(incident, status=status, body="News.", author=author, next_update_due_at=due_at, notify=False)
 
 
-def told() -> list[tuple[str, str]]:
+def nudged() -> list[tuple[str, str]]:
     rows = Delivery.objects.filter(purpose="nudge").order_by("pk").values_list("nudge__key", "recipient__address")
     return [(key, address.partition("@")[0]) for key, address in rows]
 
@@ -73,10 +73,10 @@ def test_a_promise_is_nudged_before_at_and_after_its_time_up_the_ladder(promised
         nudges.nudge()
         engine.deliver(Subscriber.Channel.EMAIL)
         if minute == 24:
-            assert told() == []
+            assert nudged() == []
         if minute == 25:
-            assert told() == [("promise_soon", "grace")]
-    assert told() == [
+            assert nudged() == [("promise_soon", "grace")]
+    assert nudged() == [
         ("promise_soon", "grace"), ("promise_due", "grace"), ("promise_late", "ada"), ("promise_broken", "oncall"),
     ]  # fmt: skip
     assert [mail.recipient.partition("@")[0] for mail in sink.received] == ["grace", "grace", "ada", "oncall"]
@@ -99,7 +99,7 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
     engine.deliver(Subscriber.Channel.EMAIL)
     assert sink.received == []
     row = Nudge.objects.get()
-    assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was told.")
+    assert (row.deliveries.get().state, row.note) == ("cancelled", "It was done before anybody was notified.")
     promised.move_to(NOON + 40 * MINUTE)
     assert nudges.nudge() == 0
 
@@ -107,11 +107,11 @@ def test_a_kept_promise_is_not_nudged_and_what_is_still_due_is_dropped_with_a_no
 def test_a_clock_that_was_away_tells_what_still_matters_once(promised: Any, sink: Sink) -> None:
     promised.move_to(NOON + 90 * MINUTE)
     assert (nudges.nudge(), nudges.nudge()) == (4, 0)
-    assert told() == [("promise_due", "grace"), ("promise_late", "ada"), ("promise_broken", "oncall")]
+    assert nudged() == [("promise_due", "grace"), ("promise_late", "ada"), ("promise_broken", "oncall")]
     assert "was late" in Nudge.objects.get(key="promise_soon").note
 
 
-def test_without_a_comms_lead_the_commander_is_told_and_without_either_whoever_is_on_call(
+def test_without_a_comms_lead_the_commander_is_nudged_and_without_either_whoever_is_on_call(
     page: Page, incident: Incident, author: User, on_call: StaffChannel, admin: User
 ) -> None:
     author.email = "grace@acme.example"
@@ -127,7 +127,7 @@ def test_without_a_comms_lead_the_commander_is_told_and_without_either_whoever_i
         author.save()
         clock.shift(5 * MINUTE)
         nudges.nudge()
-    assert told() == [("promise_soon", "oncall"), ("promise_due", "new"), ("promise_late", "new")]
+    assert nudged() == [("promise_soon", "oncall"), ("promise_due", "new"), ("promise_late", "new")]
     assert StaffChannel.objects.filter(user=author).count() == 1
 
 
@@ -137,7 +137,7 @@ def test_when_there_is_nobody_to_tell_the_nudge_says_so(incident: Incident, auth
         clock.shift(5 * MINUTE)
         assert nudges.nudge() == 1
     assert "add a staff channel" in Nudge.objects.get().note
-    assert told() == []
+    assert nudged() == []
 
 
 @pytest.mark.usefixtures("cadence", "on_call")
@@ -184,7 +184,7 @@ def test_two_clocks_nudge_once(promised: Any, incident: Incident) -> None:
     for _round in range(3):
         together(nudges.nudge, nudges.nudge)
     assert Nudge.objects.count() == 4
-    assert len(told()) == 3
+    assert len(nudged()) == 3
 
 
 def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, author: User, on_call: StaffChannel) -> None:

@@ -123,14 +123,14 @@ def test_the_start_and_the_end_are_changes_of_its_components(
         clock.shift(3 * HOUR)
         clockwork.advance()
     publishing.publish(page)
-    told = json.loads(published(page, f"api/v2/incidents/{maintenance.public_id}.json"))["incident"]
+    document = json.loads(published(page, f"api/v2/incidents/{maintenance.public_id}.json"))["incident"]
     changes = [
         (
             update["status"],
             update["affected_components"][0]["old_status"],
             update["affected_components"][0]["new_status"],
         )
-        for update in told["incident_updates"]
+        for update in document["incident_updates"]
     ]
     assert changes == [
         ("completed", "under_maintenance", "operational"),

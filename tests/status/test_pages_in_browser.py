@@ -196,8 +196,8 @@ def test_an_open_incident_follows_its_own_page_until_it_is_over(host: Host, tab:
     tab.goto(f"{host.address}/incidents/{incident.id}")
     wait_for_htmx(tab)
     over = factory.update("resolved", "It is over.", factory.NOW + timedelta(minutes=1))
-    told = factory.incident(updates=[over, *incident.updates])
-    host.documents[f"/incidents/{incident.id}"] = pages.incident(factory.page(), told)
+    long_one = factory.incident(updates=[over, *incident.updates])
+    host.documents[f"/incidents/{incident.id}"] = pages.incident(factory.page(), long_one)
     poll(tab)
     expect(tab.get_by_role("heading", level=2).first).to_have_text("Resolved")
     asked = len(host.asked)
@@ -228,7 +228,7 @@ def test_a_page_that_changed_after_its_heart_stopped_is_fresh(host: Host, tab: P
     expect(tab.locator(".as-of")).to_have_text("As of Nov 22, 2026 - 10:30 CET")
 
 
-def test_a_server_that_is_gone_is_told_and_its_return_too(host: Host, tab: Page) -> None:
+def test_a_server_that_is_gone_is_announced_and_its_return_too(host: Host, tab: Page) -> None:
     tab.goto(host.address)
     expect(tab.get_by_role("alert")).to_be_hidden()
     tab.route("**/heartbeat.json", lambda route: route.abort())

@@ -57,7 +57,7 @@ def post_to_hook(incident: Incident, author: User, settings: Settings) -> Callab
     return act
 
 
-Tell = Callable[[], None]
+PostToHook = Callable[[], None]
 
 
 def only(hook: Subscriber) -> Delivery:
@@ -76,7 +76,7 @@ def test_a_webhook_is_added_once_and_by_those_who_may(hook: Subscriber, page: Pa
 
 
 def test_for_a_day_after_the_secret_was_replaced_both_sign(
-    hook: Subscriber, receiver: Receiver, post_to_hook: Tell, admin: User
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook, admin: User
 ) -> None:
     old = hook.signing_secrets[0]
     subscribers.roll_secret(hook, author=admin)
@@ -95,7 +95,7 @@ def test_for_a_day_after_the_secret_was_replaced_both_sign(
         assert Webhook(secret).verify(soon.body, soon.headers)
 
 
-def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook) -> None:
     post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
@@ -108,7 +108,9 @@ def test_a_public_update_arrives_once(hook: Subscriber, receiver: Receiver, post
     assert (row.state, row.answer, row.attempts) == (State.SENT, "200 OK", 1)
 
 
-def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+def test_what_failed_is_tried_again_under_the_same_id(
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
+) -> None:
     receiver.behave = answering(503)
     post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 0
@@ -123,7 +125,7 @@ def test_what_failed_is_tried_again_under_the_same_id(hook: Subscriber, receiver
 
 
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
-    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
     receiver.behave = answering(500)
     post_to_hook()
@@ -155,7 +157,7 @@ def only_due(hook: Subscriber) -> Delivery:
 
 
 def test_three_bad_days_cost_a_message_but_not_the_subscription(
-    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
     receiver.behave = answering(500)
     post_to_hook()
@@ -166,7 +168,7 @@ def test_three_bad_days_cost_a_message_but_not_the_subscription(
     assert hook.state == Subscriber.State.ACTIVE
 
 
-def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook) -> None:
     receiver.behave = answering(500, b"out of order")
     post_to_hook()
     fail_for_good(hook)
@@ -177,7 +179,7 @@ def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, post_to
     assert (hook.state, hook.reason) == (Subscriber.State.QUARANTINED, "500 Internal Server Error: out of order")
 
 
-def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook) -> None:
     receiver.behave = answering(410)
     post_to_hook()
     engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
@@ -191,7 +193,7 @@ def test_one_that_hangs_holds_up_no_other(
     hook: Subscriber,
     add: Callable[[str], Subscriber],
     receiver: Receiver,
-    post_to_hook: Tell,
+    post_to_hook: PostToHook,
 ) -> None:
     def wait(handler: BaseHTTPRequestHandler) -> None:
         if handler.path == "/slow":
@@ -210,7 +212,7 @@ def test_one_that_hangs_holds_up_no_other(
 
 
 def test_one_that_is_no_longer_subscribed_is_sent_nothing(
-    hook: Subscriber, receiver: Receiver, post_to_hook: Tell
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
     post_to_hook()
     claimed = engine.claim(sent_by(CHANNELS[Subscriber.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
@@ -223,14 +225,16 @@ def test_one_that_is_no_longer_subscribed_is_sent_nothing(
     assert (only(hook).state, only(hook).reason) == (State.CANCELLED, "unsubscribed")
 
 
-def test_one_that_leads_inside_now_fails_and_is_named(hook: Subscriber, receiver: Receiver, post_to_hook: Tell) -> None:
+def test_one_that_leads_inside_now_fails_and_is_named(
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
+) -> None:
     post_to_hook()
     assert engine.deliver(Subscriber.Channel.WEBHOOK, network=leading_to("127.0.0.2")) == 0
     assert "public internet" in only(hook).answer
     assert not receiver.connections
 
 
-def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail(
+def test_a_program_is_notified_of_a_component_without_an_incident_and_nobody_by_mail(
     hook: Subscriber, receiver: Receiver, component: Component, page: Page, admin: User, settings: Settings
 ) -> None:
     settings.NOTIFY_HOLD = 0
@@ -245,13 +249,13 @@ def test_a_program_is_told_of_a_component_without_an_incident_and_nobody_by_mail
     keys = ["created_at", "id", "name", "page_id", "position", "status", "updated_at", "showcase"]
     assert list(payload["component"]) == keys
     assert (payload["component"]["id"], payload["component"]["status"]) == (component.public_id, "partial_outage")
-    told = payload["component_update"]
-    assert list(told) == ["old_status", "new_status", "created_at", "component_type", "state", "id", "component_id"]
-    assert (told["old_status"], told["new_status"], len(told["id"])) == ("operational", "partial_outage", 12)
+    change = payload["component_update"]
+    assert list(change) == ["old_status", "new_status", "created_at", "component_type", "state", "id", "component_id"]
+    assert (change["old_status"], change["new_status"], len(change["id"])) == ("operational", "partial_outage", 12)
     assert Webhook(hook.signing_secrets[0]).verify(found.body, found.headers)
 
 
-def test_of_a_component_only_the_newest_status_is_told_and_a_corrected_past_is_not(
+def test_of_a_component_only_the_newest_status_is_sent_and_a_corrected_past_is_not(
     hook: Subscriber, component: Component, make_component: Callable[..., Component], admin: User
 ) -> None:
     search = make_component("Search")

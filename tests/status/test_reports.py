@@ -45,7 +45,7 @@ def item(report: Postmortem) -> ActionItem:
     return ActionItem.objects.get(postmortem=report)
 
 
-def told(page: Page, read: Read, path: str) -> str:
+def shown(page: Page, read: Read, path: str) -> str:
     relay.relay()
     return read(page, path)
 
@@ -59,13 +59,13 @@ def own(report: Postmortem) -> str:
 
 
 def in_v2(page: Page, read: Read, incident: Incident) -> Any:
-    return json.loads(told(page, read, f"api/v2/incidents/{incident.public_id}.json"))["incident"]
+    return json.loads(shown(page, read, f"api/v2/incidents/{incident.public_id}.json"))["incident"]
 
 
 def test_a_report_has_a_page_of_its_own_with_anchors_and_what_machines_read(
     page: Page, resolved: Incident, report: Postmortem, published: Read
 ) -> None:
-    html = told(page, published, own(report))
+    html = shown(page, published, own(report))
     assert f'<link rel="canonical" href="{page.url}/postmortems/{report.public_id}">' in html
     assert '<meta property="og:type" content="article">' in html
     assert '<meta property="og:title" content="Errors' in html
@@ -76,7 +76,7 @@ def test_a_report_has_a_page_of_its_own_with_anchors_and_what_machines_read(
     assert f'href="/incidents/{resolved.public_id}"' in html
     assert '<time datetime="2026-03-10T11:00:00Z">Mar 10, 2026, 11:00 UTC</time> (12:00 CET)' in html
     assert not re.findall(r"<style|<script(?! src)|\sstyle=", html)
-    assert f'href="/postmortems/{report.public_id}"' in told(page, published, of(resolved))
+    assert f'href="/postmortems/{report.public_id}"' in shown(page, published, of(resolved))
 
 
 def test_the_zones_stand_beside_each_other_in_json_feeds_and_mail(
@@ -84,7 +84,7 @@ def test_the_zones_stand_beside_each_other_in_json_feeds_and_mail(
 ) -> None:
     words = "It failed at Mar 10, 2026, 11:00 UTC (12:00 CET)."
     assert words in str(in_v2(page, published, resolved)["incident_updates"])
-    feed = told(page, published, "history.atom")
+    feed = shown(page, published, "history.atom")
     assert "11:00 UTC&lt;/time&gt; (12:00 CET)" in feed
     message = events.event_mail(OutboxEvent.objects.get(kind="postmortem_published"))
     assert message is not None
@@ -98,10 +98,10 @@ def test_an_amendment_says_in_public_what_changed(
     approved(resolved, BODY.replace("disk", "network"), author)
     publishing.publish_postmortem(report, what_changed="It was the network.", author=author)
     for path in (of(resolved), own(report)):
-        html = told(page, published, path)
+        html = shown(page, published, path)
         assert "A <em>network</em>." in html
         assert re.search(r"Updated on <time[^>]*>[^<]+</time>: It was the network\.", html), path
-    assert "It was the network." in told(page, published, "history.atom")
+    assert "It was the network." in shown(page, published, "history.atom")
     update = in_v2(page, published, resolved)["incident_updates"][0]
     assert update["status"] == "postmortem"
     assert "A *network*." in update["body"]
@@ -117,21 +117,21 @@ def test_an_amendment_says_in_public_what_changed(
 def test_a_draft_that_goes_on_after_publication_shows_nowhere(
     page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
 ) -> None:
-    before = told(page, published, of(resolved))
+    before = shown(page, published, of(resolved))
     section = report.live_sections()[0]
     writing.edit_section(section, heading="New", internal="", public="Not yet.", withheld="", author=author)
     approved(resolved, "Not yet.", author)
-    assert told(page, published, of(resolved)) == before
+    assert shown(page, published, of(resolved)) == before
     assert differences(page) == []
 
 
 def test_a_report_that_was_taken_back_leaves_a_tombstone(
     page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
 ) -> None:
-    told(page, published, of(resolved))
+    shown(page, published, of(resolved))
     publishing.unpublish_postmortem(report, reason="planted-secret", author=author)
     for path in (of(resolved), own(report), "history.atom", "history.rss"):
-        text = told(page, published, path)
+        text = shown(page, published, path)
         assert "taken back" in text
         assert "disk" not in text
     incident = in_v2(page, published, resolved)
@@ -145,10 +145,10 @@ def test_a_report_that_was_taken_back_leaves_a_tombstone(
     approved(resolved, BODY, author)
     publishing.publish_postmortem(report, what_changed="It is back.", author=author)
     assert in_v2(page, published, resolved)["status"] == "postmortem"
-    assert "taken back" not in told(page, published, of(resolved))
+    assert "taken back" not in shown(page, published, of(resolved))
 
 
-def test_one_report_about_two_incidents_shows_on_both_and_is_told_once(
+def test_one_report_about_two_incidents_shows_on_both_and_is_sent_once(
     page: Page, resolved: Incident, component: Component, author: User, published: Read
 ) -> None:
     other = declare_incident(page, title="Slow", author=author)
@@ -157,20 +157,20 @@ def test_one_report_about_two_incidents_shows_on_both_and_is_told_once(
     report = publish_report(resolved, body=BODY, author=author)
     other.refresh_from_db()
     for incident in (resolved, other):
-        assert "A <em>disk</em>." in told(page, published, of(incident))
+        assert "A <em>disk</em>." in shown(page, published, of(incident))
         assert in_v2(page, published, incident)["status"] == "postmortem"
-    html = told(page, published, own(report))
+    html = shown(page, published, own(report))
     assert ">Errors</a>, <a" in html
     assert OutboxEvent.objects.filter(kind="postmortem_published", notify=True).count() == 1
     delete_incident(resolved, author=author, reason="Twice")
-    assert ">Errors</a>" not in told(page, published, own(report))
+    assert ">Errors</a>" not in shown(page, published, own(report))
     delete_incident(other, author=author, reason="Twice")
     relay.relay()
     assert not (files.folder(page.public_id) / own(report)).exists()
     assert differences(page) == []
 
 
-def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept(
+def test_promises_show_how_they_stand_and_whoever_asked_is_notified_when_one_is_kept(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
     asked = Subscriber(page=page, address="ann@example.com", state="active", everything=False)
@@ -179,10 +179,10 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         asked.save()
         others.save()
     Follow.objects.create(recipient=asked, incident=resolved)
-    assert "We alert on full disks. <strong>Not done yet" in told(page, published, own(report))
+    assert "We alert on full disks. <strong>Not done yet" in shown(page, published, own(report))
     with time_machine.travel(datetime(2027, 2, 1, 12, tzinfo=UTC)) as clock:
         action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
-        assert "<strong>Done Feb 1, 2027" in told(page, published, own(report))
+        assert "<strong>Done Feb 1, 2027" in shown(page, published, own(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
         assert list(owing.recipients_of(event)) == [asked]
         message = events.event_mail(event)
@@ -191,9 +191,9 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_told_when_one_is_kept
         assert "We alert on full disks." in message.content.text
         clock.shift(24 * 3600)
         action_items.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
-        assert "<strong>Done, verified Feb 2, 2027" in told(page, published, of(resolved))
+        assert "<strong>Done, verified Feb 2, 2027" in shown(page, published, of(resolved))
         assert differences(page) == []
-    assert OutboxEvent.objects.filter(kind="commitment_fulfilled").count() == 1, "told once"
+    assert OutboxEvent.objects.filter(kind="commitment_fulfilled").count() == 1, "notified once"
     root = files.folder(page.public_id)
     found = "".join((root / path).read_text() for path in files.tracked(root))
     assert "planted-secret" not in found
@@ -206,7 +206,7 @@ def test_new_words_of_a_promise_show_only_when_they_are_approved(
     action_items.edit_action_item(item, public_wording="We alert on everything.", author=author)
     report.refresh_from_db()
     assert report.state == Postmortem.State.DRAFT
-    assert "We alert on full disks." in told(page, published, own(report))
+    assert "We alert on full disks." in shown(page, published, own(report))
     assert differences(page) == []
 
 
@@ -217,14 +217,14 @@ def test_an_incident_that_is_open_again_is_not_said_to_have_ended_in_a_postmorte
     assert in_v2(page, published, resolved)["status"] == "investigating"
 
 
-def test_a_reader_of_a_report_may_ask_to_be_told_of_its_promises(
+def test_a_reader_of_a_report_may_ask_to_be_notified_of_its_promises(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
     facts: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24", "author": subscriber()}
-    assert f'name="incident" value="{resolved.public_id}"' in told(page, published, own(report))
+    assert f'name="incident" value="{resolved.public_id}"' in shown(page, published, own(report))
     signups.ask(page, incident_id=resolved.public_id, **facts)
     assert SignUp.objects.get().incident == resolved
     action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
-    assert 'name="incident"' not in told(page, published, own(report))
+    assert 'name="incident"' not in shown(page, published, own(report))
     with pytest.raises(InvalidInput, match="This incident is over"):
         signups.ask(page, incident_id=resolved.public_id, **facts)

@@ -86,7 +86,7 @@ def test_one_refused_address_stops_no_other(sink: Sink, is_lax: bool) -> None:
         (Reply(Stage.CONTENT, 0, "connection lost"), Meaning.RETRY),
     ],
 )
-def test_what_is_about_the_mailbox_is_told_from_what_is_about_us(reply: Reply, meaning: Meaning) -> None:
+def test_what_is_about_the_mailbox_is_distinguished_from_what_is_about_us(reply: Reply, meaning: Meaning) -> None:
     assert reply.meaning is meaning
 
 

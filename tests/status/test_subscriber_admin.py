@@ -197,7 +197,7 @@ def test_the_chosen_deliveries_are_sent_again_or_cancelled(
     assert (failed.state, failed.reason, sent_update.state) == ("cancelled", "staff", "sent")
 
 
-def test_the_ledger_counts_of_each_fact_who_was_told_and_how_long_it_took(
+def test_the_ledger_counts_of_each_fact_who_was_notified_and_how_long_it_took(
     administrator: Client, sent_update: Delivery, make: Callable[[str], Subscriber]
 ) -> None:
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""Programs are told in Statuspage's words, signed, and only where the open internet is."""
+"""Programs are notified in Statuspage's words, signed, and only where the open internet is."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_maintenance_says_what_it_does_by_itself_and_when_it_reminded(
         assert datetime.fromisoformat(said()["scheduled_reminded_at"]) == reminded_at
 
 
-def test_the_impact_that_staff_chose_is_told(owed_webhook: Delivery, incident: Incident, author: User) -> None:
+def test_the_impact_that_staff_chose_is_sent(owed_webhook: Delivery, incident: Incident, author: User) -> None:
     assert contents(owed_webhook)[0]["incident"]["impact_override"] is None
     edit_incident(incident, impact_override=Impact.CRITICAL, author=author)
     assert contents(owed_webhook)[0]["incident"]["impact_override"] == "critical"
@@ -183,7 +183,7 @@ def test_the_link_to_leave_is_the_recipients_own(owed_webhook: Delivery, reader:
     assert tokens.read_subscription(link.rpartition("/")[2]) == reader.public_id
 
 
-def test_what_is_no_longer_public_is_not_told(owed_webhook: Delivery, incident: Incident, admin: User) -> None:
+def test_what_is_no_longer_public_is_not_sent(owed_webhook: Delivery, incident: Incident, admin: User) -> None:
     delete_incident(incident, reason="A duplicate.", author=admin)
     assert contents(owed_webhook) == []
 

@@ -94,7 +94,7 @@ class IncidentInput(Input):
 class NewIncidentInput(IncidentInput):
     name = serializers.CharField(help_text="At most 255 characters.")
     backfilled = serializers.BooleanField(
-        required=False, help_text="It was over before it got here: nobody is told, and no component changes."
+        required=False, help_text="It was over before it got here: nobody is notified, and no component changes."
     )
     backfill_date = serializers.CharField(required=False, max_length=40, help_text="When that was: 2023-01-17.")
 
@@ -108,7 +108,7 @@ class IncidentUpdateInput(Input):
         required=False, help_text="The corrected text. Readers see that it was edited; the old one is kept."
     )
     deliver_notifications = serializers.BooleanField(
-        required=False, help_text="Whether subscribers are told of the correction; false if left out."
+        required=False, help_text="Whether subscribers are notified of the correction; false if left out."
     )
     display_at = serializers.DateTimeField(
         required=False, help_text="The corrected time. Updates keep their order, and the old time is kept, too."

@@ -100,7 +100,7 @@ class Deliveries(Listed, IncidentView):
     reads = Scope.SUBSCRIBERS
 
     @extend_schema(
-        summary="Who was told of an update, and what became of it",
+        summary="Who was notified of an update, and what became of it",
         tags=["incident updates"],
         parameters=[CursorQuery],
         responses={200: DeliveryAnswer(many=True)} | REFUSALS,

@@ -185,7 +185,7 @@ class OneActionItem(PostmortemView):
 
     @extend_schema(summary="Remove an action item", tags=TAG, responses={204: None} | WRITE_REFUSALS)
     def delete(self, request: Request, **kwargs: Any) -> Response:
-        action_items.remove_action_item(self.item(), author=self.author)
+        action_items.delete_action_item(self.item(), author=self.author)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -25,13 +25,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from incidents.checking import letting_stand
-from incidents.deletion import RESTORES
 from incidents.errors import DomainError, Forbidden
 from incidents.history import changes
 from incidents.models import Page, Submission, User
 from incidents.models.base import Tracked
 from incidents.permissions import Verb, allows, require
+from incidents.restoration import RESTORES
 from portal.console.admin.generic import AnyModelAdmin, AnyModelForm
+from portal.console.forms.deletion import RestoreForm
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import InstantField, InstantInput
 from portal.console.forms.message import MessageFields
@@ -45,7 +46,7 @@ from portal.console.forms.verb import (
     show_refusal,
 )
 from portal.console.preview import dry_run
-from portal.console.requests import acting
+from portal.console.requests import acting, sent
 from status.requests import HtmxRequest
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class RecordAdmin(AnyModelAdmin):
     """Rows that services change. `verb` is the right to do so; without it a page is read-only."""
 
     verb: ClassVar[Verb]
+    restoring: ClassVar[type[RestoreForm]] = RestoreForm
     form = RecordForm
     formfield_overrides = {
         models.DateTimeField: {"form_class": InstantField, "widget": InstantInput},
@@ -120,17 +122,21 @@ class RecordAdmin(AnyModelAdmin):
         return [*own, *super().get_urls()]
 
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Undo a deletion, by the button on the row's page."""
         row = get_object_or_404(self.model._base_manager, pk=pk)
-        if request.method == "POST":
-            try:
-                RESTORES[self.model](row, author=acting(request))
-                messages.success(request, gettext("“%(name)s” is restored.") % {"name": row})
-            except Forbidden as refusal:
-                raise PermissionDenied from refusal
-            except DomainError as refusal:
-                messages.error(request, str(refusal))
-        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
+        form = self.restoring(acting(request), row, sent(request))
+
+        def done() -> HttpResponse:
+            messages.success(request, form.done)
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
+
+        return self.answer(request, form, original=row, done=done)
+
+    def restore_tool(self, user: User, row: Any) -> list[tuple[str, StrPromise]]:
+        """The button for it, where there is something to restore."""
+        if self.model not in RESTORES or row.deleted_at is None or not allows(user, self.restoring.verb):
+            return []
+        address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_restore", args=[row.pk])
+        return [(address, self.restoring.heading)]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Without Django's icons beside a choice, one of which deletes it."""
@@ -158,11 +164,8 @@ class RecordAdmin(AnyModelAdmin):
         obj = self.get_object(request, unquote(object_id)) if object_id else None
         context = {"show_save_and_add_another": False, "token": new_token(), **(extra_context or {})}
         if obj:
-            context["tools"] = self.tools(acting(request), obj)
-            if getattr(obj, "deleted_at", None) and self.model in RESTORES and allows(acting(request), self.verb):
-                context["restore"] = reverse(
-                    f"admin:{self.opts.app_label}_{self.opts.model_name}_restore", args=[obj.pk]
-                )
+            user = acting(request)
+            context["tools"] = [*self.restore_tool(user, obj), *self.tools(user, obj)]
         with timezone.override(zone_of(obj)), letting_stand(let_stand(request.POST)):
             show = partial(super().changeform_view, request, object_id, form_url, context)
             try:

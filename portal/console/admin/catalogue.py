@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import model_ngettext, unquote
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -20,7 +20,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import catalogue, metrics
-from incidents.deletion import taken_along
 from incidents.history import changes as history
 from incidents.models import Component, ComponentGroup, ComponentListing, EmbedConfig, Metric, Page, User
 from incidents.models.page import LOGO_SIZE, validate_logo
@@ -28,8 +27,8 @@ from incidents.permissions import Verb, allows
 from portal.console.admin.base import Deleted, RecordAdmin, RecordForm
 from portal.console.bars import uptime_bars
 from portal.console.forms.components import StatusForm
+from portal.console.forms.deletion import CatalogueDeletionForm
 from portal.console.requests import acting, sent
-from status.subscriptions.left_behind import would_leave_behind
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -58,17 +57,21 @@ class CatalogueAdmin(RecordAdmin):
         else:
             obj.pk = create(author=acting(request), **form.facts()).pk
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.services[2](obj, author=acting(request))
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_delete_permission(request, row):
+            raise PermissionDenied
+        form = CatalogueDeletionForm(acting(request), row, self.services[2], sent(request))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The rows, which stay in the record, and how much goes with them."""
-        along: Counter[str] = Counter({model_ngettext(self.opts, len(objs)): len(objs)})
-        for obj in objs:
-            along.update(taken_along(obj))
-            if isinstance(obj, Component) and (left := would_leave_behind(obj)):
-                along[_("subscribers who follow nothing else, and are told so")] += left
-        return [str(obj) for obj in objs], dict(along), set(), []
+        def done() -> HttpResponse:
+            messages.success(request, form.done)
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+        return self.answer(request, form, original=row, done=done)
 
 
 class PageForm(RecordForm):

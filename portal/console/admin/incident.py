@@ -23,6 +23,7 @@ from incidents.lifecycle import Impact, IncidentStatus, Kind, Visibility
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
 from portal.console.admin.base import Deleted, RecordAdmin
+from portal.console.forms.deletion import IncidentRestoreForm
 from portal.console.forms.incident import DeclareForm, DeletionForm, IncidentForm
 from portal.console.forms.maintenance import AutomationForm, CancelForm, ExtendForm, MaintenanceForm, MoveForm
 from portal.console.forms.planned import PlanCancellationForm, PlannedForm, PlanUpdateForm
@@ -55,6 +56,7 @@ VERBS: list[tuple[str, type[IncidentForm], str]] = [
 @admin.register(Incident)
 class IncidentAdmin(RecordAdmin):
     verb = Verb.DECLARE_INCIDENT
+    restoring = IncidentRestoreForm
     list_display = ("titled", "state", "peak", "weight", "page", "visibility", "last_update")
     list_display_links = None
     list_filter = ("kind", "status", "visibility", "severity", "page", Deleted)

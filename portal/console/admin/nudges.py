@@ -80,7 +80,7 @@ class NudgeAdmin(SubscribersAdmin):
     def due(self, nudge: Nudge) -> str:
         return format_time(nudge.due_at)
 
-    @admin.display(description=gettext_lazy("told"))
+    @admin.display(description=gettext_lazy("notified"))
     def outcome(self, nudge: Nudge) -> str:
         return format_html_join(", ", "{} {}", ((row.recipient, badge(row)) for row in nudge.deliveries.all()))
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def _ask_again(request: HttpRequest, verb: Verb) -> None:
-    """Who is at the screen; whoever may not do this is told so instead."""
+    """Who is at the screen; whoever may not do this is refused."""
     if allows(acting(request), verb):
         ask_again(request)
 
@@ -164,7 +164,7 @@ class StaffAdmin(RecordAdmin):
         return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """What its owner is told by mail waits until it is saved."""
+        """The mail to its owner waits until it is saved."""
         before = form.initial.get("email", "")
         if change:
             edit_staff(obj, author=acting(request), **form.facts())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from incidents.deletion import taken_along
@@ -54,10 +53,7 @@ class DeletionForm(IncidentForm):
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)
-        along = ", ".join(f"{what} ({count})" for what, count in taken_along(incident).items())
-        if along:
-            words = self.fields["reason"].help_text
-            self.fields["reason"].help_text = f"{words} {gettext('What goes with it: %(along)s.') % {'along': along}}"
+        self.along = taken_along(incident)
 
     def act(self) -> None:
         delete_incident(self.incident, author=self.author, **self.cleaned_data)

@@ -26,7 +26,9 @@ class ComposeForm(UpdateForm):
     due_at = InstantField(
         label=_("Post it at"),
         required=False,
-        help_text=_("By itself, in your name, unless somebody posts before: then it is held back, and you are told."),
+        help_text=_(
+            "By itself, in your name, unless somebody posts before: then it is held back, and you are notified."
+        ),
     )
 
     def planned_facts(self) -> PlannedFacts:

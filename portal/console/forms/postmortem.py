@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from incidents import checking
+from incidents.deletion import taken_along
 from incidents.models import Incident, Postmortem, User
 from incidents.permissions import Verb
 from incidents.postmortems import publishing, reviewing, writing
@@ -209,6 +210,10 @@ class GiveUpForm(PostmortemForm):
     reason = one_line(
         _("Reason"), most=REASON_LENGTH, help_text=_("Nothing was published. The record keeps the draft.")
     )
+
+    def __init__(self, author: User, postmortem: Postmortem, data: Data = None) -> None:
+        super().__init__(author, postmortem, data)
+        self.along = taken_along(postmortem)
 
     @classmethod
     def fits(cls, postmortem: Postmortem) -> bool:

@@ -109,7 +109,7 @@ class AddWebhookForm(SubscribersForm):
     heading = _("Add webhook")
 
     address = one_line(_("Address"), help_text=_("https://…, on the public internet."))
-    contact = one_line(_("Owner's e-mail address"), help_text=_("Told when the webhook fails."))
+    contact = one_line(_("Owner's e-mail address"), help_text=_("Notified when the webhook fails."))
 
     recipient: Subscriber
 

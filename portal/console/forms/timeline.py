@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
+from incidents.models.page import time_zones
 from incidents.permissions import Verb
 from incidents.timeline import conclude_attempt, note
 from portal.console.forms import typed_times
@@ -70,7 +71,7 @@ class QuickNoteForm(IncidentForm):
     def act(self) -> None:
         facts = self.cleaned_data
         typed_in = facts["typed_in"]
-        is_zone = typed_in in zoneinfo.available_timezones()
+        is_zone = typed_in in time_zones()
         time = typed_times.parse(facts["when"], timezone.now(), zoneinfo.ZoneInfo(typed_in) if is_zone else self.zone)
         precision = TimelineEntry.Precision.EXACT
         if time.end:

@@ -167,7 +167,7 @@ class WithdrawalForm(IncidentForm):
 
     verb = Verb.POST_UPDATE
     heading = _("Take back update")
-    done = _("The update is taken back. Nobody was told of it.")
+    done = _("The update is taken back. Nobody was notified.")
 
     seen = forms.CharField(widget=forms.HiddenInput)
 
@@ -240,7 +240,7 @@ class CorrectionForm(EditConflictForm, IncidentForm):
     )
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
     notify = forms.BooleanField(
-        label=_("Notify subscribers"), required=False, help_text=_("Nobody is told of a correction otherwise.")
+        label=_("Notify subscribers"), required=False, help_text=_("Nobody is notified of a correction otherwise.")
     )
 
     def __init__(self, author: User, update: IncidentUpdate, data: Data = None) -> None:

@@ -46,6 +46,7 @@ class VerbForm(forms.Form):
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
     repeated: Submission | None = None
     found: str = ""  # as `names_found` says, of what was refused
+    along: Mapping[str, int] = {}  # of a deletion: what goes with it
     has_preview: ClassVar[bool] = False  # for what customers may read something new after
 
     def __init__(self, author: User, data: Data = None) -> None:

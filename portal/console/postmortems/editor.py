@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -22,9 +22,11 @@ from incidents.errors import DomainError
 from incidents.history import changes
 from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
-from incidents.postmortems import action_items, checks, drafts, reviewing, writing
+from incidents.postmortems import checks, drafts, reviewing, writing
+from incidents.restoration import RESTORES
 from portal.console.admin.base import Deleted, RecordAdmin
 from portal.console.forms.action_item import ActionItemForm, MoveActionItemForm
+from portal.console.forms.deletion import ActionItemDeletionForm, PostmortemRestoreForm, SectionDeletionForm
 from portal.console.forms.postmortem import (
     ApproveForm,
     CoverForm,
@@ -64,6 +66,7 @@ VERBS: list[tuple[str, type[PostmortemForm], str]] = [
 @admin.register(Postmortem)
 class PostmortemAdmin(RecordAdmin):
     verb = Verb.EDIT_POSTMORTEM
+    restoring = PostmortemRestoreForm
     list_display = ("title", "state_badge", "owner", "due_on", "page", "edited_at")
     list_filter = ("state", "page", Deleted)
     list_select_related = ("page", "owner")
@@ -87,11 +90,14 @@ class PostmortemAdmin(RecordAdmin):
             route("sections", self.add_section_view, "incidents_postmortem_add_section"),
             route(section, self.section_view, "incidents_postmortem_section"),
             route(f"{section}/comments", self.comment_view, "incidents_postmortem_comment"),
+            route(f"{section}/remove", self.remove_section_view, "incidents_postmortem_remove_section"),
+            route(f"{section}/restore", self.restore_part_view, "incidents_postmortem_restore_section"),
             route(f"{section}/<str:verb>", self.arrange_view, "incidents_postmortem_arrange"),
             route("comments/<int:comment_pk>/settle", self.settle_view, "incidents_postmortem_settle"),
             route(measure, self.measure_view, "incidents_postmortem_edit_measure", **edit),
             route(f"{measure}/state", self.measure_view, "incidents_postmortem_move_measure", **move),
             route(f"{measure}/remove", self.remove_measure_view, "incidents_postmortem_remove_measure"),
+            route(f"{measure}/restore", self.restore_part_view, "incidents_postmortem_restore_measure"),
             route("incidents/<int:incident_pk>/uncover", self.uncover_view, "incidents_postmortem_uncover"),
             route(f"{finding}/dismiss", self.dismiss_view, "incidents_postmortem_dismiss"),
             route(f"{finding}/fix", self.fix_view, "incidents_postmortem_fix"),
@@ -144,6 +150,8 @@ class PostmortemAdmin(RecordAdmin):
             "incidents": postmortem.incidents.order_by("first_posted_at", "pk"),
             "revisions": postmortem.revisions.select_related("author", "approved_by"),
             "measures": postmortem.action_items.filter(deleted_at=None).select_related("owner"),
+            "removed_sections": postmortem.sections.exclude(deleted_at=None).order_by("pk"),
+            "removed_measures": postmortem.action_items.exclude(deleted_at=None),
         }
 
     def tools(self, user: User, obj: Postmortem) -> list[tuple[str, StrPromise]]:
@@ -152,6 +160,8 @@ class PostmortemAdmin(RecordAdmin):
             for _address, form, name in VERBS
             if form.fits(obj) and allows(user, form.verb) and form is not ApproveForm  # it stands below what is read
         ]
+        if obj.deleted_at:
+            return self.restore_tool(user, obj)
         return [(reverse("admin:incidents_postmortem_review", args=[obj.pk]), gettext_lazy("Read and review")), *verbs]
 
     def change_view(
@@ -247,12 +257,9 @@ class PostmortemAdmin(RecordAdmin):
         return self.verb_view(request, pk, AddSectionForm)
 
     def arrange_view(self, request: HttpRequest, pk: int, section_pk: int, verb: str) -> HttpResponse:
-        """Move a section `up` or `down`, or `remove` it."""
+        """Move a section `up` or `down`."""
         section = section_or_404(pk, section_pk)
         user = acting(request)
-        if request.method == "POST" and verb == "remove":
-            writing.remove_section(section, author=user)
-            return redirect("admin:incidents_postmortem_change", pk)
         if request.method == "POST" and verb in ("up", "down"):
             order = list(section.postmortem.live_sections())
             place = order.index(section)
@@ -260,11 +267,25 @@ class PostmortemAdmin(RecordAdmin):
             writing.arrange_sections(section.postmortem, order, author=user)
         return redirect(address(section))
 
+    def remove_section_view(self, request: HttpRequest, pk: int, section_pk: int) -> HttpResponse:
+        form = SectionDeletionForm(acting(request), section_or_404(pk, section_pk), sent(request))
+        return self.answer(request, form, original=form.postmortem, done=partial(self._done, request, form))
+
     def remove_measure_view(self, request: HttpRequest, pk: int, item_pk: int) -> HttpResponse:
         item = get_object_or_404(ActionItem.objects.live(), postmortem=pk, pk=item_pk)
+        form = ActionItemDeletionForm(acting(request), item, sent(request))
+        return self.answer(request, form, original=form.postmortem, done=partial(self._done, request, form))
+
+    def restore_part_view(
+        self, request: HttpRequest, pk: int, section_pk: int | None = None, item_pk: int | None = None
+    ) -> HttpResponse:
+        """Have a section or a measure again, by the button in the list of what was removed."""
+        parts: QuerySet[Any] = PostmortemSection.objects.all() if section_pk else ActionItem.objects.all()
+        part = get_object_or_404(parts.select_related("postmortem"), postmortem=pk, pk=section_pk or item_pk)
         if request.method == "POST":
-            action_items.remove_action_item(item, author=acting(request))
-        return redirect(reverse("admin:incidents_postmortem_change", args=[pk]) + "#measures")
+            RESTORES[type(part)](part, author=acting(request))
+            messages.success(request, _("“%(part)s” is restored.") % {"part": part})
+        return redirect("admin:incidents_postmortem_change", pk)
 
     def uncover_view(self, request: HttpRequest, pk: int, incident_pk: int) -> HttpResponse:
         """Leave one of several incidents out of the report."""

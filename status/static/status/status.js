@@ -50,7 +50,7 @@
   const moment = (at) => {
     const { month, day, year, hour, minute } = parts(document.documentElement.lang,
       { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }, at);
-    // A zone's abbreviation is only told where it is at home.
+    // A zone's abbreviation is only shown where it is at home.
     const zones = ["en-US", "en-GB", "en-AU", "en-IN"].map((home) => parts(home, { timeZoneName: "short" }, at).timeZoneName);
     return `${month} ${day}, ${year} - ${hour}:${minute} ${zones.find((zone) => !/[+-]/.test(zone)) || zones[0]}`;
   };

@@ -74,20 +74,20 @@ def test_from_the_form_to_the_postmortem(
     publish_report(other, body="It was slow.", author=author)
     tick()
 
-    told = sink.received[1:]
-    assert [mail.message["Subject"] for mail in told] == [
+    mails = sink.received[1:]
+    assert [mail.message["Subject"] for mail in mails] == [
         "[Acme] Investigating: API is down",
         "[Acme] Identified: API is down",
         "[Acme] Monitoring: API is down",
         "[Acme] Resolved: API is down",
         "[Acme] Postmortem: API is down",
     ], "each step once, in order, and none of the component that was not chosen"
-    assert {mail.recipient for mail in told} == {"ann@example.com"}
-    threads = {mail.message["References"] for mail in told}
+    assert {mail.recipient for mail in mails} == {"ann@example.com"}
+    threads = {mail.message["References"] for mail in mails}
     assert threads == {f"<incident.{incident.public_id}@status.acme.example>"}, "one incident is one thread"
-    assert threads == {mail.message["In-Reply-To"] for mail in told}
+    assert threads == {mail.message["In-Reply-To"] for mail in mails}
     assert len(sink.ids()) == len(sink.received), "and every mail has an id of its own"
-    for mail in told:
+    for mail in mails:
         message = mail.message
         assert message["Reply-To"] == "help@acme.example"
         assert message["Auto-Submitted"] == "auto-generated"
@@ -106,7 +106,7 @@ def test_from_the_form_to_the_postmortem(
             assert re.search(r"\d\d:\d\d UTC", text)
             assert "<img" not in text, "no pixel"
 
-    leave = told[-1].message["List-Unsubscribe"].strip("<>").removeprefix("https://status.acme.example")
+    leave = mails[-1].message["List-Unsubscribe"].strip("<>").removeprefix("https://status.acme.example")
     browser.post(leave, {"List-Unsubscribe": "One-Click"})
     again = declare_incident(page, title="API is down again", author=author)
     post_update(again, status=IncidentStatus.IDENTIFIED, body="x", components=[(component, None)], author=author)

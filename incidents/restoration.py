@@ -1,0 +1,191 @@
+"""What was deleted comes back: it is what it was, and where it was. One verb for each thing that can be deleted.
+
+What the public read of it once is checked as if it were new: staff may have given something internal that name since.
+Only what was recorded from elsewhere is not, for it is public there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from incidents import outbox, windows
+from incidents.authorship import service
+from incidents.catalogue import WORDS
+from incidents.checking import check_words
+from incidents.deletion import group_reason
+from incidents.errors import InvalidTransition
+from incidents.lifecycle import Visibility
+from incidents.metrics import WORDS as METRIC_WORDS
+from incidents.models import (
+    ActionItem,
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    Incident,
+    IncidentTemplate,
+    IncidentUpdate,
+    Metric,
+    Page,
+    Postmortem,
+    PostmortemSection,
+    User,
+)
+from incidents.models.base import Tracked
+from incidents.permissions import Verb
+from incidents.postmortems.writing import lock_postmortem, mark_edited
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Page)
+def restore_page(page: Page, *, author: User, reason: str = "") -> None:
+    """Publish a page again at its address, with all that was on it."""
+    _restore(page, reason)
+    _publish([page])
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Component)
+def restore_component(component: Component, *, author: User, reason: str = "") -> None:
+    """Show a component again where it was, with its history. Who follows it hears of it again."""
+    _restore(component, reason, within=[component.page])
+    if component.visibility == Visibility.PUBLIC:
+        _publish(outbox.pages_of(component))
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
+def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> None:
+    """Show a group again, with those of its components that have no other since."""
+    _restore(group, reason, within=[group.page])
+    pages = {group.page}
+    left = Component.history.filter(history_change_reason=group_reason(group)).values("id")
+    for component in Component.objects.live().filter(pk__in=left, group=None, page=group.page).order_by("pk"):
+        component.lock().change(group=group)
+        pages |= outbox.pages_of(component) if component.visibility == Visibility.PUBLIC else set()
+    _publish(pages)
+
+
+@service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
+def restore_listing(listing: ComponentListing, *, author: User, reason: str = "") -> None:
+    """Show a component on that further page again."""
+    _restore(listing, reason, within=[listing.page, listing.component])
+    if listing.component.visibility == Visibility.PUBLIC:
+        _publish([listing.page])
+
+
+@service(Verb.EDIT_CATALOGUE, locks=Metric)
+def restore_metric(metric: Metric, *, author: User, reason: str = "") -> None:
+    """Show a metric again, with the points that were kept."""
+    _restore(metric, reason, within=[metric.page])
+    _publish([metric.page])
+
+
+@service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
+def restore_template(template: IncidentTemplate, *, author: User, reason: str = "") -> None:
+    """Offer a template again."""
+    _restore(template, reason, within=[template.page] if template.page else [])
+
+
+@service(Verb.POST_UPDATE, locks=Incident)
+def restore_incident(incident: Incident, *, author: User, reason: str = "") -> None:
+    """Show an incident again as it was; it counts for its components again. Nobody is notified.
+
+    What the clock would have done with a maintenance meanwhile is left to staff: it is neither done nor said late.
+    """
+    _restore(incident, reason, within=[incident.page])
+    if plan := getattr(incident, "plan", None):
+        windows.leave_to_staff(plan)
+    outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
+    outbox.record_statuses(incident)
+
+
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
+    """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
+    _restore(postmortem, reason, within=[postmortem.page])
+    were = Incident.history.filter(postmortem=postmortem.pk).values("id")
+    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).order_by("pk"):
+        incident.lock().change(postmortem=postmortem)
+
+
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_section(section: PostmortemSection, *, author: User, reason: str = "") -> None:
+    """Have a section of a report again, where it was."""
+    lock_postmortem(section.postmortem)
+    _restore(section, reason)
+    mark_edited(section.postmortem, author)
+
+
+@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+def restore_action_item(item: ActionItem, *, author: User, reason: str = "") -> None:
+    """Have a measure again."""
+    lock_postmortem(item.postmortem)
+    _restore(item, reason)
+    if item.is_commitment:
+        mark_edited(item.postmortem, author)
+
+
+RESTORES: dict[type[Tracked], Callable[..., None]] = {
+    Page: restore_page,
+    Component: restore_component,
+    ComponentGroup: restore_group,
+    ComponentListing: restore_listing,
+    Metric: restore_metric,
+    IncidentTemplate: restore_template,
+    Incident: restore_incident,
+    Postmortem: restore_postmortem,
+    PostmortemSection: restore_section,
+    ActionItem: restore_action_item,
+}
+"""The verbs of this module, by what they restore."""
+
+
+def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> None:
+    row.lock()
+    for parent in within:
+        if parent.deleted_at:
+            raise InvalidTransition(
+                _("“%(name)s”, where it belongs, is deleted. Restore that first.") % {"name": parent}
+            )
+    if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
+        page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
+        check_words(page, besides=[words["name"]] if "name" in words else (), **words)
+    row.mark_restored(reason)
+
+
+def _publish(pages: Iterable[Page]) -> None:
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
+    """What the public reads of a row: what it is called, and the texts."""
+    if isinstance(row, Page):
+        yield from ((name, getattr(row, name)) for name in WORDS[Page])
+        parts: list[Iterable[Tracked]] = [row.components.live(), row.groups.filter(deleted_at=None), row.metrics.live()]
+        listings = row.listings.filter(deleted_at=None).select_related("component")
+        for part in chain(*parts, listings):
+            yield from ((f"{part.public_id}_{name}", *texts) for name, *texts in _words(part))
+        yield from _words_of_incidents(Incident.objects.public().filter(page=row))
+    elif isinstance(row, ComponentListing):
+        yield from _words(row.component)
+    elif isinstance(row, Component) and row.visibility == Visibility.PUBLIC:
+        yield from ((name, getattr(row, name)) for name in WORDS[Component])
+    elif isinstance(row, ComponentGroup):
+        yield from ((name, getattr(row, name)) for name in WORDS[ComponentGroup])
+    elif isinstance(row, Metric):
+        yield from ((name, getattr(row, name)) for name in METRIC_WORDS)
+    elif isinstance(row, Incident):
+        yield from _words_of_incidents(Incident.objects.filter(pk=row.pk, visibility=Visibility.PUBLIC))
+
+
+def _words_of_incidents(rows: QuerySet[Incident]) -> Iterator[tuple[str, ...]]:
+    rows = rows.filter(origin=None).order_by()
+    yield "title", *rows.values_list("public_title", flat=True)
+    updates = IncidentUpdate.objects.published().filter(incident__in=rows)
+    yield "updates", *updates.order_by("pk").values_list("body", flat=True)
+    for report in Postmortem.objects.public().filter(incidents__in=rows):
+        if revision := report.revision:
+            content = revision.content
+            sections = [text for each in content["sections"] for text in (each["heading"], each["text"])]
+            yield report.public_id, content["title"], *sections, *(each["text"] for each in content["commitments"])
