@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.management import call_command
 
 from incidents.models import (
@@ -55,10 +57,12 @@ def text_of(html: str) -> list[str]:
 
 
 @pytest.fixture
-def seed(db: None) -> Page:
-    page = replay_seed("https://status.commercelayer.example")
-    publish(page)
-    return page
+def seed(db: None) -> Iterator[Page]:
+    """It was replayed two weeks after it happened, so that few months are published."""
+    with time_machine.travel(datetime(2023, 2, 1, 12, tzinfo=UTC)):
+        page = replay_seed("https://status.commercelayer.example")
+        publish(page)
+        yield page
 
 
 def incident_path(page: Page) -> str:

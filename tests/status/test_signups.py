@@ -154,6 +154,9 @@ def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
     [
         (" Ann@EXAMPLE.com ", "Ann@example.com"),
         ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+        ("info@Straße.example", "info@xn--strae-oqa.example"),  # by the rules of 2003 it was strasse.example
+        ("info@βόλος.example", "info@xn--nxasmm1c.example"),
+        ("ann@ab--cd.example", "ann@ab--cd.example"),
         ("ann+status@mail.example.com", "ann+status@mail.example.com"),
     ],
 )
