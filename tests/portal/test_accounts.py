@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
@@ -168,6 +170,15 @@ def test_one_s_sessions_are_listed_and_can_be_ended(author: User) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_use_a_code_at_once_one_is_first() -> None:
     assert sorted(together(*[lambda: cache.add("used", "y", 30)] * 8)) == [False] * 7 + [True]
+
+
+@pytest.mark.both
+@pytest.mark.django_db(transaction=True)
+def test_a_recovery_code_that_is_sent_several_times_at_once_opens_once(author: User) -> None:
+    read = [RecoveryCodes.activate(author) for _request in range(4)]
+    code = read[0].get_unused_codes()[0]
+    assert sorted(together(*[partial(codes.validate_code, code) for codes in read])) == [False] * 3 + [True]
+    assert len(RecoveryCodes.activate(author).get_unused_codes()) == 9
 
 
 # --- An open screen ---------------------------------------------------------------------------------------------------

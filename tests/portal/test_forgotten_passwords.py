@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from incidents.models import User
 from incidents.people import service_user
@@ -50,6 +51,16 @@ def test_a_link_to_set_a_password_opens_once(client: Client, grace: User) -> Non
 def test_a_link_goes_to_the_address_as_an_administrator_wrote_it(client: Client, grace: User) -> None:
     ask(client, "GRACE@ACME.example")
     assert outbox()[0].to == ["grace@acme.example"]
+
+
+def test_a_link_leads_to_this_site_whatever_host_was_asked(client: Client, grace: User, settings: Settings) -> None:
+    settings.SITE_URL = "https://portal.acme.example"
+    client.defaults["HTTP_HOST"] = "127.0.0.1:6666"
+    ask(client, grace.email)
+    body = str(outbox()[0].body)
+    assert "https://portal.acme.example/admin/account/password/reset/key/" in body
+    assert "Incident portal, portal.acme.example" in body
+    assert "6666" not in body
 
 
 def test_nobody_learns_who_has_an_account_and_strangers_are_sent_nothing(client: Client, grace: User) -> None:

@@ -1,4 +1,4 @@
-"""Nothing internal leaks: secrets are planted in every internal place and looked for in every published byte."""
+"""Secrets are planted in every internal place, and looked for in every published byte."""
 
 from __future__ import annotations
 
