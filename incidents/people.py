@@ -85,7 +85,11 @@ def _write(user: User, facts: StaffFacts, author: User) -> None:
     if not facts.get("email", user.email or not user._state.adding):
         raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
     roles = facts.pop("groups", None)
-    save_checked(user, **facts)
+    changed_by = user.address_changed_by
+    is_somebodys = user.last_login is not None or user.has_usable_password()
+    if is_somebodys and facts.get("email", user.email).lower() != user.email.lower():
+        changed_by = author if author.pk != user.pk else None
+    save_checked(user, **facts, address_changed_by=changed_by)
     if roles is not None and set(user.groups.all()) != set(roles):
         names = ", ".join(sorted(role.name for role in roles))
         user._change_reason = _("Roles: %(names)s") % {"names": names or _("none")}
@@ -100,14 +104,20 @@ def _lock(user: User) -> None:
 
 @service(Verb.MANAGE_STAFF, locks=User)
 def note_link(user: User, *, author: User) -> None:
-    """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved."""
+    """Note that an account's owner is sent a link to set a password, which the caller sends once this is saved.
+
+    Not by whoever has changed its address: nobody takes an account over alone.
+    """
     _lock(user)
     if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
     if not (user.is_active and user.email):
         raise InvalidInput(_("A link goes to the e-mail address of an active account, and this one has none."))
+    if user.address_changed_by == author:
+        raise InvalidInput(_("You have changed this address, so somebody else with the right to do so sends the link."))
+    user.address_changed_by = None
     user._change_reason = _("Link to set a password sent")
-    user.save(update_fields=["username"])  # for the history
+    user.save(update_fields=["address_changed_by"])
 
 
 @service(Verb.MANAGE_STAFF, locks=User)

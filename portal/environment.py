@@ -152,6 +152,14 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
     return found
 
 
+def issuer(name: str) -> dict[str, str]:
+    """An identity provider's address, and what it is called here: people whom another one names are others."""
+    address = text(name).rstrip("/")
+    if not re.fullmatch(r"https://[^/?#@\s]+(/[^?#\s]*)?|http://(127\.0\.0\.1|localhost)(:\d+)?(/[^?#\s]*)?", address):
+        raise ImproperlyConfigured(f"{name}={address!r} is no issuer. Write its address, which begins with https://.")
+    return {"server_url": address, "provider_id": address.split("://")[1].replace("/", "~")}
+
+
 def hsts(name: str) -> str:
     """The header Strict-Transport-Security as it is sent (RFC 6797); "" when it is not set."""
     value = text(name)

@@ -196,15 +196,16 @@ SOCIALACCOUNT_ADAPTER = "portal.accounts.adapters.ProviderAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if environment.text("OIDC_ISSUER"):
+    _issuer = environment.issuer("OIDC_ISSUER")
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
-                "provider_id": "oidc",
+                "provider_id": _issuer["provider_id"],
                 "name": environment.text("OIDC_NAME", "Single sign-on"),
                 "client_id": environment.text("OIDC_CLIENT_ID"),
                 "secret": environment.secret("OIDC_CLIENT_SECRET", at_least=8),
-                "settings": {"server_url": environment.text("OIDC_ISSUER")},
+                "settings": {"server_url": _issuer["server_url"]},
             }
         ],
     }

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+import idna
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
@@ -158,14 +159,15 @@ _EMAIL = EmailValidator(allowlist=[])
 def mailbox(address: str) -> str:
     """An e-mail address as it is kept: without space around it, its domain in lower case and ASCII.
 
-    Raises `InvalidInput`.
+    A domain of other letters is encoded by IDNA 2008 with UTS 46's mapping, nontransitional. Python's codec has the
+    rules of 2003, by which ß becomes ss and the mail goes to somebody else's domain. Raises `InvalidInput`.
     """
     local, _at, domain = address.strip().rpartition("@")
     try:
-        domain = domain.lower().encode("idna").decode()
+        domain = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True, std3_rules=True).decode()
         found = f"{local}@{domain}"
         _EMAIL(found)
-    except (UnicodeError, ValidationError):
+    except (UnicodeError, ValidationError):  # an IDNAError is a UnicodeError
         found = ""
     # The validator lets quoted names and numeric hosts pass: nobody has one, but somebody may try one on us.
     if not found or len(found) > ADDRESS_LENGTH or re.search(r'[\s"\[\]]', found):

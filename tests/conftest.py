@@ -31,6 +31,7 @@ pytest_plugins = ["tests.migrated"]
 def publication_root(tmp_path: Path, settings: Settings) -> Path:
     settings.PUBLICATION_ROOT = tmp_path / "public"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # argon2 is slow on purpose
+    settings.WHITENOISE_AUTOREFRESH = True  # else each client of a test reads what all the static files are
     return tmp_path / "public"
 
 

@@ -42,6 +42,7 @@ def test_tests_wait_by_tests_waiting_alone(file: Path) -> None:
         assert not found, "on a busy machine this is too short: use tests/waiting.py"
 
 
+@pytest.mark.long
 def test_a_helper_lies_in_a_module_of_its_own() -> None:
     for file in FILES:
         for node in ast.walk(tree(file)):
@@ -62,3 +63,9 @@ def test_a_fixture_of_one_name_exists_once() -> None:
             assert isinstance(node, ast.FunctionDef)
             places[node.name].append(f"{file.relative_to(TESTS)}:{node.lineno}")
     assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_a_file_is_short_enough_to_be_read() -> None:
+    """A longer one is split by what it is about."""
+    lines = {str(file.relative_to(TESTS)): file.read_text().count("\n") for file in FILES}
+    assert not {name: count for name, count in lines.items() if count > 400}

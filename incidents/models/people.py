@@ -27,6 +27,14 @@ class User(AbstractUser):
     is_service = models.BooleanField(
         _("service user"), default=False, help_text=_("Not a person: acts for a program and cannot sign in.")
     )
+    address_changed_by: models.ForeignKey[User | None, User | None] = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        editable=False,
+        help_text="Who gave somebody's account another address, which opens nothing until another one has sent a link.",
+    )
 
     history = HistoricalRecords(
         get_user=_account_author,

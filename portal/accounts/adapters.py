@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import ResetPasswordForm, default_token_generator
@@ -25,7 +26,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.contrib.sites.shortcuts import get_current_site
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
@@ -46,8 +46,11 @@ sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="account-mail")
 
 
 def owner_of(address: str) -> User | None:
-    """Whose account an administrator has given this e-mail address; a program's and a closed one are nobody's."""
-    found = User.objects.filter(email__iexact=address, is_active=True, is_service=False)
+    """Whose account an administrator has given this e-mail address; a program's and a closed one are nobody's.
+
+    One that had another address before is nobody's either, until a second administrator has sent a link to the new one.
+    """
+    found = User.objects.filter(email__iexact=address, is_active=True, is_service=False, address_changed_by=None)
     # A database may take letters for the same that are not, such as a dotless i.
     return next((user for user in found if user.email.lower() == address.lower()), None)
 
@@ -139,8 +142,14 @@ class AccountAdapter(DefaultAccountAdapter):
         No row is kept of it for the clock to send: there is a link in it that opens an account. What is lost with the
         process is asked for again, and what was changed stays changed.
         """
-        facts = {"request": self.request, "email": email, "current_site": get_current_site(self.request)}
+        site = {"domain": urlsplit(settings.SITE_URL).netloc}  # whatever host was asked
+        facts = {"request": self.request, "email": email, "current_site": site}
         sender.submit(_send, self.render_mail(template_prefix, email, facts | context), template_prefix)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """At this site's own address: whoever asks writes the Host header."""
+        path = urlsplit(super().get_reset_password_from_key_url(key)).path
+        return f"{settings.SITE_URL}{path}"
 
     def send_link(self, user: User) -> None:
         """Send an account's owner a link with which they set a password; good once, and for three days."""

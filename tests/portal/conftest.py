@@ -10,7 +10,9 @@ import pytest
 from django.test import Client
 
 from incidents import people
-from incidents.models import Page, User
+from incidents.incidents import post_update
+from incidents.lifecycle import ComponentStatus, IncidentStatus
+from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Scope
 from tests.portal.signing_in import PASSWORD, outbox, sign_in_anew
 
@@ -86,3 +88,22 @@ def root_client(client: Client, db: None) -> Client:
     """Somebody who may do everything has just given their password."""
     sign_in_anew(client, User.objects.create_superuser("root", password=PASSWORD))
     return client
+
+
+@pytest.fixture
+def opened(call: Call, component: Component) -> Any:
+    """An incident that a program opened, as it was answered."""
+    facts = {"name": "Errors", "body": "We look.", "components": {component.public_id: "degraded_performance"}}
+    response = call("POST", "incidents", {"incident": facts})
+    assert response.status_code == 201, response.content
+    return response.json()
+
+
+@pytest.fixture
+def ongoing(incident: Incident, component: Component, author: User) -> Incident:
+    """An incident with one update."""
+    affected = [(component, ComponentStatus.PARTIAL_OUTAGE)]
+    post_update(
+        incident, status=IncidentStatus.INVESTIGATING, body="We look into it.", author=author, components=affected
+    )
+    return incident

@@ -68,3 +68,8 @@ def outbox() -> list[EmailMessage]:
     """The mails to staff, once those that are being sent have left."""
     adapters.sender.submit(int).result()
     return mail.outbox
+
+
+def elsewhere(number: int) -> dict[str, str]:
+    """The headers of who sits in another network."""
+    return {"x-forwarded-for": f"8.8.{number}.7"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
@@ -19,7 +21,7 @@ from pytest_django import Settings
 
 from incidents.history import changes
 from incidents.models import Incident, Page, SignInMemory, Submission, User
-from incidents.people import service_user, sweep
+from incidents.people import sweep
 from portal.accounts.adapters import AccountAdapter
 from portal.accounts.urls import urlpatterns
 from tests.concurrency import together
@@ -30,10 +32,10 @@ from tests.portal.signing_in import (
     PASSWORD,
     code,
     confirm_password,
+    elsewhere,
     is_in,
     link_in,
     outbox,
-    set_password,
     set_up_second_factor,
     sign_in,
 )
@@ -41,11 +43,6 @@ from tests.servers import free_port
 
 MakeUser = Callable[[str, str], User]
 BETTER = "a much better battery"
-
-
-def elsewhere(number: int) -> dict[str, str]:
-    """The headers of who sits in another network."""
-    return {"x-forwarded-for": f"8.8.{number}.7"}
 
 
 def test_the_admin_asks_for_a_password_and_leads_back_to_where_one_was(client: Client, author: User) -> None:
@@ -63,6 +60,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_limited(client: Client, aut
     assert "Too many failed login attempts" in sign_in(client, author), "not even with the right one"
 
 
+@pytest.mark.long
 def test_strangers_who_guess_lock_nobody_out_where_they_have_signed_in_before(author: User) -> None:
     here = elsewhere(0)
     sign_in(Client(), author, **here)
@@ -83,6 +81,7 @@ def test_an_owner_in_a_new_network_gets_in_beside_a_stranger_s_five_attempts(aut
     assert is_in(owner)
 
 
+@pytest.mark.long
 def test_an_owner_whose_name_is_being_guessed_gets_in_anywhere_by_a_link(grace: User) -> None:
     for number in range(1, 31):
         sign_in(Client(), grace, "wrong", **elsewhere(number))
@@ -119,6 +118,7 @@ def test_whoever_may_publish_has_to_set_up_a_second_factor_first(
         assert client.get(ADMIN).status_code == 200
 
 
+@pytest.mark.long
 @time_machine.travel(timezone.now(), tick=False)
 def test_a_used_code_stays_used_however_much_strangers_try(author: User) -> None:
     client = Client()
@@ -172,58 +172,13 @@ def test_of_many_who_use_a_code_at_once_one_is_first() -> None:
     assert sorted(together(*[lambda: cache.add("used", "y", 30)] * 8)) == [False] * 7 + [True]
 
 
-# --- A forgotten password ---------------------------------------------------------------------------------------------
-
-
-def ask(client: Client, address: str, number: int = 0) -> int:
-    """What the answer is to who asks for a link."""
-    asked = client.post(reverse("account_reset_password"), {"email": address}, headers=elsewhere(number))
-    return int(asked.status_code)
-
-
-def test_a_forgotten_password_is_replaced_by_mail(client: Client, grace: User) -> None:
-    assert reverse("account_reset_password") in client.get(LOGIN).text
-    ask(client, grace.email)
-    link = link_in(outbox()[0])
-    set_password(client, link, BETTER)
-    assert client.login(username=grace.username, password=BETTER)
-    assert "changed" in str(outbox()[-1].body) or "reset" in str(outbox()[-1].body)
-    assert outbox()[-1].to == [grace.email]
-
-
-def test_a_link_to_set_a_password_opens_once(client: Client, grace: User) -> None:
-    ask(client, grace.email)
-    link = link_in(outbox()[0])
-    set_password(client, link, BETTER)
-    set_password(Client(), link, "yet another battery")
-    assert not Client().login(username=grace.username, password="yet another battery")
-
-
-def test_a_link_goes_to_the_address_as_an_administrator_wrote_it(client: Client, grace: User) -> None:
-    ask(client, "GRACE@ACME.example")
-    assert outbox()[0].to == ["grace@acme.example"]
-
-
-def test_nobody_learns_who_has_an_account_and_strangers_are_sent_nothing(client: Client, grace: User) -> None:
-    program = service_user("key:monitoring", role="viewer")
-    program.email = "monitoring@acme.example"
-    program.save()
-    gone = User.objects.create_user("gone", email="gone@acme.example", is_active=False)
-    # What accounts could add by themselves before, and may have added still
-    EmailAddress.objects.create(user=grace, email="mallory@acme.example", primary=True, verified=True)
-    for address in ("stranger@acme.example", program.email, gone.email, "mallory@acme.example"):
-        assert ask(client, address) == 302
-    assert outbox() == []
-
-
-def test_links_are_limited_by_address_and_by_network(client: Client, grace: User) -> None:
-    assert [ask(client, grace.email, number) for number in range(5)] == [302, 302, 302, 429, 429]
-    assert len(outbox()) == 3
-    asked = [ask(client, f"{number}@acme.example", 9) for number in range(12)]
-    assert asked == [302] * 10 + [429] * 2
-    with time_machine.travel(timezone.now() + timedelta(minutes=61)):
-        assert ask(client, grace.email) == 302
-    assert len(outbox()) == 4
+@pytest.mark.both
+@pytest.mark.django_db(transaction=True)
+def test_a_recovery_code_that_is_sent_several_times_at_once_opens_once(author: User) -> None:
+    read = [RecoveryCodes.activate(author) for _request in range(4)]
+    code = read[0].get_unused_codes()[0]
+    assert sorted(together(*[partial(codes.validate_code, code) for codes in read])) == [False] * 3 + [True]
+    assert len(RecoveryCodes.activate(author).get_unused_codes()) == 9
 
 
 # --- An open screen ---------------------------------------------------------------------------------------------------

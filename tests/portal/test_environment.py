@@ -19,6 +19,15 @@ def test_env_example_lists_just_what_the_settings_read() -> None:
     assert sorted(listed) == sorted(set(read))
 
 
+@pytest.mark.parametrize("issuer", ["login.example.com", "http://login.example.com", "https://", "https://a@b.com"])
+def test_what_is_no_issuer_stops_the_start(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    monkeypatch.setenv("OIDC_ISSUER", issuer)
+    with pytest.raises(ImproperlyConfigured, match="is no issuer"):
+        environment.issuer("OIDC_ISSUER")
+    monkeypatch.setenv("OIDC_ISSUER", "https://login.example.com/realms/acme/")
+    assert environment.issuer("OIDC_ISSUER")["provider_id"] == "login.example.com~realms~acme"
+
+
 def test_nothing_but_the_settings_reads_the_environment() -> None:
     allowed = {"portal/environment.py"}
     readers = {

@@ -20,6 +20,7 @@ from pytest_django import Settings
 
 from incidents.models import User
 from incidents.people import service_user
+from portal import environment
 from tests.identity import CLIENT, Provider, identity_provider
 from tests.incidents.filled import filled
 from tests.portal.signing_in import LOGIN, code, is_in, outbox, set_up_second_factor, sign_in, sign_in_anew
@@ -36,12 +37,15 @@ def provider(settings: Settings) -> Iterator[Provider]:
 
 
 def connect(settings: Settings, address: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OIDC_ISSUER", address)
+        issuer = environment.issuer("OIDC_ISSUER")
     app = {
-        "provider_id": "oidc",
+        "provider_id": issuer["provider_id"],
         "name": "Acme SSO",
         "client_id": CLIENT,
         "secret": "between us",
-        "settings": {"server_url": address},
+        "settings": {"server_url": issuer["server_url"]},
     }
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
 
@@ -147,6 +151,20 @@ def test_a_linked_account_is_its_subject_s_whatever_the_addresses_are(provider: 
     assert who(renamed) == grace
     provider.person = person("4712", grace.email)
     assert "Nobody signs up here" in sign_in_through(Client()), "who was given a mailbox gets no account with it"
+
+
+def test_the_same_subject_at_another_provider_is_somebody_else(
+    provider: Provider, grace: User, settings: Settings
+) -> None:
+    provider.person = person("4711", grace.email)
+    sign_in_through(Client())
+    with identity_provider() as another:
+        connect(settings, another.address)
+        another.person = person("4711", "mallory@acme.example")
+        assert "Nobody signs up here" in sign_in_through(Client())
+        another.person = person("1", grace.email)
+        sign_in_through(moved := Client())
+        assert who(moved) == grace, "and hers is linked anew by her address"
 
 
 def test_an_administrator_removes_a_link_and_the_next_sign_in_makes_it_anew(

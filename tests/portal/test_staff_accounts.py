@@ -18,6 +18,7 @@ from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
 from incidents.people import PROGRAMS, clock_user, edit_staff, note_link, remove_second_factor, unlink_provider
 from incidents.permissions import Scope, Verb, allows
+from portal.accounts.adapters import owner_of
 from portal.console.admin.people import StaffAdmin
 from tests.incidents.filled import filled
 from tests.portal.signing_in import (
@@ -163,6 +164,36 @@ def test_both_addresses_are_notified_of_a_new_one(
     assert outbox() == []
 
 
+def test_nobody_takes_an_account_over_alone_by_giving_it_another_address(
+    console: Client, admin: User, grace: User, make_user: MakeUser
+) -> None:
+    said = save(console, grace, email="mallory@acme.example").text
+    assert "opens nothing until another administrator sends a link there" in said
+    outbox().clear()
+    link = reverse("admin:incidents_user_link", args=[grace.pk])
+    assert "You have changed this address" in console.post(link, filled(console.get(link)), follow=True).text
+    Client().post(reverse("account_reset_password"), {"email": "mallory@acme.example"})
+    assert owner_of("mallory@acme.example") is None, "nor does the identity provider bring anybody to it"
+    assert outbox() == []
+
+    edit_staff(grace, is_active=False, author=admin)
+    edit_staff(grace, is_active=True, email="mallory2@acme.example", author=admin)
+    with pytest.raises(InvalidInput, match="You have changed this address"):
+        note_link(grace, author=admin)  # closed and opened again it is still hers
+
+    sign_in_anew(second := Client(), make_user("betty", "administrator"))
+    second.post(link, filled(second.get(link)), follow=True)
+    assert [message.to for message in outbox()] == [["mallory2@acme.example"]]
+    assert owner_of("mallory2@acme.example") == grace
+
+
+def test_an_address_that_nobody_has_used_yet_is_corrected_by_one_administrator(admin: User) -> None:
+    user = people.create_staff(username="vera", email="vrea@acme.example", author=admin)
+    edit_staff(user, email="vera@acme.example", author=admin)
+    note_link(user, author=admin)
+    assert owner_of("vera@acme.example") == user
+
+
 def test_an_open_screen_of_an_administrator_s_changes_no_account(client: Client, admin: User, grace: User) -> None:
     client.force_login(admin)
     form = filled(client.get(page_of(grace)), email="mallory@evil.example")
@@ -231,6 +262,7 @@ def test_only_a_superuser_takes_away_a_superuser_s(admin: User) -> None:
 # --- Closed, and opened again -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_an_account_that_is_opened_again_has_no_session_and_no_password_of_before(console: Client, grace: User) -> None:
     sign_in(before := Client(), grace)
     Client().post(reverse("account_reset_password"), {"email": grace.email})

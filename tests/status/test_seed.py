@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.management import call_command
 
 from incidents.models import (
@@ -25,6 +27,8 @@ from incidents.models import (
 from portal.embedded.replay import TITLE, replay_seed
 from status.publication import files
 from status.publication.publishing import publish
+
+pytestmark = pytest.mark.long
 
 REPORT = (Path(__file__).parent / "seed-incident-report.txt").read_text()
 Read = Callable[[Page, str], str]
@@ -55,10 +59,12 @@ def text_of(html: str) -> list[str]:
 
 
 @pytest.fixture
-def seed(db: None) -> Page:
-    page = replay_seed("https://status.commercelayer.example")
-    publish(page)
-    return page
+def seed(db: None) -> Iterator[Page]:
+    """It was replayed two weeks after it happened, so that few months are published."""
+    with time_machine.travel(datetime(2023, 2, 1, 12, tzinfo=UTC)):
+        page = replay_seed("https://status.commercelayer.example")
+        publish(page)
+        yield page
 
 
 def incident_path(page: Page) -> str:

@@ -106,7 +106,9 @@ class LinkForm(VerbForm):
 class StaffAdmin(RecordAdmin):
     """Accounts of staff. Their password, second factor and sessions are theirs; those of programs are read-only.
 
-    An administrator sets nobody's password, so that nobody approves as two: its owner sets it, by a link in a mail.
+    An administrator sets nobody's password: its owner sets it, by a link in a mail. To an address that an administrator
+    has changed another one sends it, so that nobody becomes somebody else alone. Who makes a new account for nobody can
+    be two people; the history says whose account made it.
     """
 
     verb = Verb.MANAGE_STAFF
@@ -170,6 +172,10 @@ class StaffAdmin(RecordAdmin):
             obj.pk = (user := create_staff(author=acting(request), **form.facts())).pk
             transaction.on_commit(partial(notices.send_link, request, user))
             messages.info(request, _("A link to set a password is on its way to %(address)s.") % {"address": obj.email})
+        if obj.address_changed_by == acting(request) and before != obj.email:
+            messages.warning(
+                request, _("The new address opens nothing until another administrator sends a link there.")
+            )
         if change and before != obj.email:
             transaction.on_commit(partial(notices.tell_of_address, request, obj, before))
 

@@ -17,7 +17,6 @@ from status.delivery.mails.message import (
     both_times,
     compose,
     in_language_of,
-    mail_host,
     render,
 )
 from status.rendering import calendars, labels, snapshot
@@ -48,7 +47,7 @@ def event_mail(event: OutboxEvent) -> Message | None:
         return None
     with in_language_of(page):
         content = _content(page, incident, news, event)
-        thread = f"<incident.{incident.id}@{mail_host(page)}>"
+        thread = f"<incident.{incident.id}@{page.host}>"
         # Until it begins it has its place in calendars; then what was moved or called off must be moved there, too.
         has_entry = incident.is_ahead or incident.is_cancelled or incident.expected_until is not None
         calendar = calendars.maintenance(reader.page, incident) if incident.is_maintenance and has_entry else None

@@ -105,8 +105,8 @@ def compose(
     leave = f"{iri_to_uri(page.url)}/subscriptions/{TOKEN}/unsubscribe"
     headers |= {
         "To": _ADDRESS,
-        "Message-ID": f"<{_NUMBER}@{mail_host(page)}>",
-        "List-Id": f"<{page.public_id}.{mail_host(page)}>",
+        "Message-ID": f"<{_NUMBER}@{page.host}>",
+        "List-Id": f"<{page.public_id}.{page.host}>",
     }
     if not is_for_staff:
         headers |= {
@@ -128,10 +128,6 @@ def _split(mail: bytes) -> Iterator[bytes]:
         if is_body:
             yield b"=\r\n"
     yield mail[end:]
-
-
-def mail_host(page: Page) -> str:
-    return page.host.encode("idna").decode()
 
 
 def both_times(at: datetime, page: Page) -> list[str]:
