@@ -26,6 +26,8 @@ from tests.incidents.filled import counts, filled
 from tests.portal.signing_in import sign_in_anew
 from tests.reports import publish_report, reader
 
+Doors = dict[str, tuple[str, Any]]
+
 LEAKS = {"token=Winter2024": "Take it out", "Vault Keeper down": "“Vault Keeper” is a component that only staff know"}
 # Fields whose text the public never reads as it is; with a form's name, of that one alone
 INTERNAL = {
@@ -73,7 +75,7 @@ def is_internal(form: str, name: str) -> bool:
 
 
 @pytest.fixture
-def doors(page: Page, incident: Incident, author: User, admin: User, settings: Settings) -> dict[str, tuple[str, Any]]:
+def forms_with_words(page: Page, incident: Incident, author: User, admin: User, settings: Settings) -> Doors:
     """Where each form with words that become public stands, and what else is typed into it."""
     settings.NOTIFY_HOLD = 3600
     now = timezone.now()
@@ -109,14 +111,14 @@ def doors(page: Page, incident: Incident, author: User, admin: User, settings: S
         "update.UpdateForm": (of(incident, "update"), {}),
         "planned.ComposeForm": (reverse("room", args=[incident.public_id]), {}),
         "update.NoChangeForm": (of(incident, "no_change"), {}),
-        "update.PublishForm": (of(inside, "publish"), {"public_title": "Slow", "body": "It is slow."}),
+        "update.PublishIncidentForm": (of(inside, "publish"), {"public_title": "Slow", "body": "It is slow."}),
         "update.CorrectionForm": (of(incident, "correct", update.pk), {}),
         "planned.PlanUpdateForm": (of(incident, "plan"), {"due_at": soon, "body": "It is slow."}),
         "planned.PlannedForm": (of(incident, "planned", waiting.pk), {"due_at": soon}),
         "maintenance.MoveForm": (of(ahead, "move"), later),
         "maintenance.CancelForm": (of(ahead, "cancel"), {}),
         "maintenance.ExtendForm": (of(running, "extend"), {"expected_until": soon}),
-        "postmortem.PublishForm": (of(report, "publish"), {}),
+        "postmortem.PublishPostmortemForm": (of(report, "publish"), {}),
         "Incident": (of(incident, "change"), {}),
         "Page": (of(page, "change"), {}),
         "Component": (of(component, "change"), {}),
@@ -125,12 +127,12 @@ def doors(page: Page, incident: Incident, author: User, admin: User, settings: S
     }
 
 
-def test_every_text_of_every_form_is_classified(doors: dict[str, tuple[str, Any]]) -> None:
+def test_every_text_of_every_form_is_classified(forms_with_words: Doors) -> None:
     unknown = {
         f"{name}.{text}"
         for name, form in all_forms()
         for text in texts_of(form)
-        if name not in doors and not is_internal(name, text)
+        if name not in forms_with_words and not is_internal(name, text)
     }
     assert not unknown, f"{sorted(unknown)}: give it a door here, or say why nobody outside reads it"
 
@@ -138,12 +140,12 @@ def test_every_text_of_every_form_is_classified(doors: dict[str, tuple[str, Any]
 @pytest.mark.long
 @pytest.mark.usefixtures("vault")
 def test_no_form_makes_a_secret_or_an_internal_name_public(
-    client: Client, doors: dict[str, tuple[str, Any]], admin: User
+    client: Client, forms_with_words: Doors, admin: User
 ) -> None:
     sign_in_anew(client, admin)
     found = dict(all_forms())
     escaped = []
-    for name, (address, typed) in doors.items():
+    for name, (address, typed) in forms_with_words.items():
         opened = client.get(address)
         values = filled(opened, "compose" if name == "planned.ComposeForm" else None, **typed)
         sent_to = reverse("room_update", args=[address.split("/")[-2]]) if name == "planned.ComposeForm" else address
@@ -152,7 +154,7 @@ def test_no_form_makes_a_secret_or_an_internal_name_public(
                 continue
             assert text in values, f"{name} shows no {text}"
             for leak, sentence in LEAKS.items():
-                before = everything()
+                before = counts()
                 answer = client.post(sent_to, values | {text: leak})
                 if answer.status_code != 200 or sentence not in answer.text or counts() != before:
                     escaped.append((name, text, leak, answer.status_code))
