@@ -124,7 +124,7 @@ def edit_embed(page: Page, *, author: User, **facts: Unpack[EmbedFacts]) -> Embe
 @service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
 def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts]) -> Component:
     """Without a position it is the last one of its page."""
-    _lock_parents(page, facts.get("group"))
+    lock_parents(page, facts.get("group"))
     facts.setdefault("position", _next_position(page.components))
     component = Component(page=page)
     _write(component, facts)
@@ -134,7 +134,7 @@ def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts
 @service(Verb.EDIT_CATALOGUE, locks=Component, public=["name", "description"])
 def edit_component(component: Component, *, author: User, **facts: Unpack[ComponentChanges]) -> Component:
     """Change facts of a component; those not named keep their values."""
-    _lock_parents(facts.get("page"), facts.get("group"))
+    lock_parents(facts.get("page"), facts.get("group"))
     component.lock_live()
     _write(component, facts)
     return component
@@ -257,7 +257,7 @@ def _gather(group: ComponentGroup, components: Sequence[Component]) -> set[Page]
 @service(Verb.EDIT_CATALOGUE, locks=Page)
 def list_component(component: Component, *, page: Page, author: User, position: int = 1) -> ComponentListing:
     """Show a component on a further page."""
-    _lock_parents(page, component)
+    lock_parents(page, component)
     listing = ComponentListing(page=page, component=component, position=position)
     _write(listing, {})
     return listing
@@ -266,7 +266,7 @@ def list_component(component: Component, *, page: Page, author: User, position: 
 @service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
 def edit_listing(listing: ComponentListing, *, author: User, **facts: Unpack[ListingFacts]) -> ComponentListing:
     """Change facts of a listing; those not named keep their values."""
-    _lock_parents(facts.get("page"))
+    lock_parents(facts.get("page"))
     listing.lock_live()
     _write(listing, facts)
     return listing
@@ -281,7 +281,8 @@ def delete_listing(listing: ComponentListing, *, author: User) -> dict[str, int]
 # --- What they have in common -----------------------------------------------------------------------------------------
 
 
-def _lock_parents(*parents: Page | ComponentGroup | Component | None) -> None:
+def lock_parents(*parents: Page | ComponentGroup | Component | None) -> None:
+    """Lock what a row is to belong to, before the row: also whoever locks the row itself, then calls a service."""
     for parent in filter(None, parents):
         parent.lock_live()
 

@@ -57,7 +57,7 @@ MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at",
 PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
 
 
-@service(Verb.DECLARE_INCIDENT, public=["title", "public_title"])
+@service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", "public_title"])
 def declare_incident(
     page: Page,
     *,
@@ -74,6 +74,7 @@ def declare_incident(
 
     An internal one has no public title before it is published.
     """
+    page.lock_live()
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
     shown = ""
     if visibility == Visibility.PUBLIC:
@@ -180,7 +181,7 @@ def publish_incident(
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["title", "body"])
+@service(Verb.POST_UPDATE, locks=Page, public=["title", "body"])
 def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author: User) -> Incident:
     """Write down an incident that was over before it got here. Nobody is notified, and no component changes."""
     incident = declare_incident(page, title=title, author=author)

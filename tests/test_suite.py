@@ -42,6 +42,7 @@ def test_tests_wait_by_tests_waiting_alone(file: Path) -> None:
         assert not found, "on a busy machine this is too short: use tests/waiting.py"
 
 
+@pytest.mark.long
 def test_a_helper_lies_in_a_module_of_its_own() -> None:
     for file in FILES:
         for node in ast.walk(tree(file)):

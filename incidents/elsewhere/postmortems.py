@@ -39,7 +39,7 @@ def publish(incident: Incident, report: PostmortemRecord, public_id: str, author
             return [_("The postmortem was changed or taken back here, and stays as it is.")]
     save_checked(postmortem, title=" ".join(report.title.split()), edited_by=author)
     _write_sections(postmortem, sections)
-    _publish_revision(postmortem, report, author)
+    _publish_revision(postmortem, report, sections, author)
     if incident.postmortem_id is None:
         incident.change(postmortem=postmortem)
     return []
@@ -49,7 +49,8 @@ def _write_sections(postmortem: Postmortem, sections: list[tuple[str, str]]) -> 
     for section in postmortem.live_sections():
         section.mark_deleted()
     used: set[str] = set()
-    for position, (heading, text) in enumerate(sections, start=1):
+    for position, (given, text) in enumerate(sections, start=1):
+        heading = given or str(PostmortemSection.Key.SUMMARY.label)  # for staff, who may go on with it
         key = key_of(heading)
         if key in used:
             key = PostmortemSection.Key.OTHER
@@ -57,14 +58,19 @@ def _write_sections(postmortem: Postmortem, sections: list[tuple[str, str]]) -> 
         save_checked(PostmortemSection(postmortem=postmortem, key=key, heading=heading, position=position, public=text))
 
 
-def _publish_revision(postmortem: Postmortem, report: PostmortemRecord, author: User) -> None:
+def _publish_revision(
+    postmortem: Postmortem, report: PostmortemRecord, sections: list[tuple[str, str]], author: User
+) -> None:
     former = postmortem.revision
     approved = approval(postmortem, author, break_glass=_("It was published elsewhere before it was recorded here."))
     postmortem.change(**approved | {"state": State.PUBLISHED})
+    content = postmortem.content()
+    if not sections[0][0]:  # it began without a heading there
+        content["sections"][0]["heading"] = ""
     revision = PostmortemRevision(
         postmortem=postmortem,
         number=former.number + 1 if former else 1,
-        content=postmortem.content(),
+        content=content,
         content_hash=postmortem.approved_hash,
         what_changed=_("The text was changed where it was first published.") if former else "",
         edited_by=author,

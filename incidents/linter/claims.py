@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from incidents.linter.clock import ClockTime, Span
+from incidents.linter.clock import ClockSpan, ClockTime
 from incidents.linter.findings import Instant
 
 HARM = (
@@ -115,7 +115,7 @@ class LengthClaim:
 
 
 def claims_of(
-    text: str, times: list[ClockTime | Span], masks: list[tuple[int, int]], *, is_part: bool
+    text: str, times: list[ClockTime | ClockSpan], masks: list[tuple[int, int]], *, is_part: bool
 ) -> Iterator[Claim]:
     """What a sentence says of its times. `masks` are the places of dates, which are no words."""
     if HABIT.search(text):
@@ -126,7 +126,7 @@ def claims_of(
     clauses = _clauses(bare)
     for when in times:
         clause = _clause(clauses, when.start)
-        if isinstance(when, Span):
+        if isinstance(when, ClockSpan):
             if IS_HARM.search(clause) and not UNHARMED.search(clause) and not STAFF_ACTS.search(clause):
                 yield Claim(Instant.IMPACT_BEGAN, when.first, is_part)
                 yield Claim(Instant.IMPACT_ENDED, when.last, is_part)

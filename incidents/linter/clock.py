@@ -100,7 +100,7 @@ class ClockTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ClockSpan:
     """Two times that belong together: between the one and the other."""
 
     first: ClockTime
@@ -233,13 +233,13 @@ def in_force(clock: ClockTime, instant: datetime) -> str:
 JOINED = re.compile(r"(?i)\s*(?:,\s*)?(-|–|—|to|and|until|till|through)\s*(?:around|about|approximately|roughly|~)?\s*")
 
 
-def spans_in(text: str, clocks: list[ClockTime], days: list[Day]) -> list[ClockTime | Span]:
+def spans_in(text: str, clocks: list[ClockTime], days: list[Day]) -> list[ClockTime | ClockSpan]:
     """The same times with ranges put together."""
     bare = BRACES.sub(lambda match: " " * len(match.group()), text)
     for day in days:
         bare = bare[: day.start] + " " * (day.end - day.start) + bare[day.end :]
     bare = re.sub(r"(?i)\bon(?=\s{3,})|,(?=\s{3,})", lambda match: " " * len(match.group()), bare)
-    found: list[ClockTime | Span] = []
+    found: list[ClockTime | ClockSpan] = []
     rest = list(clocks)
     while rest:
         first = rest.pop(0)
@@ -250,10 +250,10 @@ def spans_in(text: str, clocks: list[ClockTime], days: list[Day]) -> list[ClockT
     return found
 
 
-def _span(text: str, first: ClockTime, last: ClockTime) -> Span | None:
+def _span(text: str, first: ClockTime, last: ClockTime) -> ClockSpan | None:
     gap = text[first.end : last.start]
     if gap == ".." and first.zone_name == "token":
-        return Span(first, last)
+        return ClockSpan(first, last)
     joined = JOINED.fullmatch(gap)
     word = joined[1].lower() if joined else ""
     lead = first.lead
@@ -274,4 +274,4 @@ def _span(text: str, first: ClockTime, last: ClockTime) -> Span | None:
     if half and first.at and not re.search(r"(?i)[ap]\.?m\b", first.written) and first.at.hour < 12:
         is_later = half[1].lower() == "p" and last.at is not None and first.at.hour % 12 <= last.at.hour % 12
         first = replace(first, at=first.at.replace(hour=first.at.hour % 12 + (12 if is_later else 0)))
-    return Span(first, last, wording)
+    return ClockSpan(first, last, wording)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from incidents.linter.claims import Claim, LengthClaim, claims_of, lengths_of
-from incidents.linter.clock import TOKEN, WEEKDAYS, ClockTime, Day, Span, clocks_in, days_in, in_force, spans_in
+from incidents.linter.clock import TOKEN, WEEKDAYS, ClockSpan, ClockTime, Day, clocks_in, days_in, in_force, spans_in
 from incidents.linter.findings import Facts, Finding, Instant, Rule
 from incidents.linter.prose import Section, Sentence
 
@@ -83,7 +83,7 @@ class _Reading:
                     _("There is no time “%(quote)s”.") % {"quote": clock.written},
                 )
         for span in self.times:
-            if isinstance(span, Span) and _runs_backwards(span, self.facts):
+            if isinstance(span, ClockSpan) and _runs_backwards(span, self.facts):
                 yield self.section.finding(
                     Rule.IMPOSSIBLE_TIME,
                     *self.at(span.start, span.end),
@@ -122,7 +122,7 @@ class _Reading:
 
     def wording(self) -> Iterator[Finding]:
         for span in self.times:
-            if isinstance(span, Span) and span.wording:
+            if isinstance(span, ClockSpan) and span.wording:
                 first, last = (self.text[clock.start : clock.end] for clock in (span.first, span.last))
                 yield self.section.finding(
                     Rule.RANGE_WORDING,
@@ -178,14 +178,14 @@ class _Reading:
 
     def _each(self) -> Iterator[ClockTime]:
         for when in self.times:
-            yield from (when.first, when.last) if isinstance(when, Span) else (when,)
+            yield from (when.first, when.last) if isinstance(when, ClockSpan) else (when,)
 
 
 def _mentions(text: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
-def _runs_backwards(span: Span, facts: Facts) -> bool:
+def _runs_backwards(span: ClockSpan, facts: Facts) -> bool:
     first, last = span.first, span.last
     if first.at is None or last.at is None:
         return False

@@ -66,7 +66,7 @@ def _due() -> list[Step]:
     for reminder in due.filter(plan__in=MaintenancePlan.objects.live()).select_related("plan__incident"):
         act = partial(remind, reminder.plan.incident, reminder)
         steps.append(Step(reminder.due_at, f"remind {reminder.pk}", act))
-    for series in MaintenanceSeries.objects.filter(due_at__lte=now):
+    for series in MaintenanceSeries.objects.filter(due_at__lte=now, page__deleted_at=None):
         assert series.due_at is not None, "the query asks for it"
         steps.append(Step(series.due_at, f"make_ahead {series.pk}", partial(_make_ahead, series)))
     return steps

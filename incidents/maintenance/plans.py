@@ -36,7 +36,7 @@ class PlanFacts(TypedDict, total=False):
     tells_at_end: bool
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["title", "public_title", "body"])
+@service(Verb.POST_UPDATE, locks=Page, public=["title", "public_title", "body"])
 def schedule_maintenance(
     page: Page,
     *,

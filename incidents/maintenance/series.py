@@ -14,16 +14,17 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.maintenance import recurrence
 from incidents.maintenance.plans import cancel_maintenance, lock_plan, move_maintenance, named, schedule_maintenance
-from incidents.models import Incident, MaintenancePlan, MaintenanceSeries, User
+from incidents.models import Incident, MaintenancePlan, MaintenanceSeries, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
 AHEAD = 3  # so many occurrences that have not begun are known to readers
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=Page)
 def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> MaintenanceSeries:
     """Let a maintenance that is ahead be the first of a series. Subscribers are only reminded of the others."""
+    incident.page.lock_live()  # before the incident, for the others will be scheduled there
     plan = lock_plan(incident)
     if plan.series:
         raise InvalidTransition(_("This maintenance repeats already. Cancel those that follow, then schedule anew."))

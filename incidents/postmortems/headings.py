@@ -34,9 +34,9 @@ def key_of(heading: str) -> Key:
 
 
 def split(body: str) -> list[tuple[str, str]]:
-    """A whole report in Markdown as (heading, text) pairs. What stands before the first heading is the summary."""
+    """A whole report in Markdown as (heading, text) pairs. What stands before the first heading has none: ""."""
     level = min((len(mark) for mark in re.findall(r"(?m)^(#{1,6})[ \t]+\S", body)), default=1)
     parts = re.split(rf"(?m)^#{{{level}}}[ \t]+(.+?)[ \t#]*$", body)
-    preamble = [(str(Key.SUMMARY.label), parts[0])] if parts[0].strip() else []
+    preamble = [("", parts[0])] if parts[0].strip() else []
     pairs = [*preamble, *zip(parts[1::2], parts[2::2], strict=True)]
     return [(heading.strip(), text.strip()) for heading, text in pairs]

@@ -197,11 +197,13 @@ def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSectio
 def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
     """Replace the public text by a whole report in Markdown: each of its headings becomes, or stays, a section.
 
-    Sections that it does not name lose their public text and keep the internal one.
+    What stands before the first one is the summary. Sections that it does not name lose their public text and keep the
+    internal one.
     """
     lock_postmortem(postmortem)
     present = {section.heading.casefold(): section for section in postmortem.live_sections()}
-    written = split(check_text(body, "body"))
+    usual = str(PostmortemSection.Key.SUMMARY.label)
+    written = [(heading or usual, text) for heading, text in split(check_text(body, "body"))]
     if not any(text for _heading, text in written):
         raise InvalidInput(_("Write the report first."), field="body")
     order = []

@@ -34,7 +34,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Hits:
     """The newest hits of one kind."""
 
     kind: str
@@ -49,7 +49,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "console/search.html", context)
 
 
-def find(asked: str) -> list[Found]:
+def find(asked: str) -> list[Hits]:
     """What contains every word of `asked`, by kind; kinds without a hit are left out."""
     words = asked[:LONGEST].split()
     if not words:
@@ -75,7 +75,7 @@ def find(asked: str) -> list[Found]:
         newest = list(rows.filter(_containing(words, fields)).order_by("-pk")[: SHOWN + 1])
         if newest:
             hits = [hit(row, words[0]) for row in newest[:SHOWN]]
-            found.append(Found(kind, hits, has_more=len(newest) > SHOWN))
+            found.append(Hits(kind, hits, has_more=len(newest) > SHOWN))
     return found
 
 

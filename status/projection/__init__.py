@@ -1,7 +1,7 @@
-"""The only door from the record to what the public may see: rows in, frozen snapshots out.
+"""The only door from rows to a snapshot, of which all documents and the messages about events are made.
 
 What is internal (components, incidents, updates never published, notes, people) is filtered here.
-Every function uses a fixed number of queries, whatever the number of rows.
+Every function uses a fixed number of queries, whatever the number of rows; the points of charts take one for each.
 """
 
 from __future__ import annotations

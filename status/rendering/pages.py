@@ -78,7 +78,7 @@ def report(page: Page, report: Postmortem) -> bytes:
     """`/postmortems/<id>`: a report by itself, to be linked and printed; it may be about several incidents."""
     path = f"/postmortems/{report.id}"
     with _reading(page):
-        headings = [section.heading for section in report.sections]
+        headings = zip(anchors(report), report.sections, strict=True)
         content = _main(
             page,
             "report",
@@ -88,7 +88,7 @@ def report(page: Page, report: Postmortem) -> bytes:
             report=report,
             path=path,
             entered_at=if_late(report.display_at, report.published_at),
-            sections=list(zip(anchors(report), headings, strict=True)),
+            sections=[(anchor, section.heading) for anchor, section in headings if section.heading],
             html=report_html(report, top=2),
         )
         is_promising = any(each.state == "open" for each in report.commitments)

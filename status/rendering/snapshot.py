@@ -119,8 +119,12 @@ class Covered:
 @dataclass(frozen=True, slots=True)
 class Section:
     key: str  # "root_cause", whatever the heading; "other" for one that is about nothing usual
-    heading: str
+    heading: str  # "" of what had none where it was recorded from
     text: str  # Markdown, with instants like {{t 2023-01-17T16:02Z}}
+
+    @property
+    def markdown(self) -> str:
+        return f"## {self.heading}\n\n{self.text}" if self.heading else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Postmortem:
     @property
     def body(self) -> str:
         """The whole of it in Markdown."""
-        return "\n\n".join(f"## {section.heading}\n\n{section.text}" for section in self.sections)
+        return "\n\n".join(section.markdown for section in self.sections)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.utils.formats import number_format
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext as _
@@ -90,16 +90,19 @@ def report_html(report: Postmortem, top: int) -> SafeString:
     """Its sections, each with an anchor and a heading `h<top>`; its instants also in the current time zone."""
     zones = Zones.named(report.time_zone, get_current_timezone_name())
     parts = [
-        (f"h{top}", anchor, section.heading, to_html(section.text, top + 1, zones))
+        (
+            format_html('<{0} id="{1}">{2}</{0}>\n', f"h{top}", anchor, section.heading) if section.heading else "",
+            to_html(section.text, top + 1, zones),
+        )
         for anchor, section in zip(anchors(report), report.sections, strict=True)
     ]
-    return format_html_join("\n", '<{0} id="{1}">{2}</{0}>\n{3}', parts)
+    return format_html_join("\n", "{}{}", parts)
 
 
 def report_text(report: Postmortem, zone: str) -> str:
     """Its sections in Markdown, its instants also in `zone`."""
     zones = Zones.named(report.time_zone, zone)
-    return "\n\n".join(f"## {each.heading}\n\n{InstantFormatter(zones).text(each.text)}" for each in report.sections)
+    return "\n\n".join(replace(each, text=InstantFormatter(zones).text(each.text)).markdown for each in report.sections)
 
 
 def anchors(report: Postmortem) -> list[str]:

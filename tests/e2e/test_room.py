@@ -17,7 +17,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, TimelineEntry, User
 from portal.embedded import replay
 from tests.e2e.conftest import NewContext
-from tests.e2e.hands import Hands, Keyboard, Mouse, Plain, Touch
+from tests.e2e.person import Keyboard, Mouse, Person, Plain, Touch
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -27,32 +27,32 @@ BEGAN = timezone.localtime(timezone.now(), UTC).replace(hour=16, minute=2, secon
 MOST_CLICKS, MOST_KEYS = 6, 15  # from the overview to the first words published, beyond the text itself
 
 
-def declare(hands: Hands) -> None:
-    hands.open("/admin/")
-    hands.follow("Declare incident")
-    hands.write("Title", replay.TITLE)
-    hands.write("Message", INVESTIGATING)
-    hands.choose("Commerce API", "Partial outage")
-    hands.choose("Dashboard", "Partial outage")
-    hands.press("Declare incident")
-    hands.sees(replay.TITLE, "The public page shows it now.")
+def declare(person: Person) -> None:
+    person.open("/admin/")
+    person.follow("Declare incident")
+    person.write("Title", replay.TITLE)
+    person.write("Message", INVESTIGATING)
+    person.choose("Commerce API", "Partial outage")
+    person.choose("Dashboard", "Partial outage")
+    person.press("Declare incident")
+    person.sees(replay.TITLE, "The public page shows it now.")
 
 
-def note(hands: Hands, when: str, text: str, kind: str = "Observation") -> None:
-    hands.write("When", when)
-    hands.write("What happened", text)
-    hands.choose("Kind", kind)
-    hands.press("Add to timeline")
-    hands.sees("Noted.", text)
+def note(person: Person, when: str, text: str, kind: str = "Observation") -> None:
+    person.write("When", when)
+    person.write("What happened", text)
+    person.choose("Kind", kind)
+    person.press("Add to timeline")
+    person.sees("Noted.", text)
 
 
-def say(hands: Hands, step: str, words: str, status: str = "") -> None:
+def say(person: Person, step: str, words: str, status: str = "") -> None:
     """Do what the room names as the next step."""
-    hands.follow(step)
-    hands.write("Message", words)
+    person.follow(step)
+    person.write("Message", words)
     for component in ("Commerce API", "Dashboard") if status else ():
-        hands.choose(component, status)
-    hands.press("Post update")
+        person.choose(component, status)
+    person.press("Post update")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def components(make_component: Callable[..., Component]) -> list[Component]:
 
 @pytest.mark.parametrize("kind", [Mouse, Keyboard, Touch, Plain])
 def test_the_seed_incident_is_run_from_its_declaration_to_its_report(
-    kind: type[Hands],
+    kind: type[Person],
     signed_in: NewContext,
     settings: Settings,
     components: list[Component],

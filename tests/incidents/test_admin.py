@@ -226,6 +226,7 @@ def test_a_correction_is_marked(staff: Client, announced: Incident) -> None:
     assert "edited" in staff.get(room(announced)).text
 
 
+@pytest.mark.long
 def test_a_time_that_was_wrong_is_corrected_and_one_that_nobody_touched_keeps_its_seconds(
     staff: Client, announced: Incident
 ) -> None:

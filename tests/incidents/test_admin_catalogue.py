@@ -77,6 +77,7 @@ def test_a_deleted_component_leaves_the_list_and_stays_in_the_record(office: Cli
     assert "Component: deleted" in office.get(reverse("admin:incidents_component_history", args=[component.pk])).text
 
 
+@pytest.mark.long
 def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
     office: Client, page: Page, component: Component, incident: Incident, admin: User
 ) -> None:
@@ -126,6 +127,7 @@ def test_those_without_the_right_read_the_catalogue_only(client: Client, author:
     assert client.get(f"{KEYS}add/").status_code == 403
 
 
+@pytest.mark.long
 def test_lists_ask_as_often_with_many_rows_as_with_few(
     office: Client, page: Page, admin: User, make_component: MakeComponent
 ) -> None:
@@ -152,7 +154,7 @@ def test_lists_ask_as_often_with_many_rows_as_with_few(
 def test_a_key_is_shown_once_and_opens_nothing_after_it_is_revoked(office: Client) -> None:
     answer = office.post(f"{KEYS}add/", filled(office.get(f"{KEYS}add/"), name="Monitoring", scopes="incidents"))
     key = ApiKey.objects.get()
-    shown = answer.context["key"]
+    shown = answer.context["secret"]
     assert ApiKey.digest_of(shown) == key.digest
     assert f'value="{shown}" readonly' in answer.text
     assert shown not in office.get(KEYS).text

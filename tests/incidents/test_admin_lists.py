@@ -18,6 +18,8 @@ from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from tests.incidents.filled import address, counts, filled, room
 
+pytestmark = pytest.mark.long
+
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/incidents/incident/"
 DECLARE = f"{LIST}add/"
@@ -121,7 +123,6 @@ def test_what_is_not_published_yet_says_so(staff: Client, announced: Incident) -
     assert "Not yet published" not in staff.get(room(announced)).text
 
 
-@pytest.mark.long
 def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
     staff: Client, announced: Incident, page: Page, component: Component, author: User
 ) -> None:

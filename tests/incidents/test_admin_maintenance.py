@@ -19,6 +19,8 @@ from incidents.maintenance.series import repeat_maintenance
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
 from tests.incidents.filled import address, counts, filled, room
 
+pytestmark = pytest.mark.long
+
 SCHEDULE = reverse("admin:incidents_incident_schedule")
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -69,6 +69,7 @@ def test_in_somebodys_name_a_row_is_saved_and_the_name_ends_with_the_block(compo
         component.save(update_fields=["description"])
 
 
+@pytest.mark.long
 def test_every_change_of_every_tracked_row_has_a_history_row_with_its_author(
     page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:

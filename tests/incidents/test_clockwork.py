@@ -25,6 +25,8 @@ from incidents.maintenance.plans import (
 from incidents.models import Component, Incident, MaintenanceReminder, OutboxEvent, Page, User
 from tests.rows import refused
 
+pytestmark = pytest.mark.long
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)
 SCHEDULED, IN_PROGRESS, COMPLETED = IncidentStatus.SCHEDULED, IncidentStatus.IN_PROGRESS, IncidentStatus.COMPLETED

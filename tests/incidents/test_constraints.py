@@ -38,7 +38,7 @@ from incidents.roles import take_role
 from tests.elsewhere import RECORD
 from tests.reports import approved, publish_report
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

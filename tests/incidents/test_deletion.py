@@ -54,6 +54,8 @@ from tests.incidents.conftest import NOON
 from tests.incidents.registry import all_services
 from tests.rows import everything
 
+pytestmark = pytest.mark.long
+
 DELETES: dict[type[Tracked], Callable[..., dict[str, int]]] = {
     Page: catalogue.delete_page,
     Component: catalogue.delete_component,

@@ -20,7 +20,7 @@ from portal.embedded import replay
 from portal.templatetags.lengths import length_words
 from tests.reports import publish_report
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -100,7 +100,6 @@ def test_the_seed_contradicts_itself_and_says_so_until_it_is_corrected(db: None)
     )
 
 
-@pytest.mark.long
 def test_half_took_at_most_the_median_and_nine_of_ten_the_ninetieth_percentile(
     page: Page, component: Component, author: User
 ) -> None:
@@ -132,7 +131,6 @@ def test_a_length_is_written_in_words(length: timedelta, words: str) -> None:
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_the_numbers_of_many_are_charts_with_text_and_ask_as_often_as_for_few(
     staff: Client, page: Page, component: Component, author: User
 ) -> None:

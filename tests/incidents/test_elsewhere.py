@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from incidents import catalogue, duties
 from incidents.elsewhere.recording import Recorded, record_elsewhere
 from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, public_id
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.incidents import correct_update, delete_incident, edit_incident, post_update
+from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import Impact, IncidentStatus, Kind, Severity
+from incidents.maintenance import clockwork
 from incidents.models import Component, Incident, IncidentUpdate, Origin, OutboxEvent, Page, User
 from status import relay
 from status.delivery import nudges
@@ -171,17 +170,79 @@ def test_an_open_incident_goes_on_here(record: Write, author: User) -> None:
     assert (incident.status, incident.title) == ("resolved", "Errors everywhere")
 
 
-def test_nobody_hears_of_it(record: Write, page: Page, author: User, admin: User) -> None:
-    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
-    now = timezone.now()
-    recent = [replace(each, created_at=now, display_at=now - timedelta(days=2, hours=1)) for each in RECORD.updates]
-    incident = record(replace(RECORD, updates=recent)).incident
-    edit_incident(incident, severity=Severity.SEV1, author=author)
+REPORT = PostmortemRecord("77", "Errors", "It broke.", display_at=at(90), published_at=at(91))
+WINDOW = at(10), at(40)
+KINDS = {
+    "over": RECORD,
+    "open": replace(RECORD, updates=RECORD.updates[:1]),
+    "with a report": replace(RECORD, report=REPORT),
+    "maintenance ahead of its time": replace(RECORD, window=WINDOW, updates=[update("a", "scheduled", 0)]),
+    "maintenance that runs": replace(
+        RECORD, window=WINDOW, updates=[update("a", "scheduled", 0), update("b", "in_progress", 10)]
+    ),
+}
+
+
+def difference(record: Record, incident: Incident) -> list[str]:
+    """What the clock and the relay make of it that was not so there."""
+    clockwork.advance()
+    relay.relay()
     relay.owe()
     nudges.nudge()
-    assert not OutboxEvent.objects.filter(notify=True).exists()
-    assert not Delivery.objects.exists()
-    assert not [row for duty in duties.duties() for row in duty.rows.values_list("title", flat=True)]
+    incident.refresh_from_db()
+    said = [(each.status, each.body, each.display_at, each.created_at) for each in record.updates]
+    facts = {
+        "notified": Delivery.objects.exists() or OutboxEvent.objects.filter(notify=True).exists(),
+        "a duty": any(duty.rows.exists() for duty in duties.duties()),
+        "impact": incident.impact != record.impact,
+        "updates": [
+            (each.status, each.body, each.display_at, each.created_at) for each in incident.updates.newest_first()
+        ]
+        != said[::-1],
+        "first posted": incident.first_posted_at != record.updates[0].display_at,
+        "created": incident.created_at != record.created_at,
+    }
+    return [name for name, differs in facts.items() if differs]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_recomputed_and_nobody_hears_of_it(
+    record: Write, page: Page, author: User, admin: User, kind: str
+) -> None:
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
+    incident = record(KINDS[kind]).incident
+    edit_incident(incident, severity=Severity.SEV1, author=author)
+    assert difference(KINDS[kind], incident) == []
+
+
+def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
+    page: Page, component: Component, author: User, admin: User
+) -> None:
+    subscribers.add_by_staff(page, address="ann@example.com", author=admin)
+    incident = declare_incident(page, title="Errors", author=author)
+    for each in RECORD.updates:
+        post_update(
+            incident,
+            status=each.status,
+            body=each.body,
+            display_at=each.display_at,
+            components=[(component, affected.status) for affected in each.components],
+            author=author,
+        )
+    assert difference(RECORD, incident) == ["notified", "impact", "updates", "created"]
+
+
+def test_a_report_without_headings_is_kept_without_one(
+    record: Write, page: Page, published: Callable[[Page, str], str]
+) -> None:
+    postmortem = record(replace(RECORD, report=REPORT)).incident.postmortem
+    assert postmortem
+    assert postmortem.revision
+    assert [each["heading"] for each in postmortem.revision.content["sections"]] == [""]
+    assert postmortem.live_sections().get().heading == "Summary", "for staff, who may go on with it"
+    relay.relay()
+    assert "It broke." in published(page, f"postmortems/{postmortem.public_id}.html")
+    assert "Summary" not in published(page, f"postmortems/{postmortem.public_id}.html")
 
 
 def test_words_that_are_public_there_are_reported_and_never_refused(record: Write) -> None:

@@ -14,6 +14,8 @@ from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from tests.rows import everything, refused
 
+pytestmark = pytest.mark.long
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)
 SCHEDULED, IN_PROGRESS, VERIFYING, COMPLETED = (

@@ -27,6 +27,8 @@ from incidents.permissions import Verb, allows, require
 from tests.incidents.postmortem_acts import Acts
 from tests.rows import everything
 
+pytestmark = pytest.mark.long
+
 MAY = {
     "declare_incident": "responder communicator approver administrator clock",
     "note_timeline": "responder communicator approver administrator",

@@ -26,6 +26,8 @@ from tests.incidents.filled import room
 from tests.reports import approved, publish_report, reader
 from tests.rows import everything
 
+pytestmark = pytest.mark.long
+
 State = Postmortem.State
 HEADINGS = [
     *("Summary", "Leadup", "Fault", "Detection", "Root Cause", "Mitigation and resolution"),
@@ -63,7 +65,6 @@ def edit(postmortem: Postmortem, author: User, **texts: str) -> None:
 # --- The seed -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_the_seed_goes_through_the_workflow_word_for_word(
     db: None, admin: User, author: User, published: Callable[[Page, str], str]
 ) -> None:

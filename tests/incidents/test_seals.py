@@ -19,7 +19,7 @@ from incidents.lifecycle import IncidentStatus, Severity
 from incidents.models import ComponentStatusChange, Incident, Page, Seal, User
 from status.subscriptions import subscribers
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 LATER = timedelta(minutes=11)
 

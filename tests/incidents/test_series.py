@@ -28,6 +28,8 @@ from incidents.maintenance.series import (
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, OutboxEvent, Page, User
 from tests.rows import refused
 
+pytestmark = pytest.mark.long
+
 ROME = ZoneInfo("Europe/Rome")
 Repeat = Callable[..., MaintenanceSeries]
 

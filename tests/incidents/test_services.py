@@ -158,6 +158,7 @@ def test_the_impact_of_a_back_dated_update_is_that_of_its_time(
 # --- What is refused leaves no trace ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_refused_update_says_why_and_leaves_no_trace(
     incident: Incident, component: Component, make_component: MakeComponent, other_page: Page, author: User
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_refused_update_says_why_and_leaves_no_trace(
         post(status=RESOLVED)
 
 
+@pytest.mark.long
 def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page, author: User) -> None:
     for title, sentence in [(" ", "blank"), ("x" * 256, "255"), ("a\x00b", "NUL")]:
         with refused(InvalidInput, sentence):
@@ -203,6 +205,7 @@ def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page
         edit_incident(incident, author=author, caused_by=incident)
 
 
+@pytest.mark.long
 def test_a_refused_correction_or_note_leaves_no_trace(incident: Incident, author: User) -> None:
     update = post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
     with refused(InvalidInput, "Write a message"):

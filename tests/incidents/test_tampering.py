@@ -23,6 +23,8 @@ from status.delivery import owing
 from status.models import Delivery, Recipient
 from status.subscriptions import subscribers
 
+pytestmark = pytest.mark.long
+
 LATER = timedelta(minutes=11)
 State = Delivery.State
 

@@ -71,7 +71,7 @@ OF_A_REPORT = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("vault")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("vault")]
 
 
 def texts_of(service: Service) -> Iterator[str]:

@@ -18,6 +18,8 @@ from incidents.history import seals
 from incidents.models import User
 from tests.portal.signing_in import PASSWORD, code, confirm_password, set_up_second_factor, sign_in
 
+pytestmark = pytest.mark.long
+
 BETTER = "a much better battery"
 
 

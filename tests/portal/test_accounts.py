@@ -60,6 +60,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_limited(client: Client, aut
     assert "Too many failed login attempts" in sign_in(client, author), "not even with the right one"
 
 
+@pytest.mark.long
 def test_strangers_who_guess_lock_nobody_out_where_they_have_signed_in_before(author: User) -> None:
     here = elsewhere(0)
     sign_in(Client(), author, **here)
@@ -80,6 +81,7 @@ def test_an_owner_in_a_new_network_gets_in_beside_a_stranger_s_five_attempts(aut
     assert is_in(owner)
 
 
+@pytest.mark.long
 def test_an_owner_whose_name_is_being_guessed_gets_in_anywhere_by_a_link(grace: User) -> None:
     for number in range(1, 31):
         sign_in(Client(), grace, "wrong", **elsewhere(number))
@@ -116,6 +118,7 @@ def test_whoever_may_publish_has_to_set_up_a_second_factor_first(
         assert client.get(ADMIN).status_code == 200
 
 
+@pytest.mark.long
 @time_machine.travel(timezone.now(), tick=False)
 def test_a_used_code_stays_used_however_much_strangers_try(author: User) -> None:
     client = Client()

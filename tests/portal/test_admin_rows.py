@@ -25,6 +25,8 @@ from portal.embedded.replay import replay_seed
 from status.models import Delivery
 from status.subscriptions import subscribers
 
+pytestmark = pytest.mark.long
+
 number = count()
 
 # There once for each of some other rows; or made with a row beside it, or by the clock, of which a copy says nothing

@@ -21,6 +21,8 @@ from incidents.models import Page, User
 from incidents.permissions import Scope
 from tests.portal.world import World, template_of
 
+pytestmark = pytest.mark.long
+
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 # Bodies that are none, each with its content type

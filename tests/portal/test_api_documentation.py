@@ -18,6 +18,8 @@ from tests import browser
 from tests.portal.world import World, template_of
 from tests.status.schema import DOCUMENTS
 
+pytestmark = pytest.mark.long
+
 
 def test_the_schema_describes_each_path_once_and_names_the_public_interface(
     client: Client, capsys: pytest.CaptureFixture[str]
@@ -36,7 +38,6 @@ def test_the_schema_describes_each_path_once_and_names_the_public_interface(
     assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
 
 
-@pytest.mark.long
 def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(client: Client) -> None:
     schema = json.loads(client.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).content)
     for name in EXAMPLES["v1"]:

@@ -18,6 +18,8 @@ from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, 
 from tests.reports import publish_report
 from tests.status.schema import DOCUMENTS
 
+pytestmark = pytest.mark.long
+
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00+01:00", "scheduled_until": "2030-01-10T22:00:00+01:00"}
 

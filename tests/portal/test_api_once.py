@@ -18,7 +18,7 @@ from incidents.models import Component, Incident, IncidentUpdate, Page
 from portal.models import KeptAnswer
 from tests.waiting import stretched
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 Call = Callable[..., Any]
 SLOW = {"incident": {"name": "Slow"}}

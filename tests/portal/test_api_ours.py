@@ -15,6 +15,8 @@ from status.delivery import owing
 from status.models import Delivery
 from status.subscriptions import subscribers
 
+pytestmark = pytest.mark.long
+
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00Z", "scheduled_until": "2030-01-10T22:00:00Z"}
 

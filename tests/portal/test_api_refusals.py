@@ -13,6 +13,8 @@ from incidents import catalogue, incidents
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 
+pytestmark = pytest.mark.long
+
 Call = Callable[..., Any]
 WINDOW = {"scheduled_for": "2030-01-10T20:00:00+01:00", "scheduled_until": "2030-01-10T22:00:00+01:00"}
 

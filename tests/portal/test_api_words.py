@@ -60,7 +60,7 @@ INTERNAL = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("vault")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("vault")]
 
 
 @pytest.fixture

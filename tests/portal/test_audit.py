@@ -19,6 +19,8 @@ from portal.console.audit import log
 from status.models import Delivery
 from status.subscriptions import subscribers
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def eventful(incident: Incident, component: Component, author: User, admin: User) -> Incident:

@@ -21,6 +21,8 @@ from incidents.models import Component, Incident, Page, User
 from status.publication import publishing
 from tests.incidents.filled import room
 
+pytestmark = pytest.mark.long
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 

@@ -18,6 +18,8 @@ from incidents.models import ApiKey, Component, Incident, Page, User
 from incidents.permissions import ROLES, STAFF_ROLES, Scope, Verb
 from tests.incidents.filled import counts
 
+pytestmark = pytest.mark.long
+
 # Each action with the right that it takes, and the doors to it: the address, and what is sent there.
 ACTIONS: dict[str, Verb] = {
     "declare": Verb.DECLARE_INCIDENT,
@@ -100,7 +102,6 @@ def test_what_a_role_may_do_is_not_refused(
             assert answer.status_code in (200, 302), (action, address)
 
 
-@pytest.mark.long
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("setting", ["default_transaction_read_only = on", "idle_in_transaction_session_timeout = 1"])

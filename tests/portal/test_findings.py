@@ -12,6 +12,8 @@ from incidents.postmortems import reviewing, writing
 from tests.incidents.filled import filled
 from tests.reports import reader
 
+pytestmark = pytest.mark.long
+
 BODY = (
     "## Why\n\nOn Monday, January 17, 2023 the pool ran dry.\n\n"
     "## How\n\nThe password was hunter2! It will never happen again."

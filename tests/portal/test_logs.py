@@ -26,6 +26,8 @@ from tests.portal.signing_in import set_up_second_factor, sign_in
 from tests.servers import free_port
 from tests.waiting import stretched, until
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = "pL4nt3dS3cr3t"
 PROOFS = {"token", "key", "uidb36"}  # who has one can act by it

@@ -213,6 +213,7 @@ def test_a_session_that_cannot_be_saved_is_no_server_error(client: Client, setti
     assert client.get("/session").status_code == 503
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["integrity", "programming", "statement"])
 def test_a_mistake_of_ours_is_not_called_an_outage(client: Client, name: str) -> None:

@@ -44,6 +44,8 @@ from status.subscriptions import signups
 from status.subscriptions.subscribers import add_by_staff
 from tests.portal.bad_rows import CASES, RUNS, World
 
+pytestmark = pytest.mark.long
+
 TOKEN = "only-the-tests-know-this"
 CALLED = {
     # What the clock calls that is no loop of this kind, each with the reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,6 +18,8 @@ from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
+
+pytestmark = pytest.mark.long
 
 MakeUser = Callable[[str, str], User]
 

@@ -18,7 +18,8 @@ from tests.incidents.filled import filled
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
 
-pytestmark = pytest.mark.django_db(transaction=True)  # what is published is published after the commit
+# What is published is published after the commit
+pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
 def published(page: Page) -> dict[str, bytes]:

@@ -133,6 +133,7 @@ def test_a_zone_that_does_not_exist_is_said_beside_the_field(staff: Client, post
     assert "Kept title" in answer.text
 
 
+@pytest.mark.long
 def test_sections_are_added_moved_and_removed(staff: Client, postmortem: Postmortem) -> None:
     def headings() -> list[str]:
         return [section.heading for section in postmortem.live_sections()]

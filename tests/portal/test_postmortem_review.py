@@ -14,6 +14,8 @@ from portal.console.postmortems import changes
 from tests.incidents.filled import filled
 from tests.reports import reader
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def submitted_report(incident: Incident, author: User) -> Postmortem:

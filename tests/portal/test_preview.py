@@ -24,6 +24,8 @@ from status.models import Follow, Subscriber
 from tests.incidents.filled import address, filled
 from tests.rows import everything
 
+pytestmark = pytest.mark.long
+
 DECLARE = "/admin/incidents/incident/add/"
 SCHEDULE = "/admin/incidents/incident/schedule/"
 EMAIL, WEBHOOK = Subscriber.Channel.EMAIL, Subscriber.Channel.WEBHOOK

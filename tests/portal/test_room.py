@@ -22,6 +22,8 @@ from incidents.postmortems.writing import start_postmortem
 from tests.incidents.filled import counts, filled, room
 from tests.reports import publish_report
 
+pytestmark = pytest.mark.long
+
 MakeUser = Callable[[str, str], User]
 DECLARE = "/admin/incidents/incident/add/"
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED

@@ -16,6 +16,8 @@ from incidents.models import Component, Incident, IncidentTemplate, Page, User
 from incidents.templates import create_template
 from tests.incidents.filled import counts, filled, room
 
+pytestmark = pytest.mark.long
+
 DECLARE = "/admin/incidents/incident/add/"
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

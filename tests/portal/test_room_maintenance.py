@@ -26,6 +26,8 @@ from status import relay
 from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.filled import address, counts, filled, room
 
+pytestmark = pytest.mark.long
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MakeUser = Callable[[str, str], User]

@@ -16,7 +16,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, IncidentUpdate, Page, TimelineEntry, User
 from tests.reports import publish_report
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 RESOLVED = IncidentStatus.RESOLVED
 

@@ -262,6 +262,7 @@ def test_only_a_superuser_takes_away_a_superuser_s(admin: User) -> None:
 # --- Closed, and opened again -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_an_account_that_is_opened_again_has_no_session_and_no_password_of_before(console: Client, grace: User) -> None:
     sign_in(before := Client(), grace)
     Client().post(reverse("account_reset_password"), {"email": grace.email})

@@ -23,6 +23,8 @@ from status.models import Recipient, StaffChannel, Subscriber
 from status.subscriptions import csv_files, subscribers
 from tests.portal.world import World
 
+pytestmark = pytest.mark.long
+
 PLANTED = "planted"
 # Lists that are about staff's channels as well, each with the reason
 SHOWS_THEM = {

@@ -35,7 +35,7 @@ from incidents.templates import create_template
 from tests.concurrency import together
 from tests.incidents.filled import address, counts, filled
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 PASSWORD = "correct horse battery"
 TWICE = "This was sent twice. It was done once."

@@ -20,6 +20,8 @@ from status.publication import publishing
 from status.rendering import calendars
 from tests.status import factory
 
+pytestmark = pytest.mark.long
+
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)
 Read = Callable[[], tuple[Any, Any]]

@@ -11,6 +11,8 @@ from incidents.models import OutboxEvent, Page, User
 from status.delivery.channels import CHANNELS
 from status.models import Delivery, Nudge, Recipient
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("channel", Recipient.Channel.values)
 def test_a_task_of_the_clock_claims_what_is_due_by_each_channel(channel: str, page: Page, admin: User) -> None:

@@ -67,6 +67,7 @@ def deliver(network: addresses.Network = OPEN) -> int:
     return engine.deliver(StaffChannel.Channel.CHAT, network=network)
 
 
+@pytest.mark.long
 def test_a_nudge_arrives_in_a_chat_once(nudged: Delivery, receiver: Receiver, incident: Incident) -> None:
     assert (deliver(), deliver()) == (1, 0)
     (request,) = receiver.received
@@ -77,6 +78,7 @@ def test_a_nudge_arrives_in_a_chat_once(nudged: Delivery, receiver: Receiver, in
     assert (nudged.state, nudged.answer) == ("sent", "Mattermost")
 
 
+@pytest.mark.long
 def test_what_leads_inside_by_then_is_not_dialled_and_the_try_says_so_without_the_secret(
     nudged: Delivery, receiver: Receiver
 ) -> None:
@@ -88,6 +90,7 @@ def test_what_leads_inside_by_then_is_not_dialled_and_the_try_says_so_without_th
     assert TOKEN not in nudged.answer
 
 
+@pytest.mark.long
 def test_a_chat_that_fails_is_tried_again_and_what_is_pointless_by_then_is_not(
     nudged: Delivery, receiver: Receiver, incident: Incident, author: User
 ) -> None:
@@ -157,6 +160,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     assert Delivery.objects.get(recipient=recipient).reason == "given_up"
 
 
+@pytest.mark.long
 def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
     client: Client, page: Page, admin: User, settings: Settings
 ) -> None:
@@ -169,6 +173,7 @@ def test_an_administrator_adds_a_chat_and_its_address_is_never_shown_again(
     assert TOKEN not in listed
 
 
+@pytest.mark.long
 def test_a_channel_is_tested_and_says_what_was_answered(
     client: Client, page: Page, receiver: Receiver, admin: User, settings: Settings
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
     assert states() == {(State.DUE, "")}
 
 
+@pytest.mark.long
 def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
     sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:

@@ -1,10 +1,11 @@
-"""Nothing internal leaks: secrets are planted in every internal place and looked for in every published byte."""
+"""Secrets are planted in every internal place, and looked for in every published byte."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from incidents import catalogue, timeline
@@ -21,6 +22,8 @@ from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status import relay
 from status.publication import files
 from status.publication.publishing import differences
+
+pytestmark = pytest.mark.long
 
 INVESTIGATING, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED
 SECRET = "planted-secret"

@@ -22,7 +22,7 @@ from status.models import Delivery, Subscriber, Tally
 from status.publication.publishing import differences, publish
 from status.subscriptions import subscribers
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 Published = Callable[[Page, str], str]
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)

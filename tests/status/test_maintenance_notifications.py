@@ -20,7 +20,7 @@ from status.models import Delivery
 from status.subscriptions.subscribers import add_by_staff
 from tests.sink import Sink
 
-pytestmark = pytest.mark.usefixtures("without_hold")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_hold")]
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)

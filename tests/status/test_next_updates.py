@@ -15,6 +15,8 @@ from incidents.models import Incident, OutboxEvent, Page, User
 from status.delivery.mails import events
 from status.delivery.webhooks import payloads
 
+pytestmark = pytest.mark.long
+
 Read = Callable[[Page, str], str]
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 WORDS = "Next update by"

@@ -23,6 +23,8 @@ from status.models import Delivery, Follow, Subscriber
 from status.publication.publishing import differences, publish
 from tests.reports import publish_report
 
+pytestmark = pytest.mark.long
+
 INVESTIGATING, IDENTIFIED, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED
 MakeRecipient = Callable[..., Subscriber]
 

@@ -28,7 +28,7 @@ from tests.incidents.filled import filled
 from tests.sink import Sink
 from tests.ticks import tick
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

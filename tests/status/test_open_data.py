@@ -21,6 +21,8 @@ from status import projection
 from status.publication import files
 from status.publication.publishing import differences, publish
 
+pytestmark = pytest.mark.long
+
 UP, MAJOR, PARTIAL = ComponentStatus.OPERATIONAL, ComponentStatus.MAJOR_OUTAGE, ComponentStatus.PARTIAL_OUTAGE
 INVESTIGATING, RESOLVED = IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED
 JULY = datetime(2026, 7, 10, 12, tzinfo=UTC)

@@ -22,6 +22,8 @@ from status.models import Follow, Recipient
 from tests.status import oracle
 from tests.status.random_staff import Staff
 
+pytestmark = pytest.mark.long
+
 WALKS = int(os.environ.get("WALKS", "2"))
 STEPS = 40
 

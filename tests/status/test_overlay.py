@@ -25,7 +25,7 @@ from status.projection import Reader, components, today
 from status.publication import publishing
 from status.rendering.uptime import Change, Span, overlaid
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 NOON = datetime(2036, 3, 10, 12, tzinfo=UTC)  # the component was made before
 HOUR = timedelta(hours=1)
@@ -156,7 +156,6 @@ def test_one_that_does_not_show_or_is_internal_is_laid_over_nothing(
         assert uptime.days[-1].under_maintenance == 0
 
 
-@pytest.mark.long
 def test_reading_costs_as_much_with_many_maintenances_as_with_few(
     page: Page, schedule_soon: Callable[..., Incident], django_assert_num_queries: Callable[..., Any]
 ) -> None:
@@ -312,7 +311,6 @@ VERBS = [
 ]
 
 
-@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(st.sampled_from([*VERBS, *["wait", "tick", "plan"] * 3]), st.integers(0, 60)), max_size=14)

@@ -29,6 +29,8 @@ from status.subscriptions.subscribers import subscriber, unsubscribe
 from tests.receiver import OPEN, Receiver, answering, leading_to
 from tests.waiting import let_pass, stretched, within
 
+pytestmark = pytest.mark.long
+
 State = Delivery.State
 
 

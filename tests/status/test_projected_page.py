@@ -29,7 +29,7 @@ from status.rendering import pages
 from tests.old_incidents import make_history
 from tests.status.reading import everything, incident_of, read
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 MakeComponent = Callable[..., Component]
 UP, SLOW, PARTIAL, MAJOR = (
     ComponentStatus.OPERATIONAL,

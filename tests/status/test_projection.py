@@ -32,7 +32,7 @@ from status.rendering import snapshot
 from tests.reports import publish_report
 from tests.status.reading import everything, incident_of, read
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 MakeComponent = Callable[..., Component]
 UP, SLOW, PARTIAL, MAJOR = (

@@ -31,7 +31,7 @@ from status.publication import files, publishing, state
 from status.publication.publishing import differences, publish
 from tests.waiting import stretched
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.long, pytest.mark.both]
 
 Read = Callable[[Page, str], str]
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED

@@ -27,6 +27,8 @@ from status.subscriptions import signups
 from status.subscriptions.subscribers import subscriber
 from tests.reports import approved, publish_report
 
+pytestmark = pytest.mark.long
+
 Read = Callable[[Page, str], str]
 BODY = "## Summary\n\nIt failed at {{t 2026-03-10T11:00Z}}.\n\n## Root Cause\n\nA *disk*."
 

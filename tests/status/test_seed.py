@@ -28,6 +28,8 @@ from portal.embedded.replay import TITLE, replay_seed
 from status.publication import files
 from status.publication.publishing import publish
 
+pytestmark = pytest.mark.long
+
 REPORT = (Path(__file__).parent / "seed-incident-report.txt").read_text()
 Read = Callable[[Page, str], str]
 

@@ -116,6 +116,7 @@ def test_one_incident_can_be_followed_alone_until_it_is_over(
             ask("bob@example.com", incident=over)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "address",
     [
@@ -164,6 +165,7 @@ def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
     assert addresses.mailbox(typed) == kept
 
 
+@pytest.mark.long
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
     page: Page, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:

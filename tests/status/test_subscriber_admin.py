@@ -227,6 +227,7 @@ def test_the_ledger_counts_of_each_fact_who_was_notified_and_how_long_it_took(
 # --- Rights -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_only_who_manages_subscribers_sees_them(client: Client, make_user: MakeUser, sent_update: Delivery) -> None:
     client.force_login(make_user("mia", "communicator"))
     assert "subscriber" not in client.get("/admin/").text.lower()
@@ -264,6 +265,7 @@ def test_the_lists_are_in_the_overview_and_ask_as_often_with_many_rows_as_with_f
     assert [queries(path) for path in paths] == few
 
 
+@pytest.mark.long
 def test_no_page_needs_inline_script_or_style(administrator: Client, sent_update: Delivery) -> None:
     verbs = ("change", "history", "release", "forget")
     for path in (

@@ -33,6 +33,8 @@ from tests.rows import everything
 from tests.servers import free_port
 from tests.status.strangers import ANN, ask, path
 
+pytestmark = pytest.mark.long
+
 SENT = "If this address can be subscribed, a mail to it is on its way."
 
 

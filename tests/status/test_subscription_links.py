@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
+import pytest
 import time_machine
 from django.test import Client
 from django.utils import timezone
@@ -16,6 +17,8 @@ from status.subscriptions import subscribers
 from status.subscriptions.subscribers import State
 from tests.rows import everything
 from tests.status.strangers import ANN, ask, path
+
+pytestmark = pytest.mark.long
 
 
 def test_a_forged_link_opens_nothing(ann: Subscriber, public: Client) -> None:

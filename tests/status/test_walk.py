@@ -12,8 +12,9 @@ from status import relay
 from status.publication import publishing
 from tests.status.random_staff import Staff
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_what_each_change_publishes_is_what_a_full_render_gives(
     page: Page, other_page: Page, admin: User, seed: int

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from incidents.models import ActionItem, Postmortem, TimelineEntry
 from portal.api.serializers.base import Always, Input, InstantField, enveloped
+from status.rendering.snapshot import Section
 
 
 class DraftInput(Input):
@@ -76,7 +77,7 @@ class PostmortemAnswer(serializers.Serializer[Any]):
 
 
 def markdown(sections: list[dict[str, str]]) -> str:
-    return "\n\n".join(f"## {section['heading']}\n\n{section['text']}" for section in sections)
+    return "\n\n".join(Section(**section).markdown for section in sections)
 
 
 # --- Ours on top ------------------------------------------------------------------------------------------------------

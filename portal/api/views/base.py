@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from incidents.catalogue import lock_parents
 from incidents.models import ApiKey, Page, User
 from incidents.models.base import Tracked
 from incidents.people import count_request
@@ -157,6 +158,10 @@ class One(PageView):
         """Its row; raises `Http404`."""
         raise NotImplementedError  # REST framework's views are no abstract classes
 
+    def parents(self) -> list[Any]:
+        """What it is to belong to, as it was sent."""
+        return []
+
     def show(self) -> Any:
         """As GET shows it; raises `Http404`."""
         raise NotImplementedError  # REST framework's views are no abstract classes
@@ -177,6 +182,7 @@ class One(PageView):
         """What `handler` answers, if nobody changed the object since the client read it; raises `Changed`."""
         with transaction.atomic():
             if (row := self.target()).pk:  # else nobody has saved it yet
+                lock_parents(*self.parents())
                 row.lock()
             current = self.show()
             expected = self.request.headers["If-Match"]

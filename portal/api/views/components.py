@@ -113,6 +113,10 @@ class OneComponent(ComponentView, One):
         rows = Component.objects.public().on(self.page)
         return get_object_or_404(rows, public_id=self.kwargs["component_id"])
 
+    def parents(self) -> list[ComponentGroup]:
+        given = {} if self.request.method == "DELETE" else self.read(ComponentRequest)["component"]
+        return [self.group(given["group_id"])] if given.get("group_id") else []
+
     def show(self) -> Any:
         return self.shown(self.kwargs["component_id"])
 

@@ -80,6 +80,16 @@ class IncidentView(PageView):
     def body(self, given: dict[str, Any], to: IncidentStatus) -> str:
         return given.get("body") or given.get("message") or plans.usual_sentence(self.page, to)
 
+    def post_update(self, incident: Incident, to: IncidentStatus, given: dict[str, Any]) -> IncidentUpdate:
+        return post_update(
+            incident,
+            status=to,
+            body=self.body(given, to),
+            components=self.affected(given),
+            notify=given.get("deliver_notifications", True),
+            author=self.author,
+        )
+
 
 def override_of(given: dict[str, Any], kind: Kind) -> Impact | None:
     """The impact that a request chooses; a maintenance has that of its name, whoever says so."""
@@ -183,14 +193,7 @@ class Incidents(IncidentList):
             impact_override=override_of(given, Kind.REALTIME),
             author=self.author,
         )
-        post_update(
-            incident,
-            status=to,
-            body=self.body(given, to),
-            components=self.affected(given),
-            notify=given.get("deliver_notifications", True),
-            author=self.author,
-        )
+        self.post_update(incident, to, given)
         return incident
 
     def backfill(self, given: dict[str, Any]) -> Incident:
@@ -291,14 +294,7 @@ class OneIncident(IncidentView, One):
         is_moved = self.change_plan(incident, given)
         to = IncidentStatus(given.get("status") or incident.status)
         if to != incident.status or (not is_moved and (given.get("body") or given.get("message"))):
-            posted = post_update(
-                incident,
-                status=to,
-                body=self.body(given, to),
-                components=self.affected(given),
-                notify=given.get("deliver_notifications", True),
-                author=self.author,
-            )
+            posted = self.post_update(incident, to, given)
         elif any(given.get("components", {}).values()):
             raise InvalidInput(_("Components change together with an update. Send a body, a status, or both."))
         return Response(self.shown_incident(self.one(), posted))

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from incidents.catalogue import lock_parents
 from incidents.checking import letting_stand
 from incidents.errors import DomainError, Forbidden
 from incidents.history import changes
@@ -174,10 +175,15 @@ class RecordAdmin(AnyModelAdmin):
                 response = self._refused(request, object_id, refusal, context)
             return rendered(response)
 
+    def parents(self, request: HttpRequest) -> list[Any]:
+        """What a row is to belong to, as it was typed."""
+        return []
+
     @transaction.atomic
     def _done_once(self, request: HttpRequest, obj: Any, save: Callable[[], HttpResponse]) -> HttpResponse:
         """What `save` answers; a row is locked from before its form is read, a new one was not added before."""
         if obj:
+            lock_parents(*self.parents(request))
             type(obj)._base_manager.select_for_update(of=("self",), no_key=True).get(pk=obj.pk)
         elif (token := request.POST.get(TOKEN, "")[:32]) and first_time(
             acting(request), token, request.POST, request.FILES

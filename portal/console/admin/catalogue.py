@@ -50,6 +50,10 @@ class CatalogueAdmin(RecordAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fixed if obj else ()
 
+    def parents(self, request: HttpRequest) -> list[Any]:
+        chosen = {Page: request.POST.get("page", ""), ComponentGroup: request.POST.get("group", "")}
+        return [row for model, key in chosen.items() if key.isdecimal() for row in model._base_manager.filter(pk=key)]
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         create, edit, _delete = self.services
         if change:

@@ -10,7 +10,7 @@ from incidents.models import FindingDismissal, Postmortem, PostmortemSection
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ShownFinding:
     """What the linter found, where it stands, and why it may."""
 
     finding: Finding
@@ -26,12 +26,12 @@ class Found:
         return self.dismissal is None and self.finding.rule is not Rule.SECRET
 
 
-def findings_of(postmortem: Postmortem) -> list[Found]:
+def findings_of(postmortem: Postmortem) -> list[ShownFinding]:
     """What stops the publication first, each in the order of the text."""
     sections = {section.public_id: section for section in postmortem.live_sections()}
     dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
     found = [
-        Found(finding, sections[finding.section], dismissals.get(finding.digest))
+        ShownFinding(finding, sections[finding.section], dismissals.get(finding.digest))
         for finding in checking.check_report(postmortem)
     ]
     return sorted(found, key=lambda one: not one.stops)

@@ -43,7 +43,7 @@ STANDINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """The one thing to do next. `status` is what the composer then proposes, `sentence` what it begins with."""
 
     words: str
@@ -60,21 +60,21 @@ class Missing:
     address: str
 
 
-def next_step(incident: Incident, latest: IncidentUpdate | None) -> Step | None:
+def next_step(incident: Incident, latest: IncidentUpdate | None) -> NextStep | None:
     report, kind = incident.postmortem, Kind(incident.kind)
     if incident.is_ended and report:
         address = reverse("admin:incidents_postmortem_change", args=[report.pk])
-        return None if report.is_public else Step(_("Go on with the postmortem"), address)
+        return None if report.is_public else NextStep(_("Go on with the postmortem"), address)
     if incident.is_ended:
         address = reverse("admin:incidents_incident_postmortem", args=[incident.pk])
-        return Step(_("Start the postmortem"), address) if kind is Kind.REALTIME else None
+        return NextStep(_("Start the postmortem"), address) if kind is Kind.REALTIME else None
     current, order = IncidentStatus(incident.status), STATUSES[kind]
     if latest is None:
-        return Step(_("Post first update"), f"?status={current}#compose", current)
+        return NextStep(_("Post first update"), f"?status={current}#compose", current)
     new = order[order.index(current) + 1]
     words = STEPS.get(new, _("Move to %(status)s") % {"status": new.label.lower()})
     sentence = usual_sentence(incident.page, new) if kind is Kind.MAINTENANCE else ""
-    return Step(str(words), f"?status={new}#compose", new, sentence)
+    return NextStep(str(words), f"?status={new}#compose", new, sentence)
 
 
 def customer_answer(incident: Incident, components: Sequence[Component], latest: IncidentUpdate | None) -> str:

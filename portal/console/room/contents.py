@@ -172,7 +172,7 @@ class Room:
         return promises.kept(self.incident.updates.all())
 
     @cached_property
-    def step(self) -> advice.Step | None:
+    def step(self) -> advice.NextStep | None:
         return None if self.incident.deleted_at else advice.next_step(self.incident, self.latest)
 
     @cached_property

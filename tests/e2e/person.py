@@ -49,7 +49,7 @@ WAY = """(target) => {
 }"""
 
 
-class Hands:
+class Person:
     """With a mouse, and the other hand on the keyboard to type."""
 
     window: ClassVar[dict[str, Any]] = {"viewport": {"width": 1280, "height": 800}}
@@ -142,7 +142,7 @@ class Hands:
         return bool(field.evaluate("(field) => field === document.activeElement"))
 
 
-class Mouse(Hands):
+class Mouse(Person):
     def __init__(self, context: BrowserContext) -> None:
         context.add_init_script(COUNTER)
         super().__init__(context)
@@ -153,7 +153,7 @@ class Mouse(Hands):
         return clicks, keys
 
 
-class Keyboard(Hands):
+class Keyboard(Person):
     """Nothing is clicked, and nothing gets the focus but by keys; where it is can always be seen."""
 
     def use(self, target: Locator) -> None:
@@ -183,7 +183,7 @@ class Keyboard(Hands):
             self.page.keyboard.press("ArrowDown" if steps > 0 else "ArrowUp")
 
 
-class Touch(Hands):
+class Touch(Person):
     """On a small phone: everything fits its width, and what is touched is as large as a fingertip needs."""
 
     window: ClassVar[dict[str, Any]] = {
@@ -214,10 +214,10 @@ class Touch(Hands):
         assert width <= 375, f"{self.page.url}: the page is {width} pixels wide"
 
 
-class Plain(Hands):
+class Plain(Person):
     """Without JavaScript: nothing comes by itself."""
 
-    window: ClassVar[dict[str, Any]] = {**Hands.window, "java_script_enabled": False}
+    window: ClassVar[dict[str, Any]] = {**Person.window, "java_script_enabled": False}
 
     def look_again(self) -> None:
         self.page.reload()

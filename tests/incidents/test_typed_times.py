@@ -102,6 +102,7 @@ def test_the_hour_that_was_skipped_is_refused_and_the_doubled_one_is_the_later()
     assert parse("02:30", between, ROME).start == datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
 
 
+@pytest.mark.long
 @given(st.text(max_size=30))
 def test_anything_typed_is_a_time_or_a_sentence(typed: str) -> None:
     try:
