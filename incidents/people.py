@@ -196,7 +196,7 @@ def _revoke(key: ApiKey) -> None:
     key.change(revoked_at=key.revoked_at or timezone.now())
 
 
-def sweep() -> None:
+def drop_expired() -> None:
     """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from incidents import metrics, people
 from incidents.isolation import each, loop
 
-PARTS = (metrics.drop_old_points, people.sweep)
+PARTS = (metrics.drop_old_points, people.drop_expired)
 
 
 @loop("sweep")

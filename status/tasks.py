@@ -48,4 +48,4 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    in_turn(subscribers.sweep, left_behind.tell_left_behind, ledger.settle, signups.drop_old_counts)
+    in_turn(subscribers.drop_overdue, left_behind.tell_left_behind, ledger.settle, signups.drop_old_counts)

@@ -8,7 +8,7 @@ from django.urls import path, re_path
 from portal.console.audit.views import audit, incident_file
 from portal.console.forms.planned import ComposeForm
 from portal.console.forms.timeline import OutcomeForm, QuickNoteForm
-from portal.console.forms.update import PublishForm, WithdrawalForm
+from portal.console.forms.update import PublishIncidentForm, WithdrawalForm
 from portal.console.numbers import numbers
 from portal.console.overview import overview
 from portal.console.page_preview import page_preview
@@ -23,7 +23,7 @@ urlpatterns = [
     path("incident/<slug:public_id>/", room.room, name="room"),
     path("incident/<slug:public_id>/live/", room.live, name="room_live"),
     path("incident/<slug:public_id>/update/", room.act, {"form_class": ComposeForm}, name="room_update"),
-    path("incident/<slug:public_id>/publish/", room.act, {"form_class": PublishForm}, name="room_publish"),
+    path("incident/<slug:public_id>/publish/", room.act, {"form_class": PublishIncidentForm}, name="room_publish"),
     path("incident/<slug:public_id>/withdraw/", room.act, {"form_class": WithdrawalForm}, name="room_withdraw"),
     path("incident/<slug:public_id>/note/", room.act, {"form_class": QuickNoteForm}, name="room_note"),
     path("incident/<slug:public_id>/outcome/", room.act, {"form_class": OutcomeForm}, name="room_outcome"),

@@ -28,7 +28,7 @@ MAJOR, OPERATIONAL = ComponentStatus.MAJOR_OUTAGE, ComponentStatus.OPERATIONAL
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class DemoIncident:
     days_ago: int
     title: str
     component: str
@@ -36,7 +36,7 @@ class Story:
 
 
 STORIES = [
-    Story(
+    DemoIncident(
         212,
         "Delayed exports",
         "Exports",
@@ -45,7 +45,7 @@ STORIES = [
             (55, RESOLVED, OPERATIONAL, "The backlog is worked off and exports start at once again."),
         ],
     ),
-    Story(
+    DemoIncident(
         81,
         "Webhooks delivered late",
         "Webhooks",
@@ -56,7 +56,7 @@ STORIES = [
             (115, RESOLVED, OPERATIONAL, "Webhooks have been delivered on time for 45 minutes."),
         ],
     ),
-    Story(
+    DemoIncident(
         58,
         "Elevated error rates on the Commerce API",
         "Commerce API",
@@ -67,7 +67,7 @@ STORIES = [
             (56, RESOLVED, OPERATIONAL, "No errors for 30 minutes. No data was lost."),
         ],
     ),
-    Story(
+    DemoIncident(
         33,
         "Search results out of date",
         "Search",
@@ -77,7 +77,7 @@ STORIES = [
             (75, RESOLVED, OPERATIONAL, "Search results have been current for half an hour."),
         ],
     ),
-    Story(
+    DemoIncident(
         19,
         "Sign-in unavailable",
         "Authentication",
@@ -93,7 +93,7 @@ STORIES = [
             (50, RESOLVED, OPERATIONAL, "Sign-in has worked for half an hour. We now check certificates every day."),
         ],
     ),
-    Story(
+    DemoIncident(
         6,
         "Imports slower than usual",
         "Imports",
@@ -136,7 +136,7 @@ def load_demo(page: Page) -> None:
     )
 
 
-def _post(page: Page, story: Story, component: Component, begun: datetime, author: User) -> None:
+def _post(page: Page, story: DemoIncident, component: Component, begun: datetime, author: User) -> None:
     incident = declare_incident(page, title=story.title, author=author)
     for minutes, status, component_status, body in story.updates:
         post_update(

@@ -36,7 +36,7 @@ MONTHS_AT_ONCE = 2  # whose open data is written together with the news that tou
 
 
 @dataclass(slots=True)
-class Outcome:
+class Publication:
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
@@ -51,19 +51,19 @@ def on_event(*, page_id: int, **_kwargs: Any) -> None:
             logger.warning("page %s is being published by another process; the clock will publish the rest", page)
 
 
-def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, rebuild: bool = False) -> Outcome:
+def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, rebuild: bool = False) -> Publication:
     """Publish what is not yet published of `page`. Raises `files.Busy`, or OSError when the disk refuses.
 
     With `rebuild` everything is rendered, whatever was published before. See `publish_months_left` for `seconds`.
     """
     root = files.folder(page.public_id)
-    outcome = Outcome()
+    publication = Publication()
     with files.locked(root, timeout=timeout):
         page.refresh_from_db()
         rows = OutboxEvent.objects.unpublished().filter(page=page).order_by("id")
         events = list(rows.select_related("update", "component_change", "incident"))
         if page.is_published:
-            outcome = _publish_news(page, root, events, is_page_wide=rebuild or any(map(_is_page_wide, events)))
+            publication = _publish_news(page, root, events, is_page_wide=rebuild or any(map(_is_page_wide, events)))
             write_heartbeat(page)
         else:
             files.leave_only(root, _of_nobody(page))
@@ -71,8 +71,8 @@ def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, reb
             files.write(files.root() / files.NOBODY, {"404.html": gone.nobody()})
             files.link(_hosts())
         OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=timezone.now())
-    outcome.written += publish_months_left(page, timeout=timeout, seconds=seconds)
-    return outcome
+    publication.written += publish_months_left(page, timeout=timeout, seconds=seconds)
+    return publication
 
 
 def publish_months_left(page: Page, *, timeout: float, seconds: float) -> list[str]:
@@ -187,11 +187,11 @@ def _of_nobody(page: Page) -> Documents:
     return gone.documents(Reader(page, projection.today(page)).page) if page.deleted_at and page.is_live else {}
 
 
-def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Outcome:
+def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_wide: bool) -> Publication:
     """Write what `events` and the day touch, and note which months are left."""
     before = state.read(root)
     is_page_wide = is_page_wide or before is None or before.version != state.VERSION
-    outcome, kept = Outcome(), set[str]()
+    publication, kept = Publication(), set[str]()
     with projection.consistent():
         # Events committed since are in this snapshot or publish themselves next.
         reader = Reader(page, projection.today(page))
@@ -204,11 +204,11 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
         if is_page_wide:
             gone, left = files.tracked(root) - changes.history_paths(page, reader), span
         for part in _news(reader, root, changed, at_once, is_page_wide=is_page_wide):
-            outcome.written += files.write(root, part)
+            publication.written += files.write(root, part)
             kept |= part.keys()
-    outcome.removed = [path for path in sorted(gone - kept) if files.remove(root, path)]
+    publication.removed = [path for path in sorted(gone - kept) if files.remove(root, path)]
     _write_state(root, reader, sorted(left))
-    return outcome
+    return publication
 
 
 def _write_state(root: Path, reader: Reader, months_left: Iterable[str]) -> None:

@@ -199,7 +199,7 @@ def erase(recipient: Subscriber) -> None:
 
 
 @loop("unconfirmed")
-def sweep() -> int:
+def drop_overdue() -> int:
     """Drop who has not confirmed while they could; returns how many. For the clock, as often as it likes."""
     # Each page by itself, for the index begins with it.
     rows = Subscriber.objects.filter(_too_old(), page__in=Page.objects.all(), state=State.UNCONFIRMED)

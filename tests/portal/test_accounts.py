@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from incidents.history import changes
 from incidents.models import Incident, Page, SignInMemory, Submission, User
-from incidents.people import sweep
+from incidents.people import drop_expired
 from portal.accounts.adapters import AccountAdapter
 from portal.accounts.urls import urlpatterns
 from portal.models import Session
@@ -138,7 +138,7 @@ def test_what_sign_in_remembers_goes_when_it_expires_and_not_sooner(db: None) ->
     cache.set("kept", 1, 300)
     with time_machine.travel(timezone.now() + timedelta(seconds=31), tick=False):
         assert (cache.get("used"), cache.get("kept")) == (None, 1)
-        sweep()
+        drop_expired()
         assert SignInMemory.objects.get().value == 1
         assert cache.add("used", "y", 30)
 
@@ -360,6 +360,6 @@ def test_what_has_ended_is_swept(client: Client, author: User) -> None:
         Submission.objects.create(author=author, token="old", digest="d")
     Client().force_login(author)
     Submission.objects.create(author=author, token="new", digest="d")
-    sweep()
+    drop_expired()
     assert Session.objects.count() == 1
     assert [each.token for each in Submission.objects.all()] == ["new"]

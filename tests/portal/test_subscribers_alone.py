@@ -112,7 +112,7 @@ def test_no_verb_on_many_or_on_an_address_reaches_one(page: Page, admin: User, p
     before = rows()
     subscribers.forget("planted@acme.example", author=admin)
     quarantine.quarantine_address("planted@acme.example", reason="550", author=admin)
-    subscribers.sweep()
+    subscribers.drop_overdue()
     csv_files.import_csv(page, content="planted@acme.example\n", author=admin)
     assert Subscriber.objects.get().address == "planted@acme.example", "who may subscribe like everybody"
     subscribers.unsubscribe_many(list(Subscriber.objects.all()), author=admin)

@@ -173,7 +173,7 @@ def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Subs
         ask("bob@example.com")
         clock.shift(timedelta(days=6))
         ask("eve@example.com")
-        subscribers.sweep()
+        subscribers.drop_overdue()
         assert Subscriber.objects.filter(deleted_at=None).count() == 3
         clock.shift(timedelta(days=1, seconds=1))
         call_command("tick")

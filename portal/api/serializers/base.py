@@ -58,7 +58,7 @@ class CursorQuery(Input):
 
 
 # --- What an answer says ----------------------------------------------------------------------------------------------
-class InstantField(serializers.DateTimeField):
+class Timestamp(serializers.DateTimeField):
     """In UTC, with milliseconds."""
 
     def to_representation(self, value: datetime) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus
-from portal.api.serializers.base import Always, Ids, Input, InstantField, enveloped
+from portal.api.serializers.base import Always, Ids, Input, Timestamp, enveloped
 
 
 class ComponentInput(Input):
@@ -32,8 +32,8 @@ class ComponentAnswer(serializers.Serializer[Any]):
     id = serializers.CharField()
     page_id = serializers.CharField()
     group_id = serializers.CharField(allow_null=True)
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = Timestamp()
+    updated_at = Timestamp()
     group = Always(False)
     name = serializers.CharField()
     description = serializers.CharField(allow_null=True)
@@ -74,8 +74,8 @@ class GroupAnswer(serializers.Serializer[Any]):
     description = serializers.CharField(allow_null=True)
     components = serializers.ListField(child=serializers.CharField(), source="component_ids")
     position = serializers.IntegerField()
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = Timestamp()
+    updated_at = Timestamp()
 
 
 class UptimeQuery(Input):
@@ -90,8 +90,8 @@ class RelatedEventsAnswer(serializers.Serializer[Any]):
 
 
 class UptimeAnswer(serializers.Serializer[Any]):
-    range_start = InstantField()
-    range_end = InstantField()
+    range_start = Timestamp()
+    range_end = Timestamp()
     uptime_percentage = serializers.FloatField(allow_null=True)
     major_outage = serializers.IntegerField(help_text="Seconds.")
     partial_outage = serializers.IntegerField(help_text="Seconds.")

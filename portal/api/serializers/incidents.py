@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
 from incidents.maintenance.plans import REMIND_BEFORE
-from portal.api.serializers.base import Always, Ids, Input, InstantField, Slice, enveloped
+from portal.api.serializers.base import Always, Ids, Input, Slice, Timestamp, enveloped
 from portal.api.serializers.components import ComponentAnswer
 from status.rendering.snapshot import Incident
 
@@ -136,14 +136,14 @@ class IncidentUpdateAnswer(serializers.Serializer[Any]):
     incident_id = serializers.CharField()
     affected_components = AffectedComponentAnswer(many=True)
     body = serializers.CharField()
-    created_at = InstantField()
+    created_at = Timestamp()
     custom_tweet = Always(None)
     deliver_notifications = serializers.BooleanField()
-    display_at = InstantField()
+    display_at = Timestamp()
     status = serializers.ChoiceField(IncidentStatus.choices)
     tweet_id = Always(None)
     twitter_updated_at = Always(None)
-    updated_at = InstantField()
+    updated_at = Timestamp()
     wants_twitter_update = Always(False)
 
 
@@ -152,24 +152,24 @@ class IncidentAnswer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     components = ComponentAnswer(many=True)
-    created_at = InstantField()
+    created_at = Timestamp()
     impact = serializers.ChoiceField(IMPACTS)
     impact_override = serializers.ChoiceField(Impact.choices, allow_null=True)
     incident_updates = IncidentUpdateAnswer(source="updates", many=True)
     metadata = serializers.SerializerMethodField()
-    monitoring_at = InstantField(allow_null=True)
+    monitoring_at = Timestamp(allow_null=True)
     name = serializers.CharField()
     page_id = serializers.CharField()
     postmortem_body = serializers.CharField(source="postmortem.body", default=None, allow_null=True)
-    postmortem_body_last_updated_at = InstantField(source="postmortem.updated_at", default=None, allow_null=True)
+    postmortem_body_last_updated_at = Timestamp(source="postmortem.updated_at", default=None, allow_null=True)
     postmortem_ignored = Always(False)
     postmortem_notified_subscribers = Always(False)
     postmortem_notified_twitter = Always(False)
-    postmortem_published_at = InstantField(source="postmortem.published_at", default=None, allow_null=True)
-    resolved_at = InstantField(allow_null=True)
+    postmortem_published_at = Timestamp(source="postmortem.published_at", default=None, allow_null=True)
+    resolved_at = Timestamp(allow_null=True)
     scheduled_auto_completed = serializers.BooleanField(source="plan.ends_by_itself", default=False)
     scheduled_auto_in_progress = serializers.BooleanField(source="plan.starts_by_itself", default=False)
-    scheduled_for = InstantField(allow_null=True)
+    scheduled_for = Timestamp(allow_null=True)
     auto_transition_deliver_notifications_at_end = serializers.BooleanField(
         source="plan.tells_at_end", default=None, allow_null=True
     )
@@ -183,11 +183,11 @@ class IncidentAnswer(serializers.Serializer[Any]):
         source="plan.shows_components", default=None, allow_null=True
     )
     scheduled_remind_prior = serializers.SerializerMethodField()
-    scheduled_reminded_at = InstantField(source="plan.reminded_at", default=None, allow_null=True)
-    scheduled_until = InstantField(allow_null=True)
+    scheduled_reminded_at = Timestamp(source="plan.reminded_at", default=None, allow_null=True)
+    scheduled_until = Timestamp(allow_null=True)
     shortlink = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
-    updated_at = InstantField()
+    updated_at = Timestamp()
     reminder_intervals = serializers.SerializerMethodField()
     warnings = serializers.ListField(
         child=serializers.CharField(),

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from incidents.models import Metric
-from portal.api.serializers.base import Always, Input, InstantField, enveloped
+from portal.api.serializers.base import Always, Input, Timestamp, enveloped
 
 
 class MetricInput(Input):
@@ -60,9 +60,9 @@ class MetricAnswer(serializers.Serializer[Any]):
     y_axis_hidden = serializers.BooleanField(source="is_axis_hidden")
     suffix = serializers.CharField()
     decimal_places = serializers.IntegerField()
-    most_recent_data_at = InstantField(source="feed.newest_at", allow_null=True)
-    created_at = InstantField()
-    updated_at = InstantField()
+    most_recent_data_at = Timestamp(source="feed.newest_at", allow_null=True)
+    created_at = Timestamp()
+    updated_at = Timestamp()
     last_fetched_at = Always(None)
     backfill_percentage = Always(None)
     reference_name = serializers.CharField(source="identifier")
@@ -97,6 +97,6 @@ class ProviderAnswer(serializers.Serializer[Any]):
     disabled = Always(False)
     metric_base_uri = Always(None)
     last_revalidated_at = Always(None)
-    created_at = InstantField()
-    updated_at = InstantField(source="created_at")
+    created_at = Timestamp()
+    updated_at = Timestamp(source="created_at")
     page_id = Always(None)

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from portal.api.serializers.base import Always, Input, InstantField, enveloped
+from portal.api.serializers.base import Always, Input, Timestamp, enveloped
 
 # What Statuspage's page has and this product's does not
 UNKNOWN = (
@@ -30,8 +30,8 @@ PageRequest = enveloped("page", PageInput, title="PageRequest")
 
 class PageAnswer(serializers.Serializer[Any]):
     id = serializers.CharField(source="public_id")
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = Timestamp()
+    updated_at = Timestamp()
     name = serializers.CharField()
     domain = serializers.CharField(source="host")
     url = serializers.CharField()

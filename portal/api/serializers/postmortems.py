@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from incidents.models import ActionItem, Postmortem, TimelineEntry
-from portal.api.serializers.base import Always, Input, InstantField, enveloped
+from portal.api.serializers.base import Always, Input, Timestamp, enveloped
 from status.rendering.snapshot import Section
 
 
@@ -44,13 +44,13 @@ class PostmortemAnswer(serializers.Serializer[Any]):
     body = serializers.SerializerMethodField()
     body_updated_at = serializers.SerializerMethodField()
     body_draft = serializers.SerializerMethodField()
-    body_draft_updated_at = InstantField(source="edited_at")
+    body_draft_updated_at = Timestamp(source="edited_at")
     published_at = serializers.SerializerMethodField()
     notify_subscribers = serializers.SerializerMethodField()
     notify_twitter = Always(False)
     custom_tweet = Always(None)
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = Timestamp()
+    updated_at = Timestamp()
     state = serializers.ChoiceField(Postmortem.State.choices, help_text="Ours: where it stands.")
     fingerprint = serializers.CharField(help_text="Ours: what an approval is of.")
 
@@ -73,7 +73,7 @@ class PostmortemAnswer(serializers.Serializer[Any]):
 
     def _instant(self, postmortem: Postmortem, *, newest: bool) -> str | None:
         revision = postmortem.revisions.order_by("-number" if newest else "number").first()
-        return InstantField().to_representation(revision.published_at) if revision and postmortem.is_public else None
+        return Timestamp().to_representation(revision.published_at) if revision and postmortem.is_public else None
 
 
 def markdown(sections: list[dict[str, str]]) -> str:
@@ -97,12 +97,12 @@ class NoteAnswer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     text = serializers.CharField()
-    occurred_at = InstantField()
-    ended_at = InstantField(allow_null=True)
+    occurred_at = Timestamp()
+    ended_at = Timestamp(allow_null=True)
     precision = serializers.CharField()
     outcome = serializers.CharField()
     author = serializers.CharField(source="author.username")
-    created_at = InstantField()
+    created_at = Timestamp()
 
 
 class ActionItemInput(Input):
@@ -132,8 +132,8 @@ class ActionItemAnswer(serializers.Serializer[Any]):
     tracker_url = serializers.CharField()
     evidence = serializers.CharField()
     is_commitment = serializers.BooleanField()
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = Timestamp()
+    updated_at = Timestamp()
 
 
 class DeliveryAnswer(serializers.Serializer[Any]):
@@ -143,8 +143,8 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     state = serializers.CharField()
     reason = serializers.CharField()
     attempts = serializers.IntegerField()
-    due_at = InstantField()
-    finished_at = InstantField(allow_null=True)
+    due_at = Timestamp()
+    finished_at = Timestamp(allow_null=True)
 
 
 class ChangeAnswer(serializers.Serializer[Any]):
@@ -154,7 +154,7 @@ class ChangeAnswer(serializers.Serializer[Any]):
 
 
 class AuditEntryAnswer(serializers.Serializer[Any]):
-    at = InstantField()
+    at = Timestamp()
     author = serializers.CharField(source="author.username", default=None, allow_null=True)
     what = serializers.CharField()
     changes = ChangeAnswer(many=True)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from portal.api.serializers.base import Always, Ids, Input, InstantField, Slice, enveloped
+from portal.api.serializers.base import Always, Ids, Input, Slice, Timestamp, enveloped
 from status.models import Subscriber
 
 TYPES = ("email", "sms", "webhook", "slack", "teams", "integration_partner")
@@ -78,7 +78,7 @@ class SubscriberAnswer(serializers.Serializer[Any]):
     purge_at = Always(None)
     components = serializers.SerializerMethodField()
     page_access_user_id = Always(None)
-    created_at = InstantField()
+    created_at = Timestamp()
 
     def get_email(self, recipient: Subscriber) -> str:
         return recipient.address if recipient.channel == Subscriber.Channel.EMAIL else recipient.contact
@@ -89,7 +89,7 @@ class SubscriberAnswer(serializers.Serializer[Any]):
     def get_quarantined_at(self, recipient: Subscriber) -> str | None:
         if recipient.state != Subscriber.State.QUARANTINED:
             return None
-        return InstantField().to_representation(recipient.updated_at)
+        return Timestamp().to_representation(recipient.updated_at)
 
     def get_components(self, recipient: Subscriber) -> list[str]:
         return [row.component.public_id for row in recipient.follows.all() if row.component]

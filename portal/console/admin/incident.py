@@ -30,7 +30,7 @@ from portal.console.forms.planned import PlanCancellationForm, PlannedForm, Plan
 from portal.console.forms.postmortem import StartPostmortemForm
 from portal.console.forms.role import RoleForm
 from portal.console.forms.timeline import NoteForm
-from portal.console.forms.update import CorrectionForm, NoChangeForm, PublishForm, UpdateForm, WithdrawalForm
+from portal.console.forms.update import CorrectionForm, NoChangeForm, PublishIncidentForm, UpdateForm, WithdrawalForm
 from portal.console.requests import acting, sent
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ VERBS: list[tuple[str, type[IncidentForm], str]] = [
     ("no-change", NoChangeForm, "incidents_incident_no_change"),
     ("plan", PlanUpdateForm, "incidents_incident_plan"),
     ("withdraw", WithdrawalForm, "incidents_incident_withdraw"),
-    ("publish", PublishForm, "incidents_incident_publish"),
+    ("publish", PublishIncidentForm, "incidents_incident_publish"),
     ("note", NoteForm, "incidents_incident_note"),
     ("role", RoleForm, "incidents_incident_role"),
     ("postmortem", StartPostmortemForm, "incidents_incident_postmortem"),

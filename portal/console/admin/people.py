@@ -52,7 +52,7 @@ class AccountForm(RecordForm):
         field_classes = {"username": UsernameField}
 
 
-class SecondFactorForm(VerbForm):
+class SecondFactorRemovalForm(VerbForm):
     verb = Verb.MANAGE_STAFF
     heading = gettext_lazy("Take away the second factor")
 
@@ -192,7 +192,7 @@ class StaffAdmin(RecordAdmin):
             return []
         offered = {
             "link": (obj.is_active and obj.email, LinkForm.heading),
-            "second-factor": (obj.authenticator_set.exists(), SecondFactorForm.heading),
+            "second-factor": (obj.authenticator_set.exists(), SecondFactorRemovalForm.heading),
             "provider": (obj.socialaccount_set.exists(), ProviderForm.heading),
         }
         return [
@@ -203,7 +203,7 @@ class StaffAdmin(RecordAdmin):
 
     def second_factor_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         said = _("“%(name)s” signs in with the password, and sets up a new one.")
-        return self._on_account(request, pk, SecondFactorForm, said, notices.tell_of_second_factor)
+        return self._on_account(request, pk, SecondFactorRemovalForm, said, notices.tell_of_second_factor)
 
     def provider_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         said = _("“%(name)s” is linked anew by the next sign-in at the identity provider.")

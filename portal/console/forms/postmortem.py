@@ -154,7 +154,7 @@ class DismissForm(PostmortemForm):
         checking.dismiss_finding(self.postmortem, digest=self.digest, author=self.author, **self.cleaned_data)
 
 
-class PublishForm(PostmortemForm):
+class PublishPostmortemForm(PostmortemForm):
     verb = Verb.PUBLISH_POSTMORTEM
     heading = _("Publish postmortem")
     done = _("It is published.")

@@ -188,7 +188,7 @@ class WithdrawalForm(IncidentForm):
         withdraw_update(update, author=self.author)
 
 
-class PublishForm(MessageForm):
+class PublishIncidentForm(MessageForm):
     """Offers the internal title as the public one, unless the check finds something in it."""
 
     heading = _("Publish incident")

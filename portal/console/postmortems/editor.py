@@ -34,7 +34,7 @@ from portal.console.forms.postmortem import (
     FactsForm,
     GiveUpForm,
     PostmortemForm,
-    PublishForm,
+    PublishPostmortemForm,
     ReturnForm,
     SubmitForm,
     UnpublishForm,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 VERBS: list[tuple[str, type[PostmortemForm], str]] = [
     ("submit", SubmitForm, "incidents_postmortem_submit"),
     ("approve", ApproveForm, "incidents_postmortem_approve"),
-    ("publish", PublishForm, "incidents_postmortem_publish"),
+    ("publish", PublishPostmortemForm, "incidents_postmortem_publish"),
     ("return", ReturnForm, "incidents_postmortem_return"),
     ("unpublish", UnpublishForm, "incidents_postmortem_unpublish"),
     ("facts", FactsForm, "incidents_postmortem_facts"),

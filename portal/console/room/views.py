@@ -23,14 +23,14 @@ from portal.console.forms.incident import IncidentForm
 from portal.console.forms.message import MessageFields
 from portal.console.forms.planned import ComposeForm, PlanUpdateForm
 from portal.console.forms.timeline import NoteForm, OutcomeForm, QuickNoteForm
-from portal.console.forms.update import CorrectionForm, MessageForm, PublishForm, UpdateForm, WithdrawalForm
+from portal.console.forms.update import CorrectionForm, MessageForm, PublishIncidentForm, UpdateForm, WithdrawalForm
 from portal.console.preview import dry_run
 from portal.console.requests import acting, staff_view
 from portal.console.room.contents import Room
 from status.requests import HtmxRequest
 
 # What needs no page of its own beside it
-ON_THE_ROOM = (UpdateForm, PublishForm, WithdrawalForm, NoteForm, PlanUpdateForm)
+ON_THE_ROOM = (UpdateForm, PublishIncidentForm, WithdrawalForm, NoteForm, PlanUpdateForm)
 
 
 @staff_view
@@ -128,8 +128,11 @@ def forms_of(request: HttpRequest, incident: Incident, sent: IncidentForm | None
         return form
 
     is_publishing = "publish" in request.GET and incident.visibility == Visibility.INTERNAL
-    if is_publishing or isinstance(sent, PublishForm):
-        compose, address = form_of(PublishForm, "publish_%s"), reverse("room_publish", args=[incident.public_id])
+    if is_publishing or isinstance(sent, PublishIncidentForm):
+        compose, address = (
+            form_of(PublishIncidentForm, "publish_%s"),
+            reverse("room_publish", args=[incident.public_id]),
+        )
     else:
         compose, address = form_of(ComposeForm, "update_%s"), reverse("room_update", args=[incident.public_id])
     wanted = request.GET.get("status")
@@ -138,7 +141,7 @@ def forms_of(request: HttpRequest, incident: Incident, sent: IncidentForm | None
     return {
         "compose": compose,
         "compose_address": address,
-        "is_publishing": isinstance(compose, PublishForm),
+        "is_publishing": isinstance(compose, PublishIncidentForm),
         "note": form_of(QuickNoteForm, "note_%s"),
         "withdrawal": form_of(WithdrawalForm, "withdraw_%s"),
         "verbs": [(address, form.heading) for address, form in verbs(incident, author) if form not in ON_THE_ROOM],

@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 wrong += len(found)
                 self.stdout.write("\n".join([f"{page}: {len(found)} files differ", *(f"  {path}" for path in found)]))
             else:
-                outcome = publishing.publish(page, rebuild=rebuild)
-                self.stdout.write(f"{page}: {len(outcome.written)} files written, {len(outcome.removed)} removed")
+                done = publishing.publish(page, rebuild=rebuild)
+                self.stdout.write(f"{page}: {len(done.written)} files written, {len(done.removed)} removed")
         if wrong:
             raise CommandError(f"{wrong} published files are not what the record says. Heal them: publish --rebuild")
