@@ -160,7 +160,7 @@ def mailbox(address: str) -> str:
     """An e-mail address as it is kept: in lower case and ASCII, without space around it.
 
     No provider gives Ann's mail to somebody who is called ann: however it is spelled it is one mailbox, with one
-    subscription and one limit. A domain of other letters is encoded by IDNA 2008 with UTS 46's mapping, nontransitional:
+    subscription and one limit. A domain of other letters is encoded by IDNA 2008 with UTS 46's nontransitional mapping:
     Python's codec has the rules of 2003, by which ß becomes ss and the mail goes to somebody else's domain. Raises
     `InvalidInput`.
     """
