@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import TypedDict, Unpack
 
+from django.conf import settings
 from django.contrib.auth.models import Group
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
@@ -197,7 +198,7 @@ def _revoke(key: ApiKey) -> None:
 
 def drop_expired() -> None:
     """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
-    SessionStore.clear_expired()
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()
     Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
 

@@ -1,11 +1,18 @@
-"""Answers that are kept for API requests with an Idempotency-Key."""
+"""Sessions, and the answers that are kept for API requests with an Idempotency-Key."""
 
 from __future__ import annotations
 
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 
-from incidents.models import ApiKey
+from incidents.models import ApiKey, User
+
+
+class Session(AbstractBaseSession):
+    """What `portal.accounts.sessions` keeps of a browser; signed in, of whom."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", null=True)
 
 
 class KeptAnswer(models.Model):

@@ -157,16 +157,19 @@ _EMAIL = EmailValidator(allowlist=[])
 
 
 def mailbox(address: str) -> str:
-    """An e-mail address as it is kept: without space around it, its domain in lower case and ASCII.
+    """An e-mail address as it is kept: in lower case and ASCII, without space around it.
 
-    A domain of other letters is encoded by IDNA 2008 with UTS 46's mapping, nontransitional. Python's codec has the
-    rules of 2003, by which ß becomes ss and the mail goes to somebody else's domain. Raises `InvalidInput`.
+    No provider gives Ann's mail to somebody who is called ann: however it is spelled it is one mailbox, with one
+    subscription and one limit. A domain of other letters is encoded by IDNA 2008 with UTS 46's nontransitional mapping:
+    Python's codec has the rules of 2003, by which ß becomes ss and the mail goes to somebody else's domain. Raises
+    `InvalidInput`.
     """
     local, _at, domain = address.strip().rpartition("@")
     try:
         domain = domain.lower() if domain.isascii() else idna.encode(domain, uts46=True, std3_rules=True).decode()
         found = f"{local}@{domain}"
         _EMAIL(found)
+        found = found.lower()
     except (UnicodeError, ValidationError):  # an IDNAError is a UnicodeError
         found = ""
     # The validator lets quoted names and numeric hosts pass: nobody has one, but somebody may try one on us.

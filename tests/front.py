@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -12,6 +14,14 @@ from tests.servers import Server, free_port, program
 from tests.waiting import stretched
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "nginx.conf"
+
+
+def settle(folder: Path, **environment: str) -> None:
+    """Write into `folder` what the owner decided, as the compose file does before it starts nginx."""
+    compose = (SHIPPED.parent.parent / "docker-compose.yml").read_text()
+    (command,) = re.findall(r"entrypoint: \[sh, -c, '(.*) && exec nginx ", compose)
+    command = command.replace("$$", "$").replace("/tmp/nginx", f"{folder}/nginx")
+    subprocess.run(["sh", "-c", command], check=True, env=environment)
 
 
 class Answer(NamedTuple):

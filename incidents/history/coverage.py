@@ -37,14 +37,13 @@ NOT_WATCHED = {
     "incidents.SignInMemory": "counts attempts and keeps used codes; whoever drops a row may only try more often",
     "incidents.Submission": "forms that were sent, for a month",
     "portal.KeptAnswer": "answers to programs, for a day",
-    "sessions.Session": "they end; whoever can write one can sign in as somebody until then, and no longer",
+    "portal.Session": "they end; nobody can write one who has not the keys of the environment",
     "socialaccount.SocialApp": "is empty: the provider stands in the settings",
     "socialaccount.SocialToken": "is empty: no token of a provider is kept",
     "status.Follow": "what a subscriber wants to hear; who was notified stands in the deliveries",
     "status.SignUp": "what a stranger asked for, until the clock takes it up",
     "status.SignUpCount": "counts attempts, for a day",
     "status.Tally": "a sum of deliveries, which are watched",
-    "usersessions.UserSession": "a list of sessions for their owner",
 }
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
+from typing import cast
 
 from allauth.account.decorators import secure_admin_login
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.contrib import admin, messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.utils.translation import gettext as _
 from requests import RequestException
+
+from incidents.models import User
+from portal.accounts import sessions
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +45,23 @@ def _by_administrator(request: HttpRequest, key: str = "") -> HttpResponse:
     return redirect("mfa_index")
 
 
+@login_required
+def _sessions(request: HttpRequest) -> HttpResponse:
+    """Where one is signed in, and a button that ends all but this."""
+    user = cast(User, request.user)
+    here = sessions.digest(request.session.session_key or "")
+    if request.method == "POST":
+        sessions.end_others(user, here=here)
+        messages.success(request, _("You are signed out everywhere else."))
+        return redirect("account_sessions")
+    rows = [
+        facts | {"at": datetime.fromisoformat(facts["at"]), "is_current": row.pk == here}
+        for row, data in sessions.of_user(user)
+        if (facts := data.get(sessions.SIGN_IN))
+    ]
+    return render(request, "account/sessions.html", {"sessions": rows})
+
+
 urlpatterns = [
     path("", lambda request: redirect("mfa_index"), name="account_base"),
     # These come before allauth's own: an address is an administrator's to set, a first password comes by mail, and
@@ -47,6 +70,7 @@ urlpatterns = [
     path("confirm-email/", _by_administrator),
     path("confirm-email/<str:key>/", _by_administrator),
     path("password/set/", lambda request: redirect("account_reset_password")),
+    path("sessions/", _sessions, name="account_sessions"),
     path("3rdparty/", lambda request: redirect("mfa_index")),
     # allauth's own have no sentence for the day on which the provider is down.
     path("oidc/<str:provider_id>/login/", _unless_it_is_down(openid_connect.login)),

@@ -91,7 +91,6 @@ def _prepare() -> dict[str, object]:
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import Group
-    from django.contrib.sessions.backends.db import SessionStore
     from django.core.management import call_command
     from django.urls import reverse
 
@@ -100,6 +99,7 @@ def _prepare() -> dict[str, object]:
     from incidents.lifecycle import IncidentStatus
     from incidents.models import User
     from incidents.permissions import Scope
+    from portal.accounts.sessions import SessionStore
     from status.subscriptions import subscribers
 
     call_command("migrate", verbosity=0)

@@ -10,7 +10,6 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -24,6 +23,7 @@ from incidents.models import Incident, Page, SignInMemory, Submission, User
 from incidents.people import drop_expired
 from portal.accounts.adapters import AccountAdapter
 from portal.accounts.urls import urlpatterns
+from portal.models import Session
 from tests.concurrency import together
 from tests.incidents.filled import filled
 from tests.portal.signing_in import (
@@ -155,15 +155,19 @@ def test_nobody_signs_up(client: Client, db: None) -> None:
     assert not User.objects.filter(username="mallory").exists()
 
 
-def test_one_s_sessions_are_listed_and_can_be_ended(author: User) -> None:
+def test_one_s_sessions_are_listed_and_can_be_ended(author: User, make_user: MakeUser) -> None:
     here, there = Client(), Client()
     sign_in(here, author)
     sign_in(there, author)
-    page = here.get(reverse("usersessions_list"))
+    sign_in(Client(), make_user("vera", "viewer"))
+    page = here.get(reverse("account_sessions"))
     assert page.text.count("127.0.0.1") == 2
-    here.post(reverse("usersessions_list"))
+    assert page.text.count("(here)") == 1
+    here.post(reverse("account_sessions"))
     assert there.get(ADMIN).status_code == 302
     assert here.get(ADMIN).status_code == 200
+    assert Session.objects.filter(user=author).count() == 1
+    assert Session.objects.exclude(user=author).exists(), "nobody else is signed out"
 
 
 @pytest.mark.postgresql
@@ -211,7 +215,7 @@ OPEN = {
     "socialaccount_connections": "leads elsewhere",
     "openid_connect_login": "signs in",
     "openid_connect_callback": "signs in",
-    "usersessions_list": "ends sessions",
+    "account_sessions": "ends sessions",
 }
 
 

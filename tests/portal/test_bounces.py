@@ -17,7 +17,7 @@ from incidents.models import Page, User
 from status.models import Delivery, Subscriber
 from status.subscriptions import subscribers
 
-ANN, SECRET, KEY = "Ann@example.com", "postmark:correct horse battery", "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
+ANN, SECRET, KEY = "ann@example.com", "postmark:correct horse battery", "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
 BASIC = "Basic " + base64.b64encode(SECRET.encode()).decode()
 
 # As Postmark documents them

@@ -16,7 +16,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from status.publication import files, prefixes
-from tests.front import ask, front
+from tests.front import ask, front, settle
 from tests.servers import Server, free_port
 from tests.waiting import stretched
 
@@ -328,6 +328,25 @@ def test_what_staff_and_programs_use_is_the_web_processs(url: str, web: Web, pat
     assert (seen.method, seen.path, seen.headers["host"]) == ("POST", path, "portal.example.com")
     assert seen.headers["x-forwarded-proto"] == "https"
     assert seen.headers["x-forwarded-for"] == "192.0.2.7, 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("decided", "passed"),
+    [
+        ({"LISTEN": "127.0.0.1:8080", "TRUSTED_PROXIES": ""}, "192.0.2.7, 127.0.0.1"),  # a proxy on this host
+        ({"LISTEN": "0.0.0.0:8080", "TRUSTED_PROXIES": "198.51.100.4"}, "192.0.2.7, 127.0.0.1"),  # one elsewhere
+        ({"LISTEN": "0.0.0.0:8080", "TRUSTED_PROXIES": ""}, "127.0.0.1"),  # none: strangers come here
+    ],
+)
+def test_a_stranger_chooses_no_address(
+    tmp_path: Path, two_pages: Path, web: Web, decided: dict[str, str], passed: str
+) -> None:
+    settle(tmp_path, HSTS="", **decided)
+    nginx = front(tmp_path, two_pages, web_port=web.server_address[1])
+    nginx.start()
+    ask(nginx.url, "/api/v1/pages", x_forwarded_for="192.0.2.7")
+    nginx.stop()
+    assert web.seen[-1].headers["x-forwarded-for"] == passed
 
 
 def test_the_web_processs_own_503_passes_as_it_is(url: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from incidents.models import Page
 from portal import environment
 from status.publication.publishing import publish
-from tests.front import SHIPPED, ask, front
+from tests.front import ask, front, settle
 from tests.servers import Server, free_port
 
 HOST = "status.acme.example"
@@ -43,10 +41,7 @@ def start_nginx(tmp_path: Path, publication_root: Path) -> Iterator[Front]:
     def start(web_port: int, hsts: str = "") -> str:
         folder = tmp_path / f"nginx-{len(started)}"
         folder.mkdir()
-        compose = (SHIPPED.parent.parent / "docker-compose.yml").read_text()
-        (command,) = re.findall(r"entrypoint: \[sh, -c, '(.*) && exec nginx ", compose)
-        command = command.replace("$$", "$").replace("/tmp/nginx", f"{folder}/nginx")
-        subprocess.run(["sh", "-c", command], check=True, env={"HSTS": hsts})
+        settle(folder, HSTS=hsts)
         started.append(front(folder, publication_root, web_port=web_port))
         started[-1].start()
         return started[-1].url

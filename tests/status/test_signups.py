@@ -153,7 +153,7 @@ def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
-        (" Ann@EXAMPLE.com ", "Ann@example.com"),
+        (" Ann@EXAMPLE.com ", "ann@example.com"),
         ("ann@bücher.example", "ann@xn--bcher-kva.example"),
         ("info@Straße.example", "info@xn--strae-oqa.example"),  # by the rules of 2003 it was strasse.example
         ("info@βόλος.example", "info@xn--nxasmm1c.example"),
@@ -163,6 +163,14 @@ def test_what_is_not_an_address_is_refused_with_a_sentence_and_leaves_no_trace(
 )
 def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
     assert addresses.mailbox(typed) == kept
+
+
+def test_one_mailbox_is_sent_one_confirmation_however_it_is_spelled(page: Page, subscriber: User) -> None:
+    for name in ("ann", "Ann", "aNN", "ANN"):
+        signups.subscribe(page, address=f"{name}@example.com", author=subscriber)
+    signups.subscribe_webhook(page, url="https://hook.example.com/", contact="Ann@example.com", author=subscriber)
+    assert Delivery.objects.filter(purpose=Delivery.Purpose.CONFIRMATION).count() == 1
+    assert Subscriber.objects.filter(channel=Subscriber.Channel.EMAIL).count() == 1
 
 
 @pytest.mark.long

@@ -72,9 +72,9 @@ def test_from_the_form_to_the_choice_and_out(public: Client, component: Componen
     assert answer.status_code == 200
     assert SENT in answer.text
     recipient = Subscriber.objects.get()
-    assert (recipient.page, recipient.address, recipient.state) == (page, "Ann@example.com", State.UNCONFIRMED)
+    assert (recipient.page, recipient.address, recipient.state) == (page, "ann@example.com", State.UNCONFIRMED)
 
-    assert "Ann@example.com" in public.get(path(recipient, "confirm")).text
+    assert "ann@example.com" in public.get(path(recipient, "confirm")).text
     recipient.refresh_from_db()
     assert recipient.state == State.UNCONFIRMED, "opening the link is not enough: programs do that"
     confirmed = public.post(path(recipient, "confirm"))

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from incidents import people
-from portal.accounts import second_factor
+from portal.accounts import second_factor, sessions
 from status.delivery import key_rotation
 
 
@@ -15,4 +15,7 @@ class Command(BaseCommand):
     def handle(self, **_options: Any) -> None:
         channels = key_rotation.reencrypt_secrets(author=people.clock_user())
         factors = second_factor.reencrypt()
-        self.stdout.write(f"Under the first key: {channels} webhooks and chats, {factors} second factors")
+        kept = sessions.reencrypt()
+        self.stdout.write(
+            f"Under the first key: {channels} webhooks and chats, {factors} second factors, {kept} sessions"
+        )
