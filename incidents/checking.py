@@ -36,28 +36,26 @@ from incidents.permissions import Verb
 
 
 def check_report(postmortem: Postmortem) -> list[Finding]:
-    """All that the linter says of a report's public text; a finding's `section` is the public id of a section."""
-    items = postmortem.action_items.live().values_list("text", "public_wording")
+    """All that the linter says of what the public reads of a report.
+
+    A finding's `section` is the public id of a section; "title", "headings" or "promises" of all else, of which it only
+    says what must not leak.
+    """
+    items, rows = list(postmortem.action_items.live()), list(postmortem.live_sections())
     facts = facts_of(
         postmortem.page,
         postmortem.incidents.filter(deleted_at=None),
         zone=postmortem.zone,
-        measures=tuple(wording for item in items for wording in item if wording),
+        measures=tuple(words for item in items for words in (item.text, item.public_wording) if words),
     )
-    sections = [Section(row.public_id, row.public, about=row.key) for row in postmortem.live_sections() if row.public]
-    return lint_report(sections, facts)
-
-
-def check_rest(postmortem: Postmortem) -> list[Finding]:
-    """What must not leak of all else that the public reads with a report: its title, its headings, its promises."""
-    content = postmortem.content()
-    headings = [section.heading for section in postmortem.live_sections()]
-    promises = [commitment["text"] for commitment in content["commitments"]]
-    return leaks(
-        postmortem.page,
-        title=postmortem.title,
-        headings="\n\n".join(headings),
-        promises="\n\n".join(promises),
+    sections = [Section(row.public_id, row.public, about=row.key) for row in rows if row.public]
+    rest = {
+        "title": [postmortem.title],
+        "headings": [row.heading for row in rows],
+        "promises": [item.public_wording for item in items if item.is_promised],
+    }
+    return lint_report(sections, facts) + lint_leaks(
+        [Section(name, "\n\n".join(texts)) for name, texts in rest.items()], facts
     )
 
 
@@ -94,9 +92,8 @@ def check_words(page: Page, *, besides: Collection[str] = (), **texts: str) -> d
     """
     own = {(Rule.INTERNAL_COMPONENT, name) for name in besides}
     found = [finding for finding in leaks(page, **texts) if (finding.rule, finding.quote) not in own]
-    author, given = current_author(), _let_stand.get()
-    if found and author and author.is_service and page.programs_may_publish_unchecked:
-        remark(_("Published unchecked: %(quotes)s.") % {"quotes": _quoted(found)})
+    given = _let_stand.get()
+    if goes_unchecked(page, found):
         return {}
     if refused := blocking(found, given):
         raise LeakFound(refused)
@@ -105,6 +102,15 @@ def check_words(page: Page, *, besides: Collection[str] = (), **texts: str) -> d
         quotes = _quoted(finding for finding in found if stand[finding.digest] == reason)
         remark(_("Let stand: %(quotes)s. %(reason)s") % {"quotes": quotes, "reason": reason})
     return stand
+
+
+def goes_unchecked(page: Page, found: Collection[Finding]) -> bool:
+    """Whether a program says this on a page that lets programs publish unchecked; the history then says so."""
+    author = current_author()
+    if not found or not author or not author.is_service or not page.programs_may_publish_unchecked:
+        return False
+    remark(_("Published unchecked: %(quotes)s.") % {"quotes": _quoted(found)})
+    return True
 
 
 @contextmanager
@@ -140,8 +146,7 @@ def dismissed(postmortem: Postmortem) -> set[str]:
 def dismiss_finding(postmortem: Postmortem, *, digest: str, reason: str, author: User) -> FindingDismissal:
     """Let a finding stand, with the reason why. It speaks up again when its sentence, or the fact, is changed."""
     postmortem.lock_live()
-    findings = [*check_report(postmortem), *check_rest(postmortem)]
-    found = next((finding for finding in findings if finding.digest == digest), None)
+    found = next((finding for finding in check_report(postmortem) if finding.digest == digest), None)
     if found is None:
         raise InvalidInput(_("The text, or the record, was changed meanwhile. Read what is found now."))
     if found.rule is Rule.SECRET:

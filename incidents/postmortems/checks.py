@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from collections.abc import Iterable
 
-from incidents import checking
-from incidents.linter import Finding, blocking
-from incidents.models import Postmortem
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from incidents.checking import check_report, dismissed, goes_unchecked
+from incidents.errors import InvalidTransition, LeakFound
+from incidents.linter import Finding, Level, blocking
+from incidents.models import Postmortem, User
 from incidents.postmortems import instants
+
+PLACES = {"title": gettext_lazy("Title"), "headings": gettext_lazy("Headings"), "promises": gettext_lazy("Commitments")}
+"""What else than its sections the public reads of it, by what findings name it."""
+
+
+def check_ready(postmortem: Postmortem, author: User) -> None:
+    """Raises for what keeps it from being approved or published: for what must not leak `LeakFound` to a program.
+
+    Where the page lets programs publish unchecked, nothing that leaks keeps a program from it.
+    """
+    found = open_findings(postmortem)
+    leaks = [finding for finding in found if finding.level is Level.BLOCK]
+    if goes_unchecked(postmortem.page, leaks):
+        found = [finding for finding in found if finding not in leaks]
+    elif leaks and author.is_service:
+        raise LeakFound(leaks)
+    if sentences := lacking(postmortem) + _sentences(postmortem, found):
+        raise InvalidTransition(" ".join(sentences))
 
 
 def missing(postmortem: Postmortem) -> list[str]:
     """Why this text cannot be approved or published yet."""
-    headings = {section.public_id: section.heading for section in postmortem.live_sections()}
-    return lacking(postmortem) + [
-        _sentence(finding, headings[finding.section]) for finding in open_findings(postmortem)
-    ]
+    return lacking(postmortem) + _sentences(postmortem, open_findings(postmortem))
 
 
 def lacking(postmortem: Postmortem) -> list[str]:
@@ -31,19 +50,23 @@ def lacking(postmortem: Postmortem) -> list[str]:
                 % {"heading": section.heading}
             )
         found += [f"{section.heading}: {sentence}" for sentence in instants.wrong(section.public)]
-    found += [leak.reason for leak in blocking(checking.check_rest(postmortem), checking.dismissed(postmortem))]
     return found
 
 
 def open_findings(postmortem: Postmortem) -> list[Finding]:
     """What the linter found that keeps the text from being published, and that nobody has dismissed."""
-    return blocking(checking.check_report(postmortem), checking.dismissed(postmortem))
+    return blocking(check_report(postmortem), dismissed(postmortem))
 
 
-def _sentence(finding: Finding, heading: str) -> str:
-    return _("%(heading)s, line %(line)d: “%(quote)s”. %(reason)s") % {
-        "heading": heading,
-        "line": finding.line,
-        "quote": finding.quote[:80],
-        "reason": finding.reason,
-    }
+def _sentences(postmortem: Postmortem, findings: Iterable[Finding]) -> list[str]:
+    places = PLACES | {section.public_id: section.heading for section in postmortem.live_sections()}
+    return [
+        _("%(place)s, line %(line)d: “%(quote)s”. %(reason)s")
+        % {
+            "place": places[finding.section],
+            "line": finding.line,
+            "quote": finding.quote[:80],
+            "reason": finding.reason,
+        }
+        for finding in findings
+    ]

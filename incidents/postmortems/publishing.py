@@ -15,7 +15,7 @@ from incidents.incidents import check_display_at
 from incidents.models import Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.postmortems.checks import missing
+from incidents.postmortems.checks import check_ready
 from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
 
 State = Postmortem.State
@@ -52,8 +52,7 @@ def publish_postmortem(
             raise InvalidTransition(_("A postmortem is published once the incident is resolved. Resolve it first."))
         if not former:
             check_display_at(display_at or now, now, incident.latest_update())
-    if sentences := missing(postmortem):
-        raise InvalidTransition(" ".join(sentences))
+    check_ready(postmortem, author)
     what_changed = " ".join(what_changed.split())
     if former and not what_changed:
         raise InvalidInput(_("Say what changed: the public reads it."), field="what_changed")

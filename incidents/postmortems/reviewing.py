@@ -12,7 +12,7 @@ from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.models import Postmortem, PostmortemComment, PostmortemReading, PostmortemSection, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
-from incidents.postmortems.checks import missing
+from incidents.postmortems.checks import check_ready
 from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
 
 State = Postmortem.State
@@ -63,8 +63,7 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
             _("You edited this text last: somebody else approves it. If nobody can, say why; it stays on record."),
             field="break_glass",
         )
-    if sentences := missing(postmortem):
-        raise InvalidTransition(" ".join(sentences))
+    check_ready(postmortem, author)
     save_checked(postmortem, **approval(postmortem, author, break_glass=break_glass))
 
 

@@ -341,6 +341,26 @@ def test_programs_publish_unchecked_only_where_their_page_says_so(incident: Inci
         post_update(incident, **words | {"author": admin})
 
 
+def test_a_program_publishes_a_report_unchecked_only_where_its_page_says_so(
+    incident: Incident, author: User, admin: User
+) -> None:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    report = writing.start_postmortem(incident, author=author)
+    writing.write_report(report, body="Vault Keeper was down.", author=author)
+    reviewing.submit_postmortem(report, author=author)
+    _key, row = create_key("robot", scopes=[Scope.ADMIN], author=admin)
+    words: Any = {"fingerprint": report.fingerprint(), "author": row.user}
+    with refused(LeakFound, "“Vault Keeper”"):
+        reviewing.approve_postmortem(report, **words)
+    Page.objects.filter(pk=incident.page_id).update(programs_may_publish_unchecked=True)
+    report = Postmortem.objects.get(pk=report.pk)
+    with refused(InvalidTransition, "“Vault Keeper”"):
+        reviewing.approve_postmortem(report, **words | {"author": admin})
+    reviewing.approve_postmortem(report, **words)
+    publishing.publish_postmortem(report, author=row.user)
+    assert report.history.latest().history_change_reason == "Published unchecked: “Vault Keeper”."
+
+
 # --- The same rules at every door -------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
-from incidents.models import Incident, Postmortem, User
-from incidents.postmortems import reviewing, writing
+from incidents.models import Component, Incident, Postmortem, User
+from incidents.postmortems import action_items, reviewing, writing
 from tests.incidents.filled import filled
 from tests.reports import reader
 
@@ -71,3 +74,24 @@ def test_who_may_not_approve_is_offered_no_dismissal(client: Client, under_revie
     assert links(client.get(address).text, "dismiss") == []
     assert client.post(dismiss, {"reason": "Mine."}).status_code == 403
     assert not under_review.dismissals.exists()
+
+
+def test_a_name_in_the_title_a_heading_or_a_promise_stands_with_a_reason(
+    client: Client, incident: Incident, author: User, vault: Component
+) -> None:
+    post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
+    report = writing.start_postmortem(incident, author=author)
+    writing.write_report(report, body="## Why Vault Keeper failed\n\nA disk was full.", author=author)
+    writing.edit_postmortem(report, title="Vault Keeper was down", author=author)
+    promise: Any = {"is_commitment": True, "public_wording": "Vault Keeper is watched."}
+    action_items.add_action_item(report, text="Watch it", **promise, author=author)
+    reviewing.submit_postmortem(report, author=author)
+    client.force_login(reader())
+    address = reverse("admin:incidents_postmortem_change", args=[report.pk])
+    found = links(client.get(address).text, "dismiss")
+    assert len(found) == 3
+    for dismiss in found:
+        client.post(dismiss, filled(client.get(dismiss), reason="Customers know it."))
+    reviewing.approve_postmortem(report, fingerprint=report.fingerprint(), author=reader())
+    report.refresh_from_db()
+    assert report.state == Postmortem.State.APPROVED

@@ -307,11 +307,11 @@ class PostmortemAdmin(RecordAdmin):
         postmortem = live_or_404(pk)
         found = next((one for one in findings_of(postmortem) if one.finding.digest == digest), None)
         if request.method == "POST":
-            fix = found.finding.fix if found else None
-            if found is None or fix is None:
+            section, fix = (found.section, found.finding.fix) if found else (None, None)
+            if found is None or section is None or fix is None:
                 messages.warning(request, _("The text was changed meanwhile. Read what is found now."))
             else:
-                section, finding = found.section, found.finding
+                finding = found.finding
                 writing.edit_section(
                     section,
                     heading=section.heading,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from incidents import checking
 from incidents.linter import Finding, Rule, blocking
 from incidents.models import FindingDismissal, Postmortem, PostmortemSection
+from incidents.postmortems.checks import PLACES
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +19,8 @@ class ShownFinding:
     """What the linter found, where it stands, and why it may."""
 
     finding: Finding
-    section: PostmortemSection
+    place: StrPromise | str
+    section: PostmortemSection | None  # of a place that is one
     dismissal: FindingDismissal | None
 
     @property
@@ -29,9 +35,10 @@ class ShownFinding:
 def findings_of(postmortem: Postmortem) -> list[ShownFinding]:
     """What stops the publication first, each in the order of the text."""
     sections = {section.public_id: section for section in postmortem.live_sections()}
+    places = PLACES | {key: section.heading for key, section in sections.items()}
     dismissals = {row.digest: row for row in postmortem.dismissals.select_related("author")}
     found = [
-        ShownFinding(finding, sections[finding.section], dismissals.get(finding.digest))
+        ShownFinding(finding, places[finding.section], sections.get(finding.section), dismissals.get(finding.digest))
         for finding in checking.check_report(postmortem)
     ]
     return sorted(found, key=lambda one: not one.stops)
