@@ -128,7 +128,7 @@ def measured(incidents: IncidentQuerySet) -> list[Measured]:
     ]
 
 
-def of(incident: Incident) -> tuple[Duration, ...]:
+def of_incident(incident: Incident) -> tuple[Duration, ...]:
     """The measures of one incident."""
     return measured(Incident.objects.filter(pk=incident.pk))[0].durations
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked
 from incidents.models.people import User
-from incidents.models.postmortem import REASON_LENGTH, Postmortem, PostmortemQuerySet
+from incidents.models.postmortem import REASON_LENGTH, Postmortem
 
 TEXT_LENGTH = 500
 
@@ -17,9 +17,6 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
 
     def unfinished(self) -> ActionItemQuerySet:
         return self.live().filter(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])
-
-    def of(self, postmortems: PostmortemQuerySet) -> ActionItemQuerySet:
-        return self.filter(postmortem__in=postmortems.order_by().values("pk"))
 
 
 class ActionItem(Tracked):

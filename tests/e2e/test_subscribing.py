@@ -163,7 +163,7 @@ def test_every_page_of_it_is_for_everybody(
     confirm = link(mail, "/confirm")
     seen = []
 
-    def look() -> None:
+    def check_page() -> None:
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             found = Axe().run(tab)
@@ -173,15 +173,15 @@ def test_every_page_of_it_is_for_everybody(
         tab.set_viewport_size({"width": 1280, "height": 720})
         seen.append(tab.title())
 
-    look()
+    check_page()
     for address in (confirm, f"{page_address}/incidents/{incident.public_id}", f"{page_address}/subscriptions/forged"):
         tab.goto(address)
-        look()
+        check_page()
     tab.goto(confirm)
     tab.get_by_role("button", name="Confirm").click()
-    look()
+    check_page()
     tab.goto(f"{tab.url}/unsubscribe")
-    look()
+    check_page()
     tab.get_by_role("button", name="Unsubscribe").click()
-    look()
+    check_page()
     assert len(set(seen)) == len(seen) - 1, "each page has its title; the last two are of one"

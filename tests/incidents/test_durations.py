@@ -30,7 +30,7 @@ def minutes(count: float) -> timedelta:
 
 
 def lengths(incident: Incident) -> dict[Measure, timedelta | None]:
-    return {duration.measure: duration.length for duration in durations.of(incident)}
+    return {duration.measure: duration.length for duration in durations.of_incident(incident)}
 
 
 def happened(
@@ -82,7 +82,7 @@ def test_what_is_not_recorded_or_was_reopened_has_no_length(page: Page, componen
 def test_the_seed_contradicts_itself_and_says_so_until_it_is_corrected(db: None) -> None:
     replay.replay_seed("https://status.commercelayer.example")
     incident = Incident.objects.get(title=replay.TITLE)
-    detect = durations.of(incident)[0]
+    detect = durations.of_incident(incident)[0]
     assert (detect.measure, detect.needs_fixing, detect.length) == (Measure.DETECT, True, None)
     found = lengths(incident)
     assert found[Measure.ACKNOWLEDGE] == minutes(1)

@@ -321,7 +321,7 @@ def test_a_new_incident_on_the_same_component_recalls_what_is_unfinished(
     post_update(new, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author, components=affected)
     earlier = Postmortem.objects.about(new.components())
     assert list(earlier) == [draft]
-    assert list(ActionItem.objects.unfinished().of(earlier)) == [open_item]
+    assert list(ActionItem.objects.unfinished().filter(postmortem__in=earlier)) == [open_item]
     client.force_login(author)
     shown = client.get(room(new)).text
     assert reverse("admin:incidents_postmortem_change", args=[draft.pk]) in shown

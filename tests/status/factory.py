@@ -105,18 +105,18 @@ def day(on: date, **fields: Any) -> Day:
     return replace(Day(date=on, **seconds, uptime=uptime), **fields)
 
 
-def uptime(of: Component, bad: Sequence[Day] = (), today: date = TODAY, **fields: Any) -> Uptime:
+def uptime(component: Component, bad: Sequence[Day] = (), today: date = TODAY, **fields: Any) -> Uptime:
     """90 good days up to `today`, with the bad ones in their places."""
     by_date = {each.date: each for each in bad}
     dates = [today - timedelta(days=ago) for ago in range(89, -1, -1)]
     days = tuple(by_date.get(on, day(on)) for on in dates)
     known = [each.uptime for each in days if each.uptime is not None]
     ratio = sum(known) / len(known) if known else None
-    return replace(Uptime(component_id=of.id, days=days, ratio=ratio), **fields)
+    return replace(Uptime(component_id=component.id, days=days, ratio=ratio), **fields)
 
 
-def affected(of: Component, old: str, new: str) -> AffectedComponent:
-    return AffectedComponent(code=of.id, name=of.name, old_status=old, new_status=new)
+def affected(component: Component, old: str, new: str) -> AffectedComponent:
+    return AffectedComponent(code=component.id, name=component.name, old_status=old, new_status=new)
 
 
 def update(status: str, body: str, at: datetime = NOW, **fields: Any) -> IncidentUpdate:

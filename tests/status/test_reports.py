@@ -52,11 +52,11 @@ def shown(page: Page, read: Read, path: str) -> str:
     return read(page, path)
 
 
-def of(incident: Incident) -> str:
+def incident_path(incident: Incident) -> str:
     return f"incidents/{incident.public_id}.html"
 
 
-def own(report: Postmortem) -> str:
+def report_path(report: Postmortem) -> str:
     return f"postmortems/{report.public_id}.html"
 
 
@@ -67,7 +67,7 @@ def in_v2(page: Page, read: Read, incident: Incident) -> Any:
 def test_a_report_has_a_page_of_its_own_with_anchors_and_what_machines_read(
     page: Page, resolved: Incident, report: Postmortem, published: Read
 ) -> None:
-    html = shown(page, published, own(report))
+    html = shown(page, published, report_path(report))
     assert f'<link rel="canonical" href="{page.url}/postmortems/{report.public_id}">' in html
     assert '<meta property="og:type" content="article">' in html
     assert '<meta property="og:title" content="Errors' in html
@@ -78,7 +78,7 @@ def test_a_report_has_a_page_of_its_own_with_anchors_and_what_machines_read(
     assert f'href="/incidents/{resolved.public_id}"' in html
     assert '<time datetime="2026-03-10T11:00:00Z">Mar 10, 2026, 11:00 UTC</time> (12:00 CET)' in html
     assert not re.findall(r"<style|<script(?! src)|\sstyle=", html)
-    assert f'href="/postmortems/{report.public_id}"' in shown(page, published, of(resolved))
+    assert f'href="/postmortems/{report.public_id}"' in shown(page, published, incident_path(resolved))
 
 
 def test_the_zones_stand_beside_each_other_in_json_feeds_and_mail(
@@ -99,7 +99,7 @@ def test_an_amendment_says_in_public_what_changed(
 ) -> None:
     approved(resolved, BODY.replace("disk", "network"), author)
     publishing.publish_postmortem(report, what_changed="It was the network.", author=author)
-    for path in (of(resolved), own(report)):
+    for path in (incident_path(resolved), report_path(report)):
         html = shown(page, published, path)
         assert "A <em>network</em>." in html
         assert re.search(r"Updated on <time[^>]*>[^<]+</time>: It was the network\.", html), path
@@ -119,20 +119,20 @@ def test_an_amendment_says_in_public_what_changed(
 def test_a_draft_that_goes_on_after_publication_shows_nowhere(
     page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
 ) -> None:
-    before = shown(page, published, of(resolved))
+    before = shown(page, published, incident_path(resolved))
     section = report.live_sections()[0]
     writing.edit_section(section, heading="New", internal="", public="Not yet.", withheld="", author=author)
     approved(resolved, "Not yet.", author)
-    assert shown(page, published, of(resolved)) == before
+    assert shown(page, published, incident_path(resolved)) == before
     assert differences(page) == []
 
 
 def test_a_report_that_was_taken_back_leaves_a_tombstone(
     page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
 ) -> None:
-    shown(page, published, of(resolved))
+    shown(page, published, incident_path(resolved))
     publishing.unpublish_postmortem(report, reason="planted-secret", author=author)
-    for path in (of(resolved), own(report), "history.atom", "history.rss"):
+    for path in (incident_path(resolved), report_path(report), "history.atom", "history.rss"):
         text = shown(page, published, path)
         assert "taken back" in text
         assert "disk" not in text
@@ -147,7 +147,7 @@ def test_a_report_that_was_taken_back_leaves_a_tombstone(
     approved(resolved, BODY, author)
     publishing.publish_postmortem(report, what_changed="It is back.", author=author)
     assert in_v2(page, published, resolved)["status"] == "postmortem"
-    assert "taken back" not in shown(page, published, of(resolved))
+    assert "taken back" not in shown(page, published, incident_path(resolved))
 
 
 def test_one_report_about_two_incidents_shows_on_both_and_is_sent_once(
@@ -159,16 +159,16 @@ def test_one_report_about_two_incidents_shows_on_both_and_is_sent_once(
     report = publish_report(resolved, body=BODY, author=author)
     other.refresh_from_db()
     for incident in (resolved, other):
-        assert "A <em>disk</em>." in shown(page, published, of(incident))
+        assert "A <em>disk</em>." in shown(page, published, incident_path(incident))
         assert in_v2(page, published, incident)["status"] == "postmortem"
-    html = shown(page, published, own(report))
+    html = shown(page, published, report_path(report))
     assert ">Errors</a>, <a" in html
     assert OutboxEvent.objects.filter(kind="postmortem_published", notify=True).count() == 1
     delete_incident(resolved, author=author, reason="Twice")
-    assert ">Errors</a>" not in shown(page, published, own(report))
+    assert ">Errors</a>" not in shown(page, published, report_path(report))
     delete_incident(other, author=author, reason="Twice")
     relay.relay()
-    assert not (files.folder(page.public_id) / own(report)).exists()
+    assert not (files.folder(page.public_id) / report_path(report)).exists()
     assert differences(page) == []
 
 
@@ -181,10 +181,10 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_notified_when_one_is_
         asked.save()
         others.save()
     Follow.objects.create(recipient=asked, incident=resolved)
-    assert "We alert on full disks. <strong>Not done yet" in shown(page, published, own(report))
+    assert "We alert on full disks. <strong>Not done yet" in shown(page, published, report_path(report))
     with time_machine.travel(datetime(2027, 2, 1, 12, tzinfo=UTC)) as clock:
         action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="planted-secret", author=author)
-        assert "<strong>Done Feb 1, 2027" in shown(page, published, own(report))
+        assert "<strong>Done Feb 1, 2027" in shown(page, published, report_path(report))
         event = OutboxEvent.objects.get(kind="commitment_fulfilled")
         assert list(owing.recipients_of(event)) == [asked]
         message = events.event_mail(event)
@@ -193,7 +193,7 @@ def test_promises_show_how_they_stand_and_whoever_asked_is_notified_when_one_is_
         assert "We alert on full disks." in message.content.text
         clock.shift(24 * 3600)
         action_items.move_action_item(item, state=ActionItem.State.VERIFIED, author=author)
-        assert "<strong>Done, verified Feb 2, 2027" in shown(page, published, of(resolved))
+        assert "<strong>Done, verified Feb 2, 2027" in shown(page, published, incident_path(resolved))
         assert differences(page) == []
     assert OutboxEvent.objects.filter(kind="commitment_fulfilled").count() == 1, "notified once"
     root = files.folder(page.public_id)
@@ -208,7 +208,7 @@ def test_new_words_of_a_promise_show_only_when_they_are_approved(
     action_items.edit_action_item(item, public_wording="We alert on everything.", author=author)
     report.refresh_from_db()
     assert report.state == Postmortem.State.DRAFT
-    assert "We alert on full disks." in shown(page, published, own(report))
+    assert "We alert on full disks." in shown(page, published, report_path(report))
     assert differences(page) == []
 
 
@@ -223,10 +223,10 @@ def test_a_reader_of_a_report_may_ask_to_be_notified_of_its_promises(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:
     facts: dict[str, Any] = {"address": "ann@example.com", "network": "192.0.2.0/24", "author": subscriber()}
-    assert f'name="incident" value="{resolved.public_id}"' in shown(page, published, own(report))
+    assert f'name="incident" value="{resolved.public_id}"' in shown(page, published, report_path(report))
     signups.ask(page, incident_id=resolved.public_id, **facts)
     assert SignUp.objects.get().incident == resolved
     action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
-    assert 'name="incident"' not in shown(page, published, own(report))
+    assert 'name="incident"' not in shown(page, published, report_path(report))
     with pytest.raises(InvalidInput, match="This incident is over"):
         signups.ask(page, incident_id=resolved.public_id, **facts)

@@ -165,7 +165,7 @@ class Room:
     def durations(self) -> Sequence[Duration]:
         """How long it took, once it is over; of a maintenance its plan says so."""
         is_measured = self.incident.kind == Kind.REALTIME and self.incident.is_ended
-        return durations.of(self.incident) if is_measured else ()
+        return durations.of_incident(self.incident) if is_measured else ()
 
     @cached_property
     def kept(self) -> promises.Kept:
