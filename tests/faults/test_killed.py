@@ -41,7 +41,7 @@ FOR_GOOD = ("publish", "history", "chart", "heartbeat", "seal", "sweep")
 
 
 @pytest.fixture
-def world(page: Page, author: User, admin: User) -> Iterator[World]:
+def planted(page: Page, author: User, admin: User) -> Iterator[World]:
     people.clock_user()
     world = World(page, author, admin)
     yield world
@@ -76,9 +76,9 @@ import_module("status.tasks")  # so that every loop is in LOOPS
 
 
 @pytest.mark.parametrize("kind", sorted(CASES))
-def test_in_every_loop_of_the_clock(kind: str, world: World) -> None:
+def test_in_every_loop_of_the_clock(kind: str, planted: World) -> None:
     run: Callable[[], object] = RUNS.get(kind, LOOPS[kind].run)
-    done = CASES[kind](world)
+    done = CASES[kind](planted)
     Failure.objects.all().delete()
     later = timezone.now() + (seals.SETTLED * 2 if kind == "seal" else timedelta(seconds=1))
     with time_machine.travel(later, tick=False):
@@ -93,7 +93,7 @@ def test_in_every_loop_of_the_clock(kind: str, world: World) -> None:
         assert done() == 3, "nothing is lost"
         if kind not in FOR_GOOD:
             assert counts() == expected, "nothing is done twice"
-        for page in Page.objects.exclude(pk=world.page.pk):
+        for page in Page.objects.exclude(pk=planted.page.pk):
             root = files.folder(page.public_id)
             assert [path for path in files.tracked(root) if files.read(root, path) is None] == [], "no file is torn"
 
