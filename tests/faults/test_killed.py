@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from itertools import count
@@ -17,7 +17,6 @@ import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
-from incidents import people
 from incidents.history import seals
 from incidents.incidents import post_update
 from incidents.isolation import LOOPS
@@ -38,14 +37,6 @@ STEPS = (1, 2, 3, 4, 6, 9, 13, 19)
 WRITES = ("INSERT", "UPDATE", "DELETE", "\nUPDATE")
 # Files, or many transactions: what these leave cannot be tried and taken back.
 FOR_GOOD = ("publish", "history", "chart", "heartbeat", "seal", "sweep")
-
-
-@pytest.fixture
-def planted(page: Page, author: User, admin: User) -> Iterator[World]:
-    people.clock_user()
-    world = World(page, author, admin)
-    yield world
-    world.repair()
 
 
 def killed(run: Callable[[], object], *, step: int) -> bool:
@@ -76,9 +67,9 @@ import_module("status.tasks")  # so that every loop is in LOOPS
 
 
 @pytest.mark.parametrize("kind", sorted(CASES))
-def test_in_every_loop_of_the_clock(kind: str, planted: World) -> None:
+def test_in_every_loop_of_the_clock(kind: str, world: World) -> None:
     run: Callable[[], object] = RUNS.get(kind, LOOPS[kind].run)
-    done = CASES[kind](planted)
+    done = CASES[kind](world)
     Failure.objects.all().delete()
     later = timezone.now() + (seals.SETTLED * 2 if kind == "seal" else timedelta(seconds=1))
     with time_machine.travel(later, tick=False):
@@ -93,7 +84,7 @@ def test_in_every_loop_of_the_clock(kind: str, planted: World) -> None:
         assert done() == 3, "nothing is lost"
         if kind not in FOR_GOOD:
             assert counts() == expected, "nothing is done twice"
-        for page in Page.objects.exclude(pk=planted.page.pk):
+        for page in Page.objects.exclude(pk=world.page.pk):
             root = files.folder(page.public_id)
             assert [path for path in files.tracked(root) if files.read(root, path) is None] == [], "no file is torn"
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 
-from incidents import metrics
+from incidents import metrics, people
 from incidents.authorship import authored_by
 from incidents.incidents import declare_incident
 from incidents.lifecycle import IncidentStatus
@@ -78,6 +79,14 @@ class World:
     def repair(self) -> None:
         while self.repairs:
             self.repairs.pop()()
+
+
+@pytest.fixture
+def world(page: Page, author: User, admin: User) -> Iterator[World]:
+    people.clock_user()
+    world = World(page, author, admin)
+    yield world
+    world.repair()
 
 
 def beats(pages: list[Page]) -> int:
