@@ -154,7 +154,9 @@ class Incident(Tracked):
 
     def pages(self) -> models.QuerySet[Page]:
         """Where it shows, as `IncidentQuerySet.on` says: its home page, and those that share a component it affects."""
-        affected = self.components().filter(visibility=Visibility.PUBLIC)
+        affected = Component.objects.filter(
+            visibility=Visibility.PUBLIC, status_changes__update__in=self.updates.published()
+        )
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
         lent = models.Q(components__in=affected.filter(listings__isnull=False))
         return Page.objects.live().filter(models.Q(pk=self.page_id) | lent | listing).distinct()
