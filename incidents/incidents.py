@@ -54,10 +54,11 @@ class IncidentFacts(TypedDict, total=False):
 
 
 MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
-PUBLIC_FACTS = ("public_title", "impact_override", "impact_began_at", "caused_by")  # that the public reads
+WORDS = ("public_title",)  # that the public reads of an incident
+PUBLIC_FACTS = (*WORDS, "impact_override", "impact_began_at", "caused_by")
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", "public_title"])
+@service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", *WORDS])
 def declare_incident(
     page: Page,
     *,
@@ -151,7 +152,7 @@ def post_update(
     return update
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["public_title", "body"])
+@service(Verb.POST_UPDATE, locks=Incident, public=[*WORDS, "body"])
 def publish_incident(
     incident: Incident,
     *,
@@ -255,7 +256,7 @@ def correct_update(
     return update
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", "public_title"])
+@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", *WORDS])
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values.
 

@@ -18,6 +18,7 @@ from incidents.catalogue import WORDS
 from incidents.checking import check_words
 from incidents.deletion import group_reason
 from incidents.errors import InvalidTransition
+from incidents.incidents import WORDS as INCIDENT_WORDS
 from incidents.lifecycle import Visibility
 from incidents.metrics import WORDS as METRIC_WORDS
 from incidents.models import (
@@ -181,7 +182,7 @@ def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
 
 def _words_of_incidents(rows: QuerySet[Incident]) -> Iterator[tuple[str, ...]]:
     rows = rows.filter(origin=None).order_by()
-    yield "title", *rows.values_list("public_title", flat=True)
+    yield from ((name, *rows.values_list(name, flat=True)) for name in INCIDENT_WORDS)
     updates = IncidentUpdate.objects.published().filter(incident__in=rows)
     yield "updates", *updates.order_by("pk").values_list("body", flat=True)
     for report in Postmortem.objects.public().filter(incidents__in=rows):
