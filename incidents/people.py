@@ -22,7 +22,7 @@ from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
 # Names of service users, which are made when they are first needed: nobody else may have one
-PROGRAMS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
+SERVICE_USERS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
 FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
@@ -81,7 +81,7 @@ def _write(user: User, facts: StaffFacts, author: User) -> None:
         raise Forbidden(_("Only a superuser may change a superuser, or make one."))
     if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
-    if facts.get("username", "").lower() in PROGRAMS:
+    if facts.get("username", "").lower() in SERVICE_USERS:
         raise InvalidInput(_("A program has this name. Choose another one."), field="username")
     if not facts.get("email", user.email or not user._state.adding):
         raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")

@@ -18,7 +18,7 @@ from incidents.incidents import delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, PlannedUpdate, User
 from tests.concurrency import together
-from tests.incidents.filled import filled, room
+from tests.incidents.html_forms import filled, room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

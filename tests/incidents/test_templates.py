@@ -11,7 +11,7 @@ from incidents import templates
 from incidents.errors import InvalidInput
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, IncidentTemplate, Page, User
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 
 LIST = "/admin/incidents/incidenttemplate/"
 

@@ -16,7 +16,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ApiKey, Component, Incident, Page, User
 from incidents.permissions import ROLES, STAFF_ROLES, Scope, Verb
-from tests.incidents.filled import counts
+from tests.incidents.html_forms import counts
 
 pytestmark = pytest.mark.long
 

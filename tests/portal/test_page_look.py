@@ -14,7 +14,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Page, User
 from status.publication import files, publishing
 from status.publication.serving import TYPES
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'

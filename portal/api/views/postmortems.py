@@ -26,9 +26,9 @@ from portal.api.serializers.postmortems import (
     PostmortemAnswer,
     PublicationRequest,
 )
+from portal.api.views.additions import Listed
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One
 from portal.api.views.incidents import IncidentView
-from portal.api.views.ours import Listed
 
 TAG = ["postmortems"]
 ANSWERS: Any = {200: PostmortemAnswer} | WRITE_REFUSALS
