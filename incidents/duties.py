@@ -63,7 +63,7 @@ class Key(TextChoices):
     FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
     PLANNED_HELD = (
         "planned_held",
-        _("Your planned update of “%(title)s” was held back: something has changed since you wrote it."),
+        _("Your planned update of “%(title)s” was held back. Read why, and whether it still holds."),
     )
     PROMISE_SOON = "promise_soon", _("The next update of “%(title)s” is due soon.")
     PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due now.")

@@ -29,9 +29,9 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Origin, Page, User
 from incidents.models.base import save_checked
-from incidents.permissions import Verb
+from incidents.permissions import Verb, require
 from incidents.texts import check_body, check_metadata, check_title, one_line
 
 Affected = Sequence[tuple[Component, ComponentStatus | None]]
@@ -54,7 +54,7 @@ class IncidentFacts(TypedDict, total=False):
 
 
 MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
-PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
+PUBLIC_FACTS = ("public_title", "impact_override", "impact_began_at", "caused_by")  # that the public reads
 
 
 @service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", "public_title"])
@@ -209,7 +209,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.change(withdrawn_at=timezone.now())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
-    incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
+    incident.impact = _peak(incident, left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
     incident.save(update_fields=MOVED_BY_UPDATES)
@@ -259,13 +259,19 @@ def correct_update(
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values.
 
-    While both titles of a public incident are the same, `title` alone changes both.
+    While both titles of a public incident are the same, `title` alone changes both. What the public reads at once is
+    changed by those who may post an update.
     """
     incident.lock_live()
     if "title" in facts:
         facts["title"] = one_line(facts["title"])
         if incident.title == incident.public_title:
             facts.setdefault("public_title", facts["title"])
+    is_read = incident.is_public and any(
+        name in PUBLIC_FACTS and value != getattr(incident, name) for name, value in facts.items()
+    )
+    if is_read:
+        require(author, Verb.POST_UPDATE)
     if facts.get("public_title", incident.public_title) != incident.public_title:
         if incident.visibility == Visibility.INTERNAL:
             raise InvalidInput(
@@ -277,7 +283,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     if "metadata" in facts:
         check_metadata(facts["metadata"])
     save_checked(incident, **facts)
-    if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
+    if is_read:  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return incident
 
@@ -383,6 +389,14 @@ def change_components(update: IncidentUpdate, components: Affected) -> None:
             effective_at=update.display_at,
             author=update.author,
         )
+
+
+def _peak(incident: Incident, updates: Sequence[IncidentUpdate]) -> Impact:
+    """The worst impact that it had with these updates; of those recorded from elsewhere it is what was said there."""
+    origin: Origin | None = getattr(incident, "origin", None)
+    posted = [row for row in updates if origin is None or row.public_id not in origin.updates]
+    said = [Impact(origin.content["impact"])] if origin else []
+    return worst_impact([*said, *(_impact_at(incident, row.display_at) for row in posted)])
 
 
 def _impact_at(incident: Incident, instant: datetime) -> Impact:

@@ -567,6 +567,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('investigating', 'Investigating'), ('identified', 'Identified'), ('monitoring', 'Monitoring'), ('resolved', 'Resolved'), ('scheduled', 'Scheduled'), ('in_progress', 'In progress'), ('verifying', 'Verifying'), ('completed', 'Completed')], max_length=16, verbose_name='status')),
                 ('body', models.TextField(max_length=25000, verbose_name='message')),
                 ('due_at', models.DateTimeField(verbose_name='to be posted at')),
+                ('latest_minutes', models.PositiveSmallIntegerField(default=10, help_text='So many minutes after its time; later it is held back.', verbose_name='at the latest')),
                 ('next_update', models.PositiveSmallIntegerField(blank=True, help_text='In so many minutes; empty: as usual, 0: no promise.', null=True, verbose_name='next update')),
                 ('notify', models.BooleanField(default=True, verbose_name='notify subscribers')),
                 ('let_stand', models.JSONField(blank=True, default=dict, editable=False, help_text='Why findings in its message may stand, by their digests.')),
@@ -794,6 +795,7 @@ class Migration(migrations.Migration):
             name='OutboxEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('recorded_afterwards', 'Recorded afterwards'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('deliveries_counted', 'Deliveries counted')], max_length=24, verbose_name='kind')),
                 ('notify', models.BooleanField(default=False, help_text='Whether recipients are notified of it.', verbose_name='notify')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
@@ -1170,6 +1172,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('investigating', 'Investigating'), ('identified', 'Identified'), ('monitoring', 'Monitoring'), ('resolved', 'Resolved'), ('scheduled', 'Scheduled'), ('in_progress', 'In progress'), ('verifying', 'Verifying'), ('completed', 'Completed')], max_length=16, verbose_name='status')),
                 ('body', models.TextField(max_length=25000, verbose_name='message')),
                 ('due_at', models.DateTimeField(verbose_name='to be posted at')),
+                ('latest_minutes', models.PositiveSmallIntegerField(default=10, help_text='So many minutes after its time; later it is held back.', verbose_name='at the latest')),
                 ('next_update', models.PositiveSmallIntegerField(blank=True, help_text='In so many minutes; empty: as usual, 0: no promise.', null=True, verbose_name='next update')),
                 ('notify', models.BooleanField(default=True, verbose_name='notify subscribers')),
                 ('let_stand', models.JSONField(blank=True, default=dict, editable=False, help_text='Why findings in its message may stand, by their digests.')),
