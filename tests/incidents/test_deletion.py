@@ -245,7 +245,7 @@ def test_a_maintenance_that_was_deleted_when_its_time_came_is_left_to_staff(
     planned.refresh_from_db()
     assert planned.status == (IncidentStatus.IN_PROGRESS if begun else IncidentStatus.SCHEDULED)
     assert OutboxEvent.objects.count() == said
-    assert planned.plan.reminders.get().note == "The maintenance was deleted at that time."
+    assert planned.plan.reminders.get().note == "The maintenance, or its page, was deleted at that time."
 
 
 def test_a_maintenance_that_is_restored_in_time_starts_by_itself(page: Page, author: User, at_noon: Any) -> None:
