@@ -323,14 +323,15 @@ def _set(row: CatalogueRow, facts: Any) -> set[Page]:
 def _check_words(row: CatalogueRow, facts: Any) -> None:
     """Check what the public will read of a new or a locked row, and has not read before."""
     words = {name: facts.get(name, getattr(row, name)) for name in WORDS.get(type(row), ())}
-    is_public, was_public = True, row.pk is not None
+    is_public, was_public, own = True, row.pk is not None, []
     if isinstance(row, Component):
         is_public = facts.get("visibility", row.visibility) == Visibility.PUBLIC
         was_public = was_public and row.visibility == Visibility.PUBLIC
+        own = [row.name, *row.known_as] if row.pk and not was_public else []
     new = {name: text for name, text in words.items() if not was_public or text != getattr(row, name)}
     if is_public and new:
         page = row if isinstance(row, Page) else row.page
-        check_words(page, besides=[words["name"]], **new)
+        check_words(page, besides=own, **new)
 
 
 def _delete(row: CatalogueRow) -> dict[str, int]:

@@ -86,9 +86,9 @@ def leaks(page: Page, **texts: str) -> list[Finding]:
 def check_words(page: Page, *, besides: Collection[str] = (), **texts: str) -> dict[str, str]:
     """Raises `LeakFound` for what must not become public on `page`.
 
-    `besides` are names that become public by this very change. What `letting_stand` names is not refused, nor what a
-    program says where the page lets programs publish unchecked; the history of what the running service writes then
-    says so. Returns what was let stand, for who must keep it: reasons by digest.
+    `besides` are names that are public by now, or become so by this very change. What `letting_stand` names is not
+    refused, nor what a program says where the page lets programs publish unchecked; the history of what the running
+    service writes then says so. Returns what was let stand, for who must keep it: reasons by digest.
     """
     own = {(Rule.INTERNAL_COMPONENT, name) for name in besides}
     found = [finding for finding in leaks(page, **texts) if (finding.rule, finding.quote) not in own]
@@ -128,6 +128,11 @@ def letting_stand(reasons: Mapping[str, str]) -> Iterator[None]:
 def repeating(page: Page, **texts: str) -> AbstractContextManager[None]:
     """Inside, `check_words` refuses no name in these texts: the public has read them before."""
     return letting_stand(dict.fromkeys((found.digest for found in leaks(page, **texts)), _("It was public before.")))
+
+
+def names_given_away(page: Page, text: str) -> set[str]:
+    """Names that only staff know, in a text that the public has read."""
+    return {found.quote for found in leaks(page, text=text) if found.rule is Rule.INTERNAL_COMPONENT}
 
 
 def _quoted(findings: Iterable[Finding]) -> str:

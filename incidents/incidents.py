@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from incidents import outbox, windows
 from incidents.authorship import service
-from incidents.checking import check_words
+from incidents.checking import check_words, names_given_away
 from incidents.deletion import taken_along
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import (
@@ -80,8 +80,7 @@ def declare_incident(
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
     shown = ""
     if visibility == Visibility.PUBLIC:
-        shown = one_line(public_title or title)
-        check_words(page, **{"public_title" if public_title else "title": shown})
+        shown = check_title(page, public_title or title, field="public_title" if public_title else "title")
     incident = Incident(
         page=page,
         title=one_line(title),
@@ -245,7 +244,7 @@ def correct_update(
     if shown_at != update.display_at:
         _check_between(update, shown_at)
     if body != update.body and update.published_at:
-        check_words(incident.page, body=body)
+        check_words(incident.page, besides=names_given_away(incident.page, update.body), body=body)
     update._change_reason = reason
     update.change(body=body, display_at=shown_at, edited_at=timezone.now())
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (

@@ -150,7 +150,7 @@ def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> None:
     row.lock()
     if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
         page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
-        check_words(page, besides=[words["name"]] if "name" in words else (), **words)
+        check_words(page, **words)
     row.mark_restored(reason)
 
 

@@ -18,10 +18,19 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def check_title(page: Page, title: str) -> str:
-    """A title as the public will read it; raises `LeakFound`."""
+def _check_filled(text: str, field: str) -> None:
+    if places := templates.unfilled(text):
+        words = ", ".join(f"{{{name}}}" for name in places)
+        raise InvalidInput(
+            _("Fill in %(places)s, or take it out: customers read this.") % {"places": words}, field=field
+        )
+
+
+def check_title(page: Page, title: str, field: str = "public_title") -> str:
+    """A title as the public will read it; raises `InvalidInput`, `LeakFound`."""
     title = one_line(title)
-    check_words(page, public_title=title)
+    _check_filled(title, field)
+    check_words(page, **{field: title})
     return title
 
 
@@ -36,11 +45,7 @@ def check_body(body: str) -> str:
             % {"length": len(body), "most": BODY_LENGTH},
             field="body",
         )
-    if places := templates.unfilled(body):
-        words = ", ".join(f"{{{name}}}" for name in places)
-        raise InvalidInput(
-            _("Fill in %(places)s, or take it out: customers read this.") % {"places": words}, field="body"
-        )
+    _check_filled(body, "body")
     return body
 
 

@@ -6,11 +6,14 @@ Every line that the portal writes is formatted here, a traceback too; gunicorn's
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+FORMATS = ["line", "json"]
 HIDDEN = "***"
 # What follows is the proof of who asks: a subscription's token, the key of a new password, of an address to confirm.
 _SECRET_PARTS = re.compile(r"(/subscriptions/|/password/reset/key/|/confirm-email/)[^/\s?\"]+")
@@ -29,6 +32,21 @@ def masked(text: str) -> str:
 class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One line for each event, with its traceback inside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": masked(record.getMessage()),
+        }
+        if record.exc_info:
+            facts["traceback"] = masked(self.formatException(record.exc_info))
+        return json.dumps(facts, ensure_ascii=False)
 
 
 @dataclass(slots=True)

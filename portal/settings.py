@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import environment
+from portal import environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(environment.text("DATA_DIR", str(BASE_DIR / "var")))
@@ -294,6 +294,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# Lines for people, or JSON for a program that collects them
+LOG_FORMAT = environment.choice("LOG_FORMAT", logs.FORMATS) or "line"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -302,9 +304,10 @@ LOGGING = {
             "class": "portal.logs.Formatter",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
-        }
+        },
+        "json": {"class": "portal.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "portal.logs.Handler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "portal.logs.Handler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},

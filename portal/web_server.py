@@ -7,14 +7,16 @@ from typing import Any
 
 from gunicorn import glogging
 
-from portal import logs
+from portal import environment, logs
 
 
 class Logger(glogging.Logger):
     """gunicorn's own, with its lines formatted as all others are: the address of a request may hold a key."""
 
     def _set_handler(self, log: Any, output: str, fmt: Formatter, stream: Any = None) -> None:
-        super()._set_handler(log, output, logs.Formatter(fmt._fmt, fmt.datefmt), stream)
+        is_json = environment.choice("LOG_FORMAT", logs.FORMATS) == "json"  # before there are settings
+        own = logs.JsonFormatter() if is_json else logs.Formatter(fmt._fmt, fmt.datefmt)
+        super()._set_handler(log, output, own, stream)
 
 
 worker_class = "gthread"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
 from incidents.linter.findings import Facts, Finding, Level, Person, Rule
-from incidents.linter.prose import Section, blank, without, words
+from incidents.linter.prose import Section, as_read, blank, without, words
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 
@@ -30,10 +32,17 @@ SECRETS = [
 ]
 # A value beside a word for a secret: with a digit and a letter, or it is prose ("the token is invalid").
 VALUE = r"(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
-ASSIGNED = re.compile(
-    r"(?i)\b[\w-]{0,30}(?:password|passwd|passphrase|secret|token|api[ _-]?key|access[ _-]?key|private[ _-]?key)s?\b"
-    rf"[\"'`]?\s*(?:=|:|\bis\b|\bwas\b)\s*[\"'`]?({VALUE})"
+NAMED = (
+    r"(?i)\b[\w-]{0,30}(?:passwor[dt]|passwd|pwd|passphrase|passcode|kennwort|contraseña|secret|token"
+    r"|api[ _-]?key|access[ _-]?key|private[ _-]?key)s?\b"
 )
+ASSIGNED = [
+    re.compile(rf"{NAMED}[\"'`]?\s*(?:=|:|\b(?:is|was|ist|war|es|è)\b)\s*[\"'`]?({VALUE})"),
+    # beside it without a word between: in quotes, or with a mark that prose does not have
+    re.compile(
+        rf"{NAMED}\s+(?:[\"'`“‘„]({VALUE})[\"'`”’“]|(?=\S{{0,200}}[!?#%&@^+=]\S|\S{{0,200}}[#%&@^+=!])({VALUE}))"
+    ),
+]
 # Long random words: both cases and digits. (A commit or a checksum has only one case.)
 RANDOM = re.compile(
     r"(?<![\w/+.-])(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+-])"
@@ -56,7 +65,10 @@ OPERATED = (  # names of machines and databases that cloud providers give
     ".cloudapp.azure.com",
     ".cloudapp.net",
 )
-LABEL = re.compile(r"(?<![\w@./-])[a-z][a-z0-9]{0,40}(?:-[a-z0-9]{1,40}){0,8}(?![\w-])(?!\.\w)")
+LABEL = re.compile(  # in one case: "Node-18" is prose
+    r"(?<![\w@./-])(?:[a-z][a-z0-9]{0,40}(?:[_-][a-z0-9]{1,40}){0,8}|[A-Z][A-Z0-9]{0,40}(?:[_-][A-Z0-9]{1,40}){0,8})"
+    r"(?![\w-])(?!\.\w)"
+)
 ROLES = words(
     "api app backend backup bastion batch build cache ci core db database dev dns edge fe frontend fw gateway gw host "
     "jump lb ldap log mail master metrics mq mx nas nfs node ns prd primary prod production proxy queue replica router "
@@ -77,7 +89,7 @@ PUBLIC_MAILBOXES = words(
     "abuse billing contact feedback hello help info legal no-reply noreply press privacy sales security status support"
 )
 IP = re.compile(
-    r"(?<![\w.:-])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?:/\d{1,3})?(?![\w:])(?!\.\d)"
+    r"(?<![\w.:-])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?:/\d{1,3}|:\d{1,5})?(?![\w:])(?!\.\d)"
 )
 VERSION = re.compile(r"(?i)(?:version|release|\bv|driver|build)\s*$")
 KNOWN_IPS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9"})  # public resolvers
@@ -101,7 +113,19 @@ NAMES_OF_TIME = words("january march april may june july august sunday monday fr
 
 
 def find(section: Section, facts: Facts) -> Iterator[Finding]:
-    """Each place once, named by the first rule that knows it."""
+    """Each place once, named by the first rule that knows it: in the source, and in what a reader sees of it."""
+    found = list(_find(section, facts))
+    yield from found
+    read, places = as_read(section.text)
+    if read == section.text:
+        return
+    for one in _find(Section(section.key, read, section.about), facts):
+        start, end = places[one.start], places[one.end - 1] + 1
+        if not any(start < other.end and other.start < end for other in found):
+            yield replace(one, start=start, end=end, line=bisect_left(section.breaks, start) + 1)
+
+
+def _find(section: Section, facts: Facts) -> Iterator[Finding]:
     text = section.text
     for rule in (_secrets, _emails, _addresses, _machines, _tickets, _people, _components):
         found = list(rule(section, text, facts))
@@ -111,7 +135,7 @@ def find(section: Section, facts: Facts) -> Iterator[Finding]:
 
 def _secrets(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
     spans = [match.span() for pattern in SECRETS for match in pattern.finditer(text)]
-    spans += [match.span(1) for match in ASSIGNED.finditer(text)]
+    spans += [match.span(match.lastindex or 0) for pattern in ASSIGNED for match in pattern.finditer(text)]
     spans += [match.span() for match in RANDOM.finditer(text)]
     end = 0
     for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
@@ -142,7 +166,9 @@ def _emails(section: Section, text: str, facts: Facts) -> Iterator[Finding]:
 
 def _addresses(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
     for match in IP.finditer(text):
-        address, _slash, _length = match.group().partition("/")
+        address = match.group().partition("/")[0]
+        if "." in address:
+            address = address.partition(":")[0]
         try:
             found = ipaddress.ip_address(address)
         except ValueError:
@@ -185,7 +211,7 @@ def is_machine(label: str) -> bool:
     """Whether this is one of many alike: what it does, with a number (db-prod-03, kafka07), or a generated name."""
     if GENERATED.search(label):
         return True
-    parts = label.split("-")
+    parts = re.split("[_-]", label.lower())
     match = re.fullmatch(r"([a-z]*)(\d+)[a-z]?", parts[-1])
     if match is None:
         return False
@@ -252,7 +278,10 @@ def _written(person: Person) -> Iterator[tuple[re.Pattern[str], Level]]:
 
 def _components(section: Section, text: str, facts: Facts) -> Iterator[Finding]:
     for name in sorted(facts.internal_names, key=len, reverse=True):
-        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text):
+        # A single word may be one of prose ("search"), but for its capitals
+        written = r"\s+".join(map(re.escape, name.split()))
+        pattern = rf"(?:{written}|{written.upper()})" if name.isalpha() else rf"(?i:{written})"
+        for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", text):
             yield section.finding(
                 Rule.INTERNAL_COMPONENT,
                 *match.span(),

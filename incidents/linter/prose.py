@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,13 @@ END = re.compile(
 )
 LONGEST = 600  # characters of a sentence
 LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
+
+
+# What a reader does not see of a text's source: entities, escapes, emphasis, links, characters without a width
+MARKUP = re.compile(
+    r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});|\\(?=[!-/:-@[-`{-~])|[*`~]+|\b_+\B|\B_+\b"
+    r"|\[|\]\([^()\s]{0,500}\)|\]|[\u00ad\u200b-\u200f\u2060\ufeff\u00a0\u2007\u202f\u2010\u2011]"
+)
 
 
 def words(text: str) -> frozenset[str]:
@@ -33,6 +41,28 @@ def without(text: str, places: Iterable[tuple[int, int]]) -> str:
         kept += [text[end:start], " " * (stop - start)]
         end = stop
     return "".join([*kept, text[end:]])
+
+
+def as_read(text: str) -> tuple[str, list[int]]:
+    """The text without its markup, and for each of its characters where it comes from."""
+    read, places, end = list[str](), list[int](), 0
+    for match in MARKUP.finditer(text):
+        places += range(end, match.start())
+        seen = _seen(match.group())
+        read += text[end : match.start()], seen
+        places += [match.start()] * len(seen)
+        end = match.end()
+    places += range(end, len(text))
+    return "".join([*read, text[end:]]), places
+
+
+def _seen(markup: str) -> str:
+    character = html.unescape(markup) if markup.startswith("&") else markup
+    if character in "\u2010\u2011":  # hyphens
+        return "-"
+    if character.isspace():
+        return " "
+    return character if markup.startswith("&") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,14 +153,13 @@ class Incident(Tracked):
         return self.status in ENDED
 
     def pages(self) -> models.QuerySet[Page]:
-        """Where it shows: its home page, and every page of a public component which it affects."""
-        affected = self.components().filter(visibility=Visibility.PUBLIC)
-        listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
-        return (
-            Page.objects.live()
-            .filter(models.Q(pk=self.page_id) | models.Q(components__in=affected) | listing)
-            .distinct()
+        """Where it shows, as `IncidentQuerySet.on` says: its home page, and those that share a component it affects."""
+        affected = Component.objects.filter(
+            visibility=Visibility.PUBLIC, status_changes__update__in=self.updates.published()
         )
+        listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
+        lent = models.Q(components__in=affected.filter(listings__isnull=False))
+        return Page.objects.live().filter(models.Q(pk=self.page_id) | lent | listing).distinct()
 
     def components(self) -> ComponentQuerySet:
         """Those that its updates name, in page order."""

@@ -141,6 +141,7 @@ def differences(page: Page) -> list[str]:
             bounded = _of_site(reader, {}) | _charts(reader) | _index(reader, _known(root))
             compare(bounded)
             wrong |= files.tracked(root) - bounded.keys() - changes.history_paths(page, reader)
+            wrong |= {path for path in files.GONE if (root / path).exists()}
     if not page.is_published:
         compare(_of_nobody(page))
         return sorted(wrong | files.tracked(root))
@@ -202,7 +203,7 @@ def _publish_news(page: Page, root: Path, events: list[OutboxEvent], *, is_page_
         gone = changed.paths() | {path for month in known - span for path in open_data.paths_of(month)}
         left = (due | span - known).difference(at_once).union(before.months_left if before else ()) & span
         if is_page_wide:
-            gone, left = files.tracked(root) - changes.history_paths(page, reader), span
+            gone, left = files.tracked(root) - changes.history_paths(page, reader) | {*files.GONE}, span
         for part in _news(reader, root, changed, at_once, is_page_wide=is_page_wide):
             publication.written += files.write(root, part)
             kept |= part.keys()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.portal.bad_rows import world  # noqa: F401  (a fixture)
 from tests.servers import Server, start_postgresql, start_redis
 
 

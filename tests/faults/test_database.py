@@ -116,3 +116,20 @@ def test_a_server_that_cannot_be_reached(cut_off_site: Site, postgresql: Server,
         let_pass(stretched(AFTERWARDS))
     check(load, ended_at=ended_at)
     none_is_lost(load, postgresql)
+
+
+def test_a_server_that_only_reads(cut_off_site: Site, postgresql: Server) -> None:
+    """As after a failover, until whoever connects is led to the new one."""
+    with steady_load(cut_off_site) as load, psycopg.connect(postgresql.url, autocommit=True) as observer:
+        let_pass(2)
+        observer.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        observer.execute("SELECT pg_reload_conf()")
+        let_pass(FAULT_SECONDS)
+        observer.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        observer.execute("SELECT pg_reload_conf()")
+        ended_at = time.monotonic()
+        let_pass(stretched(AFTERWARDS))
+    check(load, ended_at=ended_at)
+    none_is_lost(load, postgresql)
+    assert {answer.status for answer in load.of("staff")} == {200}, "who only reads is served"
+    assert any(answer.status == 503 for answer in load.of("form"))

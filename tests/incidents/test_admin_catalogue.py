@@ -95,7 +95,7 @@ def test_deleting_says_what_goes_with_it_and_a_button_restores_it(
     assert restore not in office.get(change).text
     office.post(address, {"post": "yes"})
     assert restore in office.get(change).text
-    assert "It is restored." in office.post(restore, {"reason": "Needed"}, follow=True).text
+    assert "“API” is restored." in office.post(restore, {"reason": "Needed"}, follow=True).text
     component.refresh_from_db()
     assert component.deleted_at is None
     assert component.history.latest().history_change_reason == "Needed"

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from incidents import catalogue, checking
-from incidents.errors import Forbidden, InvalidInput, InvalidTransition
-from incidents.incidents import declare_incident, edit_incident, post_update
+from incidents.errors import Forbidden, InvalidInput, InvalidTransition, LeakFound
+from incidents.incidents import correct_update, declare_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
@@ -21,6 +21,7 @@ from incidents.postmortems import action_items, checks, publishing, reviewing, w
 from portal.embedded import replay
 from tests.incidents.filled import address, filled, room
 from tests.reports import reader
+from tests.rows import refused
 
 CONTRADICTION = "On Monday, January 17, 2023 the pool ran dry."
 
@@ -258,3 +259,20 @@ def test_an_internal_incident_may_name_machines(page: Page, author: User) -> Non
     incident = declare_incident(page, title="Disks", author=author, visibility=Visibility.INTERNAL)
     update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="It is db-prod-03.", author=author)
     assert update.body == "It is db-prod-03."
+
+
+def test_a_title_has_no_place_that_is_left_to_fill_in(page: Page, author: User) -> None:
+    with refused(InvalidInput, "Fill in {symptom}"):
+        declare_incident(page, title="We see {symptom}", author=author)
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_typo_is_corrected_in_a_text_that_names_what_was_hidden_since(
+    incident: Incident, component: Component, author: User, admin: User
+) -> None:
+    update = post_update(incident, status=IncidentStatus.INVESTIGATING, body="The API ist slow.", author=author)
+    catalogue.edit_component(component, visibility=Visibility.INTERNAL, author=admin)
+    correct_update(update, body="The API is slow.", author=author)
+    assert update.body == "The API is slow."
+    with refused(LeakFound, "Vault Keeper"):
+        correct_update(update, body="The API and Vault Keeper are slow.", author=author)

@@ -190,3 +190,35 @@ def test_twice_the_text_takes_about_twice_as_long(words: str) -> None:
     half, whole = (min(seconds(text[:length]) for _time in range(3)) for length in (len(text) // 2, len(text)))
     assert whole < 3 * half or whole < 0.05, f"{half:.3f} s, {whole:.3f} s"
     assert whole < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("It answers at 10.0.0.5:5432.", Rule.IP_ADDRESS),
+        ("DB-PROD-3 is slow.", Rule.HOSTNAME),
+        ("We restarted db_prod_3.", Rule.HOSTNAME),
+        ("We restarted db‑prod‑3.", Rule.HOSTNAME),  # hyphens at which no line breaks
+        ("The pool keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("POOL KEEPER is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool\nKeeper is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool **Keeper** is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool&nbsp;Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("The [Pool](https://example.com) Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("**password**: Winter2024!", Rule.SECRET),
+        ("Use pwd=Winter2024!", Rule.SECRET),
+        ("The secret Winter2024! is not one.", Rule.SECRET),
+        ("Das Passwort ist Winter2024!", Rule.SECRET),
+        ("The token “abc123def456” was used.", Rule.SECRET),
+        ("&#65;KIAIOSFODNN7EXAMPLE was used.", Rule.SECRET),
+    ],
+)
+def test_what_a_reader_would_see_is_found_however_it_is_written(text: str, rule: Rule) -> None:
+    assert rule in {finding.rule for finding in lint(text)}
+
+
+@pytest.mark.parametrize(
+    "text", ["The secret of 2024 is out.", "Tokens expire after 24h.", "Node-18 is not affected.", "*We* look_into_it."]
+)
+def test_prose_is_no_secret_and_no_machine(text: str) -> None:
+    assert not {Rule.SECRET, Rule.HOSTNAME} & {finding.rule for finding in lint(text)}

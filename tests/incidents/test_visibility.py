@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.incidents import (
     correct_update,
@@ -105,3 +106,17 @@ def test_correcting_an_update_that_was_never_published_tells_nobody(internal: In
     before = OutboxEvent.objects.count()
     correct_update(first, body="A password.", author=author)
     assert OutboxEvent.objects.count() == before
+
+
+def test_what_was_named_while_it_was_internal_shows_it_on_no_further_page(
+    internal: Incident, component: Component, page: Page, other_page: Page, author: User, admin: User
+) -> None:
+    catalogue.list_component(component, page=other_page, author=admin)
+    said: Any = {"status": IncidentStatus.INVESTIGATING, "author": author}
+    post_update(internal, body="Looking.", components=[(component, None)], **said)
+    publish_incident(internal, public_title="Slow", body="It is slow.", **said)
+    assert list(internal.pages()) == [page]
+    assert not Incident.objects.on(other_page).exists()
+    post_update(internal, body="The API is.", components=[(component, None)], **said)
+    assert set(internal.pages()) == {page, other_page}
+    assert Incident.objects.on(other_page).get() == internal

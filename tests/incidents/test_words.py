@@ -40,7 +40,7 @@ from tests.rows import everything, refused
 
 Write = Callable[[Any], Any]  # given words by the names of facts
 
-LEAKS = ["The password is Winter2024!", "Vault Keeper is down.", "Queue grows on db-prod-3"]
+LEAKS = ["The password is Winter2024!", "Vault Keeper", "Queue grows on db-prod-3"]
 HARMLESS = "It is slow."
 
 # Texts that the public never reads as they are, by the fact's name; with a service's name, of that one alone.

@@ -14,6 +14,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Scope
+from tests.portal.bad_rows import world  # noqa: F401  (a fixture)
 from tests.portal.signing_in import PASSWORD, outbox, sign_in_anew
 
 Call = Callable[..., Any]

@@ -159,6 +159,27 @@ def test_a_fault_that_comes_again_and_again_is_said_once_and_counted(
     assert said.count("a sign-in was refused") == 7, "what is no fault is always said"
 
 
+def test_an_event_is_one_line_of_json_with_its_traceback_inside_and_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = logs.Handler()
+    handler.setFormatter(logs.JsonFormatter())
+    logger = logging.getLogger("tests.json")
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        raise ValueError(f"GET /api/v1/pages?api_key={PLANTED}")
+    except ValueError:
+        logger.exception("GET %s failed", f"/subscriptions/{PLANTED}")
+    (line,) = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert (event["level"], event["logger"], event["message"]) == (
+        "ERROR",
+        "tests.json",
+        "GET /subscriptions/*** failed",
+    )
+    assert "ValueError: GET /api/v1/pages?***" in event["traceback"]
+    assert PLANTED not in line
+
+
 def test_whoever_tries_to_sign_in_leaves_an_address(
     client: Client, author: User, caplog: pytest.LogCaptureFixture
 ) -> None:

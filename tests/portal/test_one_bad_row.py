@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents import isolation, people
+from incidents import isolation
 from incidents.authorship import authored_by
 from incidents.history import seals
 from incidents.incidents import declare_incident, post_update
@@ -54,14 +54,6 @@ CALLED = {
     engine.deliver: "its rows are deliveries: each has its own attempts, and is parked as failed (below)",
 }
 Settings = Any
-
-
-@pytest.fixture
-def world(page: Page, author: User, admin: User) -> Iterator[World]:
-    people.clock_user()
-    world = World(page, author, admin)
-    yield world
-    world.repair()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -138,6 +138,11 @@ class Truth:
 def check(page: Page) -> None:
     """Raises `AssertionError` where what is published is not what the record says."""
     truth, root = Truth(page), files.folder(page.public_id)
+    if truth.page.deleted_at:
+        shown = {path.name for path in root.rglob("*") if path.is_file()}
+        assert {".gone.html", ".gone.json"} <= shown, "its addresses answer 410"
+        assert not [name for name in shown if not name.startswith(".")]
+        return
     check_index(truth, root)
     check_badges(truth, root)
     check_calendar(truth, root)
@@ -238,6 +243,9 @@ def check_data(truth: Truth, data: Any) -> None:
 def check_v1(page: Page, get: Callable[[str], Any]) -> None:
     """`get` reads an address below the page's of version 1."""
     truth = Truth(page)
+    if truth.page.deleted_at:
+        assert "error" in get("components")
+        return
     rows = {row["id"]: row for row in get("components")}
     assert {each: row["status"] for each, row in rows.items()} == {
         row.public_id: truth.status(pk) for pk, row in truth.components.items()

@@ -33,6 +33,7 @@ from incidents.maintenance.plans import (
 from incidents.maintenance.series import cancel_following, move_following, repeat_maintenance
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, IncidentUpdate, Page, User
 from incidents.models.base import Tracked
+from incidents.restoration import RESTORES
 from tests.reports import publish_report
 
 T = TypeVar("T", bound=Tracked)
@@ -195,12 +196,23 @@ class Staff:
 
     def delete(self) -> None:
         deletions: list[tuple[type[Any], Callable[..., object]]] = [
+            (Page, catalogue.delete_page),
             (Component, catalogue.delete_component),
             (ComponentListing, catalogue.delete_listing),
             (ComponentGroup, catalogue.delete_group),
         ]
         model, delete = self.chance.choice(deletions)
         delete(self.any(model), author=self.author)
+
+    def restore(self) -> None:
+        """One of the rows that are deleted."""
+        deleted: list[Tracked] = [
+            row
+            for model in (Page, Component, ComponentListing, ComponentGroup, Incident)
+            for row in model._base_manager.exclude(deleted_at=None).order_by("pk")
+        ]
+        row = self.chance.choice(deleted)
+        RESTORES[type(row)](row, author=self.author)
 
     def move_clocks(self) -> None:
         page = self.page()
@@ -220,7 +232,7 @@ class Staff:
             *[self.declare] * 3, *[self.post] * 8, self.publish, self.correct, *[self.edit] * 2, self.delete_incident,
             self.conclude, *[self.plan] * 3, self.move, self.call_off, self.extend, self.automate, self.take_back,
             *[self.tick] * 4, *[self.set_status] * 3, *[self.save] * 3, *[self.add] * 2, self.delete,
-            self.move_clocks, *[self.wait] * 2,
+            *[self.restore] * 3, self.move_clocks, *[self.wait] * 2,
         ]  # fmt: skip
         verb = self.chance.choice(verbs)
         try:

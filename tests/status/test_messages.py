@@ -149,11 +149,10 @@ def test_what_staff_write_reaches_the_reader_as_it_is(post: Callable[..., Outbox
 
 
 def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User, recipient: Subscriber) -> None:
-    page.name = "Acme\r\nBcc: all@example.com"
     incident = declare_incident(page, title="Errors", author=author)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Hm.", author=author)
     event = newest()
-    event.page = page
+    event.page.name = "Acme\r\nBcc: all@example.com"
     mail = mail_to(recipient, event)
     assert mail["Bcc"] is None
     assert mail["Subject"] == "[Acme Bcc: all@example.com] Investigating: Errors"

@@ -57,7 +57,9 @@ def send() -> None:
         wanted = oracle.recipients(event)
         owing.owe(event)
         assert set(event.deliveries.values_list("recipient", flat=True)) == wanted, event
-        if event.update and not event.update.withdrawn_at and event.incident and oracle.is_public(event.incident):
+        if not event.update or event.update.withdrawn_at or event.page.deleted_at:
+            continue
+        if event.incident and oracle.is_public(event.incident):
             mail = event_mail(event)
             assert mail
             assert event.incident.public_title in mail.content.subject

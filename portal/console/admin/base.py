@@ -128,9 +128,13 @@ class RecordAdmin(AnyModelAdmin):
 
         def done() -> HttpResponse:
             messages.success(request, form.done)
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
+            return redirect(self.address_of(row))
 
         return self.answer(request, form, original=row, done=done)
+
+    def address_of(self, row: Any) -> str:
+        """Where staff work on it."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
 
     def restore_tool(self, user: User, row: Any) -> list[tuple[str, StrPromise]]:
         """The button for it, where there is something to restore."""

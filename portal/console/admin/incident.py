@@ -137,6 +137,9 @@ class IncidentAdmin(RecordAdmin):
     def response_post_save_change(self, request: HttpRequest, obj: Incident) -> HttpResponseRedirect:
         return redirect(home(obj))
 
+    def address_of(self, row: Incident) -> str:
+        return home(row)
+
     def view_on_site(self, incident: Incident) -> str | None:
         return f"{incident.page.url}/incidents/{incident.public_id}" if incident.is_public else None
 

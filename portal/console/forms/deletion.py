@@ -40,11 +40,12 @@ class CatalogueDeletionForm(VerbForm):
 
     verb = Verb.EDIT_CATALOGUE
     heading = _("Delete")
-    done = _("It is deleted. The record keeps it: it is in the list of what is deleted, with a button to restore it.")
 
     def __init__(self, author: User, row: Tracked, delete: Callable[..., object], data: Data = None) -> None:
         super().__init__(author, data)
         self.row, self.delete, self.along = row, delete, goes_along(row)
+        words = gettext("“%(name)s” is deleted. “Deleted: Yes” lists it, with a button to restore it.")
+        self.done = words % {"name": row}
 
     def act(self) -> None:
         self.delete(self.row, author=self.author)
@@ -79,13 +80,13 @@ class ActionItemDeletionForm(PostmortemForm):
 class RestoreForm(VerbForm):
     verb = Verb.EDIT_CATALOGUE
     heading = _("Restore")
-    done = _("It is restored.")
 
     reason = one_line(_("Reason"), required=False, most=REASON_LENGTH, help_text=_("Internal."))
 
     def __init__(self, author: User, row: Tracked, data: Data = None) -> None:
         super().__init__(author, data)
         self.row = row
+        self.done = gettext("“%(name)s” is restored.") % {"name": row}
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -99,10 +100,8 @@ class RestoreForm(VerbForm):
 class IncidentRestoreForm(RestoreForm):
     verb = Verb.POST_UPDATE
     heading = _("Restore incident")
-    done = _("It is restored, and its pages show it again. Nobody was notified.")
 
 
 class PostmortemRestoreForm(RestoreForm):
     verb = Verb.EDIT_POSTMORTEM
     heading = _("Restore postmortem")
-    done = _("It is restored. Go on with it.")

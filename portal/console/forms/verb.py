@@ -42,11 +42,11 @@ class VerbForm(forms.Form):
 
     verb: ClassVar[Verb]
     heading: ClassVar[StrPromise]
-    done: StrPromise = gettext_lazy("Saved.")
+    done: StrPromise | str = gettext_lazy("Saved.")
     fieldsets: ClassVar[Fieldsets] = ()  # empty: all fields, one below the other
     repeated: Submission | None = None
     found: str = ""  # as `names_found` says, of what was refused
-    along: Mapping[str, int] = {}  # of a deletion: what goes with it
+    along: Mapping[str, int] | None = None  # of a deletion: what goes with it
     has_preview: ClassVar[bool] = False  # for what customers may read something new after
 
     def __init__(self, author: User, data: Data = None) -> None:
