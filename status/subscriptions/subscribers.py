@@ -108,7 +108,7 @@ def confirm(recipient: Subscriber, *, asked_at: datetime | None, author: User) -
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     """Owe the mail that asks for a confirmation once more."""
-    recipient.lock()
+    recipient.lock_live()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
     now = timezone.now()
