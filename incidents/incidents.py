@@ -29,7 +29,7 @@ from incidents.lifecycle import (
     component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Page, User
+from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Origin, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.texts import check_body, check_metadata, check_title, one_line
@@ -211,7 +211,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.change(withdrawn_at=timezone.now())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
-    incident.impact = worst_impact(_impact_at(incident, row.display_at) for row in left)
+    incident.impact = _peak(incident, left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
     incident.save(update_fields=MOVED_BY_UPDATES)
@@ -399,6 +399,14 @@ def _check_cause(incident: Incident, cause: Incident) -> None:
             return
         each = each.caused_by
     raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+
+
+def _peak(incident: Incident, updates: Sequence[IncidentUpdate]) -> Impact:
+    """The worst impact that it had with these updates; of those recorded from elsewhere it is what was said there."""
+    origin: Origin | None = getattr(incident, "origin", None)
+    posted = [row for row in updates if origin is None or row.public_id not in origin.updates]
+    said = [Impact(origin.content["impact"])] if origin else []
+    return worst_impact([*said, *(_impact_at(incident, row.display_at) for row in posted)])
 
 
 def _impact_at(incident: Incident, instant: datetime) -> Impact:

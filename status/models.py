@@ -198,7 +198,7 @@ class Nudge(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
 
-    SEALED = ("page_id", "key", "subject", "due_at", "created_at")
+    SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note")
 
     class Meta:
         verbose_name = _("nudge")
@@ -268,7 +268,9 @@ class Delivery(models.Model):
 
     objects = DeliveryQuerySet.as_manager()
 
-    SEALED_WHEN_FINISHED = ("recipient_id", "event_id", "nudge_id", "purpose", "created_at")  # by `history.seals`
+    # By `history.seals`
+    SEALED_WHEN_FINISHED = ("recipient_id", "event_id", "nudge_id", "purpose", "created_at")
+    SEALED_WHEN_SENT = ("reason", "finished_at")
 
     class Meta:
         verbose_name = _("delivery")

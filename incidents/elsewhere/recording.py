@@ -14,12 +14,11 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from incidents import checking, outbox
+from incidents import checking, outbox, windows
 from incidents.authorship import service
 from incidents.elsewhere import postmortems
-from incidents.elsewhere.records import AffectedComponent, Record, Update, public_id
+from incidents.elsewhere.records import AffectedComponent, Record, Update
 from incidents.errors import InvalidInput, InvalidTransition
-from incidents.incidents import check_display_at
 from incidents.lifecycle import RUNNING, STATUSES, ComponentStatus
 from incidents.linter import Finding
 from incidents.maintenance.plans import PlanFacts
@@ -34,6 +33,7 @@ from incidents.models import (
     User,
 )
 from incidents.models.base import save_checked
+from incidents.models.origin import public_id
 from incidents.permissions import Verb, require
 
 FACTS = {
@@ -75,6 +75,7 @@ def record_elsewhere(
     """
     require(author, Verb.DECLARE_INCIDENT)
     page.lock_live()
+    _check_instants(record)
     record = replace(
         record,
         title=" ".join(record.title.splitlines()).strip(),
@@ -105,8 +106,16 @@ def record_elsewhere(
 # --- What is asked before ---------------------------------------------------------------------------------------------
 
 
-def _check(record: Record) -> None:
+def _check_instants(record: Record) -> None:
     now = timezone.now()
+    for name, at in record.instants:
+        if at.tzinfo is None:
+            raise InvalidInput(_("A time has no time zone."), field=name)
+        if at > now and name != "window":
+            raise InvalidInput(_("A time lies in the future. What happened elsewhere is past."), field=name)
+
+
+def _check(record: Record) -> None:
     if not record.updates:
         raise InvalidInput(_("An incident has at least one update."), field="updates")
     if len({update.id for update in record.updates}) < len(record.updates):
@@ -115,13 +124,19 @@ def _check(record: Record) -> None:
         if update.status not in STATUSES[record.kind]:
             words = {"status": update.status}
             raise InvalidTransition(_("“%(status)s” is not a status of this kind of entry.") % words)
-        check_display_at(update.display_at, now, None)
         if len({each.code for each in update.components}) < len(update.components):
             raise InvalidInput(_("A component is named twice. Name each once."), field="components")
 
 
 def _known(page: Page, record: Record, components: Mapping[str, Component]) -> dict[str, Component]:
     known = {each.code: components[each.code] for each in record.affected if each.code in components}
+    for update in record.updates:
+        named = [known[each.code].pk for each in update.components if each.code in known]
+        if len(set(named)) < len(named):
+            raise InvalidInput(
+                _("An update names two components that are one here. Give each a component of its own."),
+                field="components",
+            )
     keys = {component.pk for component in known.values()}
     if Component.objects.on(page).filter(pk__in=keys).count() < len(keys):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
@@ -162,10 +177,7 @@ def _begin(page: Page, record: Record, source: str, plan: PlanFacts) -> Incident
     save_checked(incident)
     if record.window:
         begin, end = record.window
-        row = MaintenancePlan(incident=incident, scheduled_for=begin, scheduled_until=end, **plan)
-        if last.status in RUNNING and end <= timezone.now():
-            row.overran_at = timezone.now()  # else the clock would say so, and notify subscribers
-        save_checked(row)
+        save_checked(MaintenancePlan(incident=incident, scheduled_for=begin, scheduled_until=end, **plan))
     return incident
 
 
@@ -187,10 +199,15 @@ class _Writing:
         self._take_back()
         updates = list(self._updates())
         self._facts()
-        report = self.record.report
-        if report and self.before.get("report") != self.content["report"]:
-            self.kept.extend(postmortems.publish(self.incident, report, public_id(self.source, report.id), self.author))
+        self._report()
         return updates
+
+    def _report(self) -> None:
+        report, before = self.record.report, self.before.get("report")
+        if report and before != self.content["report"]:
+            self.kept.extend(postmortems.publish(self.incident, report, public_id(self.source, report.id), self.author))
+        elif before and not report:
+            self.kept.append(_("The postmortem is there no more, and stays as it was recorded."))
 
     def _take_back(self) -> None:
         """Updates that are there no more."""
@@ -214,6 +231,9 @@ class _Writing:
                 self._update(row, update, before)
                 self._components(row, self._own(previous, update))
                 yield row
+        recorded = self.incident.updates.filter(public_id__in=keys.values()).order_by("display_at", "id")
+        if [row.public_id for row in recorded] != list(keys.values()):
+            self.kept.append(_("Updates that show the same time stay in the order in which they were recorded."))
 
     def _update(self, row: IncidentUpdate, update: Update, before: dict[str, Any]) -> None:
         said = self.content["updates"][update.id]
@@ -227,12 +247,13 @@ class _Writing:
 
     def _components(self, row: IncidentUpdate, affected: list[AffectedComponent]) -> None:
         """They have had these statuses since the time that the update shows; what was said of later times holds."""
-        present = {change.component_id: change for change in row.component_changes.all()}
+        present = {change.component_id: change for change in row.component_changes.select_related("component")}
+        kept = list[Component]()
         for each in affected:
             component = self.known.get(each.code)
             if component is None:
                 continue
-            change = present.get(component.pk)
+            change = present.pop(component.pk, None)
             if change is None:
                 ComponentStatusChange.objects.create(
                     component=component,
@@ -243,9 +264,14 @@ class _Writing:
                     author=self.author,
                     called=each.name[:200] if each.name != str(component) else "",
                 )
-            elif (change.old_status, change.status) != (each.old_status, each.status):
-                words = {"update": row, "component": component}
-                self.kept.append(_("“%(update)s”: what it says of %(component)s stays as it was recorded.") % words)
+            elif (change.old_status, change.status, change.effective_at) != (
+                *(each.old_status, each.status),
+                row.display_at,
+            ):
+                kept.append(component)
+        for component in (*kept, *(change.component for change in present.values())):
+            words = {"update": row, "component": component}
+            self.kept.append(_("“%(update)s”: what it says of %(component)s stays as it was recorded.") % words)
 
     def _own(self, previous: Update | None, update: Update) -> list[AffectedComponent]:
         """What it says of components, but for the maintenance that is laid over them while it runs (decision 7)."""
@@ -265,9 +291,9 @@ class _Writing:
         """What has changed of the incident and its window, and how it stands by its updates, also those posted here."""
         standing = list(self.incident.updates.standing().newest_first())
         wanted: dict[str, Any] = {
-            "status": standing[0].status,
-            "next_update_due_at": standing[0].next_update_due_at,
-            "first_posted_at": min(row.display_at for row in standing if row.published_at),
+            "status": standing[0].status if standing else STATUSES[self.record.kind][0],
+            "next_update_due_at": standing[0].next_update_due_at if standing else None,
+            "first_posted_at": min((row.display_at for row in standing if row.published_at), default=None),
         }
         for column, name in FACTS.items():
             if self.before.get(name) != self.content[name]:
@@ -276,3 +302,5 @@ class _Writing:
         if self.record.window and self.before and self.before["window"] != self.content["window"]:
             plan, (begin, end) = self.incident.plan, self.record.window
             save_checked(plan, scheduled_for=begin, scheduled_until=end, sequence=plan.sequence + 1)
+        if self.record.window and not self.incident.is_ended:
+            windows.leave_to_staff(self.incident.plan)

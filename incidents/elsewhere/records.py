@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Kind
-from incidents.models.base import PUBLIC_ID_ALPHABET, PUBLIC_ID_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,17 @@ class Record:
             yield from update.components
 
     @property
+    def instants(self) -> Iterator[tuple[str, datetime]]:
+        """All its times, each with the name of its field."""
+        rows: list[Any] = [self, *self.updates, *([self.report] if self.report else [])]
+        for row in rows:
+            for field in fields(row):
+                if isinstance(at := getattr(row, field.name), datetime):
+                    yield field.name, at
+        for at in self.window or ():
+            yield "window", at
+
+    @property
     def text(self) -> str:
         """All that its readers read."""
         report = [self.report.title, self.report.body] if self.report else []
@@ -83,18 +92,10 @@ class Record:
         for update in facts["updates"]:
             for each in update["components"]:
                 each["here"] = known.get(each["code"])
+        facts["order"] = [update["id"] for update in facts["updates"]]
         facts["updates"] = {update["id"]: update for update in facts["updates"]}
         content: dict[str, Any] = json.loads(json.dumps(facts, default=_utc))
         return content
-
-
-def public_id(source: str, foreign: str) -> str:
-    """The id itself if it could be one of ours, as Statuspage's are; else one of ours that follows from it."""
-    if len(foreign) == PUBLIC_ID_LENGTH and set(foreign) <= set(PUBLIC_ID_ALPHABET):
-        return foreign
-    number = int.from_bytes(sha256(f"{source} {foreign}".encode()).digest(), "big")
-    base = len(PUBLIC_ID_ALPHABET)
-    return "".join(PUBLIC_ID_ALPHABET[number // base**position % base] for position in range(PUBLIC_ID_LENGTH))
 
 
 def _utc(value: datetime) -> str:

@@ -4,9 +4,10 @@ The clock seals rows of the history once they have settled: each batch carries a
 of it and the code before it, made with `settings.AUDIT_KEY`, which is not in the database. Whoever can write to the
 database, but has no key, cannot change, remove or slip in a sealed row without `verify` naming it.
 
-What has no history of its own is not left out: who was notified is sealed message by message when it has finished, and
-the history of an account or a subscriber has a mark of what it does not say itself (`incidents.marks`). Which tables
-are not watched, and why, is said in `coverage`.
+What has no history of its own is not left out: who was notified is sealed message by message when it has finished, how
+many messages were owed has a mark from the first moment, and the history of an account or a subscriber has a mark of
+what it does not say itself (`incidents.marks`). Which tables and columns are not watched, and why, is said in
+`coverage`.
 
 Whoever removes the newest rows together with the newest seals leaves a chain that is whole, and shorter: so keep its
 head (`manage.py audit`) elsewhere and verify against it. The log has it too, at every seal.
@@ -32,15 +33,18 @@ from django.utils.translation import gettext as _
 from incidents import permissions
 from incidents.isolation import each, loop
 from incidents.marks import code, is_same, mark, mark_of
-from incidents.models import Seal
+from incidents.models import OutboxEvent, Seal
 from incidents.models.base import AppendOnly
 
 logger = logging.getLogger(__name__)
 
 SENT = "sent"  # the state of a row that is final
+DELETED = "-"  # simple-history's type of a row's last history row
 SETTLED = timedelta(minutes=10)  # longer than any transaction: no row with a smaller key can still appear
 BATCH = 500
 AT_ONCE = 20  # full batches of one call, so that a tick stays short
+# Whoever signs people in stands in the settings, and no token of theirs is kept.
+EMPTY = ("socialaccount.SocialApp", "socialaccount.SocialToken")
 
 Model = type[models.Model]
 
@@ -63,11 +67,18 @@ def every_model() -> list[Model]:
     return [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
 
 
+def tracked_models() -> list[Any]:
+    """Every table whose rows have a history."""
+    return [model for model in every_model() if hasattr(model, "history")]
+
+
 def history_models() -> list[tuple[Model, str]]:
     """Every model that is history, each with the field that says when a row was written."""
-    tracked: list[Any] = [model for model in every_model() if hasattr(model, "history")]
     own = [model for model in every_model() if issubclass(model, AppendOnly) and model is not Seal]
-    found = [*((model.history.model, "history_date") for model in tracked), *((model, "created_at") for model in own)]
+    found = [
+        *((model.history.model, "history_date") for model in tracked_models()),
+        *((model, "created_at") for model in own),
+    ]
     return sorted(found, key=lambda pair: pair[0]._meta.label_lower)
 
 
@@ -144,7 +155,8 @@ def _add(row: Seal) -> int:
 def finished_models() -> list[Any]:
     """Those whose rows change until `finished_at` says that they are done, like messages that are sent.
 
-    What they name SEALED_WHEN_FINISHED never changes. One that was sent stays so; another may be tried again.
+    What they name SEALED_WHEN_FINISHED never changes. One that was sent stays so, with what they name SEALED_WHEN_SENT;
+    another may be tried again.
     """
     return [model for model in every_model() if hasattr(model, "SEALED_WHEN_FINISHED")]
 
@@ -154,16 +166,13 @@ def _seal_finished(model: Any) -> int:
     table = model._meta.label_lower
     newest = Seal.objects.filter(table=table).order_by("-number").first()
     rows = _finished(model, _end_of(newest)).filter(finished_at__lte=timezone.now() - SETTLED)[:BATCH]
-    found = list(rows.values_list("pk", "finished_at", "state", *model.SEALED_WHEN_FINISHED))
-    marks = [[key, _mark_finished(table, key, values, is_sent=state == SENT)] for key, _at, state, *values in found]
-    return _add(
-        Seal(
-            table=table,
-            columns=list(model.SEALED_WHEN_FINISHED),
-            marks=marks,
-            until=found[-1][1] if found else None,
-        )
-    )
+    columns = [*model.SEALED_WHEN_FINISHED, *model.SEALED_WHEN_SENT]
+    found = list(rows.values_list("pk", "finished_at", "state", *columns))
+    marks = [
+        [key, _mark_finished(model, key, dict(zip(columns, values, strict=True)), is_sent=state == SENT)]
+        for key, _at, state, *values in found
+    ]
+    return _add(Seal(table=table, columns=columns, marks=marks, until=found[-1][1] if found else None))
 
 
 End = tuple[datetime, int]  # when the last row of a seal finished, and its key
@@ -183,8 +192,9 @@ def _finished(model: Any, after: End | None, to: End | None = None) -> models.Qu
     return rows
 
 
-def _mark_finished(table: str, key: int, values: list[Any], *, is_sent: bool) -> str:
-    return mark(table, key, values, is_sent)
+def _mark_finished(model: Any, key: int, facts: dict[str, Any], *, is_sent: bool) -> str:
+    values = [value for name, value in facts.items() if is_sent or name in model.SEALED_WHEN_FINISHED]
+    return mark(model._meta.label_lower, key, values, is_sent)
 
 
 def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[str]:
@@ -199,9 +209,10 @@ def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[s
         is_sent = state == SENT
         # One that was not sent may have been tried again since, and then it is not in its place any more.
         allowed = [is_sent] if key in placed else [False, is_sent]
+        facts = dict(zip(row.columns, values, strict=True))
         if sealed is None:
             yield _("%(table)s, row %(key)d was slipped in after seal %(seal)d.") % (words | {"key": key})
-        elif not any(is_same(sealed, _mark_finished(row.table, key, values, is_sent=one)) for one in allowed):
+        elif not any(is_same(sealed, _mark_finished(model, key, facts, is_sent=one)) for one in allowed):
             yield _("%(table)s, row %(key)d was changed after seal %(seal)d.") % (words | {"key": key})
     for key in marks:
         yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
@@ -219,13 +230,18 @@ def verify(kept: str = "") -> Iterator[str]:
     before, has_kept = "", not kept
     expected = count(1)
     for row in Seal.objects.order_by("number").iterator(chunk_size=20):
+        is_whole = False
         if row.number != (number := next(expected)):
             yield _("Seals %(first)d to %(last)d are gone.") % {"first": number, "last": row.number - 1}
             expected = count(row.number + 1)
         elif not is_same(row.mac, _mac(row, before)):
             yield _("Seal %(number)d is not the one that was made, or the key is another one.") % {"number": row.number}
+        else:
+            is_whole = True
         before = row.mac
         has_kept = has_kept or str(row) == kept
+        if not is_whole:
+            continue  # what it says of rows is anybody's word
         if model := known.get(row.table):
             yield from _compare(model, row, after=ends.get(row.table, 0))
             ends[row.table] = row.marks[-1][0]
@@ -234,10 +250,12 @@ def verify(kept: str = "") -> Iterator[str]:
             finished_ends[row.table] = _end_of(row)
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
-    for model in every_model():
-        if hasattr(model, "history"):
-            yield from _unrecorded(model)
+    for model in tracked_models():
+        yield from _unrecorded(model)
+        yield from _gone(model)
     yield from _strange_groups()
+    yield from _miscounted()
+    yield from _never_there()
 
 
 def _compare(model: Model, row: Seal, *, after: int) -> Iterator[str]:
@@ -285,6 +303,33 @@ def _wrong(rows: list[Any], history: Any, columns: list[str]) -> Iterator[Any]:
             or not is_same(record.mark, mark_of(row))
         ):
             yield row
+
+
+def _gone(model: Any) -> Iterator[str]:
+    """Rows whose history does not end with their deletion, and which are there no more."""
+    present = model._base_manager.filter(pk=models.OuterRef("id"))
+    left = model.history.model.objects.filter(~models.Exists(present)).order_by("history_id")
+    for key, kind in dict(left.values_list("id", "history_type")).items():
+        if kind != DELETED:
+            yield _("%(noun)s, row %(key)d was removed.") % {"noun": model._meta.verbose_name, "key": key}
+
+
+def _miscounted() -> Iterator[str]:
+    """Events of which the recipients were noted by nobody, or not those messages that there are."""
+    noted: Any = OutboxEvent.objects.exclude(owed_at=None, mark="").order_by("pk")
+    noted = noted.annotate(owed=models.Count("deliveries"))
+    for event in noted.iterator(chunk_size=BATCH):
+        if not is_same(event.mark, event.mark_owed(event.owed)):
+            yield _("%(noun)s, row %(key)d was not sent to those who were owed it.") % {
+                "noun": event._meta.verbose_name,
+                "key": event.pk,
+            }
+
+
+def _never_there() -> Iterator[str]:
+    for model in map(apps.get_model, EMPTY):
+        for key in model._base_manager.order_by("pk").values_list("pk", flat=True):
+            yield _("%(noun)s, row %(key)d was slipped in.") % {"noun": model._meta.verbose_name, "key": key}
 
 
 def _strange_groups() -> Iterator[str]:

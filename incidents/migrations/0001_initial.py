@@ -794,6 +794,7 @@ class Migration(migrations.Migration):
             name='OutboxEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('kind', models.CharField(choices=[('update_posted', 'Update posted'), ('update_corrected', 'Update corrected'), ('recorded_afterwards', 'Recorded afterwards'), ('maintenance_reminder', 'Reminder of a maintenance'), ('incident_edited', 'Incident edited'), ('postmortem_published', 'Postmortem published'), ('postmortem_amended', 'Postmortem amended'), ('commitment_fulfilled', 'Public commitment fulfilled'), ('component_changed', 'Component status changed'), ('page_changed', 'Page or its components edited'), ('deliveries_counted', 'Deliveries counted')], max_length=24, verbose_name='kind')),
                 ('notify', models.BooleanField(default=False, help_text='Whether recipients are notified of it.', verbose_name='notify')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),

@@ -4,7 +4,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from incidents.marks import mark
 from incidents.models.action import ActionItem
+from incidents.models.base import Marked
 from incidents.models.component import ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.page import Page
@@ -22,7 +24,7 @@ class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
         return self.filter(notify=True, owed_at=None)
 
 
-class OutboxEvent(models.Model):
+class OutboxEvent(Marked):
     """A public fact to publish on one page, and perhaps to notify of; written in the transaction that made it true."""
 
     class Kind(models.TextChoices):
@@ -70,6 +72,10 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
+
+    def mark_owed(self, deliveries: int) -> str:
+        """Its mark once that many deliveries of it are written down: one that is taken away afterwards is missed."""
+        return mark(self._meta.label_lower, self.pk, self.owed_at, deliveries)
 
     @property
     def is_report(self) -> bool:

@@ -210,6 +210,10 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
     verified and an administrator has set here: by nothing that whoever owns an account can change.
     """
 
+    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[Any]:
+        """Those of the settings alone: whoever writes to the database opens no way in."""
+        return [app for app in super().list_apps(request, provider, client_id) if app.pk is None]
+
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
 

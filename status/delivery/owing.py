@@ -63,7 +63,7 @@ def owe(event: OutboxEvent) -> int:
 
     Earlier messages about the same incident that no worker has yet are cancelled: nobody is sent a step that is past.
     """
-    now = timezone.now()
+    event.owed_at = now = timezone.now()
     is_withdrawn = event.update is not None and event.update.withdrawn_at is not None
     if event.page.is_published and not is_withdrawn:
         added = _insert(recipients_of(event), event)
@@ -77,7 +77,8 @@ def owe(event: OutboxEvent) -> int:
             cancel_due(about & ~is_held, "coalesced")
     else:
         added = 0
-    OutboxEvent.objects.filter(pk=event.pk).update(owed_at=now)
+    event.mark = event.mark_owed(event.deliveries.count())
+    event.save(update_fields=["owed_at", "mark"])
     return added
 
 

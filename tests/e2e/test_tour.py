@@ -16,7 +16,7 @@ from tests.front import ask
 from tests.servers import free_port
 from tests.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def test_five_minutes(tmp_path: Path, new_context: NewContext) -> None:

@@ -31,7 +31,7 @@ from tests.incidents.filled import counts
 from tests.portal.bad_rows import CASES, RUNS, World
 from tests.sink import Sink
 
-pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 STEPS = (1, 2, 3, 4, 6, 9, 13, 19)
 WRITES = ("INSERT", "UPDATE", "DELETE", "\nUPDATE")

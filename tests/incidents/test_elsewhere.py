@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from incidents import catalogue, duties
 from incidents.elsewhere.recording import Recorded, record_elsewhere
-from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, public_id
+from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, Update
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition
-from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
+from incidents.incidents import (
+    correct_update,
+    declare_incident,
+    delete_incident,
+    edit_incident,
+    post_update,
+    withdraw_update,
+)
 from incidents.lifecycle import Impact, IncidentStatus, Kind, Severity
 from incidents.maintenance import clockwork
+from incidents.maintenance.plans import PlanFacts
 from incidents.models import Component, Incident, IncidentUpdate, Origin, OutboxEvent, Page, User
+from incidents.models.origin import public_id
+from incidents.permissions import Verb
 from status import relay
 from status.delivery import nudges
 from status.models import Delivery
@@ -26,7 +40,7 @@ from tests.rows import everything
 @pytest.fixture
 def record(page: Page, component: Component, author: User) -> Callable[[Record], Recorded]:
     def write(wanted: Record) -> Recorded:
-        return record_elsewhere(page, wanted, source="them", components={"1": component}, author=author)
+        return record_elsewhere(page, wanted, source="them", components=dict.fromkeys("12", component), author=author)
 
     return write
 
@@ -142,12 +156,81 @@ def test_only_what_has_changed_there_is_changed_here(record: Write, author: User
     assert IncidentUpdate.objects.get(pk=last.pk).withdrawn_at
 
 
-def test_rows_of_components_stay_as_they_were_recorded(record: Write, component: Component) -> None:
+FIRST, LAST = RECORD.updates
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(FIRST, components=[AffectedComponent("1", "API", UP, SLOW)]),
+        replace(FIRST, components=[]),
+        replace(FIRST, display_at=at(5)),
+    ],
+)
+def test_rows_of_components_stay_as_they_were_recorded(record: Write, component: Component, changed: Update) -> None:
     record(RECORD)
-    changed = replace(RECORD.updates[0], components=[AffectedComponent("1", "API", UP, SLOW)])
-    (sentence,) = record(replace(RECORD, updates=(changed, RECORD.updates[1]))).kept
+    (sentence,) = record(replace(RECORD, updates=(changed, LAST))).kept
     assert "API stays as it was recorded" in sentence
     assert component.status_at(at(1)) is DOWN
+
+
+def test_a_name_that_becomes_another_component_is_added_and_the_first_one_stays(
+    page: Page, component: Component, author: User, admin: User
+) -> None:
+    record_elsewhere(page, RECORD, source="them", components={"1": component}, author=author)
+    other = catalogue.create_component(page, name="Search", author=admin)
+    kept = record_elsewhere(page, RECORD, source="them", components={"1": other}, author=author).kept
+    assert ["API stays as it was recorded" in sentence for sentence in kept] == [True, True]
+    assert (component.status_at(at(1)), other.status_at(at(1))) == (DOWN, DOWN)
+
+
+def test_a_report_that_is_there_no_more_stays(record: Write) -> None:
+    incident = record(replace(RECORD, report=REPORT)).incident
+    (sentence,) = record(RECORD).kept
+    assert sentence == "The postmortem is there no more, and stays as it was recorded."
+    incident.refresh_from_db()
+    assert incident.postmortem
+    assert incident.postmortem.is_public
+    assert record(RECORD).kept == (), "said once"
+
+
+def test_updates_of_one_time_stay_in_the_order_in_which_they_were_recorded(record: Write) -> None:
+    one, two, three = (replace(FIRST, id=name, body=name) for name in ("one", "two", "three"))
+    incident = record(replace(RECORD, updates=(one, three, LAST))).incident
+    between = record(replace(RECORD, updates=(one, two, three, LAST)))
+    assert between.kept == ("Updates that show the same time stay in the order in which they were recorded.",)
+    assert [row.body for row in incident.updates.newest_first()][1:] == ["two", "three", "one"]
+    swapped = record(replace(RECORD, updates=(three, two, one, LAST)))
+    assert (swapped.is_changed, swapped.kept) == (True, between.kept)
+
+
+def test_a_withdrawn_update_stays_away_until_it_changes_there(record: Write, author: User) -> None:
+    """Nothing stands meanwhile, and what else has changed there is written down all the same."""
+    now = timezone.now()
+    only = replace(FIRST, display_at=now, created_at=now, updated_at=now)
+    news = replace(RECORD, created_at=now, updated_at=now, updates=(only,))
+    incident = record(news).incident
+    withdraw_update(incident.updates.get(), author=author)
+    record(renamed := replace(news, title="Many errors"))
+    incident.refresh_from_db()
+    assert (incident.title, incident.status, incident.first_posted_at) == ("Many errors", "investigating", None)
+    record(replace(renamed, updates=[replace(only, status=IncidentStatus.IDENTIFIED)]))
+    incident.refresh_from_db()
+    assert (incident.status, incident.first_posted_at) == ("identified", now)
+    row = incident.updates.standing().get()
+    assert row.edited_at is None, "its text is the same"
+
+
+def test_an_update_that_is_taken_back_here_leaves_the_impact_as_it_was_recorded(
+    record: Write, component: Component, author: User
+) -> None:
+    incident = record(replace(RECORD, updates=(FIRST,))).incident
+    said = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", author=author)
+    incident.refresh_from_db()
+    assert incident.impact == Impact.CRITICAL, "by the components that are down"
+    withdraw_update(said, author=author)
+    incident.refresh_from_db()
+    assert incident.impact == Impact.MINOR
 
 
 def test_a_component_that_is_none_here_is_named_and_added_once_it_is_known(
@@ -181,6 +264,7 @@ KINDS = {
         RECORD, window=WINDOW, updates=[update("a", "scheduled", 0), update("b", "in_progress", 10)]
     ),
 }
+BY_ITSELF: PlanFacts = {"starts_by_itself": True, "ends_by_itself": True}
 
 
 def difference(record: Record, incident: Incident) -> list[str]:
@@ -206,13 +290,14 @@ def difference(record: Record, incident: Incident) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("plan", [{}, BY_ITSELF], ids=["by hand", "by itself"])
 def test_nothing_is_recomputed_and_nobody_hears_of_it(
-    record: Write, page: Page, author: User, admin: User, kind: str
+    page: Page, author: User, admin: User, component: Component, kind: str, plan: PlanFacts
 ) -> None:
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)
-    incident = record(KINDS[kind]).incident
-    edit_incident(incident, severity=Severity.SEV1, author=author)
-    assert difference(KINDS[kind], incident) == []
+    found = record_elsewhere(page, KINDS[kind], source="them", components={"1": component}, plan=plan, author=author)
+    edit_incident(found.incident, severity=Severity.SEV1, author=author)
+    assert difference(KINDS[kind], found.incident) == []
 
 
 def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
@@ -258,6 +343,23 @@ def test_bodies_are_kept_as_they_were_written(record: Write) -> None:
     assert IncidentUpdate.objects.get().body == body
 
 
+TWICE = [AffectedComponent("1", "API", UP, DOWN), AffectedComponent("2", "API v2", UP, SLOW)]
+
+
+def moved(wrong: datetime) -> Iterator[Record]:
+    """A record for each of its times, of which one is this."""
+    whole = replace(RECORD, report=REPORT, ended_at=at(60))
+    places: list[tuple[Any, Callable[[Any], Record]]] = [
+        (whole, lambda row: row),
+        (LAST, lambda row: replace(whole, updates=(FIRST, row))),
+        (REPORT, lambda row: replace(whole, report=row)),
+    ]
+    for row, put in places:
+        for field in fields(row):
+            if isinstance(getattr(row, field.name), datetime):
+                yield put(replace(row, **{field.name: wrong}))
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "sentence"),
     [
@@ -265,7 +367,10 @@ def test_bodies_are_kept_as_they_were_written(record: Write) -> None:
         (replace(RECORD, updates=(*RECORD.updates, RECORD.updates[0])), InvalidInput, "the same id"),
         (replace(RECORD, window=(at(0), at(1))), InvalidTransition, "not a status of this kind"),
         (replace(RECORD, title=" \n"), InvalidInput, "blank"),
-        (replace(RECORD, updates=(update("a", "resolved", 9**8),)), InvalidInput, "in the future"),
+        *((wrong, InvalidInput, "in the future") for wrong in moved(at(9**8))),
+        *((wrong, InvalidInput, "no time zone") for wrong in moved(at(0).replace(tzinfo=None))),
+        (replace(RECORD, window=(at(0).replace(tzinfo=None), at(1))), InvalidInput, "no time zone"),
+        (replace(RECORD, updates=[replace(RECORD.updates[0], components=TWICE)]), InvalidInput, "two components"),
         (
             replace(RECORD, report=PostmortemRecord("1", "Errors", " ", display_at=at(0), published_at=at(0))),
             InvalidInput,
@@ -302,6 +407,10 @@ def test_ids_that_are_taken_pages_and_deleted_incidents_are_refused(
 
 
 def test_it_takes_the_rights_to_declare_and_to_correct(page: Page, make_user: Callable[[str, str], User]) -> None:
-    for role in ("viewer", "responder", "clock"):
+    users = [make_user(role, role) for role in ("viewer", "responder", "clock")]
+    for number, verb in enumerate((Verb.CORRECT_UPDATE, Verb.DECLARE_INCIDENT)):
+        users.append(User.objects.create_user(f"half {number}", is_staff=True))
+        users[-1].user_permissions.add(Permission.objects.get(codename=verb.rpartition(".")[2]))
+    for user in users:
         with pytest.raises(Forbidden):
-            record_elsewhere(page, RECORD, source="them", author=make_user(role, role))
+            record_elsewhere(page, RECORD, source="them", author=user)

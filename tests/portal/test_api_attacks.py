@@ -90,6 +90,7 @@ def test_a_body_that_is_none_is_refused_by_every_operation_that_reads_one(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(
     client: Client, attack_world: World, root_key: str
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_wrong_value_in_any_field_is_refused_and_leaves_nothing(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_ids_that_are_unknown_or_of_another_page_are_not_found(
     client: Client, attack_world: World, other_page: Page, admin: User, root_key: str
 ) -> None:

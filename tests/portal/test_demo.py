@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_the_demonstration_serves_what_it_names_and_a_second_run_keeps_what_was_done(tmp_path: Path) -> None:
     port, other_port = free_port(), free_port()
     # A real installation's environment must not lead it there: nothing listens at these.

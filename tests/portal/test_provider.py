@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialApp
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -64,6 +64,19 @@ def sign_in_through(client: Client, query: str = "") -> str:
     back = urlsplit(connection.getresponse().headers["Location"])
     connection.close()
     return client.get(f"{back.path}?{back.query}", follow=True).text
+
+
+@pytest.mark.django_db
+def test_nobody_signs_in_through_a_provider_that_only_the_database_names(client: Client, provider: Provider) -> None:
+    SocialApp.objects.create(
+        provider="openid_connect",
+        provider_id="evil",
+        name="Evil",
+        client_id=CLIENT,
+        settings={"server_url": provider.address},
+    )
+    assert "Evil" not in client.get(LOGIN).text
+    assert client.post("/admin/account/oidc/evil/login/").status_code == 404
 
 
 def who(client: Client) -> Any:

@@ -37,6 +37,7 @@ def record_all(page: Page, components: dict[str, Component], author: User) -> li
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # two hundred months are published, and verified in the end
 def test_every_document_page_feed_and_month_tells_them_as_they_were_and_twice_changes_nothing(
     their_page: tuple[Page, dict[str, Component]], author: User, published: Read

@@ -347,6 +347,7 @@ def test_pages_have_their_language(ann: Subscriber, public: Client, page: Page, 
     assert '<html lang="it">' in public.get(path(ann)).text
 
 
+@pytest.mark.slow
 @pytest.mark.nginx
 def test_while_the_web_process_is_away_the_front_answers(
     public: Client, publication_root: Path, tmp_path: Path
