@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,6 +49,7 @@ from incidents.models.cadence import NOT_YET
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MORNING = 8 * HOUR  # on a day on which something is due
+FORGOTTEN = 14 * DAY  # what is due for so long was imported, or a nudge would not help any more
 
 
 class Key(TextChoices):
@@ -63,7 +64,7 @@ class Key(TextChoices):
     FIRST_WORD = "first_word", _("The public does not know of “%(title)s” yet.")
     PLANNED_HELD = (
         "planned_held",
-        _("Your planned update of “%(title)s” was held back: something has changed since you wrote it."),
+        _("Your planned update of “%(title)s” was held back. Read why, and whether it still holds."),
     )
     PROMISE_SOON = "promise_soon", _("The next update of “%(title)s” is due soon.")
     PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due now.")
@@ -202,9 +203,18 @@ def _watched_since() -> Subquery:
 
 
 def _morning(zones: Iterable[str], zone_of_page: str) -> Case:
-    """The morning of the day on which it is due, where its page is."""
+    """The morning of the day on which it is due, where its page is: by the clock of that day, and not of today."""
     day = Cast("due_on", DateTimeField())  # its first instant, in UTC
-    now = timezone.now()
-    ahead = {zone: now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta() for zone in zones}
-    whens = [When(**{zone_of_page: zone}, then=day + (MORNING - offset)) for zone, offset in ahead.items()]
+    today = timezone.now().date()
+    days = [today + timedelta(days=number) for number in range(2, -FORGOTTEN.days - 2, -1)]
+    whens = []
+    for zone in zones:
+        local = ZoneInfo(zone)
+        ahead = [(datetime.combine(each, time(), local) + MORNING).utcoffset() or timedelta() for each in days]
+        whens += [  # one for each time at which the clocks are changed
+            When(**{zone_of_page: zone, "due_on__gte": each}, then=day + (MORNING - offset))
+            for each, offset, before in zip(days, ahead, ahead[1:], strict=False)
+            if offset != before
+        ]
+        whens.append(When(**{zone_of_page: zone}, then=day + (MORNING - ahead[-1])))
     return Case(*whens, default=day + MORNING, output_field=DateTimeField())

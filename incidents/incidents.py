@@ -31,7 +31,7 @@ from incidents.lifecycle import (
 )
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Origin, Page, User
 from incidents.models.base import save_checked
-from incidents.permissions import Verb
+from incidents.permissions import Verb, require
 from incidents.texts import check_body, check_metadata, check_title, one_line
 
 Affected = Sequence[tuple[Component, ComponentStatus | None]]
@@ -54,7 +54,7 @@ class IncidentFacts(TypedDict, total=False):
 
 
 MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
-PUBLIC_FACTS = {"public_title", "impact_override", "impact_began_at", "caused_by"}
+PUBLIC_FACTS = ("public_title", "impact_override", "impact_began_at", "caused_by")  # that the public reads
 
 
 @service(Verb.DECLARE_INCIDENT, locks=(Page, Incident), public=["title", "public_title"])
@@ -261,7 +261,8 @@ def correct_update(
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values.
 
-    While both titles of a public incident are the same, `title` alone changes both.
+    While both titles of a public incident are the same, `title` alone changes both. What the public reads at once is
+    changed by those who may post an update.
     """
     incident.lock_live()
     if cause := facts.get("caused_by"):
@@ -273,6 +274,11 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
         facts["title"] = one_line(facts["title"])
         if incident.title == incident.public_title:
             facts.setdefault("public_title", facts["title"])
+    is_read = incident.is_public and any(
+        name in PUBLIC_FACTS and value != getattr(incident, name) for name, value in facts.items()
+    )
+    if is_read:
+        require(author, Verb.POST_UPDATE)
     if facts.get("public_title", incident.public_title) != incident.public_title:
         if incident.visibility == Visibility.INTERNAL:
             raise InvalidInput(
@@ -282,7 +288,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     if "metadata" in facts:
         check_metadata(facts["metadata"])
     save_checked(incident, **facts)
-    if PUBLIC_FACTS & facts.keys():  # the page must not show that something internal changed
+    if is_read:  # the page must not show that something internal changed
         outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
     return incident
 

@@ -1,14 +1,15 @@
 """Updates that are written now and posted later, by the clock, in their author's name.
 
-What is posted must still be true then. When somebody else has posted in between, or the author may not post any more,
-the update is held back with the reason, and its author is nudged: staff read it again and plan it anew, or cancel it.
+What is posted must still be true then. When somebody else has posted in between, the clock was away past its latest
+time, or the author may not post any more, the update is held back with the reason, and its author is nudged: staff read
+it again and plan it anew, or cancel it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from datetime import datetime, timedelta
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -24,6 +25,7 @@ from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
+from incidents.models.planned import LATEST
 from incidents.permissions import Verb
 from incidents.texts import check_body
 
@@ -31,9 +33,13 @@ State = PlannedUpdate.State
 
 
 class PlannedFacts(TypedDict):
-    """What is said at `due_at`. `next_update` promises another one so many minutes after it: None as usual, 0 never."""
+    """What is said at `due_at`, or `latest_minutes` after it at the latest.
+
+    `next_update` promises another one so many minutes after it: None as usual, 0 never.
+    """
 
     due_at: datetime
+    latest_minutes: NotRequired[int]
     status: IncidentStatus
     body: str
     components: Affected
@@ -104,6 +110,7 @@ def post_due() -> int:
 
 
 def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
+    _check_in_time(incident, planned)
     status = IncidentStatus(planned.status)
     is_public = incident.visibility == Visibility.PUBLIC
     mentions = planned.mentions.filter(deleted_at=None).select_related("component")
@@ -119,6 +126,15 @@ def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
         seen=planned.seen,
         notify=planned.notify,
     )
+
+
+def _check_in_time(incident: Incident, planned: PlannedUpdate) -> None:
+    latest = planned.due_at + timedelta(minutes=planned.latest_minutes)
+    if timezone.now() > latest:
+        raise DomainError(
+            _("It was to be posted by %(latest)s, and the clock was away. Read whether it still holds.")
+            % {"latest": f"{latest.astimezone(incident.page.zone):%b %-d, %H:%M %Z}"}
+        )
 
 
 def _lock_open(planned: PlannedUpdate) -> None:
@@ -143,6 +159,7 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     save_checked(
         planned,
         due_at=facts["due_at"],
+        latest_minutes=facts.get("latest_minutes", LATEST),
         status=facts["status"],
         body=body,
         next_update=facts["next_update"],

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(environment.text("DATA_DIR", str(BASE_DIR / "var")))
+DATA_DIR = environment.folder("DATA_DIR", BASE_DIR / "var")
 
 # The demonstration: a login that everybody knows, mail kept in a folder. Never set it on a server that others reach.
 DEMO = environment.flag("DEMO")
@@ -36,12 +36,11 @@ ENCRYPTION_KEYS = environment.fernet_keys(
 )
 
 # Where staff and programs reach this site; status pages have their own addresses, kept in the database.
-SITE_URL = environment.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
-IS_HTTPS = SITE_URL.startswith("https://")
-if not DEMO and not IS_HTTPS and not SITE_URL.startswith(("http://127.0.0.1", "http://localhost")):
-    raise ImproperlyConfigured("SITE_URL must begin with https:// (only a loopback address may do without).")
+_site = environment.site("SITE_URL", "http://127.0.0.1:8000", may_be_http=DEMO)
+SITE_URL = _site.geturl()
+IS_HTTPS = _site.scheme == "https"
 # Any name may ask for published files (a page has its own host name), so Django's check covers what staff use.
-ALLOWED_HOSTS = [SITE_URL.split("://")[1].split(":")[0].split("/")[0], *environment.items("ALLOWED_HOSTS")]
+ALLOWED_HOSTS = [_site.netloc.removesuffix(f":{_site.port}"), *environment.hosts("ALLOWED_HOSTS")]
 if DEMO:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -126,13 +125,13 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- What the public reads --------------------------------------------------------------------------------------------
-PUBLICATION_ROOT = Path(environment.text("PUBLICATION_ROOT", str(DATA_DIR / "public")))
+PUBLICATION_ROOT = environment.folder("PUBLICATION_ROOT", DATA_DIR / "public")
 # The host name of the page that names which are no page's show; without it they show the only page that there is
-DEFAULT_PAGE = environment.text("DEFAULT_PAGE").lower()
+DEFAULT_PAGE = environment.host("DEFAULT_PAGE")
 
 # --- What recipients are sent -----------------------------------------------------------------------------------------
 # Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
-NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30)
+NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30, most=3600)
 
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 # Who reads /metrics; without a token there is no such address.
@@ -143,7 +142,7 @@ METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.
 AUDIT_KEY = environment.secret("AUDIT_KEY", at_least=40, kept_in=DATA_DIR / "audit-key" if IS_EMBEDDED else None)
 
 # --- The clock and the workers ----------------------------------------------------------------------------------------
-REDIS_URL = environment.text("REDIS_URL")
+REDIS_URL = environment.redis("REDIS_URL")
 BROKER_DIR = DATA_DIR / "broker"
 
 # --- People -----------------------------------------------------------------------------------------------------------
@@ -198,7 +197,7 @@ if environment.text("OIDC_ISSUER"):
             {
                 "provider_id": _issuer["provider_id"],
                 "name": environment.text("OIDC_NAME", "Single sign-on"),
-                "client_id": environment.text("OIDC_CLIENT_ID"),
+                "client_id": environment.required("OIDC_CLIENT_ID", "OIDC_ISSUER"),
                 "secret": environment.secret("OIDC_CLIENT_SECRET", at_least=8),
                 "settings": {"server_url": _issuer["server_url"]},
             }
@@ -234,15 +233,22 @@ WHITENOISE_USE_FINDERS = True  # the web process serves the admin's few files it
 
 # --- Mail -------------------------------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox("MAIL_FROM", "status@localhost")
-EMAIL_HOST = environment.text("SMTP_HOST", "localhost")
-EMAIL_PORT = environment.number("SMTP_PORT", 25)
+EMAIL_HOST = environment.host("SMTP_HOST", "localhost")
+EMAIL_PORT = environment.number("SMTP_PORT", 25, least=1, most=65535)
 EMAIL_HOST_USER = environment.text("SMTP_USER")
 EMAIL_HOST_PASSWORD = environment.text("SMTP_PASSWORD")
+if EMAIL_HOST_USER or EMAIL_HOST_PASSWORD:
+    environment.required("SMTP_USER", "SMTP_PASSWORD")
+    environment.required("SMTP_PASSWORD", "SMTP_USER")
+# Encrypted after a greeting, which is usual at port 587, or from the first byte, at port 465
 EMAIL_USE_TLS = environment.flag("SMTP_STARTTLS")
+EMAIL_USE_SSL = environment.flag("SMTP_TLS")
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    raise ImproperlyConfigured("SMTP_STARTTLS and SMTP_TLS are both on: turn off the one that the server has not.")
 EMAIL_TIMEOUT = 10
 # Of each worker process: how many connections it keeps, and how many messages a second it sends at most (0: any)
-SMTP_CONNECTIONS = environment.number("SMTP_CONNECTIONS", 4)
-SMTP_RATE = environment.number("SMTP_RATE", 0)
+SMTP_CONNECTIONS = environment.number("SMTP_CONNECTIONS", 4, least=1, most=100)
+SMTP_RATE = environment.number("SMTP_RATE", 0, most=100_000)
 if DEMO:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = DATA_DIR / "mail"
@@ -261,7 +267,7 @@ if MAIL_EVENTS:
 
 # --- Programs ---------------------------------------------------------------------------------------------------------
 # Requests a minute that each API key may send
-API_RATE = environment.number("API_RATE", 600)
+API_RATE = environment.number("API_RATE", 600, least=1, most=1_000_000)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -296,6 +302,7 @@ SPECTACULAR_SETTINGS = {
 
 # Lines for people, or JSON for a program that collects them
 LOG_FORMAT = environment.choice("LOG_FORMAT", logs.FORMATS) or "line"
+LOG_LEVEL = environment.choice("LOG_LEVEL", ["debug", "info", "warning", "error", "critical"]) or "info"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -308,7 +315,7 @@ LOGGING = {
         "json": {"class": "portal.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "portal.logs.Handler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL.upper()},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},  # a 404 or a refusal is no news; what fails is

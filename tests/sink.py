@@ -49,7 +49,7 @@ class Sink:
     sessions: int = 0
     commands: list[str] = field(default_factory=list)
     mails_per_session: int = 0  # 0: any number
-    tls: SSLContext | None = None
+    tls: SSLContext | None = None  # from the first byte, unless STARTTLS is among the extensions
     is_lax: bool = False  # whether it waits for a message that has no recipient, as RFC 2920 allows
     is_refusing: bool = False  # whether it hangs up on whoever connects, and on whoever is there
 
@@ -77,6 +77,8 @@ class _Session:
     async def run(self) -> None:
         if self.sink.is_refusing:
             return
+        if self.sink.tls and "STARTTLS" not in self.sink.extensions:
+            await self.writer.start_tls(self.sink.tls)
         await self.say("220 sink")
         while (line := (await self.reader.readline()).decode().strip()) and not self.sink.is_refusing:
             self.sink.commands.append(line)

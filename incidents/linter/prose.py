@@ -18,11 +18,12 @@ LONGEST = 600  # characters of a sentence
 LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
 
 
-# What a reader does not see of a text's source: entities, escapes, emphasis, links, characters without a width
+# What a reader does not see of a text's source: entities, escapes, emphasis, links, tags, characters without a width
 MARKUP = re.compile(
     r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});|\\(?=[!-/:-@[-`{-~])|[*`~]+|\b_+\B|\B_+\b"
-    r"|\[|\]\([^()\s]{0,500}\)|\]|[\u00ad\u200b-\u200f\u2060\ufeff\u00a0\u2007\u202f\u2010\u2011]"
+    r"|</?[A-Za-z][^<>]{0,500}>|\[|\]\([^()\s]{0,500}\)|\]|[\u00ad\u200b-\u200f\u2060\ufeff\u00a0\u2007\u202f\u2010\u2011]"
 )
+INLINE = re.compile(r"</?(?:strong|em|b|i|code|a)\b", re.IGNORECASE)  # tags that part no words
 
 
 def words(text: str) -> frozenset[str]:
@@ -60,7 +61,7 @@ def _seen(markup: str) -> str:
     character = html.unescape(markup) if markup.startswith("&") else markup
     if character in "\u2010\u2011":  # hyphens
         return "-"
-    if character.isspace():
+    if character.isspace() or (markup.startswith("<") and not INLINE.match(markup)):
         return " "
     return character if markup.startswith("&") else ""
 

@@ -9,6 +9,8 @@ from incidents.models.component import Component
 from incidents.models.incident import BODY_LENGTH, Incident, IncidentUpdate
 from incidents.models.people import User
 
+LATEST = 10  # minutes after its time until which an update is posted, unless its author says otherwise
+
 
 class PlannedUpdateQuerySet(models.QuerySet["PlannedUpdate"]):
     def open(self) -> PlannedUpdateQuerySet:
@@ -30,6 +32,9 @@ class PlannedUpdate(Tracked):
     body = models.TextField(_("message"), max_length=BODY_LENGTH)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     due_at = models.DateTimeField(_("to be posted at"))
+    latest_minutes = models.PositiveSmallIntegerField(
+        _("at the latest"), default=LATEST, help_text=_("So many minutes after its time; later it is held back.")
+    )
     next_update = models.PositiveSmallIntegerField(
         _("next update"), null=True, blank=True, help_text=_("In so many minutes; empty: as usual, 0: no promise.")
     )

@@ -14,7 +14,7 @@ from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import ActionItem, Postmortem, User
 from incidents.models.base import save_checked
-from incidents.permissions import Verb
+from incidents.permissions import Verb, require
 from incidents.postmortems.writing import mark_edited
 
 State = ActionItem.State
@@ -68,9 +68,12 @@ def delete_action_item(item: ActionItem, *, author: User) -> dict[str, int]:
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
     """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped; "" keeps it.
 
-    The public reads the state of what it was promised, and whoever asked is notified when it is done.
+    The public reads the state of what it was promised, and whoever asked is notified when it is done: that is said by
+    those who may publish reports.
     """
     _lock(item)
+    if is_promised := _is_promised(item):
+        require(author, Verb.PUBLISH_POSTMORTEM)
     is_done, is_dropped = state in (State.DONE, State.VERIFIED), state == State.DROPPED
     evidence = evidence.strip() or (item.dropped_because if is_dropped else item.evidence)
     if (is_done or is_dropped) and not evidence:
@@ -85,7 +88,7 @@ def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User,
         dropped_because=evidence if is_dropped else "",
         evidence=item.evidence if is_dropped else evidence,
     )
-    if _is_promised(item):
+    if is_promised:
         is_news = is_done and not was_done
         kind = outbox.Kind.COMMITMENT_FULFILLED if is_news else outbox.Kind.INCIDENT_EDITED
         outbox.record_postmortem(kind, item.postmortem, notify=is_news, action_item=item if is_news else None)

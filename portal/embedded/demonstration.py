@@ -35,11 +35,16 @@ def run(arguments: list[str]) -> str | int | None:
     port: int = parser.parse_args(arguments).port
     site = f"http://127.0.0.1:{port}"
     data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
-    for name in ("DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS", "ENCRYPTION_KEYS", "AUDIT_KEY"):
-        os.environ.pop(name, None)
     environment.private_folder(data)
-    key = environment.kept(data / "secret-key", lambda: secrets.token_urlsafe(50))
-    os.environ.update(DEMO="1", DATA_DIR=str(data), SITE_URL=site, SECRET_KEY=key)
+    own = {
+        "DEMO": "1",
+        "DATA_DIR": str(data),
+        "SITE_URL": site,
+        "SECRET_KEY": environment.kept(data / "secret-key", lambda: secrets.token_urlsafe(50)),
+        **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"], ""),
+        **dict.fromkeys(["ENCRYPTION_KEYS", "AUDIT_KEY"], ""),
+    }
+    os.environ.update(own, **{f"{name}_FILE": "" for name in own})
 
     import django
     from django.core.management import CommandError, call_command

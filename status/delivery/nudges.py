@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
-from incidents.duties import Duty, Key, Responsible, Within, due_at, duties
+from incidents.duties import FORGOTTEN, Duty, Key, Responsible, Within, due_at, duties
 from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
 from status.delivery import places, staff_channels
@@ -22,7 +22,6 @@ from status.models import Delivery, Nudge, Recipient, StaffChannel
 AT_ONCE = 500  # of one duty, in a tick
 TESTED = timedelta(minutes=10)  # for so long a test is tried
 PLACES = {Within.INCIDENT: places.INCIDENT, Within.POSTMORTEM: places.POSTMORTEM}
-OLD = timedelta(days=14)  # what is due for so long was imported, or a nudge would not help any more
 
 Role = IncidentRole.Role
 # Who stands in for whom, in this order
@@ -79,7 +78,7 @@ def is_still_true(nudge: Nudge) -> bool:
 def _due(duty: Duty) -> list[dict[str, Any]]:
     now = timezone.now()
     made = Nudge.objects.filter(key=duty.key, subject=OuterRef("public_id"), due_at__gte=OuterRef("base_at"))
-    rows = duty.rows.filter(~Exists(made), base_at__lte=now - duty.after, base_at__gt=now - duty.after - OLD)
+    rows = duty.rows.filter(~Exists(made), base_at__lte=now - duty.after, base_at__gt=now - duty.after - FORGOTTEN)
     wanted = ("pk", "public_id", "title", "on_page", "person", "within", "base_at")
     return list(rows.order_by("base_at", "pk").values(*wanted)[:AT_ONCE])
 

@@ -189,7 +189,7 @@ class Reader:
             month=month,
             components=tuple(self._components.shown(row) for row in rows),
             intervals=tuple(
-                snapshot.Interval(row.public_id, row.name, status, begin, until)
+                snapshot.Interval(row.public_id, self._components.full_name(row), status, begin, until)
                 for row in rows
                 for begin, until, status in intervals(logs[row.pk], None if is_running else end)
             ),

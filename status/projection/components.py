@@ -65,6 +65,7 @@ class Components:
             id=row.public_id,
             page_id=self._page.public_id,
             group_id=group.public_id if group else None,
+            group_name=group.name if group else "",
             name=row.name,
             description=row.description or None,
             status=left.status if left else row.shown,

@@ -72,7 +72,7 @@ def _event(page: Page, incident: Incident) -> Event:
 
 
 def _affected(incident: Incident) -> str:
-    names = labels.names(incident.components)
+    names = labels.names_of(incident)
     return _("Affected: %(names)s") % {"names": names} if names else ""
 
 

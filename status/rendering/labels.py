@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta, tzinfo
 
-    from status.rendering.snapshot import Component, Incident, IncidentUpdate
+    from status.rendering.snapshot import Incident, IncidentUpdate
 
 STATUSES = {
     # of components
@@ -74,9 +74,18 @@ def title(incident: Incident, update: IncidentUpdate) -> str:
     return _("Update") if before and before[0].status == update.status else str(STATUSES[update.status])
 
 
-def names(components: Iterable[Component]) -> str:
-    """ "Commerce API, Search and Dashboard"."""
-    return get_text_list([component.name for component in components], _("and"))
+def names(components: Iterable[tuple[str, str]]) -> str:
+    """ "Commerce API, EU (Search, API) and Dashboard", of each one's group ("" for none) and name."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for group, name in components:
+        together.setdefault((group, "" if group else name), []).append(name)
+    texts = [f"{group} ({', '.join(members)})" if group else name for (group, name), members in together.items()]
+    return get_text_list(texts, _("and"))
+
+
+def names_of(incident: Incident) -> str:
+    """The components that it affects, as `names` has them."""
+    return names((each.group_name, each.name) for each in incident.components)
 
 
 def instant(at: datetime, zone: tzinfo) -> str:

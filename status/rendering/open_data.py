@@ -33,7 +33,7 @@ def documents(record: MonthRecord) -> dict[str, bytes]:
     month = record.month
     incidents = [_incident(month.page, each) for each in month.incidents]
     intervals = [asdict(each) for each in record.intervals]
-    names = {each.id: each.name for each in record.components}
+    names = {each.id: each.full_name for each in record.components}
     uptimes = [_uptime(names[each.component_id], each) for each in record.uptimes if each.ratio is not None]
     whole = {
         "page": _page(month.page),

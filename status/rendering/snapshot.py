@@ -32,6 +32,7 @@ class Component:
     id: str
     page_id: str
     group_id: str | None
+    group_name: str  # "" for none
     name: str
     description: str | None
     status: str  # operational | degraded_performance | partial_outage | major_outage | under_maintenance
@@ -41,6 +42,11 @@ class Component:
     start_date: date | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def full_name(self) -> str:
+        """ "Group - Component" for a grouped one."""
+        return f"{self.group_name} - {self.name}" if self.group_name else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def story_of(incident: Incident, top: int) -> Story:
         impact=str(labels.IMPACTS[incident.impact]),
         posts=tuple(replace(post, published_at=None) for post in posts) if entered_at else posts,
         final=updates[0],
-        affected=labels.names(incident.components),
+        affected=labels.names_of(incident),
         lasted=_lasted(incident),
         entered_at=entered_at,
     )

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
+from incidents.incidents import PUBLIC_FACTS, declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from tests.incidents.filled import address, counts, filled, room
@@ -101,6 +101,22 @@ def test_a_responder_notes_but_publishes_nothing(client: Client, make_user: Make
         client.post(address(incident, "note"), filled(client.get(address(incident, "note")), text="Hm")).status_code
         == 302
     )
+
+
+def test_a_responder_is_not_offered_what_customers_read(
+    client: Client, make_user: MakeUser, announced: Incident, author: User
+) -> None:
+    client.force_login(make_user("ruth", "responder"))
+    change = address(announced, "change")
+    form = filled(client.get(change), severity="sev1")
+    assert {"title", *PUBLIC_FACTS}.isdisjoint(form)
+    client.post(change, form)
+    announced.refresh_from_db()
+    assert announced.severity == "sev1"
+    edit_incident(announced, title="Disk full on db-3", public_title=announced.public_title, author=author)
+    form = filled(client.get(change))
+    assert "title" in form
+    assert PUBLIC_FACTS[0] not in form
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login(client: Client, announced: Incident) -> None:

@@ -15,7 +15,7 @@ from incidents.duties import duties
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, Page, Postmortem, User
-from incidents.postmortems.action_items import add_action_item, move_action_item
+from incidents.postmortems.action_items import add_action_item, edit_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
 from status.delivery import nudges
 from status.models import Nudge
@@ -60,6 +60,18 @@ def test_what_is_due_on_a_day_is_a_duty_that_morning_where_the_page_is(
     morning = datetime(FRIDAY.year, FRIDAY.month, FRIDAY.day, 8, tzinfo=page.zone)
     assert nudged(morning - timedelta(minutes=1)) == []
     assert nudged(morning + timedelta(minutes=1)) == ["action_due", "postmortem_due"]
+
+
+def test_when_the_clocks_are_changed_nothing_is_nudged_again(
+    page: Page, author: User, make_report: Callable[[Page], Postmortem]
+) -> None:
+    report = make_report(page)
+    edit_postmortem(report, due_on=None, author=author)
+    edit_action_item(report.action_items.get(), due_on=date(2026, 10, 24), author=author)
+    for day in (24, 25, 26):  # in the night of the 25th, clocks in Rome are put back
+        with time_machine.travel(datetime(2026, 10, day, 9, tzinfo=page.zone), tick=False):
+            nudges.nudge()
+    assert Nudge.objects.get().due_at == datetime(2026, 10, 24, 8, tzinfo=page.zone)
 
 
 def test_what_is_done_dropped_or_published_is_nobodys_duty(

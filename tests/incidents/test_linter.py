@@ -203,6 +203,8 @@ def test_twice_the_text_takes_about_twice_as_long(words: str) -> None:
         ("POOL KEEPER is down.", Rule.INTERNAL_COMPONENT),
         ("The Pool\nKeeper is down.", Rule.INTERNAL_COMPONENT),
         ("The Pool **Keeper** is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool <em>Keeper</em> is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool<br>Keeper is down.", Rule.INTERNAL_COMPONENT),
         ("The Pool&nbsp;Keeper is down.", Rule.INTERNAL_COMPONENT),
         ("The [Pool](https://example.com) Keeper is down.", Rule.INTERNAL_COMPONENT),
         ("**password**: Winter2024!", Rule.SECRET),

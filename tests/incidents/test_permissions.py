@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -17,10 +18,8 @@ import status
 from incidents.authorship import SERVICES
 from incidents.errors import Forbidden, MissingAuthor
 from incidents.history import seals
-from incidents.models import (
-    User,
-)
-from incidents.permissions import Verb, allows, require
+from incidents.models import OutboxEvent, User
+from incidents.permissions import PUBLISHING, Verb, allows, require
 from tests.incidents.locking import watching
 from tests.incidents.postmortem_acts import Acts
 from tests.rows import everything
@@ -77,6 +76,19 @@ def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts:
         with pytest.raises(Forbidden):
             act(lacking[right])
     assert everything() == before
+
+
+def test_what_is_no_right_to_publish_changes_nothing_that_the_public_reads(acts: Acts, make_user: MakeUser) -> None:
+    """Whoever has none of PUBLISHING needs no second factor."""
+    user = make_user("unseen", "viewer")
+    rights = Permission.objects.filter(content_type__app_label="incidents")
+    user.user_permissions.set(rights.exclude(codename__in=PUBLISHING))
+    asked = [act for right, act in acts.values() if right not in PUBLISHING]
+    before = OutboxEvent.objects.count()
+    for act in asked:
+        with suppress(Forbidden):
+            act(user)
+    assert OutboxEvent.objects.count() == before
 
 
 def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None:

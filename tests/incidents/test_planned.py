@@ -96,11 +96,23 @@ def test_it_is_held_back_when_its_author_may_not_post_any_more_or_the_incident_i
 def test_two_that_were_planned_one_after_the_other_are_both_posted_in_order_however_late(
     plan: Plan, incident: Incident, at_noon: Any
 ) -> None:
-    plan(body="One.")
-    plan(body="Two.", due_at=NOON + 2 * HOUR, status=RESOLVED, next_update=None)
+    plan(body="One.", latest_minutes=300)
+    plan(body="Two.", due_at=NOON + 2 * HOUR, latest_minutes=300, status=RESOLVED, next_update=None)
     at_noon.shift(5 * HOUR)  # the clock was away
     assert planned.post_due() == 2
     assert [body for body, _who in said(incident)] == ["One.", "Two."]
+
+
+def test_what_the_clock_missed_by_more_than_its_latest_time_is_held_back_for_its_author(
+    plan: Plan, incident: Incident, at_noon: Any
+) -> None:
+    row = plan(body="We switch over at 13:15.")
+    at_noon.shift(HOUR + timedelta(minutes=10, seconds=1))
+    assert planned.post_due() == 0
+    row.refresh_from_db()
+    assert (row.state, said(incident)) == ("held", [])
+    assert "It was to be posted by" in row.reason
+    assert "14:10" in row.reason  # in the page's zone
 
 
 def test_a_cancelled_one_is_not_posted_and_cannot_be_changed(plan: Plan, author: User, at_noon: Any) -> None:

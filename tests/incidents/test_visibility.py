@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from incidents import catalogue
-from incidents.errors import InvalidInput
+from incidents.errors import Forbidden, InvalidInput
 from incidents.incidents import (
     correct_update,
     declare_incident,
@@ -18,10 +18,11 @@ from incidents.incidents import (
     post_update,
     publish_incident,
 )
-from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Visibility
+from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from tests.incidents.conftest import NOON
 from tests.reports import publish_report
+from tests.rows import refused
 
 MakeComponent = Callable[..., Component]
 
@@ -120,3 +121,34 @@ def test_what_was_named_while_it_was_internal_shows_it_on_no_further_page(
     post_update(internal, body="The API is.", components=[(component, None)], **said)
     assert set(internal.pages()) == {page, other_page}
     assert Incident.objects.on(other_page).get() == internal
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"public_title": "Some requests fail"},
+        {"title": "Requests fail"},
+        {"impact_override": Impact.CRITICAL},
+        {"impact_began_at": NOON},
+        {"caused_by": None},
+    ],
+    ids=lambda facts: next(iter(facts)),
+)
+def test_what_the_public_reads_at_once_is_changed_by_those_who_may_publish(
+    announced: Incident, page: Page, author: User, make_user: Callable[[str, str], User], facts: Any
+) -> None:
+    other = declare_incident(page, title="Maintenance", author=author)
+    edit_incident(announced, caused_by=other, author=author)
+    ruth = make_user("ruth", "responder")
+    with refused(Forbidden, r"ruth may not do this \(it needs the right “post update”\)"):
+        edit_incident(announced, author=ruth, severity=Severity.SEV1, **facts)
+    edit_incident(other, author=ruth, **facts)  # of this one nobody reads yet
+
+
+def test_a_responder_keeps_the_facts_that_are_for_staff(
+    announced: Incident, make_user: Callable[[str, str], User]
+) -> None:
+    facts: Any = {"title": "Disk full on db-3", "public_title": announced.public_title, "severity": Severity.SEV1}
+    edit_incident(announced, author=make_user("ruth", "responder"), detected_at=NOON, **facts)
+    announced.refresh_from_db()
+    assert (announced.title, announced.severity, announced.detected_at) == ("Disk full on db-3", Severity.SEV1, NOON)

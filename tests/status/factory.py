@@ -65,6 +65,7 @@ def component(name: str = "API", status: str = "operational", **fields: Any) -> 
             id=public_id("component", name),
             page_id=public_id("page"),
             group_id=None,
+            group_name="",
             name=name,
             description=None,
             status=status,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -195,11 +195,20 @@ def check_calendar(truth: Truth, root: Path) -> None:
     assert found == wanted
 
 
+def named_in(sentence: str) -> Iterator[tuple[str, str]]:
+    """Group and name of each component in "API, EU (Search, Web) and Dashboard"."""
+    for part in re.split(r"(?:, | and )(?![^(]*\))", sentence):
+        group, _, names = part.removesuffix(")").rpartition(" (")
+        yield from ((group, name) for name in names.split(", "))
+
+
 def check_incident(truth: Truth, incident: Incident, html: str) -> None:
     said = re.search(r"This (?:incident affected|maintenance affected|maintenance will affect): (.*?)\.</p>", html)
-    names = {truth.ever[pk].name for pk in truth.named[incident.pk] & truth.ever.keys()}
-    found = re.split(r", | and ", unescape(said[1])) if said else []
-    assert sorted(found) == sorted(truth.ever[pk].name for pk in truth.named[incident.pk] & truth.ever.keys()), names
+    assert sorted(named_in(unescape(said[1])) if said else []) == sorted(
+        (row.group.name if row.group and row.page_id == truth.page.pk else "", row.name)
+        for pk in truth.named[incident.pk]
+        if (row := truth.ever.get(pk))
+    )
     assert unescape(html).count(incident.public_title) >= 1
     for update in updates_of(incident):
         assert update.body in unescape(html)

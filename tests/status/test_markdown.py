@@ -11,7 +11,7 @@ from status.rendering.instants import InstantFormatter, Zones
 from status.rendering.markdown import to_html, to_v2
 from tests.waiting import within
 
-ALLOWED = set(re.findall(r"\w+", "p br hr em strong s code pre blockquote ul ol li a table thead tbody tr th td"))
+ALLOWED = set(re.findall(r"\w+", "p br hr em strong b i s code pre blockquote ul ol li a table thead tbody tr th td"))
 
 
 def test_what_staff_write_is_formatted() -> None:
@@ -31,14 +31,37 @@ def test_what_staff_write_is_formatted() -> None:
         "<b onmouseover=alert(1)>bold</b>",
         "<style>body { display: none }</style>",
         "<iframe src='https://example.com'></iframe>",
-        "a <br /> b",
         "<!-- hidden -->",
+        "<ul><li onclick=alert(1)>one</li></ul>",
+        "<p>one</p><script>alert(1)</script>",
+        '<a href="javascript:alert(1)">here</a>',
+        "Set <id> first",
+        "p99 < 200 and <p50> is fine",
         "&lt;script&gt;",
     ],
 )
 def test_html_is_shown_as_text(source: str) -> None:
     assert set(re.findall(r"</?(\w+)", to_html(source))) == {"p"}
     assert "&lt;" in to_html(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        ("<ul><li><strong>15:45</strong> - Errors.</li></ul>", "<ul><li><strong>15:45</strong> - Errors.</li></ul>"),
+        ("One.<br />Two, **bold**.", "<p>One.<br>Two, <strong>bold</strong>.</p>\n"),
+        (
+            '<p>See <a href="https://example.com/a?b=1">here</a></p>',
+            '<p>See <a href="https://example.com/a?b=1" rel="nofollow noopener">here</a></p>',
+        ),
+        ("<p>p99 < 200</p>", "<p>p99 &lt; 200</p>"),
+        ("<ul><li>one", "<ul><li>one</li></ul>"),
+    ],
+)
+def test_a_text_whose_tags_are_all_harmless_is_shown_as_it_was_meant(source: str, html: str) -> None:
+    """As status pages elsewhere have it."""
+    assert to_html(source) == html
+    assert to_v2(source) == source
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from incidents.authorship import authored_by
-from incidents.errors import InvalidInput
+from incidents.errors import Forbidden, InvalidInput
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import ActionItem, Component, Incident, OutboxEvent, Page, Postmortem, User
@@ -26,6 +26,7 @@ from status.publication.publishing import differences
 from status.subscriptions import signups
 from status.subscriptions.subscribers import subscriber
 from tests.reports import approved, publish_report
+from tests.rows import refused
 
 pytestmark = pytest.mark.long
 
@@ -230,3 +231,13 @@ def test_a_reader_of_a_report_may_ask_to_be_notified_of_its_promises(
     assert 'name="incident"' not in shown(page, published, report_path(report))
     with pytest.raises(InvalidInput, match="This incident is over"):
         signups.ask(page, incident_id=resolved.public_id, **facts)
+
+
+def test_what_was_promised_is_said_to_be_done_by_those_who_may_publish(
+    item: ActionItem, report: Postmortem, author: User, make_user: Callable[[str, str], User]
+) -> None:
+    ruth, done = make_user("ruth", "responder"), ActionItem.State.DONE
+    with refused(Forbidden, "it needs the right “publish postmortem”"):
+        action_items.move_action_item(item, state=done, evidence="A test", author=ruth)
+    internal = action_items.add_action_item(report, text="Alert earlier", author=ruth)
+    action_items.move_action_item(internal, state=done, evidence="A test", author=ruth)

@@ -209,10 +209,10 @@ def test_it_encrypts_and_logs_in_where_that_is_asked_for(
     context.load_cert_chain(certificate, key)
     with mail_server(tls=context) as sink:
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
-        settings.EMAIL_USE_TLS = True
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "portal", "open sesame"
-        for mechanism in ("PLAIN", "LOGIN"):
-            sink.extensions = ["PIPELINING", "STARTTLS", f"AUTH {mechanism}"]
+        for mechanism, starttls in (("PLAIN", ["STARTTLS"]), ("LOGIN", ["STARTTLS"]), ("PLAIN", [])):
+            settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = bool(starttls), not starttls
+            sink.extensions = ["PIPELINING", *starttls, f"AUTH {mechanism}"]
             assert all(answer.meaning is Meaning.SENT for answer in outcomes(mails(5), connections=2).values())
     plain = b64encode(b"\0portal\0open sesame").decode()
     assert f"PLAIN {plain}" in sink.logins

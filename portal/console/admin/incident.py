@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.history import changes as history
-from incidents.incidents import IncidentFacts, edit_incident, warning_of
+from incidents.incidents import PUBLIC_FACTS, IncidentFacts, edit_incident, warning_of
 from incidents.lifecycle import Impact, IncidentStatus, Kind, Visibility
 from incidents.models import ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb, allows
@@ -129,6 +129,12 @@ class IncidentAdmin(RecordAdmin):
             (_("Facts"), {"fields": [*titles, "severity", "impact_override", "caused_by"]}),
             (_("Times"), {"fields": times}),
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Incident | None = None) -> tuple[str, ...]:
+        """What the public reads already, for those who may not post an update."""
+        if obj is None or not obj.is_public or allows(acting(request), Verb.POST_UPDATE):
+            return ()
+        return ("title", *PUBLIC_FACTS) if obj.title == obj.public_title else PUBLIC_FACTS
 
     def save_model(self, request: HttpRequest, obj: Incident, form: Any, change: bool) -> None:
         facts = {name: form.cleaned_data[name] for name in form.changed_data}

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models import Incident, PlannedUpdate, User
+from incidents.models.planned import LATEST
 from incidents.permissions import Verb
 from incidents.planned import PlannedFacts, cancel_planned, change_planned, plan_update
 from portal.console.forms.components import UNCHANGED
@@ -31,10 +32,20 @@ class ComposeForm(UpdateForm):
         ),
     )
 
+    latest_minutes = forms.IntegerField(
+        label=_("At the latest, minutes later"),
+        required=False,
+        initial=LATEST,
+        min_value=1,
+        max_value=1440,
+        help_text=_("If it cannot be posted by then, it is held back, and you are notified."),
+    )
+
     def planned_facts(self) -> PlannedFacts:
         facts = self.cleaned_data
         return {
             "due_at": facts["due_at"],
+            "latest_minutes": facts["latest_minutes"] or LATEST,
             "status": facts["status"],
             "body": facts["body"],
             "components": self.components.affected(),
@@ -57,7 +68,7 @@ class PlanUpdateForm(ComposeForm):
     heading = _("Plan update")
     done = _("The update is planned.")
     has_preview = False  # customers read nothing of it before its time
-    field_order = ("status", "body", "due_at", "next_update")
+    field_order = ("status", "body", "due_at", "latest_minutes", "next_update")
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)
@@ -78,7 +89,7 @@ class PlannedForm(EditConflictForm, PlanUpdateForm):
     def __init__(self, author: User, planned: PlannedUpdate, data: Data = None) -> None:
         super().__init__(author, planned.incident, data)
         self.planned = planned
-        for name in ("status", "body", "due_at", "notify"):
+        for name in ("status", "body", "due_at", "latest_minutes", "notify"):
             self.fields[name].initial = getattr(planned, name)
         if planned.next_update is not None and "next_update" in self.fields:
             self.fields["next_update"].initial = planned.next_update

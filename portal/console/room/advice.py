@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.urls import reverse
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,6 +14,7 @@ from incidents.history.changes import format_time
 from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.maintenance.plans import usual_sentence
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, TimelineEntry
+from status.rendering import labels
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -85,7 +85,7 @@ def customer_answer(incident: Incident, components: Sequence[Component], latest:
             "Tell the customer that you have passed it on, and come back to this box."
         )
     address = f"{incident.page.url}/incidents/{incident.public_id}"
-    names = get_text_list([component.name for component in components], _("and"))
+    names = labels.names((each.group.name if each.group else "", each.name) for each in components)
     plan = getattr(incident, "plan", None)
     since = latest.display_at
     if not incident.is_ended and plan is None:

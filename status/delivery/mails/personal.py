@@ -41,7 +41,7 @@ def left_behind(recipient: Recipient) -> Message:
             "left_behind",
             page,
             subject=f"[{page.name}] " + _("What you follow is no longer on this page"),
-            names=[row.component.name for row in recipient.follows.select_related("component") if row.component],
+            names=[str(row.component) for row in recipient.follows.select_related("component__group") if row.component],
             link=f"{page.url}/subscriptions/{TOKEN}",
         )
         return compose(page, content, {})
