@@ -58,7 +58,7 @@ WORDS = ("public_title",)  # that the public reads of an incident
 PUBLIC_FACTS = (*WORDS, "impact_override", "impact_began_at", "caused_by")
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", *WORDS])
+@service(Verb.DECLARE_INCIDENT, locks=(Page, Incident), public=["title", *WORDS])
 def declare_incident(
     page: Page,
     *,
@@ -76,6 +76,8 @@ def declare_incident(
     An internal one has no public title before it is published.
     """
     page.lock_live()
+    if caused_by:
+        caused_by.lock_live()
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
     shown = ""
     if visibility == Visibility.PUBLIC:
@@ -95,7 +97,7 @@ def declare_incident(
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def post_update(
     incident: Incident,
     *,
@@ -152,7 +154,7 @@ def post_update(
     return update
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=[*WORDS, "body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=[*WORDS, "body"])
 def publish_incident(
     incident: Incident,
     *,
@@ -189,7 +191,7 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, IncidentUpdate))
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
@@ -216,7 +218,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     incident.save(update_fields=MOVED_BY_UPDATES)
 
 
-@service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])
+@service(Verb.CORRECT_UPDATE, locks=(Incident, IncidentUpdate), public=["body"])
 def correct_update(
     update: IncidentUpdate,
     *,
@@ -264,6 +266,11 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     changed by those who may post an update.
     """
     incident.lock_live()
+    if cause := facts.get("caused_by"):
+        _check_cause(incident, cause)
+    now = timezone.now()
+    if later := [name for name, fact in facts.items() if isinstance(fact, datetime) and fact > now]:
+        raise InvalidInput(_("This time lies in the future. Say when it was, once it has been."), field=later[0])
     if "title" in facts:
         facts["title"] = one_line(facts["title"])
         if incident.title == incident.public_title:
@@ -279,8 +286,6 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
                 _("This incident is internal. It gets its public title when it is published."), field="public_title"
             )
         facts["public_title"] = check_title(incident.page, facts["public_title"])
-    if facts.get("caused_by") == incident:
-        raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
     if "metadata" in facts:
         check_metadata(facts["metadata"])
     save_checked(incident, **facts)
@@ -289,7 +294,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, Component))
 def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[str, int]:
     """Take an incident off every page. It stays in the record, with who did it and why.
 
@@ -364,8 +369,7 @@ def lock_components(incident: Incident, components: Affected) -> None:
     keys = {component.pk for component, _status in components}
     if len(keys) < len(components):
         raise InvalidInput(_("A component is named twice. Name each once."), field="components")
-    rows = Component.objects.live().on(incident.page).filter(pk__in=keys).order_by("pk")
-    if len(rows.select_for_update(of=("self",), no_key=True)) < len(keys):
+    if len(Component.objects.live().on(incident.page).filter(pk__in=keys).locked()) < len(keys):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
 
 
@@ -390,6 +394,18 @@ def change_components(update: IncidentUpdate, components: Affected) -> None:
             effective_at=update.display_at,
             author=update.author,
         )
+
+
+def _check_cause(incident: Incident, cause: Incident) -> None:
+    """Lock what an incident is to be caused by; raises when it would be its own cause, also by way of others."""
+    cause.lock_live()
+    chain, each = {incident}, cause
+    while each not in chain:
+        chain.add(each)
+        if each.caused_by is None:
+            return
+        each = each.caused_by
+    raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
 
 
 def _peak(incident: Incident, updates: Sequence[IncidentUpdate]) -> Impact:

@@ -151,7 +151,7 @@ def remove_second_factor(user: User, *, reason: str, author: User) -> None:
         user.save(update_fields=["username"])  # for the history
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=Page)
 def create_key(
     name: str,
     *,
@@ -164,6 +164,8 @@ def create_key(
 
     Without `page` it opens every page, without `expires_at` it opens them until it is revoked.
     """
+    if page:
+        page.lock_live()
     if ApiKey.objects.filter(name=name).exists():
         raise InvalidInput(_("There is a key of this name. Choose another name."), field="name")
     if expires_at and expires_at <= timezone.now():

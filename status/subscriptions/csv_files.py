@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history
@@ -43,6 +44,14 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     """
     columns, lines = _read_file(content)
     page.lock_live()  # one import at a time
+    try:
+        with transaction.atomic():
+            return _add(page, columns, lines, author)
+    except IntegrityError:  # somebody has signed up meanwhile, and is known now
+        return _add(page, columns, lines, author)
+
+
+def _add(page: Page, columns: list[str], lines: list[tuple[int, str]], author: User) -> list[Line]:
     components = {str(component): component for component in Component.objects.public().on(page)}
     mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
     known = {row.address: why_not_added(row) for row in mailboxes.iterator()}

@@ -203,6 +203,19 @@ def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page
         edit_incident(incident, author=author, impact_began_at=NOON, impact_ended_at=NOON - timedelta(minutes=1))
     with refused(InvalidInput, "its own cause"):
         edit_incident(incident, author=author, caused_by=incident)
+    effect = declare_incident(page, title="Effect", caused_by=incident, author=author)
+    with refused(InvalidInput, "its own cause"):
+        edit_incident(incident, author=author, caused_by=effect)
+    tomorrow = timezone.now() + timedelta(days=1)
+    times: list[Any] = [{"impact_began_at": tomorrow}, {"detected_at": tomorrow}, {"acknowledged_at": tomorrow}]
+    for facts in times:
+        with refused(InvalidInput, "in the future"):
+            edit_incident(incident, author=author, **facts)
+    delete_incident(effect, reason="Wrong", author=author)
+    with refused(InvalidTransition, "was deleted"):
+        edit_incident(incident, author=author, caused_by=effect)
+    with refused(InvalidTransition, "was deleted"):
+        declare_incident(page, title="Effect", caused_by=effect, author=author)
 
 
 @pytest.mark.long

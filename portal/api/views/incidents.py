@@ -287,8 +287,7 @@ class OneIncident(IncidentView, One):
 
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        incident = self.one()
-        given = self.read(IncidentRequest)["incident"]
+        incident, given = self.locked(), self.read(IncidentRequest)["incident"]
         posted = None
         self.change_facts(incident, given)
         is_moved = self.change_plan(incident, given)
