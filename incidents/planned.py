@@ -17,10 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people, promises
+from incidents.affected import Affected, lock_components
 from incidents.authorship import service
 from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.incidents import Affected, check_seen, lock_components, post_update
+from incidents.incidents import check_seen, post_update
 from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User

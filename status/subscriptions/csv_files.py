@@ -36,18 +36,21 @@ class Line:
     fault: str  # "" when its address was added
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
+@service(Verb.MANAGE_SUBSCRIBERS)
 def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     """Subscribe the addresses of a file, as `add_by_staff` does; says of each line whether it was added, or why not.
 
     The file is `export_csv`'s, or one with a subset of its COLUMNS in any order, or addresses alone without a heading.
     """
     columns, lines = _read_file(content)
-    page.lock_live()  # one import at a time
+    page.refresh_from_db(
+        fields=["deleted_at"]
+    )  # not locked: whoever declares an incident does not wait for a long file
+    page.check_live()
     try:
         with transaction.atomic():
             return _add(page, columns, lines, author)
-    except IntegrityError:  # somebody has signed up meanwhile, and is known now
+    except IntegrityError:  # somebody has signed up, or was imported, meanwhile, and is known now
         return _add(page, columns, lines, author)
 
 

@@ -19,9 +19,9 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from incidents.affected import Affected
 from incidents.errors import InvalidInput
 from incidents.incidents import (
-    Affected,
     IncidentFacts,
     backfill_incident,
     declare_incident,
