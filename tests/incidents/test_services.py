@@ -306,25 +306,6 @@ def test_a_time_shown_is_corrected_between_its_neighbours(incident: Incident, au
         correct_update(second, display_at=NOON, author=author)
 
 
-def test_internal_facts_tell_nobody_and_public_ones_do(incident: Incident, page: Page, author: User) -> None:
-    post_update(incident, status=INVESTIGATING, body="Looking.", author=author)
-    cause = declare_incident(page, title="Maintenance", author=author)
-    cases: list[tuple[Any, int]] = [
-        ({"severity": Severity.SEV1, "detected_at": NOON, "acknowledged_at": NOON, "impact_ended_at": NOON}, 0),
-        ({"title": "Many errors"}, 1),
-        ({"impact_override": Impact.CRITICAL}, 1),
-        ({"impact_began_at": NOON - timedelta(hours=1)}, 1),
-        ({"caused_by": cause, "severity": Severity.SEV2}, 1),
-    ]
-    for facts, expected in cases:
-        before = OutboxEvent.objects.count()
-        edit_incident(incident, author=author, **facts)
-        assert OutboxEvent.objects.count() - before == expected, facts
-    incident.refresh_from_db()
-    assert (incident.severity, incident.detected_at, incident.title) == (Severity.SEV2, NOON, "Many errors")
-    assert incident.caused_by == cause
-
-
 def test_a_title_is_one_line(page: Page, author: User) -> None:
     """It becomes the subject of mails."""
     incident = declare_incident(page, title=" Errors\r\nBcc: all ", author=author)

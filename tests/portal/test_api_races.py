@@ -27,7 +27,7 @@ from tests.incidents.racing import race
 
 TURNS = 50 * int(os.environ.get("RACES", "1"))
 Patch = Callable[..., Callable[[], int]]
-Send = Callable[[str, object], Callable[[User], object]]
+Patching = Callable[[str, object], Callable[[User], object]]
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True), pytest.mark.timeout(6 * TURNS)]
 
@@ -79,7 +79,7 @@ def test_what_staff_hide_or_delete_stays_so_whatever_a_program_writes_meanwhile(
 
 
 @pytest.fixture
-def send(page: Page, root_key: str, monkeypatch: pytest.MonkeyPatch) -> Send:
+def patching(page: Page, root_key: str, monkeypatch: pytest.MonkeyPatch) -> Patching:
     """Makes a program's PATCH of something on the page, as an act that is raced."""
     monkeypatch.setattr(event_recorded, "receivers", [])
 
@@ -96,19 +96,19 @@ def send(page: Page, root_key: str, monkeypatch: pytest.MonkeyPatch) -> Send:
 
 
 def test_a_program_that_renames_an_incident_keeps_the_internal_title_that_staff_have_just_given_it(
-    ongoing: Incident, author: User, send: Send
+    ongoing: Incident, author: User, patching: Patching
 ) -> None:
     def retitle() -> None:
         edit_incident(ongoing, title="Queue grows", public_title=ongoing.public_title, author=author)
 
-    outcome = race(send(f"incidents/{ongoing.public_id}", {"incident": {"name": "Errors"}}), author, retitle)
+    outcome = race(patching(f"incidents/{ongoing.public_id}", {"incident": {"name": "Errors"}}), author, retitle)
     assert outcome.is_done, outcome
     ongoing.refresh_from_db()
     assert (ongoing.title, ongoing.public_title) == ("Queue grows", "Errors")
 
 
 def test_a_program_that_moves_the_end_of_a_maintenance_keeps_the_start_and_the_plan_that_staff_have_just_set(
-    page: Page, author: User, send: Send
+    page: Page, author: User, patching: Patching
 ) -> None:
     start, hour = timezone.now() + timedelta(days=1), timedelta(hours=1)
     window: dict[str, Any] = {"scheduled_for": start, "scheduled_until": start + hour}
@@ -120,7 +120,7 @@ def test_a_program_that_moves_the_end_of_a_maintenance_keeps_the_start_and_the_p
         plans.plan_maintenance(ahead, ends_by_itself=True, author=author)
 
     ends = {"scheduled_until": (start + 7 * hour).isoformat(), "scheduled_auto_completed": False}
-    outcome = race(send(f"incidents/{ahead.public_id}", {"incident": ends}), author, move)
+    outcome = race(patching(f"incidents/{ahead.public_id}", {"incident": ends}), author, move)
     assert outcome.is_done, outcome
     plan = MaintenancePlan.objects.get(incident=ahead)
     assert (plan.scheduled_for, plan.scheduled_until) == (start + 5 * hour, start + 7 * hour)
@@ -128,7 +128,7 @@ def test_a_program_that_moves_the_end_of_a_maintenance_keeps_the_start_and_the_p
 
 
 def test_a_program_that_chooses_components_keeps_what_the_reader_has_just_chosen(
-    page: Page, component: Component, admin: User, send: Send
+    page: Page, component: Component, admin: User, patching: Patching
 ) -> None:
     ann = subscribers.add_by_staff(page, address="ann@example.com", author=admin)
 
@@ -136,7 +136,7 @@ def test_a_program_that_chooses_components_keeps_what_the_reader_has_just_chosen
         choose(ann, Choices(postmortems_only=True, minimum_impact=Impact.MAJOR), author=admin)
 
     chosen = {"subscriber": {"component_ids": [component.public_id]}}
-    outcome = race(send(f"subscribers/{ann.public_id}", chosen), admin, choose_rarely)
+    outcome = race(patching(f"subscribers/{ann.public_id}", chosen), admin, choose_rarely)
     assert outcome.is_done, outcome
     ann.refresh_from_db()
     assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, Impact.MAJOR)
@@ -144,12 +144,12 @@ def test_a_program_that_chooses_components_keeps_what_the_reader_has_just_chosen
 
 @pytest.mark.parametrize("state", [{}, {"state": "done"}])
 def test_a_program_gives_other_evidence_of_what_is_done(
-    resolved: Incident, author: User, send: Send, state: dict[str, str]
+    resolved: Incident, author: User, patching: Patching, state: dict[str, str]
 ) -> None:
     report = start_postmortem(resolved, author=author)
     item = action_items.add_action_item(report, text="Watch it", author=author)
     action_items.move_action_item(item, state=ActionItem.State.DONE, evidence="A test", author=author)
     path = f"incidents/{resolved.public_id}/postmortem/action_items/{item.public_id}"
-    send(path, {"action_item": state | {"evidence": "An alert"}})(author)
+    patching(path, {"action_item": state | {"evidence": "An alert"}})(author)
     item.refresh_from_db()
     assert (item.state, item.evidence) == (ActionItem.State.DONE, "An alert")
