@@ -123,8 +123,7 @@ class Tracked(models.Model):
     def lock_live(self) -> Self:
         """`lock` it; raises `InvalidTransition` when it was deleted, or its page."""
         self.lock()
-        if self.deleted_at:
-            raise InvalidTransition(gettext("“%(row)s” was deleted. The record keeps it as it was.") % {"row": self})
+        self._check_in_use()
         if page := getattr(self, "page", None):
             page.check_live()
         return self
@@ -135,6 +134,10 @@ class Tracked(models.Model):
             raise InvalidTransition(
                 gettext("“%(name)s”, where it belongs, is deleted. Restore that first.") % {"name": self}
             )
+
+    def _check_in_use(self) -> None:
+        if self.deleted_at:
+            raise InvalidTransition(gettext("“%(row)s” was deleted. The record keeps it as it was.") % {"row": self})
 
     def change(self, **facts: Any) -> None:
         """Set these facts of a locked row, and save them alone. They are the code's own; a caller's are checked."""
@@ -148,9 +151,10 @@ class Tracked(models.Model):
         return [getattr(self, name) for name in PERSONAL if name in names]
 
     def mark_deleted(self, reason: str = "") -> None:
-        """Take it out of use; it stays in the record. Harmless when repeated."""
+        """Take a locked row out of use; it stays in the record. Raises `InvalidTransition` when it is not in use."""
+        self._check_in_use()
         self._change_reason = reason or None
-        self.change(deleted_at=self.deleted_at or timezone.now())
+        self.change(deleted_at=timezone.now())
 
     def mark_restored(self, reason: str = "") -> None:
         """Take back into use what was deleted; its public id and its history go on.

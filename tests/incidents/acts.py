@@ -92,14 +92,13 @@ def deleted_rows(page: Page, component: Component, admin: User) -> dict[type[Tra
         rows: list[Tracked] = [
             old,
             Component.objects.create(page=page, name="Old"),
-            group,
             ComponentListing.objects.create(page=old, component=component),
             Metric.objects.create(page=page, name="Old"),
             IncidentTemplate.objects.create(page=page, name="Old", body="Old."),
         ]
         for row in rows:
             row.mark_deleted()
-    return {type(row): row for row in rows}
+    return {type(row): row for row in [*rows, group]}
 
 
 def restoring(restore: Callable[..., None], row: Tracked) -> Callable[[Any], object]:

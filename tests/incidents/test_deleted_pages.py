@@ -19,7 +19,6 @@ ACCEPTED: dict[str, set[str]] = {
         "incidents.catalogue.delete_component",
         "incidents.catalogue.delete_group",
         "incidents.catalogue.delete_listing",
-        "incidents.catalogue.delete_page",
         "incidents.metrics.delete_metric",
         "incidents.templates.delete_template",
         "incidents.people.revoke_key",
