@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from incidents import outbox
 from incidents.authorship import service
 from incidents.checking import check_words
-from incidents.deletion import group_reason, taken_along
+from incidents.deletion import reason_of, taken_along
 from incidents.errors import InvalidInput
 from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
@@ -220,10 +220,10 @@ def delete_group(group: ComponentGroup, *, author: User) -> dict[str, int]:
     """Take a group off its page; it stays in the record, and its components stay, without a group."""
     group.lock()
     pages, along = _pages(group), taken_along(group)
-    for component in group.components.locked():
-        component._change_reason = group_reason(group)
-        pages |= _set(component, {"group": None})
     group.mark_deleted()
+    for component in group.components.locked():
+        component._change_reason = reason_of(group)
+        pages |= _set(component, {"group": None})
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
     return along
 
@@ -321,16 +321,17 @@ def _set(row: CatalogueRow, facts: Any) -> set[Page]:
 
 
 def _check_words(row: CatalogueRow, facts: Any) -> None:
-    """Check what the public will read of a new or a locked row, and has not read before."""
-    words = {name: facts.get(name, getattr(row, name)) for name in WORDS.get(type(row), ())}
-    is_public, was_public, own = True, row.pk is not None, []
-    if isinstance(row, Component):
-        is_public = facts.get("visibility", row.visibility) == Visibility.PUBLIC
-        was_public = was_public and row.visibility == Visibility.PUBLIC
-        own = [row.name, *row.known_as] if row.pk and not was_public else []
-    new = {name: text for name, text in words.items() if not was_public or text != getattr(row, name)}
+    """Check what the public of a page will read of a new or a locked row, and has not read there before."""
+    named = row.component if isinstance(row, ComponentListing) else row
+    words = {name: facts.get(name, getattr(named, name)) for name in WORDS.get(type(named), ())}
+    page = row if isinstance(row, Page) else facts.get("page", row.page)
+    is_public, was_public, own = True, not row._state.adding and (isinstance(row, Page) or row.page == page), []
+    if isinstance(named, Component):
+        is_public = facts.get("visibility", named.visibility) == Visibility.PUBLIC
+        was_public = was_public and named.visibility == Visibility.PUBLIC
+        own = [named.name, *named.known_as] if named.visibility == Visibility.INTERNAL else []
+    new = {name: text for name, text in words.items() if not was_public or text != getattr(named, name)}
     if is_public and new:
-        page = row if isinstance(row, Page) else row.page
         check_words(page, besides=own, **new)
 
 

@@ -25,7 +25,6 @@ from incidents.linter import (
     Person,
     Rule,
     Section,
-    blocking,
     lint_leaks,
     lint_report,
     lint_update,
@@ -92,11 +91,21 @@ def check_words(page: Page, *, besides: Collection[str] = (), **texts: str) -> d
     """
     own = {(Rule.INTERNAL_COMPONENT, name) for name in besides}
     found = [finding for finding in leaks(page, **texts) if (finding.rule, finding.quote) not in own]
+    return _check(page, found, may_stand={finding.digest for finding in found if finding.rule is not Rule.SECRET})
+
+
+def check_restored(page: Page, **texts: str) -> None:
+    """`check_words` of what comes back: nobody can reword what is deleted, so a secret may stand too for a reason."""
+    found = leaks(page, **texts)
+    _check(page, found, may_stand={finding.digest for finding in found})
+
+
+def _check(page: Page, found: Collection[Finding], may_stand: Collection[str]) -> dict[str, str]:
     given = _let_stand.get()
     if goes_unchecked(page, found):
         return {}
-    if refused := blocking(found, given):
-        raise LeakFound(refused)
+    if refused := [finding for finding in found if finding.digest not in given or finding.digest not in may_stand]:
+        raise LeakFound(refused, may_stand)
     stand = {finding.digest: given[finding.digest] for finding in found}
     for reason in dict.fromkeys(stand.values()):
         quotes = _quoted(finding for finding in found if stand[finding.digest] == reason)
@@ -115,7 +124,10 @@ def goes_unchecked(page: Page, found: Collection[Finding]) -> bool:
 
 @contextmanager
 def letting_stand(reasons: Mapping[str, str]) -> Iterator[None]:
-    """Inside, `check_words` refuses none of these findings: why each may stand, by its digest. A secret never may."""
+    """Inside, `check_words` refuses none of these findings: why each may stand, by its digest.
+
+    A secret never may, save in what is restored.
+    """
     if any(not reason.strip() for reason in reasons.values()):
         raise InvalidInput(_("Say why it may stand. It stays on record."), field="let_stand")
     token = _let_stand.set({**_let_stand.get(), **reasons})

@@ -56,6 +56,6 @@ def taken_along(row: Tracked) -> dict[str, int]:
     return {what: count for what, count in found.items() if count}
 
 
-def group_reason(group: ComponentGroup) -> str:
-    """Why a component that was in a group which was deleted has none: by this it is found again."""
-    return f"The group {group.public_id} was deleted."
+def reason_of(deleted: Tracked) -> str:
+    """Why what belonged to a deleted row does so no more: by this it is found again, and by no other deletion."""
+    return f"{deleted.public_id}, where it belonged, was deleted at {deleted.deleted_at}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from django.db import IntegrityError, models
 
@@ -32,11 +32,15 @@ class InvalidInput(DomainError):
 
 
 class LeakFound(InvalidInput):
-    """Words that would become public and must not: `findings`, of which the first is in the input `field`."""
+    """Words that would become public and must not: `findings`, of which the first is in the input `field`.
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    `may_stand` are the digests of those that somebody may let stand.
+    """
+
+    def __init__(self, findings: Sequence[Finding], may_stand: Collection[str] = ()) -> None:
         super().__init__(" ".join(dict.fromkeys(found.reason for found in findings)), field=findings[0].section)
         self.findings = findings
+        self.may_stand = [found.digest for found in findings if found.digest in may_stand]
 
 
 class Forbidden(DomainError):

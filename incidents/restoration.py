@@ -1,7 +1,8 @@
 """What was deleted comes back: it is what it was, and where it was. One verb for each thing that can be deleted.
 
-What the public read of it once is checked as if it were new: staff may have given something internal that name since.
-Only what was recorded from elsewhere is not, for it is public there.
+What the public read of it once is checked again: staff may have given something internal that name since. Of a page
+that is what stands on it by name; the texts of its incidents stay as they are, as when a component becomes internal.
+What was recorded from elsewhere is not checked, for it is public there.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from incidents import outbox, windows
 from incidents.authorship import service
 from incidents.catalogue import WORDS
-from incidents.checking import check_words
-from incidents.deletion import group_reason
+from incidents.checking import check_restored
+from incidents.deletion import reason_of
+from incidents.errors import InvalidTransition
 from incidents.incidents import WORDS as INCIDENT_WORDS
 from incidents.lifecycle import Visibility
 from incidents.metrics import WORDS as METRIC_WORDS
@@ -61,10 +64,10 @@ def restore_component(component: Component, *, author: User, reason: str = "") -
 @service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup, Component))
 def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> None:
     """Show a group again, with those of its components that have no other since."""
-    _restore(group, reason, within=[group.page])
+    deletion = _restore(group, reason, within=[group.page])
     pages = {group.page}
-    left = Component.history.filter(history_change_reason=group_reason(group)).values("id")
-    for component in Component.objects.live().filter(pk__in=left, group=None, page=group.page).locked():
+    left = Component.history.filter(history_change_reason=deletion).values("id")
+    for component in Component.objects.filter(pk__in=left, group=None, page=group.page).locked():
         component.change(group=group)
         pages |= outbox.pages_of(component) if component.visibility == Visibility.PUBLIC else set()
     _publish(pages)
@@ -107,10 +110,12 @@ def restore_incident(incident: Incident, *, author: User, reason: str = "") -> N
 @service(Verb.EDIT_POSTMORTEM, locks=(Page, Postmortem, Incident))
 def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
     """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
-    _restore(postmortem, reason, within=[postmortem.page])
-    were = Incident.history.filter(postmortem=postmortem.pk).values("id")
-    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).locked():
+    deletion = _restore(postmortem, reason, within=[postmortem.page])
+    left = Incident.history.filter(history_change_reason=deletion).values("id")
+    for incident in Incident.objects.filter(pk__in=left, postmortem=None).locked():
         incident.change(postmortem=postmortem)
+    if not postmortem.incidents.exists():
+        raise InvalidTransition(_("Each of its incidents has another postmortem by now. Go on with that one."))
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
@@ -145,14 +150,17 @@ RESTORES: dict[type[Tracked], Callable[..., None]] = {
 """The verbs of this module, by what they restore."""
 
 
-def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> None:
+def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> str:
+    """Returns the reason in the history of what this very deletion took along."""
     for parent in within:
         parent.lock().check_live()
     row.lock()
+    deletion = reason_of(row)
     if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
         page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
-        check_words(page, **words)
+        check_restored(page, **words)
     row.mark_restored(reason)
+    return deletion
 
 
 def _publish(pages: Iterable[Page]) -> None:
@@ -167,7 +175,6 @@ def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
         listings = row.listings.filter(deleted_at=None).select_related("component")
         for part in chain(*parts, listings):
             yield from ((f"{part.public_id}_{name}", *texts) for name, *texts in _words(part))
-        yield from _words_of_incidents(Incident.objects.public().filter(page=row))
     elif isinstance(row, ComponentListing):
         yield from _words(row.component)
     elif isinstance(row, Component) and row.visibility == Visibility.PUBLIC:

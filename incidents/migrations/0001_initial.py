@@ -1735,7 +1735,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='componentlisting',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('page', 'component'), name='component_listed_once_per_page'),
+            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('page', 'component'), name='component_listed_once_per_page', violation_error_message='The component is listed on this page already.'),
         ),
         migrations.AddConstraint(
             model_name='component',

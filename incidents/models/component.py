@@ -173,7 +173,10 @@ class ComponentListing(Tracked):
         verbose_name_plural = _("listings on further pages")
         constraints = (
             models.UniqueConstraint(
-                fields=["page", "component"], condition=models.Q(deleted_at=None), name="component_listed_once_per_page"
+                fields=["page", "component"],
+                condition=models.Q(deleted_at=None),
+                name="component_listed_once_per_page",
+                violation_error_message=_("The component is listed on this page already."),
             ),
         )
 

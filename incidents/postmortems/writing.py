@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
-from incidents.deletion import taken_along
+from incidents.deletion import reason_of, taken_along
 from incidents.errors import Conflict, InvalidInput, InvalidTransition
 from incidents.lifecycle import Severity
 from incidents.models import Incident, Postmortem, PostmortemSection, User
@@ -80,9 +80,10 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> d
     postmortem.lock_live()
     check_never_published(postmortem)
     along = taken_along(postmortem)
-    for incident in postmortem.incidents.locked():
-        incident.change(postmortem=None)
     postmortem.mark_deleted(reason)
+    for incident in postmortem.incidents.locked():
+        incident._change_reason = reason_of(postmortem)
+        incident.change(postmortem=None)
     return along
 
 

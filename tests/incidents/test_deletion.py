@@ -40,7 +40,6 @@ from incidents.postmortems import action_items, reviewing, writing
 from incidents.restoration import (
     RESTORES,
     restore_action_item,
-    restore_component,
     restore_group,
     restore_incident,
     restore_page,
@@ -176,14 +175,6 @@ def test_a_report_and_what_is_in_it_comes_back(incident: Incident, author: User)
     restore_postmortem(report, author=author)
     incident.refresh_from_db()
     assert incident.postmortem == report
-
-
-def test_nothing_is_restored_into_what_is_deleted(deletable: dict[type[Tracked], Any], page: Page, admin: User) -> None:
-    component = deletable[Component]
-    catalogue.delete_component(component, author=admin)
-    catalogue.delete_page(page, author=admin)
-    with pytest.raises(InvalidTransition, match=r"“Acme”, where it belongs, is deleted. Restore that first."):
-        restore_component(Component.objects.get(pk=component.pk), author=admin)
 
 
 def test_a_page_whose_name_another_one_has_taken_stays_deleted(page: Page, admin: User) -> None:

@@ -17,7 +17,6 @@ from django.utils.translation import gettext_lazy
 
 from incidents.checking import letting_stand
 from incidents.errors import DomainError, Forbidden, InvalidInput, InvalidTransition, LeakFound
-from incidents.linter import Rule
 from incidents.models import Submission, User
 from incidents.permissions import Verb
 
@@ -141,8 +140,7 @@ def let_stand(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def names_found(refusal: DomainError, data: Mapping[str, Any]) -> str:
-    """What may stand if somebody says why: these digests go with the form when it is sent again. No secret does."""
+    """What may stand if somebody says why: these digests go with the form when it is sent again."""
     if not isinstance(refusal, LeakFound):
         return ""
-    found = [finding.digest for finding in refusal.findings if finding.rule is not Rule.SECRET]
-    return " ".join([*let_stand(data), *found])
+    return " ".join([*let_stand(data), *refusal.may_stand])
