@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     Data = Mapping[str, Any] | None
 
 
+class IncidentsField(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, incident: Incident) -> str:
+        return incident.public_title  # what stands in its other title is for staff
+
+
 class ChoicesForm(forms.Form):
     """What a recipient is notified of, from what the public can see of its page."""
 
@@ -35,7 +40,7 @@ class ChoicesForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    incidents = forms.ModelMultipleChoiceField(
+    incidents = IncidentsField(
         label=_("Only until this is over"),
         queryset=Incident.objects.none(),
         to_field_name="public_id",
