@@ -72,7 +72,7 @@ class Service:
     name: str  # "incidents.incidents.post_update"
     function: Callable[..., Any]  # as callers call it: with its rights and its transaction
     right: Verb
-    locks: type[models.Model] | None
+    locks: tuple[type[models.Model], ...]
     public: frozenset[str]
 
 
@@ -81,7 +81,10 @@ SERVICES: dict[str, Service] = {}
 
 
 def service(
-    right: Verb, *, locks: type[models.Model] | None = None, public: Collection[str] = ()
+    right: Verb,
+    *,
+    locks: type[models.Model] | tuple[type[models.Model], ...] = (),
+    public: Collection[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a service, and register it.
 
@@ -90,8 +93,8 @@ def service(
     one): after any exception nothing was written. Each history row names the author. A row that breaks a constraint is
     refused by `InvalidInput` in the constraint's words.
 
-    `locks` is the model of the first row that it locks, before it changes any that was there: two calls on that row
-    come one after the other. A service without `locks` locks nothing. A test reads both off the SQL of each service.
+    `locks` are the models of the rows that it locks, in this order: all that it changes and all by which it decides,
+    so that two calls on one of them come one after the other. A test reads this off the SQL of each service.
 
     `public` are those of its facts that are words which the public may read: it checks them (`checking.check_words`),
     and a test plants a secret in each.
@@ -111,7 +114,8 @@ def service(
                 raise
 
         name = f"{function.__module__}.{function.__qualname__}"
-        SERVICES[name] = Service(name, act, right, locks, frozenset(public))
+        held = locks if isinstance(locks, tuple) else (locks,)
+        SERVICES[name] = Service(name, act, right, held, frozenset(public))
         return act
 
     return decorate

@@ -121,7 +121,7 @@ def edit_embed(page: Page, *, author: User, **facts: Unpack[EmbedFacts]) -> Embe
 # --- Components -------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup), public=["name", "description"])
 def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts]) -> Component:
     """Without a position it is the last one of its page."""
     lock_parents(page, facts.get("group"))
@@ -131,7 +131,7 @@ def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts
     return component
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Component, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup, Component), public=["name", "description"])
 def edit_component(component: Component, *, author: User, **facts: Unpack[ComponentChanges]) -> Component:
     """Change facts of a component; those not named keep their values."""
     lock_parents(facts.get("page"), facts.get("group"))
@@ -197,7 +197,7 @@ def set_component_status(
 # --- Groups -----------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Component), public=["name", "description"])
 def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
     """A group of just these components, in their order. Without a position it is the last one of its page."""
     page.lock_live()
@@ -207,7 +207,7 @@ def create_group(page: Page, *, author: User, **facts: Unpack[GroupFacts]) -> Co
     return group
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup, public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=(ComponentGroup, Component), public=["name", "description"])
 def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFacts]) -> ComponentGroup:
     """Change facts of a group; those not named keep their values. `components` are all that it has from now on."""
     group.lock_live()
@@ -215,12 +215,12 @@ def edit_group(group: ComponentGroup, *, author: User, **facts: Unpack[GroupFact
     return group
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
+@service(Verb.EDIT_CATALOGUE, locks=(ComponentGroup, Component))
 def delete_group(group: ComponentGroup, *, author: User) -> dict[str, int]:
     """Take a group off its page; it stays in the record, and its components stay, without a group."""
     group.lock()
     pages, along = _pages(group), taken_along(group)
-    for component in group.components.select_for_update(of=("self",), no_key=True).order_by("pk"):
+    for component in group.components.locked():
         component._change_reason = group_reason(group)
         pages |= _set(component, {"group": None})
     group.mark_deleted()
@@ -240,8 +240,7 @@ def _gather(group: ComponentGroup, components: Sequence[Component]) -> set[Page]
     """Have just these in a locked group, in this order; others that it had stay without one. The pages that show it."""
     pages: set[Page] = set()
     wanted = {component.pk: position for position, component in enumerate(components, start=1)}
-    concerned = Component.objects.filter(Q(pk__in=wanted) | Q(group=group)).order_by("pk")
-    for component in concerned.select_for_update(of=("self",), no_key=True):
+    for component in Component.objects.filter(Q(pk__in=wanted) | Q(group=group)).locked():
         if component.pk not in wanted:
             pages |= _set(component, {"group": None})
         elif component.page_id != group.page_id or component.deleted_at:
@@ -254,7 +253,7 @@ def _gather(group: ComponentGroup, components: Sequence[Component]) -> set[Page]
 # --- Listings on further pages ----------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Component))
 def list_component(component: Component, *, page: Page, author: User, position: int = 1) -> ComponentListing:
     """Show a component on a further page."""
     lock_parents(page, component)
@@ -263,10 +262,10 @@ def list_component(component: Component, *, page: Page, author: User, position: 
     return listing
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Component, ComponentListing))
 def edit_listing(listing: ComponentListing, *, author: User, **facts: Unpack[ListingFacts]) -> ComponentListing:
     """Change facts of a listing; those not named keep their values."""
-    lock_parents(facts.get("page"))
+    lock_parents(facts.get("page"), listing.component)
     listing.lock_live()
     _write(listing, facts)
     return listing
@@ -316,6 +315,8 @@ def _set(row: CatalogueRow, facts: Any) -> set[Page]:
         return set()
     if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
         raise InvalidInput(_("The group belongs to another page."), field="group")
+    if isinstance(row, ComponentListing) and row.component.page_id == row.page_id:
+        raise InvalidInput(_("The component is at home on this page, and shown there already."), field="page")
     return before | _pages(row)
 
 

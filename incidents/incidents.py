@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from incidents import outbox, windows
+from incidents.affected import Affected, change_components, impact_at, lock_components, peak_impact
 from incidents.authorship import service
 from incidents.checking import check_words, names_given_away
 from incidents.deletion import taken_along
@@ -26,16 +26,12 @@ from incidents.lifecycle import (
     Visibility,
     check_promise,
     check_transition,
-    component_impact,
     worst_impact,
 )
-from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, Origin, Page, User
+from incidents.models import Component, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, require
 from incidents.texts import check_body, check_metadata, check_title, one_line
-
-Affected = Sequence[tuple[Component, ComponentStatus | None]]
-"""Components that an update names, each with its new status, or None to name it as it is."""
 
 
 class IncidentFacts(TypedDict, total=False):
@@ -54,10 +50,11 @@ class IncidentFacts(TypedDict, total=False):
 
 
 MOVED_BY_UPDATES = ("status", "impact", "next_update_due_at", "first_posted_at", "updated_at")
-PUBLIC_FACTS = ("public_title", "impact_override", "impact_began_at", "caused_by")  # that the public reads
+WORDS = ("public_title",)  # that the public reads of an incident
+PUBLIC_FACTS = (*WORDS, "impact_override", "impact_began_at", "caused_by")
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Page, public=["title", "public_title"])
+@service(Verb.DECLARE_INCIDENT, locks=(Page, Incident), public=["title", *WORDS])
 def declare_incident(
     page: Page,
     *,
@@ -75,6 +72,8 @@ def declare_incident(
     An internal one has no public title before it is published.
     """
     page.lock_live()
+    if caused_by:
+        caused_by.lock_live()
     status = IncidentStatus.SCHEDULED if kind is Kind.MAINTENANCE else IncidentStatus.INVESTIGATING
     shown = ""
     if visibility == Visibility.PUBLIC:
@@ -94,7 +93,7 @@ def declare_incident(
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def post_update(
     incident: Incident,
     *,
@@ -142,7 +141,7 @@ def post_update(
 
     incident.status = status
     incident.next_update_due_at = next_update_due_at
-    incident.impact = worst_impact([Impact(incident.impact), _impact_at(incident, shown_at)])
+    incident.impact = worst_impact([Impact(incident.impact), impact_at(incident, shown_at)])
     if update.published_at and incident.first_posted_at is None:
         incident.first_posted_at = shown_at
     incident.save(update_fields=MOVED_BY_UPDATES)
@@ -151,7 +150,7 @@ def post_update(
     return update
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["public_title", "body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=[*WORDS, "body"])
 def publish_incident(
     incident: Incident,
     *,
@@ -188,7 +187,7 @@ def backfill_incident(page: Page, *, title: str, body: str, at: datetime, author
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, IncidentUpdate))
 def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     """Take back the newest update while its messages are held: the incident and its components are as before it.
 
@@ -209,13 +208,13 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     update.change(withdrawn_at=timezone.now())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
-    incident.impact = _peak(incident, left)
+    incident.impact = peak_impact(incident, left)
     if not any(row.published_at for row in left):
         incident.first_posted_at = None
     incident.save(update_fields=MOVED_BY_UPDATES)
 
 
-@service(Verb.CORRECT_UPDATE, locks=Incident, public=["body"])
+@service(Verb.CORRECT_UPDATE, locks=(Incident, IncidentUpdate), public=["body"])
 def correct_update(
     update: IncidentUpdate,
     *,
@@ -255,7 +254,7 @@ def correct_update(
     return update
 
 
-@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", "public_title"])
+@service(Verb.DECLARE_INCIDENT, locks=Incident, public=["title", *WORDS])
 def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentFacts]) -> Incident:
     """Change facts of an incident; those not named keep their values.
 
@@ -263,6 +262,11 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     changed by those who may post an update.
     """
     incident.lock_live()
+    if cause := facts.get("caused_by"):
+        _check_cause(incident, cause)
+    now = timezone.now()
+    if later := [name for name, fact in facts.items() if isinstance(fact, datetime) and fact > now]:
+        raise InvalidInput(_("This time lies in the future. Say when it was, once it has been."), field=later[0])
     if "title" in facts:
         facts["title"] = one_line(facts["title"])
         if incident.title == incident.public_title:
@@ -278,8 +282,6 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
                 _("This incident is internal. It gets its public title when it is published."), field="public_title"
             )
         facts["public_title"] = check_title(incident.page, facts["public_title"])
-    if facts.get("caused_by") == incident:
-        raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
     if "metadata" in facts:
         check_metadata(facts["metadata"])
     save_checked(incident, **facts)
@@ -288,7 +290,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     return incident
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, Component))
 def delete_incident(incident: Incident, *, author: User, reason: str) -> dict[str, int]:
     """Take an incident off every page. It stays in the record, with who did it and why.
 
@@ -358,48 +360,13 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
         )
 
 
-def lock_components(incident: Incident, components: Affected) -> None:
-    """Lock what an update names, in the order of the keys; raises `InvalidInput` for what it may not name."""
-    keys = {component.pk for component, _status in components}
-    if len(keys) < len(components):
-        raise InvalidInput(_("A component is named twice. Name each once."), field="components")
-    rows = Component.objects.live().on(incident.page).filter(pk__in=keys).order_by("pk")
-    if len(rows.select_for_update(of=("self",), no_key=True)) < len(keys):
-        raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
-
-
-def change_components(update: IncidentUpdate, components: Affected) -> None:
-    """Record what an update says of components, which are locked."""
-    wanted = {component.pk: status for component, status in components}
-    # Read in a statement after the lock: what another incident said meanwhile is seen only then.
-    for component in Component.objects.filter(pk__in=wanted).order_by("pk").with_status(update.display_at):
-        status = wanted[component.pk]
-        old = ComponentStatus(component.current)
-        if status not in (None, old) and not update.published_at and component.visibility == Visibility.PUBLIC:
-            raise InvalidInput(
-                _("This incident is internal and cannot change the public component “%(name)s”. Publish it first.")
-                % {"name": component.name},
-                field="components",
-            )
-        ComponentStatusChange.objects.create(
-            component=component,
-            update=update,
-            old_status=old,
-            status=status or old,
-            effective_at=update.display_at,
-            author=update.author,
-        )
-
-
-def _peak(incident: Incident, updates: Sequence[IncidentUpdate]) -> Impact:
-    """The worst impact that it had with these updates; of those recorded from elsewhere it is what was said there."""
-    origin: Origin | None = getattr(incident, "origin", None)
-    posted = [row for row in updates if origin is None or row.public_id not in origin.updates]
-    said = [Impact(origin.content["impact"])] if origin else []
-    return worst_impact([*said, *(_impact_at(incident, row.display_at) for row in posted)])
-
-
-def _impact_at(incident: Incident, instant: datetime) -> Impact:
-    """The cascade over the public components that this incident names, as they were at `instant`."""
-    named = Component.objects.public().filter(pk__in=incident.components().order_by().values("pk"))
-    return component_impact(ComponentStatus(component.current) for component in named.with_status(instant))
+def _check_cause(incident: Incident, cause: Incident) -> None:
+    """Lock what an incident is to be caused by; raises when it would be its own cause, also by way of others."""
+    cause.lock_live()
+    chain, each = {incident}, cause
+    while each not in chain:
+        chain.add(each)
+        if each.caused_by is None:
+            return
+        each = each.caused_by
+    raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")

@@ -118,7 +118,7 @@ def in_turn(*parts: Callable[[], object]) -> None:
             logger.exception("%s failed, and is tried again at the next tick", part.__qualname__)
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Failure)
+@service(Verb.EDIT_CATALOGUE)
 def try_again(failures: QuerySet[Failure], *, author: User) -> int:
     """Let the clock try these again, as if they had never failed; returns how many."""
     count, _by_model = Failure.objects.filter(pk__in=failures.order_by().values("pk")).delete()

@@ -100,7 +100,7 @@ def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
         )
         feed.newest_at = max(filter(None, [feed.newest_at, *rows]))
         feed.changed_at = now
-        feed.save()
+        feed.save(update_fields=["newest_at", "changed_at"])
 
 
 @service(Verb.EDIT_CATALOGUE, locks=Metric)

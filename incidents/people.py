@@ -22,7 +22,7 @@ from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
 
 # Names of service users, which are made when they are first needed: nobody else may have one
-PROGRAMS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
+SERVICE_USERS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
 FORM_KEPT_FOR = timedelta(days=31)  # longer than anybody leaves a page open and then sends it
 
 
@@ -81,7 +81,7 @@ def _write(user: User, facts: StaffFacts, author: User) -> None:
         raise Forbidden(_("Only a superuser may change a superuser, or make one."))
     if user.is_service:
         raise InvalidInput(_("This is a program's account: nobody signs in with it, and it keeps its rights."))
-    if facts.get("username", "").lower() in PROGRAMS:
+    if facts.get("username", "").lower() in SERVICE_USERS:
         raise InvalidInput(_("A program has this name. Choose another one."), field="username")
     if not facts.get("email", user.email or not user._state.adding):
         raise InvalidInput(_("An account needs an e-mail address: links to set a password go there."), field="email")
@@ -151,7 +151,7 @@ def remove_second_factor(user: User, *, reason: str, author: User) -> None:
         user.save(update_fields=["username"])  # for the history
 
 
-@service(Verb.EDIT_CATALOGUE)
+@service(Verb.EDIT_CATALOGUE, locks=Page)
 def create_key(
     name: str,
     *,
@@ -164,6 +164,8 @@ def create_key(
 
     Without `page` it opens every page, without `expires_at` it opens them until it is revoked.
     """
+    if page:
+        page.lock_live()
     if ApiKey.objects.filter(name=name).exists():
         raise InvalidInput(_("There is a key of this name. Choose another name."), field="name")
     if expires_at and expires_at <= timezone.now():

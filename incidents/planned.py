@@ -17,10 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people, promises
+from incidents.affected import Affected, lock_components
 from incidents.authorship import service
 from incidents.checking import check_words, letting_stand
 from incidents.errors import DomainError, InvalidInput, InvalidTransition
-from incidents.incidents import Affected, check_seen, lock_components, post_update
+from incidents.incidents import check_seen, post_update
 from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
@@ -47,7 +48,7 @@ class PlannedFacts(TypedDict):
     notify: bool
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def plan_update(
     incident: Incident, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -56,7 +57,7 @@ def plan_update(
     return _write(PlannedUpdate(incident=incident), author, seen, facts)
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, PlannedUpdate, Component), public=["body"])
 def change_planned(
     planned: PlannedUpdate, *, author: User, seen: str | None = None, **facts: Unpack[PlannedFacts]
 ) -> PlannedUpdate:
@@ -65,14 +66,14 @@ def change_planned(
     return _write(planned, author, seen, facts)
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, PlannedUpdate))
 def cancel_planned(planned: PlannedUpdate, *, author: User) -> None:
     """Do not post it."""
     _lock_open(planned)
     planned.change(state=State.CANCELLED)
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, PlannedUpdate))
 def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | None:
     """Post it in its own author's name if its time has come and nobody has; else None, also when it is held back."""
     incident = planned.incident

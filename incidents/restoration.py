@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from incidents import outbox, windows
 from incidents.authorship import service
 from incidents.catalogue import WORDS
 from incidents.checking import check_words
 from incidents.deletion import group_reason
-from incidents.errors import InvalidTransition
+from incidents.incidents import WORDS as INCIDENT_WORDS
 from incidents.lifecycle import Visibility
 from incidents.metrics import WORDS as METRIC_WORDS
 from incidents.models import (
@@ -36,17 +35,22 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.permissions import Verb
-from incidents.postmortems.writing import lock_postmortem, mark_edited
+from incidents.postmortems.writing import mark_edited
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Page)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Incident))
 def restore_page(page: Page, *, author: User, reason: str = "") -> None:
-    """Publish a page again at its address, with all that was on it."""
+    """Publish a page again at its address, with all that was on it.
+
+    What the clock would have done with maintenances meanwhile is left to staff, as when one of these is restored.
+    """
     _restore(page, reason)
+    for incident in Incident.objects.live().unresolved().filter(page=page).exclude(plan=None).locked():
+        windows.leave_to_staff(incident.plan)
     _publish([page])
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Component)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Component))
 def restore_component(component: Component, *, author: User, reason: str = "") -> None:
     """Show a component again where it was, with its history. Who follows it hears of it again."""
     _restore(component, reason, within=[component.page])
@@ -54,19 +58,19 @@ def restore_component(component: Component, *, author: User, reason: str = "") -
         _publish(outbox.pages_of(component))
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentGroup)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup, Component))
 def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> None:
     """Show a group again, with those of its components that have no other since."""
     _restore(group, reason, within=[group.page])
     pages = {group.page}
     left = Component.history.filter(history_change_reason=group_reason(group)).values("id")
-    for component in Component.objects.live().filter(pk__in=left, group=None, page=group.page).order_by("pk"):
-        component.lock().change(group=group)
+    for component in Component.objects.live().filter(pk__in=left, group=None, page=group.page).locked():
+        component.change(group=group)
         pages |= outbox.pages_of(component) if component.visibility == Visibility.PUBLIC else set()
     _publish(pages)
 
 
-@service(Verb.EDIT_CATALOGUE, locks=ComponentListing)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Component, ComponentListing))
 def restore_listing(listing: ComponentListing, *, author: User, reason: str = "") -> None:
     """Show a component on that further page again."""
     _restore(listing, reason, within=[listing.page, listing.component])
@@ -74,20 +78,20 @@ def restore_listing(listing: ComponentListing, *, author: User, reason: str = ""
         _publish([listing.page])
 
 
-@service(Verb.EDIT_CATALOGUE, locks=Metric)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, Metric))
 def restore_metric(metric: Metric, *, author: User, reason: str = "") -> None:
     """Show a metric again, with the points that were kept."""
     _restore(metric, reason, within=[metric.page])
     _publish([metric.page])
 
 
-@service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, IncidentTemplate))
 def restore_template(template: IncidentTemplate, *, author: User, reason: str = "") -> None:
     """Offer a template again."""
     _restore(template, reason, within=[template.page] if template.page else [])
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Page, Incident, Component))
 def restore_incident(incident: Incident, *, author: User, reason: str = "") -> None:
     """Show an incident again as it was; it counts for its components again. Nobody is notified.
 
@@ -100,27 +104,27 @@ def restore_incident(incident: Incident, *, author: User, reason: str = "") -> N
     outbox.record_statuses(incident)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Page, Postmortem, Incident))
 def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
     """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
     _restore(postmortem, reason, within=[postmortem.page])
     were = Incident.history.filter(postmortem=postmortem.pk).values("id")
-    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).order_by("pk"):
-        incident.lock().change(postmortem=postmortem)
+    for incident in Incident.objects.live().filter(pk__in=were, postmortem=None).locked():
+        incident.change(postmortem=postmortem)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
 def restore_section(section: PostmortemSection, *, author: User, reason: str = "") -> None:
     """Have a section of a report again, where it was."""
-    lock_postmortem(section.postmortem)
+    section.postmortem.lock_live()
     _restore(section, reason)
     mark_edited(section.postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, ActionItem))
 def restore_action_item(item: ActionItem, *, author: User, reason: str = "") -> None:
     """Have a measure again."""
-    lock_postmortem(item.postmortem)
+    item.postmortem.lock_live()
     _restore(item, reason)
     if item.is_commitment:
         mark_edited(item.postmortem, author)
@@ -142,12 +146,9 @@ RESTORES: dict[type[Tracked], Callable[..., None]] = {
 
 
 def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> None:
-    row.lock()
     for parent in within:
-        if parent.deleted_at:
-            raise InvalidTransition(
-                _("“%(name)s”, where it belongs, is deleted. Restore that first.") % {"name": parent}
-            )
+        parent.lock().check_live()
+    row.lock()
     if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
         page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
         check_words(page, **words)
@@ -181,7 +182,7 @@ def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
 
 def _words_of_incidents(rows: QuerySet[Incident]) -> Iterator[tuple[str, ...]]:
     rows = rows.filter(origin=None).order_by()
-    yield "title", *rows.values_list("public_title", flat=True)
+    yield from ((name, *rows.values_list(name, flat=True)) for name in INCIDENT_WORDS)
     updates = IncidentUpdate.objects.published().filter(incident__in=rows)
     yield "updates", *updates.order_by("pk").values_list("body", flat=True)
     for report in Postmortem.objects.public().filter(incidents__in=rows):

@@ -95,9 +95,11 @@ def create_template(*, author: User, **facts: Unpack[TemplateFacts]) -> Incident
     return _write(IncidentTemplate(), facts)
 
 
-@service(Verb.EDIT_CATALOGUE, locks=IncidentTemplate)
+@service(Verb.EDIT_CATALOGUE, locks=(Page, IncidentTemplate))
 def edit_template(template: IncidentTemplate, *, author: User, **facts: Unpack[TemplateFacts]) -> IncidentTemplate:
     """Change facts of a template; those not named keep their values."""
+    if page := facts.get("page"):
+        page.lock_live()
     template.lock_live()
     return _write(template, facts)
 
@@ -117,6 +119,8 @@ def _write(template: IncidentTemplate, facts: TemplateFacts) -> IncidentTemplate
     if "body" in facts:
         facts["body"] = facts["body"].replace("\r\n", "\n").strip()
     save_checked(template, **facts)
+    if components is None and "page" in facts:
+        components = template.components()  # they are to be on the new page, too
     if components is not None:
         _name(template, components)
     return template

@@ -61,7 +61,7 @@ def leave_to_staff(plan: MaintenancePlan) -> None:
         missed |= {"ends_by_itself": False, "overran_at": plan.overran_at or now}
     save_checked(plan, **missed)
     for row in plan.reminders.filter(deleted_at=None, settled_at=None, due_at__lte=now):
-        row.change(settled_at=now, note=_("The maintenance was deleted at that time."))
+        row.change(settled_at=now, note=_("The maintenance, or its page, was deleted at that time."))
 
 
 def reminders_of(plan: MaintenancePlan) -> list[int]:

@@ -30,6 +30,7 @@ from django.utils.translation import gettext as _
 from incidents.outages import passing_failure
 from portal import health, metrics
 from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
+from status.publication.prefixes import is_for_programs
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,6 @@ SLOTS = 6  # requests that may use the database at once; the web server's other 
 
 # Asked by address, whatever the host's name
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
-API = "/api/"
 FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
 
 # A mail carries its style inside, and is shown to staff as it is before it is sent.
@@ -189,7 +189,7 @@ def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:
             else _("The database did not answer in time. Nothing was saved. Try again in a moment.")
         )
         # The browser's way back would ask for the form anew, and lose what was typed.
-        advice = _resend(request) if not request.path_info.startswith(API) else ""
+        advice = _resend(request) if not is_for_programs(request.path_info) else ""
     response = _respond(request, 503, sentence, advice)
     response["Retry-After"] = "2"
     if _is_read(request):
@@ -216,7 +216,7 @@ def _too_large(request: HttpRequest) -> HttpResponse:
 
 def _respond(request: HttpRequest, status: int, sentence: str, advice: str) -> HttpResponse:
     """One sentence for a program; for a person a page that needs nothing else from here."""
-    if request.path_info.startswith(API):
+    if is_for_programs(request.path_info):
         return JsonResponse({"error": sentence}, status=status)
     title, _space, rest = sentence.partition(". ")
     page = format_html(

@@ -115,6 +115,19 @@ class SubscriberManager(models.Manager["Subscriber"]):
         """Who may be notified of public facts."""
         return self.filter(state=Recipient.State.ACTIVE)
 
+    def lock_or_create(
+        self, page: Page, channel: Recipient.Channel, address: str, **facts: str
+    ) -> tuple[Subscriber, bool]:
+        """The one with this address, held until the transaction ends, and whether it is new, with `facts`.
+
+        One that is forgotten while this waits for it has the address no more, and a new one is made. Raises
+        `InvalidTransition` when the page was deleted.
+        """
+        page.refresh_from_db(fields=["deleted_at"])
+        page.check_live()
+        rows = self.select_for_update(of=("self",), no_key=True)
+        return rows.get_or_create(page=page, channel=channel, address=address, defaults=facts)
+
 
 class Subscriber(Recipient):
     """Somebody outside who is notified of public facts, by mail or by a webhook. Who is forgotten is in no list."""

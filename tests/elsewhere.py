@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from incidents.elsewhere.records import AffectedComponent, Record, Update
+from incidents.elsewhere.records import AffectedComponent, PostmortemRecord, Record, Update
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
 
 START = datetime(2024, 5, 1, 9, tzinfo=UTC)
@@ -35,3 +36,14 @@ RECORD = Record(
     impact=Impact.MINOR,
     began_at=at(-1),
 )
+REPORT = PostmortemRecord("77", "Errors", "It broke.", display_at=at(90), published_at=at(91))
+WINDOW = at(10), at(40)
+KINDS = {
+    "over": RECORD,
+    "open": replace(RECORD, updates=RECORD.updates[:1]),
+    "with a report": replace(RECORD, report=REPORT),
+    "maintenance ahead of its time": replace(RECORD, window=WINDOW, updates=[update("a", "scheduled", 0)]),
+    "maintenance that runs": replace(
+        RECORD, window=WINDOW, updates=[update("a", "scheduled", 0), update("b", "in_progress", 10)]
+    ),
+}

@@ -9,7 +9,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Incident, Postmortem, PostmortemRevision, PostmortemSection, User
 from incidents.models.base import save_checked
 from incidents.postmortems.headings import key_of, split
-from incidents.postmortems.writing import approval, check_text, lock_postmortem
+from incidents.postmortems.writing import approval, check_text
 
 State = Postmortem.State
 
@@ -34,7 +34,7 @@ def publish(incident: Incident, report: PostmortemRecord, public_id: str, author
             edited_by=author,
         )
     else:
-        lock_postmortem(postmortem)
+        postmortem.lock_live()
         if postmortem.state != State.PUBLISHED or postmortem.withdrawn_at:
             return [_("The postmortem was changed or taken back here, and stays as it is.")]
     save_checked(postmortem, title=" ".join(report.title.split()), edited_by=author)

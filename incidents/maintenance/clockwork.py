@@ -116,7 +116,7 @@ def tell_overrun(incident: Incident, *, author: User) -> bool:
     return True
 
 
-@service(Verb.POST_UPDATE, locks=Incident)
+@service(Verb.POST_UPDATE, locks=(Incident, MaintenanceReminder))
 def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -> bool:
     """Remind of a maintenance that is ahead; one that has become pointless is dropped with a note."""
     plan = lock_plan(incident)

@@ -36,7 +36,7 @@ class PlanFacts(TypedDict, total=False):
     tells_at_end: bool
 
 
-@service(Verb.POST_UPDATE, locks=Page, public=["title", "public_title", "body"])
+@service(Verb.POST_UPDATE, locks=(Page, Component), public=["title", "public_title", "body"])
 def schedule_maintenance(
     page: Page,
     *,
@@ -94,7 +94,7 @@ def plan_maintenance(
     return plan
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def move_maintenance(
     incident: Incident,
     *,
@@ -118,7 +118,7 @@ def move_maintenance(
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: bool = True) -> IncidentUpdate:
     """Call off a maintenance that has not begun. It stays on the page, as cancelled."""
     plan = lock_plan(incident)
@@ -129,7 +129,7 @@ def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: b
     )
 
 
-@service(Verb.POST_UPDATE, locks=Incident, public=["body"])
+@service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
 def extend_maintenance(
     incident: Incident, *, expected_until: datetime, body: str, author: User, notify: bool = True
 ) -> IncidentUpdate:

@@ -14,14 +14,14 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.maintenance import recurrence
 from incidents.maintenance.plans import cancel_maintenance, lock_plan, move_maintenance, named, schedule_maintenance
-from incidents.models import Incident, MaintenancePlan, MaintenanceSeries, Page, User
+from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 
 AHEAD = 3  # so many occurrences that have not begun are known to readers
 
 
-@service(Verb.POST_UPDATE, locks=Page)
+@service(Verb.POST_UPDATE, locks=(Page, Incident, Component))
 def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> MaintenanceSeries:
     """Let a maintenance that is ahead be the first of a series. Subscribers are only reminded of the others."""
     incident.page.lock_live()  # before the incident, for the others will be scheduled there
@@ -71,7 +71,7 @@ def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     return len(missing)
 
 
-@service(Verb.POST_UPDATE, locks=MaintenanceSeries, public=["body"])
+@service(Verb.POST_UPDATE, locks=(MaintenanceSeries, Incident, Component), public=["body"])
 def move_following(
     incident: Incident,
     *,
@@ -106,7 +106,7 @@ def move_following(
             )
 
 
-@service(Verb.POST_UPDATE, locks=MaintenanceSeries, public=["body"])
+@service(Verb.POST_UPDATE, locks=(MaintenanceSeries, Incident, Component), public=["body"])
 def cancel_following(incident: Incident, *, body: str, author: User, notify: bool = True) -> None:
     """Call off this occurrence and all that follow: the series is over. Subscribers are notified once."""
     series, plans = _following(incident)

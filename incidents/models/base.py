@@ -25,6 +25,10 @@ class TrackedQuerySet(models.QuerySet[M]):
     def live(self) -> Self:
         return self.filter(deleted_at=None)
 
+    def locked(self) -> Self:
+        """Hold these rows as `Tracked.lock` does, in the order of their keys: what fits still when it is held."""
+        return self.select_for_update(of=("self",), no_key=True).order_by("pk")
+
 
 # Kept in no history row, so that a subscriber can be forgotten; it has a keyed hash of them
 PERSONAL = ("address", "contact", "secret", "old_secret")
@@ -117,11 +121,20 @@ class Tracked(models.Model):
         return self
 
     def lock_live(self) -> Self:
-        """`lock` it; raises `InvalidTransition` when it was deleted."""
+        """`lock` it; raises `InvalidTransition` when it was deleted, or its page."""
         self.lock()
         if self.deleted_at:
             raise InvalidTransition(gettext("“%(row)s” was deleted. The record keeps it as it was.") % {"row": self})
+        if page := getattr(self, "page", None):
+            page.check_live()
         return self
+
+    def check_live(self) -> None:
+        """Raises `InvalidTransition` when it was deleted, for whoever works on what belongs to it."""
+        if self.deleted_at:
+            raise InvalidTransition(
+                gettext("“%(name)s”, where it belongs, is deleted. Restore that first.") % {"name": self}
+            )
 
     def change(self, **facts: Any) -> None:
         """Set these facts of a locked row, and save them alone. They are the code's own; a caller's are checked."""

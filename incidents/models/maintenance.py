@@ -49,9 +49,9 @@ class MaintenanceSeries(Tracked):
 
 class MaintenancePlanQuerySet(models.QuerySet["MaintenancePlan"]):
     def live(self) -> MaintenancePlanQuerySet:
-        """Those that were announced, or that are internal, and that were not deleted."""
+        """Those that were announced, or that are internal, and that were not deleted, nor their page."""
         posted = models.Q(incident__first_posted_at__isnull=False) | models.Q(incident__visibility=Visibility.INTERNAL)
-        return self.filter(posted, incident__deleted_at=None)
+        return self.filter(posted, incident__deleted_at=None, incident__page__deleted_at=None)
 
     def shown(self) -> MaintenancePlanQuerySet:
         """Those whose components the public sees under maintenance while they run."""

@@ -15,7 +15,7 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import ActionItem, Postmortem, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, require
-from incidents.postmortems.writing import lock_postmortem, mark_edited
+from incidents.postmortems.writing import mark_edited
 
 State = ActionItem.State
 
@@ -33,7 +33,7 @@ class ActionFacts(TypedDict, total=False):
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Note a measure. As a public commitment it is a part of the report, and published with it."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     item = ActionItem(postmortem=postmortem, **facts)
     save_checked(item)
     if item.is_commitment:
@@ -41,7 +41,7 @@ def add_action_item(postmortem: Postmortem, *, author: User, **facts: Unpack[Act
     return item
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, ActionItem))
 def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFacts]) -> ActionItem:
     """Change facts of a measure; those not named keep their values. New public words need a new approval."""
     _lock(item)
@@ -52,7 +52,7 @@ def edit_action_item(item: ActionItem, *, author: User, **facts: Unpack[ActionFa
     return item
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, ActionItem))
 def delete_action_item(item: ActionItem, *, author: User) -> dict[str, int]:
     """Take a measure off the list. One that was promised in public is dropped with a reason instead."""
     _lock(item)
@@ -64,9 +64,9 @@ def delete_action_item(item: ActionItem, *, author: User) -> dict[str, int]:
     return taken_along(item)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, ActionItem))
 def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User, evidence: str = "") -> ActionItem:
-    """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped.
+    """Say where a measure stands. `evidence` shows that it is done, or is the reason why it is dropped; "" keeps it.
 
     The public reads the state of what it was promised, and whoever asked is notified when it is done: that is said by
     those who may publish reports.
@@ -74,19 +74,19 @@ def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User,
     _lock(item)
     if is_promised := _is_promised(item):
         require(author, Verb.PUBLISH_POSTMORTEM)
-    evidence = evidence.strip() or (item.evidence if state in (State.DONE, State.VERIFIED) else "")
-    if state in (State.DONE, State.VERIFIED, State.DROPPED) and not evidence:
-        words = _("Say what shows it: a link or a sentence.") if state != State.DROPPED else _("Say why it is dropped.")
+    is_done, is_dropped = state in (State.DONE, State.VERIFIED), state == State.DROPPED
+    evidence = evidence.strip() or (item.dropped_because if is_dropped else item.evidence)
+    if (is_done or is_dropped) and not evidence:
+        words = _("Say what shows it: a link or a sentence.") if is_done else _("Say why it is dropped.")
         raise InvalidInput(words, field="evidence")
     was_done, today = item.done_on is not None, timezone.now().astimezone(item.postmortem.page.zone).date()
-    is_done = state in (State.DONE, State.VERIFIED)
     save_checked(
         item,
         state=state,
         done_on=(item.done_on or today) if is_done else None,
         verified_on=(item.verified_on or today) if state == State.VERIFIED else None,
-        dropped_because=evidence if state == State.DROPPED else "",
-        evidence=evidence if is_done else item.evidence,
+        dropped_because=evidence if is_dropped else "",
+        evidence=item.evidence if is_dropped else evidence,
     )
     if is_promised:
         is_news = is_done and not was_done
@@ -96,10 +96,8 @@ def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User,
 
 
 def _lock(item: ActionItem) -> None:
-    lock_postmortem(item.postmortem)
-    item.lock()
-    if item.deleted_at:
-        raise InvalidTransition(_("This measure was removed. The record keeps it as it was."))
+    item.postmortem.lock_live()
+    item.lock_live()
 
 
 def _is_promised(item: ActionItem) -> bool:

@@ -12,16 +12,16 @@ from incidents.authorship import service
 from incidents.checking import check_words
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import check_display_at
-from incidents.models import Postmortem, PostmortemRevision, User
+from incidents.models import Incident, Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import check_ready
-from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
+from incidents.postmortems.writing import DRAFT, approval
 
 State = Postmortem.State
 
 
-@service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem, public=["what_changed"])
+@service(Verb.PUBLISH_POSTMORTEM, locks=(Postmortem, Incident), public=["what_changed"])
 def publish_postmortem(
     postmortem: Postmortem,
     *,
@@ -34,7 +34,7 @@ def publish_postmortem(
 
     The first one is posted as of `display_at`, or now. Every further one says in public `what_changed`.
     """
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if postmortem.page.waives_approval and postmortem.state in (State.DRAFT, State.IN_REVIEW):
         postmortem.change(**approval(postmortem, author, break_glass=_("This page waives approval.")))
     if postmortem.state != State.APPROVED:
@@ -82,7 +82,7 @@ def publish_postmortem(
 @service(Verb.PUBLISH_POSTMORTEM, locks=Postmortem)
 def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> None:
     """Take a published report back: the public reads that there was one. What was published stays in the record."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if not postmortem.is_public:
         raise InvalidTransition(_("No revision of this postmortem is public."))
     if not reason.strip():

@@ -13,7 +13,7 @@ from incidents.models import Postmortem, PostmortemComment, PostmortemReading, P
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import check_ready
-from incidents.postmortems.writing import DRAFT, approval, lock_postmortem
+from incidents.postmortems.writing import DRAFT, approval
 
 State = Postmortem.State
 
@@ -21,7 +21,7 @@ State = Postmortem.State
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
     """Ask for a review. The text may still be edited."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if postmortem.state != State.DRAFT:
         raise InvalidTransition(
             _("Only a draft is submitted for review; this one is “%(state)s”.") % _state(postmortem)
@@ -34,7 +34,7 @@ def submit_postmortem(postmortem: Postmortem, *, author: User) -> None:
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def return_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
     """Back to draft, from review or after the approval."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if postmortem.state not in (State.IN_REVIEW, State.APPROVED):
         raise InvalidTransition(
             _("Only what is in review or approved goes back; this is “%(state)s”.") % _state(postmortem)
@@ -50,7 +50,7 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
     Who edited last cannot approve, neither by themselves nor by a key that they made, unless `break_glass` says why
     nobody else can; that stays with what is published.
     """
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if postmortem.state != State.IN_REVIEW:
         raise InvalidTransition(_("Only what is in review is approved; this is “%(state)s”.") % _state(postmortem))
     if fingerprint != postmortem.fingerprint():
@@ -70,7 +70,7 @@ def approve_postmortem(postmortem: Postmortem, *, fingerprint: str, author: User
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def comment_section(section: PostmortemSection, *, text: str, author: User) -> PostmortemComment:
     """Say something about a section to the others. Internal."""
-    lock_postmortem(section.postmortem)
+    section.postmortem.lock_live()
     comment = PostmortemComment(section=section, text=text.replace("\r\n", "\n").strip(), author=author)
     if not comment.text:
         raise InvalidInput(_("Write the comment."), field="text")

@@ -64,7 +64,7 @@ def start_postmortem(
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[PostmortemFacts]) -> Postmortem:
     """Change facts of a report; those not named keep their values. A new owner or due date is no edit of the text."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if "title" in facts:
         facts["title"] = " ".join(facts["title"].split())
     text = (postmortem.title, postmortem.time_zone)
@@ -74,14 +74,13 @@ def edit_postmortem(postmortem: Postmortem, *, author: User, **facts: Unpack[Pos
     return postmortem
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, Incident))
 def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> dict[str, int]:
     """Give up a report of which nothing was ever published: its incidents may begin another one."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     check_never_published(postmortem)
     along = taken_along(postmortem)
-    for incident in postmortem.incidents.order_by("pk"):
-        incident.lock()
+    for incident in postmortem.incidents.locked():
         incident.change(postmortem=None)
     postmortem.mark_deleted(reason)
     return along
@@ -90,10 +89,10 @@ def delete_postmortem(postmortem: Postmortem, *, reason: str, author: User) -> d
 # --- Incidents --------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, Incident))
 def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about this incident too."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     incident.lock_live()
     check_never_published(postmortem)
     check_uncovered(incident)
@@ -103,10 +102,10 @@ def cover_incident(postmortem: Postmortem, incident: Incident, *, author: User) 
     mark_edited(postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, Incident))
 def uncover_incident(postmortem: Postmortem, incident: Incident, *, author: User) -> None:
     """Let the report be about its other incidents only."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     incident.lock()
     check_never_published(postmortem)
     if incident.postmortem_id != postmortem.pk or postmortem.incidents.count() == 1:
@@ -118,7 +117,7 @@ def uncover_incident(postmortem: Postmortem, incident: Incident, *, author: User
 # --- Sections ---------------------------------------------------------------------------------------------------------
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
 def edit_section(
     section: PostmortemSection,
     *,
@@ -130,7 +129,7 @@ def edit_section(
     seen: str | None = None,
 ) -> PostmortemSection:
     """Write a section. `seen` is the `version` that the author began with: `Conflict` when another one is there now."""
-    lock_postmortem(section.postmortem)
+    section.postmortem.lock_live()
     section.lock()
     if section.deleted_at:
         raise InvalidTransition(_("This section was removed while you typed. Copy your text to another one."))
@@ -157,7 +156,7 @@ def edit_section(
 @service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
 def add_section(postmortem: Postmortem, *, heading: str, author: User) -> PostmortemSection:
     """A further section, the last one. What it is about is read from the heading, if it is a usual one."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     present = list(postmortem.live_sections())
     key = key_of(heading)
     if any(section.key == key for section in present):
@@ -169,10 +168,10 @@ def add_section(postmortem: Postmortem, *, heading: str, author: User) -> Postmo
     return section
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
 def delete_section(section: PostmortemSection, *, author: User) -> dict[str, int]:
     """The record keeps what was in it."""
-    lock_postmortem(section.postmortem)
+    section.postmortem.lock_live()
     section.lock()
     along = taken_along(section)
     section.mark_deleted()
@@ -180,10 +179,10 @@ def delete_section(section: PostmortemSection, *, author: User) -> dict[str, int
     return along
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
 def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSection], *, author: User) -> None:
     """Put all sections into this order."""
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     if {section.pk for section in sections} != set(postmortem.live_sections().values_list("pk", flat=True)):
         raise InvalidInput(_("Sections were added or removed meanwhile. Look again, then move them."))
     for position, section in enumerate(sections, start=1):
@@ -193,14 +192,14 @@ def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSectio
     mark_edited(postmortem, author)
 
 
-@service(Verb.EDIT_POSTMORTEM, locks=Postmortem)
+@service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
 def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
     """Replace the public text by a whole report in Markdown: each of its headings becomes, or stays, a section.
 
     What stands before the first one is the summary. Sections that it does not name lose their public text and keep the
     internal one.
     """
-    lock_postmortem(postmortem)
+    postmortem.lock_live()
     present = {section.heading.casefold(): section for section in postmortem.live_sections()}
     usual = str(PostmortemSection.Key.SUMMARY.label)
     written = [(heading or usual, text) for heading, text in split(check_text(body, "body"))]
@@ -217,13 +216,6 @@ def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
 
 
 # --- What they have in common -----------------------------------------------------------------------------------------
-
-
-def lock_postmortem(postmortem: Postmortem) -> None:
-    """Lock a report and read it anew; raises `InvalidTransition` when it was given up."""
-    postmortem.lock()
-    if postmortem.deleted_at:
-        raise InvalidTransition(_("This postmortem was given up. The record keeps it as it was."))
 
 
 def mark_edited(postmortem: Postmortem, author: User) -> None:

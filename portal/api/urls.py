@@ -13,11 +13,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from portal.api.documentation import SETTINGS
 from portal.api.views import (
+    additions,
     components,
     elsewhere,
     incidents,
     metrics,
-    ours,
     pages,
     postmortems,
     restoration,
@@ -32,7 +32,7 @@ BELOW_A_PAGE = [
     path("components/<slug:component_id>", components.OneComponent.as_view()),
     path("components/<slug:component_id>/restore", restoration.RestoredComponent.as_view()),
     path("components/<slug:component_id>/uptime", uptime.ComponentUptime.as_view()),
-    path("components/<slug:component_id>/audit", ours.ComponentAudit.as_view()),
+    path("components/<slug:component_id>/audit", additions.ComponentAudit.as_view()),
     path("component-groups", components.Groups.as_view()),
     path("component-groups/<slug:group_id>", components.OneGroup.as_view()),
     path("component-groups/<slug:group_id>/restore", restoration.RestoredGroup.as_view()),
@@ -46,7 +46,7 @@ BELOW_A_PAGE = [
     path("incidents/<slug:incident_id>", incidents.OneIncident.as_view()),
     path("incidents/<slug:incident_id>/restore", restoration.RestoredIncident.as_view()),
     path("incidents/<slug:incident_id>/incident_updates/<slug:update_id>", updates.OneIncidentUpdate.as_view()),
-    path("incidents/<slug:incident_id>/incident_updates/<slug:update_id>/deliveries", ours.Deliveries.as_view()),
+    path("incidents/<slug:incident_id>/incident_updates/<slug:update_id>/deliveries", additions.Deliveries.as_view()),
     path("incidents/<slug:incident_id>/postmortem", postmortems.OnePostmortem.as_view()),
     path("incidents/<slug:incident_id>/postmortem/submit", postmortems.Submission.as_view()),
     path("incidents/<slug:incident_id>/postmortem/approve", postmortems.Approval.as_view()),
@@ -59,8 +59,8 @@ BELOW_A_PAGE = [
         "incidents/<slug:incident_id>/postmortem/action_items/<slug:item_id>/restore",
         restoration.RestoredActionItem.as_view(),
     ),
-    path("incidents/<slug:incident_id>/timeline", ours.Timeline.as_view()),
-    path("incidents/<slug:incident_id>/audit", ours.IncidentAudit.as_view()),
+    path("incidents/<slug:incident_id>/timeline", additions.Timeline.as_view()),
+    path("incidents/<slug:incident_id>/audit", additions.IncidentAudit.as_view()),
     path("incidents/<slug:incident_id>/subscribers", subscribers.IncidentSubscribers.as_view()),
     path("incidents/<slug:incident_id>/subscribers/<slug:subscriber_id>", subscribers.OneIncidentSubscriber.as_view()),
     path(

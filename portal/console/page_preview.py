@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mimetypes import guess_type
-
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +12,7 @@ from incidents.models import Page
 from incidents.permissions import Verb, allows
 from portal.console.requests import acting
 from status import projection
-from status.publication.serving import HEADERS
+from status.publication.serving import HEADERS, content_type
 from status.rendering import documents
 
 NAMES = {"": "index.html", "history": "history.html", "uptime": "uptime.html"}
@@ -35,4 +33,4 @@ def page_preview(request: HttpRequest, public_id: str, path: str) -> HttpRespons
     root = reverse("page_preview", args=[public_id, ""]).encode()
     if name.endswith(".html"):
         content = content.replace(b'="/', b'="' + root)
-    return HttpResponse(content, content_type=guess_type(name)[0], headers=HEADERS)
+    return HttpResponse(content, content_type=content_type(name), headers=HEADERS)

@@ -191,7 +191,7 @@ def _subject(delivery: Claimed) -> Any:
 
 def _outcome(delivery: Claimed, answer: Answer) -> Outcome:
     # Servers like to repeat an address; it is forgotten with the subscriber, so it is not kept here.
-    text = without_addresses(answer.text, delivery.mailbox)
+    text = without_addresses(answer.text, delivery.contact, delivery.address)
     if answer.meaning is Meaning.SENT:
         return Outcome(State.SENT, answer=text)
     if answer.meaning is Meaning.RETRY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from status.addresses import Network
+from status.addresses import Network, Refused
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 GIVE_UP = timedelta(days=1)  # after the delivery was owed
 BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60)]  # after the first try, the second ...
+
+_MAILBOX = re.compile(r"[!-;=?-~]+@[!-;=?A-~-]+")
 
 
 class Claimed(NamedTuple):
@@ -39,8 +43,14 @@ class Claimed(NamedTuple):
 
     @property
     def mailbox(self) -> str:
-        """Where mail about this recipient goes: to a webhook's owner, and only a webhook has one."""
-        return self.contact or self.address
+        """Where mail about this recipient goes: to its owner, as of a webhook, else to its own address.
+
+        Raises `Refused` for what cannot stand in a header and in an SMTP command: another channel's address is none.
+        """
+        address = self.contact or self.address
+        if not _MAILBOX.fullmatch(address):
+            raise Refused(_("This is not an address to which mail can be sent."))
+        return address
 
 
 class Meaning(Enum):

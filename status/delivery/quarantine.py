@@ -57,7 +57,7 @@ def quarantine(recipient: Recipient, *, reason: str, author: User) -> None:
 def quarantine_address(address: str, *, reason: str, author: User) -> None:
     """The same for every subscription of a mailbox, of which a mail provider says that it takes no mail of ours."""
     found = Subscriber.objects.filter(channel=Recipient.Channel.EMAIL, address__iexact=address)
-    for recipient in found.filter(state__in=[State.UNCONFIRMED, State.ACTIVE]).order_by("pk"):
+    for recipient in found.order_by("pk"):
         quarantine(recipient, reason=reason, author=author)
 
 

@@ -17,12 +17,16 @@ def _below(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"^/(?:{'|'.join(names)})(?:/|$)")
 
 
-_staff_and_programs, _subscribers = _below(STAFF + PROGRAMS), _below(SUBSCRIBERS)
+_staff, _programs, _subscribers = _below(STAFF), _below(PROGRAMS), _below(SUBSCRIBERS)
 
 
 def is_for_subscribers(path: str) -> bool:
     return _subscribers.match(path) is not None
 
 
+def is_for_programs(path: str) -> bool:
+    return _programs.match(path) is not None
+
+
 def is_for_staff_or_programs(path: str) -> bool:
-    return _staff_and_programs.match(path) is not None
+    return is_for_programs(path) or _staff.match(path) is not None

@@ -42,6 +42,10 @@ HEADERS = {
 }
 
 
+def content_type(name: str) -> str:
+    return TYPES.get(Path(name).suffix, "application/octet-stream")
+
+
 class PublishedFilesMiddleware:
     """Answers GET and HEAD for published files, 404 in the page's own words, and 410 for a page that was deleted."""
 
@@ -146,5 +150,4 @@ def _send(request: HttpRequest, file: Path, name: str, *, status: int = 200) -> 
     headers["Content-Length"] = str(len(content))
     if is_gzipped:
         headers["Content-Encoding"] = "gzip"
-    content_type = TYPES.get(suffix, "application/octet-stream")
-    return HttpResponse(content, status=status, content_type=content_type, headers=headers)
+    return HttpResponse(content, status=status, content_type=content_type(name), headers=headers)

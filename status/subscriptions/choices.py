@@ -29,7 +29,7 @@ class Choices:
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def choose(recipient: Subscriber, choices: Choices, *, author: User) -> None:
     """Notify of `choices` from now on."""
-    recipient.lock()
+    recipient.lock_live()
     if not (choices.everything or choices.components or choices.incidents):
         raise InvalidInput(_("Choose at least one component, or everything. To hear nothing more, unsubscribe."))
     offered = Component.objects.public().on(recipient.page)

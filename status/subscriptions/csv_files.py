@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history
@@ -35,14 +36,25 @@ class Line:
     fault: str  # "" when its address was added
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
+@service(Verb.MANAGE_SUBSCRIBERS)
 def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
     """Subscribe the addresses of a file, as `add_by_staff` does; says of each line whether it was added, or why not.
 
     The file is `export_csv`'s, or one with a subset of its COLUMNS in any order, or addresses alone without a heading.
     """
     columns, lines = _read_file(content)
-    page.lock_live()  # one import at a time
+    page.refresh_from_db(
+        fields=["deleted_at"]
+    )  # not locked: whoever declares an incident does not wait for a long file
+    page.check_live()
+    try:
+        with transaction.atomic():
+            return _add(page, columns, lines, author)
+    except IntegrityError:  # somebody has signed up, or was imported, meanwhile, and is known now
+        return _add(page, columns, lines, author)
+
+
+def _add(page: Page, columns: list[str], lines: list[tuple[int, str]], author: User) -> list[Line]:
     components = {str(component): component for component in Component.objects.public().on(page)}
     mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
     known = {row.address: why_not_added(row) for row in mailboxes.iterator()}

@@ -103,8 +103,7 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
     carries the link to change that, and its subscription stays as it is. Raises `InvalidInput`.
     """
     address = addresses.mailbox(address)
-    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.EMAIL, address=address)
-    recipient.lock()
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.EMAIL, address)
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
         is_new = True
@@ -123,17 +122,13 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     A URL that somebody else has subscribed stays theirs, and neither of them is sent anything.
     """
     contact = addresses.mailbox(contact)
-    found = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.WEBHOOK, address=url).first()
-    recipient = found and found.lock()
-    if recipient and recipient.contact != contact:
+    hook = page, Subscriber.Channel.WEBHOOK, url
+    recipient, _is_new = Subscriber.objects.lock_or_create(*hook, contact=contact)
+    if recipient.contact != contact:
         if recipient.state not in (State.UNCONFIRMED, State.UNSUBSCRIBED):
             return
         subscribers.erase(recipient)  # what its owner was sent must not open what is another's from now on
-        recipient = None
-    if recipient is None:
-        recipient = Subscriber.objects.create(
-            page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact
-        )
+        recipient, _is_new = Subscriber.objects.lock_or_create(*hook, contact=contact)
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):

@@ -47,8 +47,7 @@ def subscriber() -> User:
 def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Subscriber:
     """Subscribe somebody who asked for it elsewhere; they need not confirm."""
     address = addresses.mailbox(address)
-    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.EMAIL, address=address)
-    recipient.lock()
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.EMAIL, address)
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
     activate(recipient)
@@ -64,8 +63,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
     contact = addresses.mailbox(contact)
-    recipient, is_new = Subscriber.objects.get_or_create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url)
-    recipient.lock()
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, url)
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
     activate(recipient, contact=contact, secret=encrypt(new_secret()))
@@ -75,10 +73,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def invite(page: Page, *, address: str, choices: Choices, author: User) -> Subscriber:
     """Owe an address one mail that asks it to confirm that it wants `choices`; nothing else before it does."""
-    recipient, is_new = Subscriber.objects.get_or_create(
-        page=page, channel=Subscriber.Channel.EMAIL, address=addresses.mailbox(address)
-    )
-    recipient.lock()
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.EMAIL, addresses.mailbox(address))
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="email")
     choose(recipient, choices, author=author)
@@ -113,7 +108,7 @@ def confirm(recipient: Subscriber, *, asked_at: datetime | None, author: User) -
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     """Owe the mail that asks for a confirmation once more."""
-    recipient.lock()
+    recipient.lock_live()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
     now = timezone.now()
@@ -167,7 +162,7 @@ def unfollow(recipient: Subscriber, incident: Incident, *, author: User) -> None
     choose(recipient, choices_of(recipient, [row.incident for row in left if row.incident]), author=author)
 
 
-@service(Verb.MANAGE_SUBSCRIBERS, locks=SignUp)
+@service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def forget(address: str, *, author: User) -> int:
     """Leave this address in no table: as a subscriber's, as a webhook's contact, or in what a mail server answered.
 
@@ -175,8 +170,7 @@ def forget(address: str, *, author: User) -> int:
     """
     SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
     named = Subscriber.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
-    for recipient in (rows := list(named)):
-        recipient.lock()
+    for recipient in (rows := list(named.select_for_update(of=("self",), no_key=True))):
         if recipient.address == address:
             erase(recipient)
         else:

@@ -27,7 +27,7 @@ from status.delivery import engine, protocol
 from status.models import Delivery, Subscriber
 from status.publication import files
 from status.subscriptions.subscribers import add_by_staff
-from tests.incidents.filled import counts
+from tests.incidents.html_forms import counts
 from tests.portal.bad_rows import CASES, RUNS, World
 from tests.sink import Sink
 

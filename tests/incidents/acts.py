@@ -42,7 +42,6 @@ from incidents.maintenance.plans import (
 from incidents.maintenance.series import cancel_following, make_ahead, move_following, repeat_maintenance
 from incidents.models import (
     Component,
-    ComponentGroup,
     ComponentListing,
     Failure,
     Incident,
@@ -82,15 +81,21 @@ STAFF = StaffChannel.Channel.STAFF
 
 def deleted_rows(page: Page, component: Component, admin: User) -> dict[type[Tracked], Any]:
     """One of each that can be restored."""
+    facts: Any = {"title": "Old", "body": "Old.", "author": admin}
     with authored_by(admin):
         old = Page.objects.create(name="Old", url="https://old.example", host="old.example")
+        member = Component.objects.create(page=page, name="Member")
+        group = catalogue.create_group(page, name="Old", components=[member], author=admin)
+        catalogue.delete_group(group, author=admin)
+        in_a_day = timezone.now() + timedelta(days=1)
+        schedule_maintenance(old, scheduled_for=in_a_day, scheduled_until=in_a_day + timedelta(hours=1), **facts)
         rows: list[Tracked] = [
             old,
             Component.objects.create(page=page, name="Old"),
-            ComponentGroup.objects.create(page=page, name="Old"),
+            group,
             ComponentListing.objects.create(page=old, component=component),
             Metric.objects.create(page=page, name="Old"),
-            IncidentTemplate.objects.create(name="Old", body="Old."),
+            IncidentTemplate.objects.create(page=page, name="Old", body="Old."),
         ]
         for row in rows:
             row.mark_deleted()
@@ -113,10 +118,16 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
         catalogue.create_page: (edits, lambda by: catalogue.create_page(**fourth, author=by)),
         catalogue.edit_page: (edits, lambda by: catalogue.edit_page(third, intro="Welcome.", author=by)),
         catalogue.edit_embed: (edits, lambda by: catalogue.edit_embed(page, position="top-left", author=by)),
-        catalogue.create_component: (edits, lambda by: catalogue.create_component(page, name="New", author=by)),
-        catalogue.edit_component: (edits, lambda by: catalogue.edit_component(spare, owner="Ops", author=by)),
+        catalogue.create_component: (
+            edits,
+            lambda by: catalogue.create_component(page, name="New", group=group, author=by),
+        ),
+        catalogue.edit_component: (
+            edits,
+            lambda by: catalogue.edit_component(spare, page=page, group=group, author=by),
+        ),
         catalogue.list_component: (edits, lambda by: catalogue.list_component(spare, page=third, author=by)),
-        catalogue.edit_listing: (edits, lambda by: catalogue.edit_listing(listing, position=9, author=by)),
+        catalogue.edit_listing: (edits, lambda by: catalogue.edit_listing(listing, page=third, position=9, author=by)),
         catalogue.delete_listing: (edits, lambda by: catalogue.delete_listing(listing, author=by)),
         catalogue.create_group: (
             edits,
@@ -134,7 +145,8 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     """Every service, called so that it would succeed, with the right that it asks for."""
     settings.NOTIFY_HOLD = 3600  # so that an update can be taken back, however slow the machine is
     now = timezone.now()
-    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", author=author)
+    named = [(component, None)]
+    update = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A fault.", components=named, author=author)
     ended = declare_incident(page, title="Ended", author=author)
     post_update(ended, status=IncidentStatus.RESOLVED, body="Done.", author=author)
     internal = declare_incident(page, title="Internal", author=author, visibility=Visibility.INTERNAL)
@@ -144,34 +156,37 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     window: dict[str, Any] = {"scheduled_for": now, "scheduled_until": now + timedelta(hours=1)}
     later = {name: at + timedelta(days=1) for name, at in window.items()}
     ahead, first, running = (
-        schedule_maintenance(page, title="Disks", body="New ones.", **later, author=author) for _number in range(3)
+        schedule_maintenance(page, title="Disks", body="New ones.", components=[component], **later, author=author)
+        for _number in range(3)
     )
     series = repeat_maintenance(first, rule="FREQ=WEEKLY", author=author)
     reminder = ahead.plan.reminders.first()
     assert reminder
     post_update(running, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
     moved = {name: at + timedelta(days=2) for name, at in window.items()} | {"body": "Moved."}
-    text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better."}
+    text: dict[str, Any] = {"status": IncidentStatus.MONITORING, "body": "Better.", "components": named}
     signups.subscribe(page, address="ann@example.com", author=admin)
     recipient = Subscriber.objects.get()
-    bounced, _returned, late, asking = (
+    bounced, _returned, late, asking, _bob, _carl = (
         subscribers.invite(page, address=f"{name}@example.com", choices=Choices(), author=admin)
-        for name in ("bounced", "returned", "late", "asking")
+        for name in ("bounced", "returned", "late", "asking", "bob", "carl")
     )
     quarantine.quarantine(bounced, reason="550", author=admin)
     with authored_by(admin):
         late.change(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
     staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    staff_channels.mailbox_for(author, page, author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
+    signups.subscribe_webhook(page, url="https://eve.example.com", contact="eve@example.com", author=admin)
     program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
     Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=now)
     template = templates.create_template(name="Slow", body="Slow.", author=admin)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
     metric = metrics.create_metric(page, name="Errors", author=admin)
     down = ComponentStatus.MAJOR_OUTAGE
-    plan: Any = {"due_at": now + timedelta(hours=1), "components": (), "next_update": None, "notify": True} | text
+    plan: Any = {"due_at": now + timedelta(hours=1), "next_update": None, "notify": True} | text
     waiting = plan_update(incident, author=author, **plan)
     mitigation, full = TimelineEntry.Kind.MITIGATION, TimelineEntry.Outcome.FULL
     attempt = timeline.note(incident, text="Restarting.", occurred_at=now, kind=mitigation, author=author)
@@ -181,7 +196,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     deleted: dict[type[Tracked], Any] = deleted_rows(page, component, admin) | {Incident: incident}
     return {
-        declare_incident: (Verb.DECLARE_INCIDENT, lambda by: declare_incident(page, title="New", author=by)),
+        declare_incident: (
+            Verb.DECLARE_INCIDENT,
+            lambda by: declare_incident(page, title="New", caused_by=ended, author=by),
+        ),
         edit_incident: (Verb.DECLARE_INCIDENT, lambda by: edit_incident(incident, title="Changed", author=by)),
         plan_update: (Verb.POST_UPDATE, lambda by: plan_update(incident, author=by, **plan)),
         change_planned: (Verb.POST_UPDATE, lambda by: change_planned(waiting, author=by, **plan)),
@@ -198,7 +216,9 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         schedule_maintenance: (
             Verb.POST_UPDATE,
-            lambda by: schedule_maintenance(page, title="Disks", body="New ones.", **window, author=by),
+            lambda by: schedule_maintenance(
+                page, title="Disks", body="New ones.", components=[component], **window, author=by
+            ),
         ),
         plan_maintenance: (Verb.POST_UPDATE, lambda by: plan_maintenance(ahead, ends_by_itself=True, author=by)),
         move_maintenance: (Verb.POST_UPDATE, lambda by: move_maintenance(ahead, **moved, author=by)),
@@ -232,7 +252,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             )
             for model, row in deleted.items()
         },
-        **of_postmortems(page, author),
+        **of_postmortems(page, author, admin),
         catalogue.set_component_status: (
             Verb.SET_COMPONENT_STATUS,
             lambda by: catalogue.set_component_status(component, status=down, author=by),
@@ -257,10 +277,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         templates.edit_template: (
             Verb.EDIT_CATALOGUE,
-            lambda by: templates.edit_template(template, name="Slower", author=by),
+            lambda by: templates.edit_template(template, page=page, author=by),
         ),
         templates.delete_template: (Verb.EDIT_CATALOGUE, lambda by: templates.delete_template(template, author=by)),
-        create_key: (Verb.EDIT_CATALOGUE, lambda by: create_key("other", scopes=[Scope.READ], author=by)),
+        create_key: (Verb.EDIT_CATALOGUE, lambda by: create_key("other", scopes=[Scope.READ], page=page, author=by)),
         revoke_key: (Verb.EDIT_CATALOGUE, lambda by: revoke_key(row, author=by)),
         create_staff: (
             Verb.MANAGE_STAFF,

@@ -26,7 +26,7 @@ Acts = dict[Callable[..., object], tuple[Verb, Callable[[Any], object]]]
 """Of each service the right that it asks for, and a call in the name of somebody that would succeed."""
 
 
-def of_postmortems(page: Page, author: User) -> Acts:
+def of_postmortems(page: Page, author: User, admin: User) -> Acts:
     """Each on a report of its own, for most of them move it on."""
 
     def ended(title: str) -> Incident:
@@ -57,6 +57,7 @@ def of_postmortems(page: Page, author: User) -> Acts:
     section, removed = draft.live_sections()[:2]
     item = action_items.add_action_item(draft, text="Alert earlier", author=author)
     gone = action_items.add_action_item(draft, text="Nothing", author=author)
+    reviewing.record_reading(draft, author=admin)
     comment = reviewing.comment_section(section, text="Really?", author=author)
     texts = {"heading": "Summary", "internal": "", "public": "Because.", "withheld": ""}
     done = ActionItem.State.DONE

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, Postmortem, User
-from tests.incidents.filled import address, counts, filled, room
+from tests.incidents.html_forms import address, counts, filled, room
 
 MakeUser = Callable[[str, str], User]
 LIST = "/admin/incidents/incident/"

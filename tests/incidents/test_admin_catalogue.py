@@ -17,7 +17,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ApiKey, Component, Incident, OutboxEvent, Page, User
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import add_by_staff
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.portal.signing_in import sign_in_anew
 
 MakeComponent = Callable[..., Component]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from incidents.incidents import PUBLIC_FACTS, declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from tests.incidents.filled import address, counts, filled, room
+from tests.incidents.html_forms import address, counts, filled, room
 
 pytestmark = pytest.mark.long
 

@@ -17,7 +17,7 @@ from incidents.maintenance import clockwork
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.maintenance.series import repeat_maintenance
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
-from tests.incidents.filled import address, counts, filled, room
+from tests.incidents.html_forms import address, counts, filled, room
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incidents import catalogue
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
@@ -127,6 +127,19 @@ def test_a_listing_that_moves_touches_both_pages(component: Component, other_pag
     listing = catalogue.list_component(component, page=other_page, author=admin)
     with touching(other_page, third):
         catalogue.edit_listing(listing, page=third, author=admin)
+
+
+def test_a_component_is_not_listed_at_home_and_its_listing_ends_with_it(
+    component: Component, page: Page, other_page: Page, admin: User
+) -> None:
+    listing = catalogue.list_component(component, page=other_page, author=admin)
+    with pytest.raises(InvalidInput, match="at home on this page"):
+        catalogue.list_component(component, page=page, author=admin)
+    with pytest.raises(InvalidInput, match="at home on this page"):
+        catalogue.edit_listing(listing, page=page, author=admin)
+    catalogue.delete_component(component, author=admin)
+    with pytest.raises(InvalidTransition, match="was deleted"):
+        catalogue.edit_listing(listing, position=2, author=admin)
 
 
 def test_the_components_of_a_deleted_group_stay_without_it(component: Component, page: Page, admin: User) -> None:

@@ -19,7 +19,7 @@ from incidents.linter import Level, Rule
 from incidents.models import Component, Incident, IncidentUpdate, Page, Postmortem, User
 from incidents.postmortems import action_items, checks, publishing, reviewing, writing
 from portal.embedded import replay
-from tests.incidents.filled import address, filled, room
+from tests.incidents.html_forms import address, filled, room
 from tests.reports import reader
 from tests.rows import refused
 

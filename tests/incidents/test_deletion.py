@@ -225,9 +225,9 @@ def test_a_name_that_has_become_internal_since_is_read_once_more(
     assert row.deleted_at is None
 
 
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(("deleted", "begun"), [("maintenance", False), ("maintenance", True), ("page", False)])
 def test_a_maintenance_that_was_deleted_when_its_time_came_is_left_to_staff(
-    page: Page, author: User, at_noon: Any, begun: bool
+    page: Page, author: User, admin: User, at_noon: Any, deleted: str, begun: bool
 ) -> None:
     hour = timedelta(hours=1)
     planned = schedule_maintenance(
@@ -236,16 +236,22 @@ def test_a_maintenance_that_was_deleted_when_its_time_came_is_left_to_staff(
     )  # fmt: skip
     if begun:
         post_update(planned, status=IncidentStatus.IN_PROGRESS, body="Now.", author=author)
-    delete_incident(planned, reason="Wrong", author=author)
+    if deleted == "page":
+        catalogue.delete_page(page, author=admin)
+    else:
+        delete_incident(planned, reason="Wrong", author=author)
     at_noon.shift(5 * hour)
     assert clockwork.advance() == 0
-    restore_incident(planned, author=author)
+    if deleted == "page":
+        restore_page(page, author=admin)
+    else:
+        restore_incident(planned, author=author)
     said = OutboxEvent.objects.count()
     assert clockwork.advance() == 0
     planned.refresh_from_db()
     assert planned.status == (IncidentStatus.IN_PROGRESS if begun else IncidentStatus.SCHEDULED)
     assert OutboxEvent.objects.count() == said
-    assert planned.plan.reminders.get().note == "The maintenance was deleted at that time."
+    assert planned.plan.reminders.get().note == "The maintenance, or its page, was deleted at that time."
 
 
 def test_a_maintenance_that_is_restored_in_time_starts_by_itself(page: Page, author: User, at_noon: Any) -> None:

@@ -16,7 +16,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricPoint, Page, User
 from status import relay
 from status.publication import files, publishing
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 
 pytestmark = pytest.mark.both
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -12,8 +11,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import incidents
@@ -23,6 +20,7 @@ from incidents.errors import Forbidden, MissingAuthor
 from incidents.history import seals
 from incidents.models import OutboxEvent, User
 from incidents.permissions import PUBLISHING, Verb, allows, require
+from tests.incidents.locking import watching
 from tests.incidents.postmortem_acts import Acts
 from tests.rows import everything
 
@@ -68,10 +66,6 @@ def test_a_refusal_names_the_right_that_is_missing(make_user: MakeUser) -> None:
         require(make_user("someone", "viewer"), Verb.POST_UPDATE)
 
 
-# A statement that locks or changes rows that were there; to delete a row is to lock it.
-CHANGE = re.compile(r'^(?:SELECT .*? FROM "(\w+)".* FOR (?:NO KEY )?UPDATE|DELETE FROM "(\w+)"|UPDATE)', re.MULTILINE)
-
-
 def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts: Acts, make_user: MakeUser) -> None:
     lacking = {verb: make_user(f"without {verb}", "viewer") for verb in Verb}
     for verb, user in lacking.items():
@@ -107,17 +101,19 @@ def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None
 
 @pytest.mark.postgresql
 def test_a_service_locks_what_it_says_before_it_changes_anything(acts: Acts, admin: User) -> None:
-    lies = {}
+    found = {}
     services = {service.function: service for service in SERVICES.values()}
     for function, (_right, act) in acts.items():
         service = services[function]
-        with CaptureQueriesContext(connection) as queries:
+        with watching() as seen:
             act(admin)
-        match = CHANGE.search("\n".join(query["sql"] for query in queries))
-        locked = match and (match[1] or match[2])
-        if locked != (service.locks and service.locks._meta.db_table):
-            lies[service.name] = locked
-    assert not lies
+        faults = [*dict.fromkeys(seen.faults)]
+        if [model._meta.db_table for model in service.locks] != [model._meta.db_table for model in seen.models]:
+            says = [model.__name__ for model in service.locks]
+            faults.append(f"says that it locks {says}, and locks {[model.__name__ for model in seen.models]}")
+        if faults:
+            found[service.name] = faults
+    assert not found, "\n".join(f"{name} {each}" for name, faults in found.items() for each in faults)
 
 
 def test_a_service_without_an_author_writes_nothing(acts: Acts) -> None:

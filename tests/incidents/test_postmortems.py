@@ -22,7 +22,7 @@ from incidents.postmortems.headings import Template, split
 from portal.embedded.replay import POSTMORTEM, replay_seed
 from status import relay
 from status.publication import files
-from tests.incidents.filled import room
+from tests.incidents.html_forms import room
 from tests.reports import approved, publish_report, reader
 from tests.rows import everything
 

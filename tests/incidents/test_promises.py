@@ -14,7 +14,7 @@ from incidents.errors import InvalidInput
 from incidents.incidents import declare_incident, post_update, withdraw_update
 from incidents.lifecycle import IncidentStatus, Severity, Visibility
 from incidents.models import Incident, IncidentUpdate, Page, UpdateCadence, User
-from tests.incidents.filled import filled, room
+from tests.incidents.html_forms import filled, room
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 IDENTIFIED, RESOLVED = IncidentStatus.IDENTIFIED, IncidentStatus.RESOLVED

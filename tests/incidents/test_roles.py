@@ -12,7 +12,7 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.history import changes
 from incidents.models import Incident, IncidentRole, User
 from incidents.roles import hand_over, take_role
-from tests.incidents.filled import filled, room
+from tests.incidents.html_forms import filled, room
 
 Role = IncidentRole.Role
 

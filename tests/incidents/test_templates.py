@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,7 +12,8 @@ from incidents import templates
 from incidents.errors import InvalidInput
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, IncidentTemplate, Page, User
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
+from tests.rows import refused
 
 LIST = "/admin/incidents/incidenttemplate/"
 
@@ -43,6 +45,17 @@ def test_a_template_names_only_components_of_its_page(
         with pytest.raises(InvalidInput):
             templates.create_template(page=home, name="n", body="b", components=[stranger], author=admin)
     assert not IncidentTemplate.objects.filter(name="n").exists()
+
+
+def test_a_template_moves_to_another_page_with_components_that_are_there(
+    page: Page, other_page: Page, component: Component, admin: User
+) -> None:
+    facts: dict[str, Any] = {"name": "Slow", "body": "Slow.", "components": [component]}
+    template = templates.create_template(page=page, **facts, author=admin)
+    with refused(InvalidInput, "not one of this page's"):
+        templates.edit_template(template, page=other_page, author=admin)
+    templates.edit_template(template, page=other_page, components=[], author=admin)
+    assert list(template.components()) == []
 
 
 def test_a_page_offers_its_own_templates_and_those_for_every_page(page: Page, other_page: Page, admin: User) -> None:

@@ -123,6 +123,25 @@ def test_what_was_named_while_it_was_internal_shows_it_on_no_further_page(
     assert Incident.objects.on(other_page).get() == internal
 
 
+def test_internal_facts_tell_nobody_and_public_ones_do(incident: Incident, page: Page, author: User) -> None:
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    cause = declare_incident(page, title="Maintenance", author=author)
+    cases: list[tuple[Any, int]] = [
+        ({"severity": Severity.SEV1, "detected_at": NOON, "acknowledged_at": NOON, "impact_ended_at": NOON}, 0),
+        ({"title": "Many errors"}, 1),
+        ({"impact_override": Impact.CRITICAL}, 1),
+        ({"impact_began_at": NOON - timedelta(hours=1)}, 1),
+        ({"caused_by": cause, "severity": Severity.SEV2}, 1),
+    ]
+    for facts, expected in cases:
+        before = OutboxEvent.objects.count()
+        edit_incident(incident, author=author, **facts)
+        assert OutboxEvent.objects.count() - before == expected, facts
+    incident.refresh_from_db()
+    assert (incident.severity, incident.detected_at, incident.title) == (Severity.SEV2, NOON, "Many errors")
+    assert incident.caused_by == cause
+
+
 @pytest.mark.parametrize(
     "facts",
     [

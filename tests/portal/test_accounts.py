@@ -25,7 +25,7 @@ from portal.accounts.adapters import AccountAdapter
 from portal.accounts.urls import urlpatterns
 from portal.models import Session
 from tests.concurrency import together
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.portal.signing_in import (
     ADMIN,
     LOGIN,

@@ -16,7 +16,7 @@ from incidents.models import Page, User
 from portal.api.documentation import EXAMPLES
 from tests import browser
 from tests.portal.world import World, template_of
-from tests.status.schema import DOCUMENTS
+from tests.status.statuspage_v2_schema import DOCUMENTS
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from incidents.lifecycle import ComponentStatus
 from incidents.models import ApiKey, Component, Incident, IncidentUpdate, Page, User
 from tests.reports import publish_report
-from tests.status.schema import DOCUMENTS
+from tests.status.statuspage_v2_schema import DOCUMENTS
 
 pytestmark = pytest.mark.long
 

@@ -19,7 +19,7 @@ from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from status.publication import publishing
-from tests.incidents.filled import room
+from tests.incidents.html_forms import room
 
 pytestmark = pytest.mark.long
 

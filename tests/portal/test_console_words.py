@@ -22,7 +22,7 @@ from incidents.models import Incident, Page, User
 from incidents.postmortems import reviewing, writing
 from portal.console.admin.base import RecordAdmin
 from portal.console.forms.verb import VerbForm
-from tests.incidents.filled import counts, filled
+from tests.incidents.html_forms import counts, filled
 from tests.portal.signing_in import sign_in_anew
 from tests.reports import publish_report, reader
 

@@ -26,7 +26,7 @@ from incidents.models import (
 from incidents.models.base import Tracked
 from incidents.postmortems import action_items, reviewing, writing
 from incidents.restoration import RESTORES
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 
 Rows = dict[type[Tracked], Any]
 

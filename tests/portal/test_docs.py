@@ -20,3 +20,10 @@ PATH = re.compile(r"`((?:incidents|status|portal|templates|tests|bench|docs|depl
 def test_every_file_that_a_text_names_exists(name: str) -> None:
     named = PATH.findall((settings.BASE_DIR / name).read_text())
     assert [path for path in named if not (settings.BASE_DIR / path).exists()] == []
+
+
+def test_the_tables_of_the_architecture_name_each_file_in_full() -> None:
+    rows = [row for row in (settings.BASE_DIR / "docs/architecture.md").read_text().splitlines() if row[:1] == "|"]
+    named = re.findall(r"`([\w./-]*(?:/|\.(?:py|json|html|css|conf|md|yml|example)))`", "\n".join(rows))
+    assert len(named) > 50
+    assert [path for path in named if not (settings.BASE_DIR / path).exists()] == []

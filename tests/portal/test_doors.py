@@ -16,7 +16,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ApiKey, Component, Incident, Page, User
 from incidents.permissions import ROLES, STAFF_ROLES, Scope, Verb
-from tests.incidents.filled import counts
+from tests.incidents.html_forms import counts
 
 pytestmark = pytest.mark.long
 
@@ -163,6 +163,8 @@ def test_the_api_refuses_the_same(
         (Verb.DECLARE_INCIDENT, "POST", "incidents", {"incident": {"name": "New"}}),
         (Verb.POST_UPDATE, "PATCH", f"incidents/{incident.public_id}", {"incident": {"body": "Words."}}),
         (Verb.POST_UPDATE, "DELETE", f"incidents/{incident.public_id}", None),
+        (Verb.POST_UPDATE, "PATCH", f"incidents/{incident.public_id}", {"incident": {"name": "Other"}}),
+        (Verb.POST_UPDATE, "PATCH", f"incidents/{incident.public_id}", {"incident": {"impact_override": "critical"}}),
         (
             Verb.SET_COMPONENT_STATUS,
             "PATCH",

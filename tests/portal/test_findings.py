@@ -12,7 +12,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Postmortem, User
 from incidents.postmortems import action_items, reviewing, writing
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.reports import reader
 
 pytestmark = pytest.mark.long

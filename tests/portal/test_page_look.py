@@ -13,7 +13,8 @@ from incidents import catalogue
 from incidents.errors import InvalidInput
 from incidents.models import Page, User
 from status.publication import files, publishing
-from tests.incidents.filled import filled
+from status.publication.serving import TYPES
+from tests.incidents.html_forms import filled
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
@@ -87,6 +88,7 @@ def test_a_page_that_is_not_live_is_seen_in_its_preview_only(administrator: Clie
     assert style.startswith(root)
     assert administrator.get(style).content == b":root{--brand:#ffe000;--brand-ink:#000}"
     assert administrator.get(f"{root}history").status_code == 200
+    assert administrator.get(f"{root}history.atom").headers["Content-Type"] == TYPES[".atom"]
     assert administrator.get(f"{root}etc/passwd").status_code == 404
     change(administrator, page, is_live="on")
     assert "index.html" in published(page)

@@ -10,7 +10,7 @@ from django.test import Client
 
 from incidents import catalogue
 from incidents.models import Component, Page, User
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.portal.signing_in import sign_in_anew
 from tests.waiting import until
 

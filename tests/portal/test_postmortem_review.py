@@ -11,7 +11,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Incident, Postmortem, PostmortemSection, User
 from incidents.postmortems import reviewing, writing
 from portal.console.postmortems import changes
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.reports import reader
 
 pytestmark = pytest.mark.long

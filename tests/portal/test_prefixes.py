@@ -33,6 +33,13 @@ def test_nginx_passes_on_just_these() -> None:
     assert sorted(location[1].split("|")) == sorted([*STAFF, *PROGRAMS, *SUBSCRIBERS])
 
 
+def test_nginx_says_that_we_are_away_in_the_words_of_who_asks() -> None:
+    """JSON for programs; the middleware asks the list itself."""
+    words = re.findall(r"~\^/\(([^)]+)\)\(\[/\?\]\|\$\) (/away\S+);", SHIPPED.read_text())
+    listed = {answer: tuple(names.split("|")) for names, answer in words}
+    assert listed == {"/away.json": PROGRAMS, "/away-subscribers.html": SUBSCRIBERS}
+
+
 def test_every_address_of_the_application_begins_with_one_and_each_is_used() -> None:
     asked = [*routes(), *middleware.HEALTH, "/static/"]
     assert len(asked) > 10

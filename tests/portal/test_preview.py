@@ -21,7 +21,7 @@ from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 from incidents.models.base import new_public_id
 from status.models import Follow, Subscriber
-from tests.incidents.filled import address, filled
+from tests.incidents.html_forms import address, filled
 from tests.rows import everything
 
 pytestmark = pytest.mark.long

@@ -22,7 +22,7 @@ from incidents.models import User
 from incidents.people import service_user
 from portal import environment
 from tests.identity import CLIENT, Provider, identity_provider
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.portal.signing_in import LOGIN, code, is_in, outbox, set_up_second_factor, sign_in, sign_in_anew
 from tests.servers import free_port
 

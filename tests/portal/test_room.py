@@ -19,7 +19,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visib
 from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
-from tests.incidents.filled import counts, filled, room
+from tests.incidents.html_forms import counts, filled, room
 from tests.reports import publish_report
 
 pytestmark = pytest.mark.long

@@ -14,7 +14,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, IncidentTemplate, Page, User
 from incidents.templates import create_template
-from tests.incidents.filled import counts, filled, room
+from tests.incidents.html_forms import counts, filled, room
 
 pytestmark = pytest.mark.long
 

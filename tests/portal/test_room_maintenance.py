@@ -24,7 +24,7 @@ from incidents.models import Component, Incident, Page, User
 from incidents.templates import create_template
 from status import relay
 from status.subscriptions.subscribers import add_by_staff
-from tests.incidents.filled import address, counts, filled, room
+from tests.incidents.html_forms import address, counts, filled, room
 
 pytestmark = pytest.mark.long
 

@@ -16,11 +16,11 @@ from django.urls import NoReverseMatch, reverse
 from incidents import people
 from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, User
-from incidents.people import PROGRAMS, clock_user, edit_staff, note_link, remove_second_factor, unlink_provider
+from incidents.people import SERVICE_USERS, clock_user, edit_staff, note_link, remove_second_factor, unlink_provider
 from incidents.permissions import Scope, Verb, allows
 from portal.accounts.adapters import owner_of
 from portal.console.admin.people import StaffAdmin
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.portal.signing_in import (
     ADMIN,
     PASSWORD,
@@ -336,7 +336,7 @@ def test_a_program_s_account_is_read_and_never_changed(client: Client, db: None)
 def test_nobody_takes_a_program_s_name_before_it_is_first_needed(console: Client) -> None:
     sources = [path for app in ("incidents", "status", "portal") for path in (ROOT / app).rglob("*.py")]
     used = {name for path in sources for name in re.findall(r'service_user\("(\w+)"', path.read_text())}
-    assert used == PROGRAMS - {"setup"}, "each is named in PROGRAMS"
+    assert used == SERVICE_USERS - {"setup"}, "each is named in PROGRAMS"
     for name in ("Clock", *sorted(used)):
         typed = {"username": name, "email": "eve@acme.example"}
         assert "A program has this name" in console.post(ADD, filled(console.get(ADD), **typed)).text

@@ -33,7 +33,7 @@ from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from incidents.templates import create_template
 from tests.concurrency import together
-from tests.incidents.filled import address, counts, filled
+from tests.incidents.html_forms import address, counts, filled
 
 pytestmark = [pytest.mark.long, pytest.mark.both]
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from status.rendering import api_v2
 from status.rendering.snapshot import Site
 from tests.status import factory
-from tests.status.schema import DOCUMENTS
+from tests.status.statuspage_v2_schema import DOCUMENTS
 
 RECORDED = sorted((Path(__file__).parent / "github-incidents").glob("*.json"))
 RENDERERS: dict[str, Callable[[Site], bytes]] = {

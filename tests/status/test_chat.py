@@ -26,7 +26,7 @@ from status import addresses, secrets
 from status.delivery import engine, nudges, staff_channels
 from status.delivery.chats import apprise
 from status.models import Delivery, Nudge, StaffChannel
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.receiver import INSIDE, OPEN, OUTSIDE, Receiver, answering
 from tests.services import ROOT
 

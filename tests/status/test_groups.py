@@ -23,7 +23,7 @@ IN_FULL = ["API", "EU - Infrastructure", "EU - Search", "UK - Infrastructure"]
 
 
 @pytest.fixture
-def components(page: Page, component: Component, admin: User) -> list[Component]:
+def grouped(page: Page, component: Component, admin: User) -> list[Component]:
     named = {"EU": ("Infrastructure", "Search"), "UK": ("Infrastructure",)}
     found = [component]
     for position, (name, members) in enumerate(named.items(), start=10):
@@ -33,15 +33,15 @@ def components(page: Page, component: Component, admin: User) -> list[Component]
 
 
 def test_each_group_is_named_once_wherever_people_read_of_an_incident(
-    page: Page, components: list[Component], author: User, published: Read
+    page: Page, grouped: list[Component], author: User, published: Read
 ) -> None:
     incident = declare_incident(page, title="Disks", author=author)
-    affected = [(each, ComponentStatus.PARTIAL_OUTAGE) for each in components]
+    affected = [(each, ComponentStatus.PARTIAL_OUTAGE) for each in grouped]
     said = post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", components=affected, author=author)
     publish(page)
     assert f"This incident affected: {NAMES}." in published(page, f"incidents/{incident.public_id}.html")
     assert f"Affected: {NAMES}" in published(page, "index.html")
-    assert NAMES in advice.customer_answer(incident, components, said)
+    assert NAMES in advice.customer_answer(incident, grouped, said)
     (month,) = json.loads(published(page, "data/index.json"))["months"]
     data = json.loads(published(page, f"data/{month['month']}.json"))
     assert sorted(each["component_name"] for each in data["component_intervals"]) == IN_FULL
@@ -50,9 +50,7 @@ def test_each_group_is_named_once_wherever_people_read_of_an_incident(
     assert [each["name"] for each in update["components"]] == IN_FULL
 
 
-def test_a_calendar_names_each_group_once(
-    page: Page, components: list[Component], author: User, published: Read
-) -> None:
+def test_a_calendar_names_each_group_once(page: Page, grouped: list[Component], author: User, published: Read) -> None:
     start = timezone.now() + timedelta(days=1)
     schedule_maintenance(
         page,
@@ -60,7 +58,7 @@ def test_a_calendar_names_each_group_once(
         body="New ones.",
         scheduled_for=start,
         scheduled_until=start + timedelta(hours=1),
-        components=components,
+        components=grouped,
         author=author,
     )
     publish(page)

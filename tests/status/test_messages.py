@@ -24,7 +24,7 @@ from incidents.models import Component, Incident, OutboxEvent, Page, User
 from status import tokens
 from status.addresses import Refused
 from status.delivery.mails import events, personal
-from status.delivery.mails.message import bare
+from status.delivery.protocol import Claimed
 from status.models import Delivery, Subscriber
 from status.subscriptions.subscribers import add_by_staff
 from tests.reports import publish_report
@@ -162,12 +162,13 @@ def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User
     "address",
     [
         *("", "ada", "ada@", "a b@example.com", "<ada@example.com>", "ädä@example.com", '"a b"@example.com'),
+        *("+4915112345678", "https://hooks.example/ada"),
         *("ada@example.com\r\nBcc: x@example.com", "ada@example.com>\r\nDATA", "ada@exa mple.com", "ada@example.com\n"),
     ],
 )
-def test_an_address_that_could_be_more_than_an_address_is_refused(address: str) -> None:
+def test_what_is_no_mailbox_or_could_be_more_than_one_is_refused(address: str) -> None:
     with pytest.raises(Refused):
-        bare(address)
+        _ = Claimed(1, None, "warning", 0, AT, 1, "abc", "webhook", "active", address, "", None).mailbox
 
 
 class Reader(HTMLParser):

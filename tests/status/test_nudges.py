@@ -24,7 +24,7 @@ from status.delivery import engine, nudges, owing, places, staff_channels
 from status.models import Delivery, Nudge, StaffChannel, Subscriber
 from status.subscriptions import csv_files
 from tests.concurrency import together
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.sink import Sink
 from tests.ticks import tick
 

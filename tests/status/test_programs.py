@@ -18,7 +18,7 @@ from status.delivery import engine
 from status.models import Delivery, SignUp, Subscriber
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.rows import everything
 from tests.waiting import let_pass
 

@@ -22,7 +22,7 @@ from status.models import Delivery, Recipient, Subscriber
 from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
-from tests.incidents.filled import filled
+from tests.incidents.html_forms import filled
 from tests.rows import everything
 
 MakeUser = Callable[[str, str], User]

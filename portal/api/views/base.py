@@ -158,9 +158,15 @@ class One(PageView):
         """Its row; raises `Http404`."""
         raise NotImplementedError  # REST framework's views are no abstract classes
 
-    def parents(self) -> list[Any]:
-        """What it is to belong to, as it was sent."""
+    def parents(self, row: Any) -> list[Any]:
+        """What is locked before `row`, as its services do: what it belongs to, or is to belong to."""
         return []
+
+    def locked(self) -> Any:
+        """`target`, held until the transaction ends: nobody changes it between what a handler compares and writes."""
+        row = self.target()
+        lock_parents(*self.parents(row))
+        return row.lock() if row.pk else row  # else nobody has saved it yet
 
     def show(self) -> Any:
         """As GET shows it; raises `Http404`."""
@@ -181,9 +187,7 @@ class One(PageView):
     def if_unchanged(self, handler: Callable[[], Response]) -> Response:
         """What `handler` answers, if nobody changed the object since the client read it; raises `Changed`."""
         with transaction.atomic():
-            if (row := self.target()).pk:  # else nobody has saved it yet
-                lock_parents(*self.parents())
-                row.lock()
+            self.locked()
             current = self.show()
             expected = self.request.headers["If-Match"]
             if expected != "*" and etag(current) not in [each.strip() for each in expected.split(",")]:

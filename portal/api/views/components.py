@@ -113,7 +113,7 @@ class OneComponent(ComponentView, One):
         rows = Component.objects.public().on(self.page)
         return get_object_or_404(rows, public_id=self.kwargs["component_id"])
 
-    def parents(self) -> list[ComponentGroup]:
+    def parents(self, row: Component) -> list[ComponentGroup]:
         given = {} if self.request.method == "DELETE" else self.read(ComponentRequest)["component"]
         return [self.group(given["group_id"])] if given.get("group_id") else []
 

@@ -19,9 +19,9 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from incidents.affected import Affected
 from incidents.errors import InvalidInput
 from incidents.incidents import (
-    Affected,
     IncidentFacts,
     backfill_incident,
     declare_incident,
@@ -287,8 +287,7 @@ class OneIncident(IncidentView, One):
 
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        incident = self.one()
-        given = self.read(IncidentRequest)["incident"]
+        incident, given = self.locked(), self.read(IncidentRequest)["incident"]
         posted = None
         self.change_facts(incident, given)
         is_moved = self.change_plan(incident, given)

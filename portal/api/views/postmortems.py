@@ -13,7 +13,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from incidents.models import ActionItem, Postmortem
+from incidents.models import ActionItem, Postmortem, User
 from incidents.permissions import Scope
 from incidents.postmortems import action_items, publishing, reviewing, writing
 from portal.api.serializers.base import CursorQuery
@@ -26,9 +26,9 @@ from portal.api.serializers.postmortems import (
     PostmortemAnswer,
     PublicationRequest,
 )
+from portal.api.views.additions import Listed
 from portal.api.views.base import REFUSALS, WRITE_REFUSALS, One
 from portal.api.views.incidents import IncidentView
-from portal.api.views.ours import Listed
 
 TAG = ["postmortems"]
 ANSWERS: Any = {200: PostmortemAnswer} | WRITE_REFUSALS
@@ -149,8 +149,7 @@ class ActionItems(Listed, PostmortemView):
         given = self.read(NewActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
         item = action_items.add_action_item(self.target(), author=self.author, **given)
-        if moved.get("state") not in (None, item.state):
-            action_items.move_action_item(item, author=self.author, **_move(moved))
+        _move(item, moved, self.author)
         return Response(ActionItemAnswer(item).data, status.HTTP_201_CREATED)
 
 
@@ -164,6 +163,9 @@ class OneActionItem(PostmortemView):
     def target(self) -> Any:
         return self.item()
 
+    def parents(self, row: ActionItem) -> list[Postmortem]:
+        return [row.postmortem]
+
     def show(self) -> Any:
         return ActionItemAnswer(self.item()).data
 
@@ -175,12 +177,11 @@ class OneActionItem(PostmortemView):
     )
     @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        item, given = self.item(), self.read(ActionItemRequest)["action_item"]
+        item, given = self.locked(), self.read(ActionItemRequest)["action_item"]
         moved = {name: given.pop(name) for name in ("state", "evidence") if name in given}
         if given:
             action_items.edit_action_item(item, author=self.author, **given)
-        if moved.get("state") not in (None, item.state):
-            action_items.move_action_item(item, author=self.author, **_move(moved))
+        _move(item, moved, self.author)
         return Response(self.show())
 
     @extend_schema(summary="Remove an action item", tags=TAG, responses={204: None} | WRITE_REFUSALS)
@@ -189,5 +190,8 @@ class OneActionItem(PostmortemView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _move(given: dict[str, Any]) -> dict[str, Any]:
-    return {"state": ActionItem.State(given["state"]), "evidence": given.get("evidence", "")}
+def _move(item: ActionItem, given: dict[str, str], author: User) -> None:
+    """What was sent of where a measure stands; many send all that they read."""
+    state, evidence = ActionItem.State(given.get("state", item.state)), given.get("evidence", "")
+    if state != item.state or evidence not in ("", item.dropped_because or item.evidence):
+        action_items.move_action_item(item, state=state, evidence=evidence, author=author)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -217,8 +218,9 @@ class OneSubscriber(SubscriberView, One):
         request=SubscriberChange,
         responses={200: SubscriberAnswer} | WRITE_REFUSALS,
     )
+    @transaction.atomic
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        recipient = self.target()
+        recipient = self.locked()
         data = request.data if isinstance(request.data, dict) else {}
         given = self.read(SubscriberChange, data.get("subscriber") or self.request.data or None)
         if "component_ids" in given:

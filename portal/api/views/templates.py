@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from incidents import catalogue, templates
 from incidents.errors import InvalidInput
-from incidents.models import Component, EmbedConfig, IncidentTemplate, TemplateComponent
+from incidents.models import Component, EmbedConfig, IncidentTemplate, Page, TemplateComponent
 from portal.api.serializers.base import Slice
 from portal.api.serializers.templates import (
     COLOURS,
@@ -81,6 +81,9 @@ class StatusEmbedConfig(One):
     def target(self) -> EmbedConfig:
         """An unsaved one before anybody chose anything: with what it looks like then."""
         return EmbedConfig.objects.filter(page=self.page).first() or EmbedConfig(page=self.page)
+
+    def parents(self, row: EmbedConfig) -> list[Page]:
+        return [self.page]
 
     def show(self) -> Any:
         return EmbedConfigAnswer(self.target()).data

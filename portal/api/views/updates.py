@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from incidents.incidents import correct_update
-from incidents.models import IncidentUpdate
+from incidents.models import Incident, IncidentUpdate
 from portal.api.serializers.incidents import IncidentUpdateAnswer, IncidentUpdateRequest
 from portal.api.views.base import One, documented
 from portal.api.views.incidents import IncidentView
@@ -27,6 +27,9 @@ class OneIncidentUpdate(IncidentView, One):
         return get_object_or_404(
             published, incident__public_id=self.kwargs["incident_id"], public_id=self.kwargs["update_id"]
         )
+
+    def parents(self, row: IncidentUpdate) -> list[Incident]:
+        return [row.incident]
 
     def show(self) -> Any:
         update = self.target()

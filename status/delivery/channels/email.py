@@ -18,7 +18,7 @@ from status import addresses
 from status.addresses import Network
 from status.delivery import protocol
 from status.delivery.mails import events, personal, smtp
-from status.delivery.mails.message import Message, bare
+from status.delivery.mails.message import Message
 from status.delivery.protocol import Answer, Answered, Channel, Claimed, Take, Unavailable, for_a_day
 from status.models import Delivery
 
@@ -28,8 +28,8 @@ _sending = threading.Lock()  # in one thread of a process: SMTP_RATE and SMTP_CO
 
 
 def fill(message: Message, delivery: Claimed) -> smtp.Mail:
-    address = bare(delivery.mailbox)
-    return smtp.Mail(delivery.pk, address, message.to(address, delivery.pk, delivery.public_id))
+    mailbox = delivery.mailbox
+    return smtp.Mail(delivery.pk, mailbox, message.to(mailbox, delivery.pk, delivery.public_id))
 
 
 def send(take: Take, _network: Network) -> Generator[Answered, None, None]:

@@ -18,20 +18,15 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
-from django.utils.translation import gettext as _
 
 from incidents.models import Page
 from status import tokens
-from status.addresses import Refused
 from status.rendering import labels
 
 # Nobody can write what they cannot guess: a text that contains one of these would be filled in, too.
 _ADDRESS, _NUMBER, TOKEN = (f"{name}{secrets.token_hex(8)}" for name in ("address", "number", "token"))
 # The encoding of a part may have broken a line within one.
 _PLACES = re.compile("|".join("(?:=\r\n)?".join(place) for place in (_ADDRESS, _NUMBER, TOKEN)).encode())
-
-# What may stand in a header and in an SMTP command as it is.
-_BARE_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?A-~-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class Message:
         )
 
     def to(self, address: str, number: int, public_id: str) -> bytes:
-        """The mail to a `bare` address: of the delivery with this number, to the recipient with this public id.
+        """The mail to a `Claimed.mailbox`: of the delivery with this number, to the recipient with this public id.
 
         The same on every try but for its date.
         """
@@ -66,13 +61,6 @@ class Message:
             TOKEN.encode(): tokens.subscription(public_id).encode(),
         }
         return b"".join([values.get(part, part) for part in self._parts])
-
-
-def bare(address: str) -> str:
-    """The address, if it can stand in a header and in an SMTP command. Raises `Refused`."""
-    if not _BARE_ADDRESS.fullmatch(address):
-        raise Refused(_("This is not an address to which mail can be sent."))
-    return address
 
 
 def render(template: str, page: Page, *, subject: str, **context: Any) -> Content:
