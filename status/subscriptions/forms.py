@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Data = Mapping[str, Any] | None
+    Incidents = forms.ModelMultipleChoiceField[Incident]
+else:
+    Incidents = forms.ModelMultipleChoiceField  # generic in its stubs alone
 
 
-class IncidentsField(forms.ModelMultipleChoiceField):
+class IncidentsField(Incidents):
     def label_from_instance(self, incident: Incident) -> str:
         return incident.public_title  # what stands in its other title is for staff
 
