@@ -15,7 +15,7 @@ from incidents.linter.prose import Section, as_read, blank, without, words
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 
-PREFIXES = r"gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|[rsp]k_(?:live|test)_|sk-|whsec_|npm_|dop_v1_|SG\."
+PREFIXES = r"gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|[rsp]k_(?:live|test)_|whsec_|npm_|dop_v1_|SG\."
 SECRETS = [
     re.compile(pattern)
     for pattern in (
@@ -25,13 +25,16 @@ SECRETS = [
         # Tokens whose makers gave them a prefix by which they can be found
         r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
         rf"\b(?:{PREFIXES})[\w.-]{{16,}}",
+        r"\bsk-(?:[a-z]{2,8}-)?\w{20,}",
         r"\bAIza[\w-]{35}",
         r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # a JSON Web Token
-        r"(?i)\b(?:bearer|basic)\s+(?=[\w+/.-]*\d)[\w+/.-]{16,}=*",
+        r"\b(?i:bearer|basic)\s+(?:(?=[\w+/.-]*\d)(?=[\w+/.-]*[a-z])(?=[\w+/.-]*[A-Z])[\w+/.-]{16,}=*|[0-9a-f]{24,}\b)",
     )
 ]
-# A value beside a word for a secret: with a digit and a letter, or it is prose ("the token is invalid").
-VALUE = r"(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
+# A value beside a word for a secret: with a digit and a letter, or it is prose ("the token is invalid"); no number with
+# what it counts ("3rd-party", "24-hour", "100k/min"), no version, no name with a number ("SHA-256")
+COUNTED = r"(?!v?\d+(?:\.\d+)*[a-z]{0,3}(?:[-/.][A-Za-z]*)*(?![^\s.,;:!?)]))(?![A-Za-z]+-\d+(?![^\s.,;:!?)]))"
+VALUE = COUNTED + r"(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
 NAMED = (
     r"(?i)\b[\w-]{0,30}(?:passwor[dt]|passwd|pwd|passphrase|passcode|kennwort|contraseña|secret|token"
     r"|api[ _-]?key|access[ _-]?key|private[ _-]?key)s?\b"
@@ -45,7 +48,7 @@ ASSIGNED = [
 ]
 # Long random words: both cases and digits. (A commit or a checksum has only one case.)
 RANDOM = re.compile(
-    r"(?<![\w/+.-])(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+-])"
+    r"(?<![\w/+.-])(?=[A-Za-z_+/-]*\d[A-Za-z_+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+-])"
 )
 
 SHOWN = 6  # characters of a secret that are repeated, to say which
@@ -66,7 +69,7 @@ OPERATED = (  # names of machines and databases that cloud providers give
     ".cloudapp.net",
 )
 LABEL = re.compile(  # in one case: "Node-18" is prose
-    r"(?<![\w@./-])(?:[a-z][a-z0-9]{0,40}(?:[_-][a-z0-9]{1,40}){0,8}|[A-Z][A-Z0-9]{0,40}(?:[_-][A-Z0-9]{1,40}){0,8})"
+    r"(?<![\w@./-])(?:[a-z][a-z0-9]{0,40}(?:[_-][a-z0-9]{1,40}){0,8}|[A-Z][A-Z0-9]{0,40}(?:[_-][A-Z0-9]{1,40}){2,8})"
     r"(?![\w-])(?!\.\w)"
 )
 ROLES = words(
@@ -86,7 +89,8 @@ GENERATED = re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}$|^i-[0-9a-f]{8,17}$|^ip(?:-
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
 PUBLIC_MAILBOXES = words(
-    "abuse billing contact feedback hello help info legal no-reply noreply press privacy sales security status support"
+    "abuse billing contact feedback hello help info legal no-reply noreply press privacy sales security service status "
+    "support team"
 )
 IP = re.compile(
     r"(?<![\w.:-])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?:/\d{1,3}|:\d{1,5})?(?![\w:])(?!\.\d)"
@@ -116,13 +120,13 @@ def find(section: Section, facts: Facts) -> Iterator[Finding]:
     """Each place once, named by the first rule that knows it: in the source, and in what a reader sees of it."""
     found = list(_find(section, facts))
     yield from found
-    read, places = as_read(section.text)
-    if read == section.text:
-        return
-    for one in _find(Section(section.key, read, section.about), facts):
-        start, end = places[one.start], places[one.end - 1] + 1
-        if not any(start < other.end and other.start < end for other in found):
-            yield replace(one, start=start, end=end, line=bisect_left(section.breaks, start) + 1)
+    known = {(one.rule, one.quote) for one in found}
+    for read, start, end in as_read(section.text):
+        if read in section.text:
+            continue
+        for one in _find(Section(section.key, read, section.about), facts):
+            if (one.rule, one.quote) not in known:
+                yield replace(one, start=start, end=end, line=bisect_left(section.breaks, start) + 1)
 
 
 def _find(section: Section, facts: Facts) -> Iterator[Finding]:
@@ -154,7 +158,7 @@ def _secrets(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
 def _emails(section: Section, text: str, facts: Facts) -> Iterator[Finding]:
     for match in EMAIL.finditer(text):
         address = match.group().lower()
-        if address.partition("@")[0] in PUBLIC_MAILBOXES or address in facts.contacts:
+        if re.split("[+@]", address)[0] in PUBLIC_MAILBOXES or address in facts.contacts:
             continue
         yield section.finding(
             Rule.EMAIL_ADDRESS,

@@ -8,6 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 from incidents.linter.findings import LEVELS, Finding, Level, Rule
 
 # A sentence ends at its full stop, at an empty line, and before a heading, a list item or a table row.
@@ -18,12 +21,16 @@ LONGEST = 600  # characters of a sentence
 LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
 
 
-# What a reader does not see of a text's source: entities, escapes, emphasis, links, tags, characters without a width
-MARKUP = re.compile(
-    r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});|\\(?=[!-/:-@[-`{-~])|[*`~]+|\b_+\B|\B_+\b"
-    r"|</?[A-Za-z][^<>]{0,500}>|\[|\]\([^()\s]{0,500}\)|\]|[\u00ad\u200b-\u200f\u2060\ufeff\u00a0\u2007\u202f\u2010\u2011]"
+# As the page's renderer has it; tags are read through, whether they are shown or not
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+TAG = re.compile(r"<[^<>]{0,500}>")
+WITHIN_WORDS = re.compile(r"</?(?:strong|em|b|i|code|a)\b", re.IGNORECASE)  # tags that part no words
+# What has no width, and what stands for a space or a hyphen
+PLAIN = str.maketrans(
+    dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
+    | dict.fromkeys("\u00a0\u2007\u202f", " ")
+    | dict.fromkeys("\u2010\u2011", "-")
 )
-INLINE = re.compile(r"</?(?:strong|em|b|i|code|a)\b", re.IGNORECASE)  # tags that part no words
 
 
 def words(text: str) -> frozenset[str]:
@@ -44,26 +51,29 @@ def without(text: str, places: Iterable[tuple[int, int]]) -> str:
     return "".join([*kept, text[end:]])
 
 
-def as_read(text: str) -> tuple[str, list[int]]:
-    """The text without its markup, and for each of its characters where it comes from."""
-    read, places, end = list[str](), list[int](), 0
-    for match in MARKUP.finditer(text):
-        places += range(end, match.start())
-        seen = _seen(match.group())
-        read += text[end : match.start()], seen
-        places += [match.start()] * len(seen)
-        end = match.end()
-    places += range(end, len(text))
-    return "".join([*read, text[end:]]), places
+def as_read(text: str) -> Iterator[tuple[str, int, int]]:
+    """What a reader sees of each paragraph, heading or cell of a text, and from where to where it stands in the source.
+
+    Lists and quotations may put a mark before each line of it, links stand around a part of it, and so on.
+    """
+    lines = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+    for block in MARKDOWN.parse(text):
+        if block.type in ("inline", "html_block", "code_block", "fence") and block.map:
+            parts = block.children or [block]
+            seen = "".join(_seen(part) for part in parts).translate(PLAIN)
+            yield seen, lines[block.map[0]], lines[min(block.map[1], len(lines) - 1)]
 
 
-def _seen(markup: str) -> str:
-    character = html.unescape(markup) if markup.startswith("&") else markup
-    if character in "\u2010\u2011":  # hyphens
-        return "-"
-    if character.isspace() or (markup.startswith("<") and not INLINE.match(markup)):
-        return " "
-    return character if markup.startswith("&") else ""
+def _seen(token: Token) -> str:
+    if token.type in ("softbreak", "hardbreak"):
+        return "\n"
+    if token.type == "html_block":
+        return html.unescape(TAG.sub(_between, token.content))
+    return _between(token.content) if token.type == "html_inline" else token.content
+
+
+def _between(tag: str | re.Match[str]) -> str:
+    return "" if WITHIN_WORDS.match(tag if isinstance(tag, str) else tag[0]) else " "
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from allauth.account.decorators import secure_admin_login
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.utils.translation import gettext as _
@@ -30,6 +30,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 def _unless_it_is_down(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def answer(request: HttpRequest, provider_id: str) -> HttpResponse:
+        if not provider_id.isprintable():
+            raise Http404  # allauth would ask the database for it, which takes no NUL
         try:
             return view(request, provider_id)
         except RequestException:

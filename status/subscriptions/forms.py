@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Data = Mapping[str, Any] | None
+    Incidents = forms.ModelMultipleChoiceField[Incident]
+else:
+    Incidents = forms.ModelMultipleChoiceField  # generic in its stubs alone
+
+
+class IncidentsField(Incidents):
+    def label_from_instance(self, incident: Incident) -> str:
+        return incident.public_title  # what stands in its other title is for staff
 
 
 class ChoicesForm(forms.Form):
@@ -35,7 +43,7 @@ class ChoicesForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    incidents = forms.ModelMultipleChoiceField(
+    incidents = IncidentsField(
         label=_("Only until this is over"),
         queryset=Incident.objects.none(),
         to_field_name="public_id",

@@ -205,8 +205,20 @@ def test_twice_the_text_takes_about_twice_as_long(words: str) -> None:
         ("The Pool **Keeper** is down.", Rule.INTERNAL_COMPONENT),
         ("The Pool <em>Keeper</em> is down.", Rule.INTERNAL_COMPONENT),
         ("The Pool<br>Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("<p>The Pool\n<em>Keeper</em> is down.</p>", Rule.INTERNAL_COMPONENT),
         ("The Pool&nbsp;Keeper is down.", Rule.INTERNAL_COMPONENT),
         ("The [Pool](https://example.com) Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("> The Pool\n> Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool\\\nKeeper is down.", Rule.INTERNAL_COMPONENT),
+        ('The [Pool](https://a.example "t") Keeper is down.', Rule.INTERNAL_COMPONENT),
+        ("The [Pool](<https://a.example/(b)>) Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("The [Pool][1] Keeper is down.\n\n[1]: https://a.example", Rule.INTERNAL_COMPONENT),
+        ("The P&shy;ool Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("The Pool&#8203; Keeper is down.", Rule.INTERNAL_COMPONENT),
+        ("db\\-prod\\-3 is slow.", Rule.HOSTNAME),
+        (f'The <a href="https://a.example/{"x" * 600}">Pool</a> Keeper is down.', Rule.INTERNAL_COMPONENT),
+        ("> Maria\n> Rossi looks at it.", Rule.PERSON),
+        ("> password:\n> Winter2024x", Rule.SECRET),
         ("**password**: Winter2024!", Rule.SECRET),
         ("Use pwd=Winter2024!", Rule.SECRET),
         ("The secret Winter2024! is not one.", Rule.SECRET),
@@ -220,7 +232,19 @@ def test_what_a_reader_would_see_is_found_however_it_is_written(text: str, rule:
 
 
 @pytest.mark.parametrize(
-    "text", ["The secret of 2024 is out.", "Tokens expire after 24h.", "Node-18 is not affected.", "*We* look_into_it."]
+    "text",
+    [
+        *("The secret of 2024 is out.", "Tokens expire after 24h.", "Node-18 is not affected.", "*We* look_into_it."),
+        *("Tokens: 3rd-party tokens are affected.", "The secret was 24-hours old.", "The token is 30-day.", "API-2"),
+        *(
+            "Tokens = 100k/min",
+            "Your password was SHA-256 hashed.",
+            "Api tokens: v2.1.0 only.",
+            "Basic troubleshooting123",
+        ),
+        *("Bearer authentication-with-oauth2", "sk-learn-1.2.3-compatible"),
+        "ThisIsAVeryLongCamelCaseIdentifierWith2Digits",
+    ],
 )
 def test_prose_is_no_secret_and_no_machine(text: str) -> None:
     assert not {Rule.SECRET, Rule.HOSTNAME} & {finding.rule for finding in lint(text)}

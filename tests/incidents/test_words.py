@@ -321,7 +321,7 @@ def test_what_stands_in_a_planned_update_stands_when_it_is_posted(
     (finding,) = found_in(lambda: planned.plan_update(incident, **facts)).findings
     with checking.letting_stand({finding.digest: "It is known."}):
         row = planned.plan_update(incident, **facts)
-    at_noon.shift(timedelta(hours=2))
+    at_noon.shift(timedelta(hours=1))
     assert planned.post_due() == 1
     row.refresh_from_db()
     assert row.update

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from incidents import catalogue, timeline
@@ -19,9 +20,13 @@ from incidents.incidents import (
 )
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
+from portal.console.room import advice
 from status import relay
+from status.models import Subscriber
 from status.publication import files
 from status.publication.publishing import differences
+from status.subscriptions import urls
+from tests.status.strangers import path
 
 pytestmark = pytest.mark.long
 
@@ -72,7 +77,7 @@ def test_what_is_internal_is_in_no_published_byte(
 
     found = everything_published(page)
     assert len(found) > 15
-    assert not [path for path, content in found.items() if SECRET in content]
+    assert not [name for name, content in found.items() if SECRET in content]
     people = [author.username, admin.username, "sev1"]
     json_and_feeds = [content for path, content in found.items() if not path.endswith((".html",))]
     assert not [word for word in people for content in json_and_feeds if f'"{word}"' in content]
@@ -121,7 +126,9 @@ def test_a_maintenance_that_was_never_announced_is_a_cause_without_a_name_whatev
     assert differences(page) == []
 
 
-def test_publishing_an_internal_incident_keeps_what_was_said_before_inside(page: Page, author: User) -> None:
+def test_publishing_an_internal_incident_keeps_what_was_said_before_inside(
+    page: Page, author: User, public: Client, ann: Subscriber
+) -> None:
     internal = declare_incident(page, title=f"Errors of {SECRET}", author=author, visibility=Visibility.INTERNAL)
     post_update(internal, status=INVESTIGATING, body=SECRET, author=author)
     publish_incident(
@@ -129,7 +136,14 @@ def test_publishing_an_internal_incident_keeps_what_was_said_before_inside(page:
     )
     found = everything_published(page)
     assert "We know the cause." in found[f"incidents/{internal.public_id}.html"]
-    assert not [path for path, content in found.items() if SECRET in content]
+    assert not [name for name, content in found.items() if SECRET in content]
+    answered = [path(ann, verb) for verb in ("", "confirm", "secret", "unsubscribe")]
+    answered += ["/subscribe", "/subscribe/webhook"]
+    assert len(answered) == len(urls.urlpatterns)
+    for address in answered:
+        assert SECRET not in public.get(f"{address}?incident={internal.public_id}").text, address
+    assert "Slow" in public.get(path(ann)).text
+    assert SECRET not in advice.customer_answer(internal, [], internal.latest_update())
 
 
 def test_a_component_made_internal_disappears_from_old_incidents_too(
@@ -195,9 +209,9 @@ def test_markdown_with_scripts_is_harmless_in_every_document(page: Page, author:
     post_update(incident, status=INVESTIGATING, body=body, author=author)
     found = everything_published(page)
     assert "<strong>bold</strong>" in found[f"incidents/{incident.public_id}.html"]
-    for path, content in found.items():
-        if not path.startswith("assets/"):
-            assert "<script>alert" not in content, path
+    for name, content in found.items():
+        if not name.startswith("assets/"):
+            assert "<script>alert" not in content, name
             assert "<img src=x" not in content, path
             assert 'href="javascript:' not in content, path
             assert "<iframe" not in content, path

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -141,3 +142,17 @@ def test_an_instant_that_is_not_refused_is_shown(inside: str) -> None:
     text = f"It began at {{{{{inside}}}}}."
     shown = InstantFormatter(Zones.named("Etc/UTC", "Europe/Rome")).text(text)
     assert bool(instants.wrong(text)) is ("{{" in shown)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("words", ["[", "**a", "![a](", "_a", "~~a", "1. a\n", "> ", "| a ", "<a href=", "`"])
+def test_twice_the_text_takes_about_twice_as_long(words: str) -> None:
+    text = words * (25_000 // len(words))
+
+    def seconds(text: str) -> float:
+        began = time.process_time()
+        to_html(text)
+        return time.process_time() - began
+
+    half, whole = (min(seconds(text[:length]) for _time in range(3)) for length in (len(text) // 2, len(text)))
+    assert whole < 3 * half or whole < 0.25, f"{half:.3f} s, {whole:.3f} s"

@@ -11,11 +11,12 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminErrorList, AdminForm
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import DataError, models, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
@@ -91,6 +92,14 @@ class Deleted(admin.SimpleListFilter):
         return queryset.filter(deleted_at__isnull=self.value() != "yes")
 
 
+class RowList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+        except (DataError, OverflowError):  # a filter asks for what no column can hold, such as too large a number
+            raise IncorrectLookupParameters from None
+
+
 class RecordAdmin(AnyModelAdmin):
     """Rows that services change. `verb` is the right to do so; without it a page is read-only."""
 
@@ -112,6 +121,9 @@ class RecordAdmin(AnyModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RowList
 
     def tools(self, user: User, obj: Any) -> list[tuple[str, StrPromise]]:
         """(address, words) of the buttons on a row's page, the most important one first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -82,7 +83,8 @@ class DeliveryAdmin(SubscribersAdmin):
         """Of each of the newest facts: how many are owed its message, have it, and how long that took."""
         self.check_right(request)
         if request.method == "POST":
-            event = get_object_or_404(OutboxEvent, pk=request.POST.get("event"))
+            sent = request.POST.get("event", "")
+            event = get_object_or_404(OutboxEvent, pk=sent if re.fullmatch("[0-9]{1,18}", sent) else None)
             act = self.cancel if "cancel" in request.POST else self.retry
             act(request, Delivery.objects.filter(event=event))
             return redirect("admin:status_delivery_ledger")

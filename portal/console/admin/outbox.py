@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from incidents.history.changes import format_time
 from incidents.models import OutboxEvent
+from portal.console.admin.base import RowList
 from portal.console.admin.generic import AnyModelAdmin
 
 
@@ -26,6 +29,9 @@ class OutboxEventAdmin(AnyModelAdmin):
     @admin.display(description=_("published"), ordering="published_at")
     def published(self, event: OutboxEvent) -> str | None:
         return format_time(event.published_at) if event.published_at else None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
+        return RowList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

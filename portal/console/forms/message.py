@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,7 @@ class MessageFields(forms.Form):
         status, minutes = str(sent.get("status")), str(sent.get("next_update", ""))
         incident = self.template_incident()
         if incident and "next_update" in self.fields and status in IncidentStatus.values:
-            chosen = int(minutes) if minutes.isascii() and minutes.isdigit() else None
+            chosen = int(minutes) if re.fullmatch(r"[0-9]{1,5}", minutes) else None
             due_at = promises.due_at(Severity(incident.severity), IncidentStatus(status), chosen)
             found |= {"next_update": templates.clock(due_at)} if due_at else {}
         return found

@@ -17,7 +17,9 @@ _RANGE = re.compile(r"\s*(?:\.\.|–|—|\bto\b|\buntil\b|(?<=\d)-|(?<=[apm\s])-
 _ABOUT = re.compile(r"^(?:~|about\b|around\b|approx\.?\b|ca\.?\b)\s*")
 _DAY = re.compile(r"^(?:(\d{4})-(\d\d)-(\d\d)|(today|yesterday))[\s,t]+")
 _CLOCK = re.compile(r"^(\d{1,2})(?:[:.h](\d\d))?\s*([ap]\.?m\.?)?$")
-_SPAN = re.compile(r"(\d+|an?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)\b\.?\s*(?:and\s+)?")
+_SPAN = re.compile(
+    r"(\d{1,9}|an?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)\b\.?\s*(?:and\s+)?"
+)
 _UTC = re.compile(r"\s*(?:\butc|\bgmt|(?<=\d)z)$")
 
 
@@ -122,7 +124,10 @@ def _clock(text: str, typed: str) -> time:
 def _at(day: date, clock: time, now: datetime, zone: tzinfo) -> datetime:
     """A wall clock's time as an instant; of the two in autumn's doubled hour, the later one that was."""
     local = datetime.combine(day, clock, zone)
-    first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    try:
+        first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    except OverflowError:  # the first day that there is, or the last
+        raise InvalidInput(_("There is no such day: %(typed)s.") % {"typed": day}, field="when") from None
     if first.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise InvalidInput(
             _("%(time)s did not exist that day: the clocks were put forward.") % {"time": f"{clock:%H:%M}"},

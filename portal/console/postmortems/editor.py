@@ -217,7 +217,9 @@ class PostmortemAdmin(RecordAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        postmortem = live_or_404(int(unquote(object_id)))
+        postmortem = self.get_object(request, unquote(object_id))
+        if postmortem is None or postmortem.deleted_at:
+            raise Http404
         form = GiveUpForm(acting(request), postmortem, sent(request))
 
         def done() -> HttpResponse:

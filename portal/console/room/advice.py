@@ -102,7 +102,7 @@ def customer_answer(incident: Incident, components: Sequence[Component], latest:
     )
     start, end = (plan.scheduled_for, plan.ends_at) if plan else (since, since)
     times = {"time": format_time(since), "start": format_time(start), "end": format_time(end)}
-    return f"{first} {second}" % {"title": incident.title, "components": names, "address": address, **times}
+    return f"{first} {second}" % {"title": incident.public_title, "components": names, "address": address, **times}
 
 
 def missing(
