@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents import isolation
-from incidents.models import Clock, Page, User
+from incidents.models import Clock, Failure, Page, User
 from status.publication import publishing
 from tests.waiting import stretched, within
 
@@ -72,6 +72,9 @@ def test_readyz_fails_when_the_clock_stands_still_for_two_minutes(client: Client
     call_command("tick", stdout=StringIO())
     assert client.get("/readyz").status_code == 200
     assert "The clock runs" in client.get("/admin/").content.decode()
+    assert "wait" not in client.get("/admin/").content.decode().partition("state-line")[2]
+    Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=timezone.now())
+    assert "One thing failed again and again" in client.get("/admin/").content.decode()
     with time_machine.travel(timezone.now() + timedelta(minutes=2, seconds=1), tick=False):
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json()["database"]) == (503, "ok")
