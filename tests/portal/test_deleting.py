@@ -104,6 +104,23 @@ def test_a_restoration_that_would_give_a_name_away_asks_whether_it_may_stand(
     assert "Customers know it." in row.history.latest().history_change_reason
 
 
+def test_a_program_restores_no_report_by_an_incident_that_had_left_it(
+    client: Client, page: Page, incident: Incident, admin: User, root_key: str
+) -> None:
+    other = declare_incident(page, title="Other", author=admin)
+    for each in (incident, other):
+        post_update(each, status=IncidentStatus.IDENTIFIED, body="Down.", author=admin)
+    incident.refresh_from_db()
+    report = writing.start_postmortem(incident, author=admin)
+    writing.cover_incident(report, other, author=admin)
+    writing.uncover_incident(report, other, author=admin)
+    writing.delete_postmortem(report, reason="No need", author=admin)
+    address = f"/api/v1/pages/{page.public_id}/incidents/{{}}/postmortem/restore"
+    key = {"authorization": f"OAuth {root_key}"}
+    assert client.post(address.format(other.public_id), headers=key).status_code == 404
+    assert client.post(address.format(incident.public_id), headers=key).status_code == 200
+
+
 @pytest.mark.parametrize(
     "model", [Component, ComponentGroup, Metric, Incident, Postmortem, ActionItem], ids=lambda model: model.__name__
 )

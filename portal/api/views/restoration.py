@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from incidents.deletion import reason_of
 from incidents.errors import InvalidTransition
 from incidents.lifecycle import Visibility
 from incidents.models import ActionItem, Component, Incident, Metric, Postmortem
@@ -105,7 +106,9 @@ class RestoredPostmortem(OnePostmortem):
             raise InvalidTransition(_("This incident has a postmortem already. Go on with that one."))
         were = Incident.history.filter(id=incident.pk).exclude(postmortem=None).values("postmortem")
         given_up = Postmortem.objects.filter(pk__in=were).exclude(deleted_at=None).order_by("-deleted_at")
-        return restored(self, given_up[:1])
+        left = set(incident.history.values_list("history_change_reason", flat=True))
+        last = [report.pk for report in given_up if reason_of(report) in left][:1]
+        return restored(self, Postmortem.objects.filter(pk__in=last))
 
 
 class RestoredActionItem(OneActionItem):
