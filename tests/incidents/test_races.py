@@ -82,6 +82,7 @@ UNRACED = {
     "incidents.isolation.try_again": ONE,
     "status.delivery.owing.cancel": ONE,
     "status.delivery.owing.retry": ONE,
+    "status.subscriptions.csv_files.import_csv": NEW,
     "status.subscriptions.signups.ask": NEW,
     "status.subscriptions.signups.ask_for_webhook": NEW,
 }
