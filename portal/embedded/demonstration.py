@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> str | int | None:
         **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"], ""),
         **dict.fromkeys(["ENCRYPTION_KEYS", "AUDIT_KEY"], ""),
     }
-    os.environ.update(own, **{f"{name}_FILE": "" for name in own})
+    os.environ.update(own | {f"{name}_FILE": "" for name in own})
 
     import django
     from django.core.management import CommandError, call_command

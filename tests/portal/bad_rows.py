@@ -177,7 +177,7 @@ def planned(world: World) -> Callable[[], int]:
     later = timezone.now() + timedelta(hours=1)
     text: Any = {"status": IncidentStatus.IDENTIFIED, "body": "A disk.", "components": (), "notify": False}
     bad, *_good = (
-        plan_update(incident, due_at=later, next_update=None, author=world.author, **text)
+        plan_update(incident, due_at=later, latest_minutes=1440, next_update=None, author=world.author, **text)
         for incident in world.incidents()
     )
     PlannedUpdate.objects.update(due_at=timezone.now() - timedelta(minutes=1))
