@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
 
-from status.delivery.mails import events
 from tests.servers import free_port, program, start_postgresql, temporary_folder
 
 if TYPE_CHECKING:
@@ -121,6 +120,7 @@ def prepare() -> int:
     from incidents.lifecycle import IncidentStatus
     from incidents.models import OutboxEvent, User
     from status.delivery import owing
+    from status.delivery.mails.events import event_mail
     from status.models import Subscriber
 
     call_command("migrate", verbosity=0)
@@ -136,7 +136,7 @@ def prepare() -> int:
     )
     event = OutboxEvent.objects.get(notify=True)
     owing.owe(event)
-    message = events.event_mail(event)
+    message = event_mail(event)
     assert message
     return len(message.to("reader@example.com", 1, page.public_id))
 

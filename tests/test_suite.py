@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,3 +72,10 @@ def test_a_file_is_short_enough_to_be_read() -> None:
     """A longer one is split by what it is about."""
     lines = {str(file.relative_to(TESTS)): file.read_text().count("\n") for file in FILES}
     assert not {name: count for name, count in lines.items() if count > 400}
+
+
+def test_each_benchmark_begins_before_there_are_settings() -> None:
+    """It chooses them itself, as `make bench` starts it."""
+    names = [f"bench.{path.stem}" for path in (TESTS.parent / "bench").glob("[a-z]*.py")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")}
+    subprocess.run([sys.executable, "-c", f"import {', '.join(names)}"], cwd=TESTS.parent, env=environment, check=True)
