@@ -332,9 +332,10 @@ def test_what_is_sent_after_the_session_ended_comes_back_to_be_sent_again(author
     declare = reverse("admin:incidents_incident_add")
     form = filled(client.get(declare), title="Checkout fails", body="Line one\nline two.")
     client.logout()
-    kept = client.post(declare, form)
+    kept = client.post(declare, form | {"password": "correct horse battery", "new_password1": "a better battery"})
     assert kept.status_code == 403
     assert "You are not signed in any more" in kept.text
+    assert "battery" not in kept.text, "a password is typed again"
     sent = filled(kept)
     assert (sent["title"], sent["body"]) == ("Checkout fails", "Line one\nline two.")
 
