@@ -41,7 +41,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "another charset": ('{"incident": {"name": "a"}}'.encode("utf-16"), f"{JSON}; charset=utf-16"),
     "packed": (gzip.compress(b'{"incident": {"name": "a"}}'), JSON),
     "text": (b"incident[name]=a", "text/plain"),
-    "XML": (b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///secret'>]><a>&b;</a>", "application/xml"),
+    "XML": (b"<!DOCTYPE a [<!ENTITY b SYSTEM 'ftp://example.com/a'>]><a>&b;</a>", "application/xml"),
     "a form of parts without its boundary": (b"--x", "multipart/form-data"),
     "a list": (b"[]", JSON),
     "a word": (b'"incident"', JSON),

@@ -114,7 +114,7 @@ def test_a_chat_that_fails_is_tried_again_and_what_is_pointless_by_then_is_not(
         ("json://hooks.example.com/x", "one of these"),
         ("syslog://", "one of these"),
         ("mailto://user:pw@example.com", "one of these"),
-        ("file:///secret", "one of these"),
+        ("gopher://example.com/a", "one of these"),
         (f"mmosts://127.0.0.1/{TOKEN}", "not a number"),
         (f"mmosts://inside.example.com/{TOKEN}", "public internet"),
         (f"mmosts://hooks.example.com/{TOKEN}?verify=no", "no options"),
