@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from incidents.models import Page, User
-from status import addresses, tokens
+from status import addresses
 from status.delivery import engine
 from status.models import Delivery, SignUp, Subscriber
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.html_forms import filled
 from tests.rows import everything
+from tests.status.strangers import path
 from tests.waiting import let_pass
 
 ANN, HOOK = "ann@example.com", "https://hooks.example.com/in?key=1"
@@ -51,13 +51,6 @@ def ask(public: Client, url: str = HOOK, contact: str = ANN, **headers: str) -> 
 
 def hook() -> Subscriber:
     return Subscriber.objects.get(channel=Subscriber.Channel.WEBHOOK, deleted_at=None)
-
-
-def path(recipient: Subscriber, verb: str = "") -> str:
-    if verb == "confirm":
-        asked_at = recipient.confirmation_sent_at or timezone.now()
-        return f"/subscriptions/{tokens.confirmation(recipient.public_id, asked_at=asked_at)}/confirm"
-    return f"/subscriptions/{tokens.subscription(recipient.public_id)}{verb and '/'}{verb}"
 
 
 def shown_secret(page: str) -> str:
