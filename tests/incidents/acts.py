@@ -199,7 +199,10 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
             Verb.DECLARE_INCIDENT,
             lambda by: declare_incident(page, title="New", caused_by=ended, author=by),
         ),
-        edit_incident: (Verb.DECLARE_INCIDENT, lambda by: edit_incident(incident, title="Changed", author=by)),
+        edit_incident: (
+            Verb.DECLARE_INCIDENT,
+            lambda by: edit_incident(internal, title="Changed", caused_by=incident, author=by),
+        ),
         plan_update: (Verb.POST_UPDATE, lambda by: plan_update(incident, author=by, **plan)),
         change_planned: (Verb.POST_UPDATE, lambda by: change_planned(waiting, author=by, **plan)),
         post_planned: (Verb.POST_UPDATE, lambda by: post_planned(waiting, author=by)),
