@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox, windows
 from incidents.authorship import service
-from incidents.catalogue import WORDS
+from incidents.catalogue import WORDS, check_is_further
 from incidents.checking import check_restored
 from incidents.deletion import reason_of
 from incidents.errors import InvalidTransition
@@ -77,6 +77,7 @@ def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> N
 def restore_listing(listing: ComponentListing, *, author: User, reason: str = "") -> None:
     """Show a component on that further page again."""
     _restore(listing, reason, within=[listing.page, listing.component])
+    check_is_further(listing)
     if listing.component.visibility == Visibility.PUBLIC:
         _publish([listing.page])
 
@@ -157,14 +158,21 @@ def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> str:
     row.lock()
     deletion = reason_of(row)
     if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
-        page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
-        check_restored(page, **words)
+        for page in _pages(row):
+            check_restored(page, **words)
     row.mark_restored(reason)
     return deletion
 
 
 def _publish(pages: Iterable[Page]) -> None:
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+def _pages(row: Tracked) -> Iterable[Page]:
+    """Where the public reads the words of a row."""
+    if isinstance(row, Component):
+        return sorted(outbox.pages_of(row), key=lambda page: page.pk)
+    return [row if isinstance(row, Page) else row.page]  # type: ignore[attr-defined]  # what has words has a page
 
 
 def _words(row: Tracked) -> Iterator[tuple[str, ...]]:

@@ -112,6 +112,8 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
     spare = catalogue.create_component(page, name="Spare", author=admin)
     group = catalogue.create_group(page, name="Core", author=admin)
     listing = catalogue.list_component(component, page=third, author=admin)
+    moving = catalogue.create_component(third, name="Moving", author=admin)
+    catalogue.list_component(moving, page=page, author=admin)
     fourth: Any = {"name": "Fourth", "url": "https://fourth.example"}
     return {
         catalogue.create_page: (edits, lambda by: catalogue.create_page(**fourth, author=by)),
@@ -123,7 +125,7 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
         ),
         catalogue.edit_component: (
             edits,
-            lambda by: catalogue.edit_component(spare, page=page, group=group, author=by),
+            lambda by: catalogue.edit_component(moving, page=page, group=group, author=by),
         ),
         catalogue.list_component: (edits, lambda by: catalogue.list_component(spare, page=third, author=by)),
         catalogue.edit_listing: (edits, lambda by: catalogue.edit_listing(listing, page=third, position=9, author=by)),

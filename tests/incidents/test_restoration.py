@@ -203,6 +203,36 @@ def test_a_component_is_listed_on_no_page_where_its_name_is_internal(
     catalogue.edit_listing(listing, position=2, author=admin)
 
 
+def test_a_component_is_read_for_every_page_that_shows_it(page: Page, other_page: Page, admin: User) -> None:
+    """“Falcon” is the name of something public here, and of something internal for whoever reads the other page."""
+    catalogue.create_component(page, name="Falcon", author=admin)
+    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
+    search = catalogue.create_component(page, name="Search", visibility=Visibility.INTERNAL, author=admin)
+    catalogue.list_component(search, page=other_page, author=admin)
+    catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(search, visibility=Visibility.PUBLIC, author=admin)
+    catalogue.edit_component(search, visibility=Visibility.PUBLIC, description="", author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    with letting_stand({leak.digest: "Customers know it." for leak in leaks(other_page, description="Fed by Falcon.")}):
+        catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    catalogue.delete_component(search, author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        restore_component(search, author=admin)
+
+
+def test_a_component_that_moves_to_where_it_is_listed_is_there_once(
+    page: Page, other_page: Page, component: Component, admin: User
+) -> None:
+    listing = catalogue.list_component(component, page=other_page, author=admin)
+    catalogue.edit_component(component, page=other_page, author=admin)
+    assert list(Component.objects.on(other_page)) == [component]
+    assert ComponentListing.objects.live().count() == 0
+    with refused(InvalidInput, "shown there already"):
+        restore_listing(listing, author=admin)
+
+
 def test_a_component_is_listed_once_on_a_page(component: Component, other_page: Page, admin: User) -> None:
     catalogue.list_component(component, page=other_page, author=admin)
     with pytest.raises(InvalidInput, match="is listed on this page already"):
