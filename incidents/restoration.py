@@ -38,7 +38,7 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.permissions import Verb
-from incidents.postmortems.writing import mark_edited
+from incidents.postmortems.writing import DRAFT, mark_edited
 
 
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Incident))
@@ -110,13 +110,18 @@ def restore_incident(incident: Incident, *, author: User, reason: str = "") -> N
 
 @service(Verb.EDIT_POSTMORTEM, locks=(Page, Postmortem, Incident))
 def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
-    """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
+    """Go on with a report that was given up; it is about those of its incidents that have begun no other one.
+
+    If these are fewer, its approval was of another report.
+    """
     deletion = _restore(postmortem, reason, within=[postmortem.page])
     left = Incident.history.filter(history_change_reason=deletion).values("id")
     for incident in Incident.objects.filter(pk__in=left, postmortem=None).locked():
         incident.change(postmortem=postmortem)
     if not postmortem.incidents.exists():
         raise InvalidTransition(_("Each of its incidents has another postmortem by now. Go on with that one."))
+    if postmortem.state == Postmortem.State.APPROVED and postmortem.fingerprint() != postmortem.approved_hash:
+        postmortem.change(**DRAFT)
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))

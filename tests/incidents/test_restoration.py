@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from incidents import catalogue, metrics
-from incidents.checking import letting_stand
+from incidents.checking import leaks, letting_stand
 from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.models import Component, ComponentGroup, Incident, Page, User
+from incidents.models import Component, ComponentGroup, ComponentListing, Incident, Page, Postmortem, User
 from incidents.models.base import Tracked
 from incidents.people import service_user
 from incidents.planned import plan_update
@@ -31,6 +31,7 @@ from incidents.restoration import (
 )
 from incidents.templates import create_template, delete_template
 from tests.incidents.conftest import NOON
+from tests.reports import approved
 from tests.rows import refused
 
 
@@ -129,6 +130,21 @@ def test_a_report_is_about_what_it_was_about_when_it_was_given_up(incident: Inci
     writing.start_postmortem(incident, author=author)
     with refused(InvalidTransition, "Each of its incidents has another postmortem by now"):
         restore_postmortem(report, author=author)
+
+
+def test_an_approval_was_of_the_incidents_too(incident: Incident, page: Page, author: User) -> None:
+    other = declare_incident(page, title="Other", author=author)
+    report = writing.start_postmortem(incident, author=author)
+    writing.cover_incident(report, other, author=author)
+    approved(incident, "Why both broke.", author)
+    for left_for_another, state in (([], Postmortem.State.APPROVED), ([other], Postmortem.State.DRAFT)):
+        report.refresh_from_db()
+        writing.delete_postmortem(report, reason="No need", author=author)
+        for each in left_for_another:
+            each.refresh_from_db()
+            writing.start_postmortem(each, author=author)
+        restore_postmortem(report, author=author)
+        assert Postmortem.objects.get(pk=report.pk).state == state
 
 
 def test_who_restores_a_section_edits_the_report(incident: Incident, author: User, admin: User) -> None:
