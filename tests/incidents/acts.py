@@ -175,13 +175,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     quarantine.quarantine(bounced, reason="550", author=admin)
     with authored_by(admin):
         late.change(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
-    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", url="json://a", author=admin)
     staff_channels.mailbox_for(author, page, author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     signups.subscribe_webhook(page, url="https://eve.example.com", contact="eve@example.com", author=admin)
-    program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
+    bobs = "https://bob.example.com"
+    program = subscribers.add_webhook(page, url=bobs, contact="bob@example.com", author=admin)
     Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=now)
     template = templates.create_template(name="Slow", body="Slow.", author=admin)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
@@ -308,7 +309,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         signups.subscribe_webhook: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: signups.subscribe_webhook(page, url=program.address, contact=program.contact, author=by),
+            lambda by: signups.subscribe_webhook(page, url=bobs, contact=program.contact, author=by),
         ),
         subscribers.roll_secret: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.roll_secret(program, author=by)),
         subscribers.confirm: (
