@@ -287,6 +287,7 @@ def test_nothing_is_recomputed_and_nobody_hears_of_it(
     assert difference(KINDS[kind], found.incident) == []
 
 
+@pytest.mark.slow
 def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
     page: Page, component: Component, author: User, admin: User
 ) -> None:
@@ -304,6 +305,7 @@ def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
     assert difference(RECORD, incident) == ["notified", "impact", "updates", "created"]
 
 
+@pytest.mark.slow
 def test_a_report_without_headings_is_kept_without_one(
     record: Write, page: Page, published: Callable[[Page, str], str]
 ) -> None:
