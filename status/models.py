@@ -40,17 +40,19 @@ class Recipient(Tracked):
 
     page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
-    address = models.CharField(_("address"), max_length=500, help_text=_("An e-mail address, or the webhook's URL."))
+    address = models.CharField(
+        _("address"), max_length=500, help_text=_("An e-mail address, or what stands for a URL (`addresses.shown`).")
+    )
+    endpoint = models.CharField(
+        max_length=2000, blank=True, editable=False, help_text="Encrypted: where a webhook or a chat is reached."
+    )
     contact = models.CharField(
         _("contact"), max_length=254, blank=True, help_text=_("A webhook's owner, notified by e-mail when it fails.")
     )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
     secret = models.CharField(
-        max_length=2000,
-        blank=True,
-        editable=False,
-        help_text="Encrypted: what signs a webhook's requests, or a chat's address.",
+        max_length=500, blank=True, editable=False, help_text="Encrypted: what signs a webhook's requests."
     )
     user: models.ForeignKey[User | None, User | None] = models.ForeignKey(
         User, models.PROTECT, related_name="+", verbose_name=_("member of staff"), null=True, editable=False
@@ -316,6 +318,7 @@ class SignUp(models.Model):
     page = models.ForeignKey(Page, models.CASCADE, related_name="+")
     channel = models.CharField(max_length=10, choices=Recipient.Channel.choices)
     address = models.CharField(max_length=500)
+    endpoint = models.CharField(max_length=2000, blank=True, help_text="Encrypted: where a webhook is reached.")
     contact = models.CharField(max_length=254, blank=True)
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="+", null=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -63,10 +63,10 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
     contact = addresses.mailbox(contact)
-    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, url)
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, addresses.shown(url))
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    activate(recipient, contact=contact, secret=encrypt(new_secret()))
+    activate(recipient, contact=contact, endpoint=encrypt(url), secret=encrypt(new_secret()))
     return recipient
 
 
@@ -186,7 +186,7 @@ def erase(recipient: Subscriber) -> None:
     recipient.follows.all().delete()
     recipient.change(
         address=f"forgotten {recipient.public_id}",  # no address, and unique
-        **dict.fromkeys(("contact", "secret", "old_secret", "reason"), ""),
+        **dict.fromkeys(("endpoint", "contact", "secret", "old_secret", "reason"), ""),
         state=State.UNSUBSCRIBED,
         deleted_at=timezone.now(),
     )

@@ -58,6 +58,7 @@ EDITS: dict[type[models.Model], tuple[Callable[..., Any], str, Callable[[int], A
 DELETABLE = {Page, Component, ComponentGroup, ComponentListing, Metric, IncidentTemplate, Incident, Postmortem}
 # Which do nothing more to what is deleted, and say nothing of it
 HARMLESS: set[tuple[Callable[..., Any], type[models.Model]]] = {
+    (catalogue.edit_component, ComponentListing),
     (catalogue.delete_page, Page),
     (catalogue.delete_component, Component),
     (catalogue.delete_group, ComponentGroup),

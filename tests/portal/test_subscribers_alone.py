@@ -41,7 +41,7 @@ def planted(page: Page, admin: User) -> list[StaffChannel]:
     found = [
         staff_channels.add_channel(page, channel=kinds.STAFF, address="planted@acme.example", author=admin),
         staff_channels.add_channel(
-            page, channel=kinds.CHAT, address="planted (Slack)", secret="slack://planted", author=admin
+            page, channel=kinds.CHAT, address="planted (Slack)", url="slack://planted", author=admin
         ),
         staff_channels.add_channel(page, channel=kinds.STAFF, address="planted-too@acme.example", author=admin),
     ]

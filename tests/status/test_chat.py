@@ -51,7 +51,7 @@ def nudged(page: Page, incident: Incident, receiver: Receiver, author: User, adm
         page,
         channel=StaffChannel.Channel.CHAT,
         address="On call (Mattermost)",
-        secret=mattermost(receiver),
+        url=mattermost(receiver),
         author=admin,
     )
     with time_machine.travel(NOON) as clock:
@@ -154,7 +154,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     call_command("rotate_encryption_keys", stdout=StringIO())
     settings.ENCRYPTION_KEYS = [new]
     recipient.refresh_from_db()
-    assert secrets.decrypt(recipient.secret) == mattermost(receiver)
+    assert secrets.decrypt(recipient.endpoint) == mattermost(receiver)
     settings.ENCRYPTION_KEYS = [encryption_key]
     deliver()
     assert Delivery.objects.get(recipient=recipient).reason == "given_up"
@@ -178,7 +178,7 @@ def test_a_channel_is_tested_and_says_what_was_answered(
     client: Client, page: Page, receiver: Receiver, admin: User, settings: Settings
 ) -> None:
     channel = staff_channels.add_channel(
-        page, channel=StaffChannel.Channel.CHAT, address="On call", secret=mattermost(receiver), author=admin
+        page, channel=StaffChannel.Channel.CHAT, address="On call", url=mattermost(receiver), author=admin
     )
     client.force_login(admin)
     channels = reverse("admin:status_nudge_channels")

@@ -23,6 +23,7 @@ from status.delivery import engine
 from status.delivery.channels import CHANNELS, sent_by
 from status.delivery.webhooks.posting import signature
 from status.models import Delivery, Subscriber
+from status.secrets import decrypt
 from status.subscriptions import choices, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import subscriber, unsubscribe
@@ -67,7 +68,7 @@ def only(hook: Subscriber) -> Delivery:
 
 
 def test_a_webhook_is_added_once_and_by_those_who_may(hook: Subscriber, page: Page, admin: User) -> None:
-    url = hook.address
+    url = decrypt(hook.endpoint)
     with pytest.raises(InvalidInput, match="subscribed already"):
         subscribers.add_webhook(page, url=url, contact="other@example.com", author=admin)
     hook.refresh_from_db()

@@ -10,6 +10,7 @@ from status.delivery.protocol import Channel, Claimed, in_threads
 from status.delivery.webhooks.payloads import Payload, event_payloads
 from status.delivery.webhooks.posting import Request, post
 from status.models import Delivery, Recipient
+from status.secrets import decrypt
 
 AT_ONCE = 32
 GONE = frozenset({410})
@@ -25,7 +26,7 @@ def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
     recipient = Recipient.objects.get(pk=delivery.recipient_id)
     return [
         Request(
-            url=recipient.address,
+            url=decrypt(recipient.endpoint),
             secrets=recipient.signing_secrets,
             id=f"msg_{delivery.pk}_{recipient.public_id}{payload.key}",
             body=payload.to(recipient.public_id),

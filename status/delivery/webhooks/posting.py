@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from status.addresses import INTERNET, Network, Refused, Target, parse
+from status.addresses import INTERNET, Network, Refused, Target, parse, without_secrets
 from status.delivery.protocol import Answer, Meaning
 
 if TYPE_CHECKING:
@@ -103,13 +103,16 @@ def _post(request: Request, target: Target, network: Network, deadline: float) -
         connection.sock = _encrypted(target, network, deadline)
         connection.request("POST", target.path, body=request.body, headers=headers)
         with connection.getresponse() as response:
-            words = _clean(f"{response.status} {response.reason}")
+            words = _clean(without_secrets(f"{response.status} {response.reason}", request.url))
             if 200 <= response.status < 300:
                 return Answer(Meaning.SENT, words)  # what else it has to say is nobody's business
             if 300 <= response.status < 400:
                 return Answer(Meaning.RETRY, _("%(status)s: redirects are not followed.") % {"status": words})
             with suppress(OSError, HTTPException):  # the status has said what matters
-                words = f"{words}: {_clean(response.read(SHOWN_OF_ANSWER).decode(errors='replace'))}".removesuffix(": ")
+                # Read on for what would be cut off in the middle of a secret.
+                read = response.read(SHOWN_OF_ANSWER + len(request.url)).decode(errors="replace")
+                said = _clean(without_secrets(read, request.url))[:SHOWN_OF_ANSWER]
+                words = f"{words}: {said}".removesuffix(": ")
             return Answer(Meaning.GONE if response.status in request.gone else Meaning.RETRY, words)
 
 
