@@ -287,7 +287,6 @@ def test_nothing_is_recomputed_and_nobody_hears_of_it(
     assert difference(KINDS[kind], found.incident) == []
 
 
-@pytest.mark.slow
 def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
     page: Page, component: Component, author: User, admin: User
 ) -> None:
