@@ -195,7 +195,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     author.email = "grace@acme.example"
     author.save()
     with authored_by(admin):
-        cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
+        cadence = UpdateCadence.objects.get(severity="sev1", status="monitoring")
     deleted: dict[type[Tracked], Any] = deleted_rows(page, component, admin) | {Incident: incident}
     return {
         declare_incident: (

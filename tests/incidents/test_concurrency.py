@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
 # --- People at once ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_two_who_post_at_once_one_wins_and_the_other_reads_the_winners_text(
     incident: Incident, author: User, admin: User
@@ -137,6 +138,7 @@ def test_of_two_who_take_a_role_at_once_one_has_it_and_the_other_had_it(
         assert {row.user for row in incident.roles.all()} == {author, admin}
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_two_who_say_that_each_incident_caused_the_other_one_is_believed(
     page: Page, author: User, admin: User

@@ -153,6 +153,7 @@ def faults(service: Service, act: Callable[[Any], object], by: User, row: models
         yield f"undoes an edit of {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_nothing_that_was_acknowledged_is_undone_by_who_comes_at_the_same_moment(

@@ -56,6 +56,7 @@ CALLED = {
 Settings = Any
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", sorted(CASES))
 def test_a_bad_row_is_parked_and_the_others_are_done(

@@ -61,8 +61,8 @@ def rolled_hook(page: Page, admin: User) -> Subscriber:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name server of the outside world."""
+def one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name of the outside world leads to one public address."""
     public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 443))
     monkeypatch.setattr(socket, "getaddrinfo", lambda _host, _port, **_kind: [public])
 
@@ -77,7 +77,7 @@ def dump() -> str:
     return "\n".join(found)
 
 
-@pytest.mark.usefixtures("names")
+@pytest.mark.usefixtures("one_address")
 def test_a_stolen_dump_holds_no_secret_in_clear(
     client: Client, factor: str, rolled_hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:

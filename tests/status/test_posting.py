@@ -171,6 +171,7 @@ def test_three_bad_days_cost_a_message_but_not_the_subscription(
     assert hook.state == Subscriber.State.ACTIVE
 
 
+@pytest.mark.slow
 def test_five_bad_days_are_its_end(hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook) -> None:
     receiver.behave = answering(500, b"out of order")
     post_to_hook()
