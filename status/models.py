@@ -281,6 +281,9 @@ class Delivery(models.Model):
     reason = models.CharField(_("reason"), max_length=20, blank=True, help_text=_("Why it was cancelled or failed."))
     answer = models.CharField(_("answer"), max_length=500, blank=True, help_text=_("The other side's last words."))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    accepted = models.JSONField(
+        default=list, db_default=[], editable=False, help_text="Of several messages, the ids of those that were taken."
+    )
     due_at = models.DateTimeField(_("due at"))
     claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
     created_at = models.DateTimeField(_("created"), default=timezone.now)

@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, help_text='Why it was cancelled or failed.', max_length=20, verbose_name='reason')),
                 ('answer', models.CharField(blank=True, help_text="The other side's last words.", max_length=500, verbose_name='answer')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
+                ('accepted', models.JSONField(db_default=[], default=list, editable=False, help_text='Of several messages, the ids of those that were taken.')),
                 ('due_at', models.DateTimeField(verbose_name='due at')),
                 ('claimed_at', models.DateTimeField(help_text='A worker has it until `due_at`; empty while nobody has.', null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
