@@ -48,7 +48,7 @@ def restore_page(page: Page, *, author: User, reason: str = "") -> None:
     What the clock would have done with maintenances meanwhile is left to staff, as when one of these is restored.
     """
     _restore(page, reason)
-    for incident in Incident.objects.live().unresolved().filter(page=page).exclude(plan=None).locked():
+    for incident in Incident.objects.live().unresolved().filter(windows.missed(), page=page).locked():
         windows.leave_to_staff(incident.plan)
     _publish([page])
 

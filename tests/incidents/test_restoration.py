@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from incidents import catalogue, metrics
 from incidents.checking import leaks, letting_stand
@@ -14,6 +16,7 @@ from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, Page, Postmortem, User
 from incidents.models.base import Tracked
 from incidents.people import service_user
@@ -67,6 +70,20 @@ def test_the_texts_of_its_incidents_keep_no_page_from_coming_back(incident: Inci
     catalogue.delete_page(page, author=admin)
     restore_page(page, author=admin)
     assert page.deleted_at is None
+
+
+def test_a_page_comes_back_in_as_many_statements_however_much_was_on_it(page: Page, admin: User, at_noon: Any) -> None:
+    window: Any = {"scheduled_for": NOON + timedelta(days=1), "scheduled_until": NOON + timedelta(days=2)}
+    statements = []
+    for _round in range(2):
+        schedule_maintenance(page, title="Disks", body="New ones.", author=admin, **window)
+        incident = declare_incident(page, title="Errors", author=admin)
+        post_update(incident, status=IncidentStatus.IDENTIFIED, body="Slow.", author=admin)
+        catalogue.delete_page(page, author=admin)
+        with CaptureQueriesContext(connection) as seen:
+            restore_page(page, author=admin)
+        statements.append(len(seen))
+    assert statements[0] == statements[1]
 
 
 def test_nothing_is_restored_into_what_is_deleted(
