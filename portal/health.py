@@ -20,7 +20,7 @@ from incidents.models import Clock, OutboxEvent, Page
 from incidents.outages import passing_failure
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
-from status.publication import files
+from status.publication import files, publisher
 
 REDIS_TIMEOUT = 0.3  # seconds
 
@@ -38,6 +38,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     `clock_age` is the time since the clock last ticked, null when it never has: after two minutes nothing that must
     happen at a time happens, whatever staff can do by hand.
+    `folder` says what to do when the pages are not published in this process's folder, but in another one.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
     null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. `parked` is how
     many things and messages are given up until staff try them again, `oldest_undone` of each kind of the clock's work
@@ -46,6 +47,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         with time_limit(1.0, total=2.0):
             ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
+            folder = publisher.why_not()
             given_up, undone = sum(parked().values()), oldest_undone()
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except Error as error:
@@ -55,6 +57,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     facts: dict[str, Any] = {
         "database": "ok",
         "clock_age": age(clock.ticked_at) if clock else None,
+        "folder": folder or "ok",
         "heartbeat_age": max(ages, default=None),
         "oldest_unpublished": age(waiting) if waiting else None,
         "oldest_due": late,
@@ -103,9 +106,9 @@ def _redis() -> str:
 def _heartbeat_age(public_id: str) -> float | None:
     try:
         beat = json.loads((files.folder(public_id) / "heartbeat.json").read_bytes())
-    except FileNotFoundError:
+        return age(datetime.fromisoformat(beat["at"]))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return age(datetime.fromisoformat(beat["at"]))
 
 
 def age(instant: datetime) -> float:
