@@ -131,12 +131,14 @@ def create_component(page: Page, *, author: User, **facts: Unpack[ComponentFacts
     return component
 
 
-@service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup, Component), public=["name", "description"])
+@service(Verb.EDIT_CATALOGUE, locks=(Page, ComponentGroup, Component, ComponentListing), public=["name", "description"])
 def edit_component(component: Component, *, author: User, **facts: Unpack[ComponentChanges]) -> Component:
-    """Change facts of a component; those not named keep their values."""
+    """Change facts of a component; those not named keep their values. At its new home it needs no listing."""
     lock_parents(facts.get("page"), facts.get("group"))
     component.lock_live()
     _write(component, facts)
+    for listing in component.listings.live().filter(page=component.page).locked():
+        listing.mark_deleted(_("The component is at home on this page now."))
     return component
 
 
@@ -315,23 +317,30 @@ def _set(row: CatalogueRow, facts: Any) -> set[Page]:
         return set()
     if isinstance(row, Component) and row.group and row.group.page_id != row.page_id:
         raise InvalidInput(_("The group belongs to another page."), field="group")
-    if isinstance(row, ComponentListing) and row.component.page_id == row.page_id:
-        raise InvalidInput(_("The component is at home on this page, and shown there already."), field="page")
+    if isinstance(row, ComponentListing):
+        check_is_further(row)
     return before | _pages(row)
 
 
+def check_is_further(listing: ComponentListing) -> None:
+    if listing.component.page_id == listing.page_id:
+        raise InvalidInput(_("The component is at home on this page, and shown there already."), field="page")
+
+
 def _check_words(row: CatalogueRow, facts: Any) -> None:
-    """Check what the public of a page will read of a new or a locked row, and has not read there before."""
+    """Check what the public of each page will read of a new or a locked row, and has not read there before."""
     named = row.component if isinstance(row, ComponentListing) else row
-    words = {name: facts.get(name, getattr(named, name)) for name in WORDS.get(type(named), ())}
-    page = row if isinstance(row, Page) else facts.get("page", row.page)
-    is_public, was_public, own = True, not row._state.adding and (isinstance(row, Page) or row.page == page), []
+    before = [*_pages(row)] if row.pk else []
+    after, own = [row if isinstance(row, Page) else facts.get("page", row.page)], list[str]()
     if isinstance(named, Component):
-        is_public = facts.get("visibility", named.visibility) == Visibility.PUBLIC
-        was_public = was_public and named.visibility == Visibility.PUBLIC
+        if facts.get("visibility", named.visibility) == Visibility.INTERNAL:
+            return
         own = [named.name, *named.known_as] if named.visibility == Visibility.INTERNAL else []
-    new = {name: text for name, text in words.items() if not was_public or text != getattr(named, name)}
-    if is_public and new:
+    if isinstance(row, Component) and row.pk:
+        after += sorted(outbox.pages_of(row) - {row.page, *after}, key=lambda page: page.pk)
+    words = {name: facts.get(name, getattr(named, name)) for name in WORDS.get(type(named), ())}
+    for page in after:
+        new = {name: text for name, text in words.items() if page not in before or text != getattr(named, name)}
         check_words(page, besides=own, **new)
 
 

@@ -261,8 +261,10 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     While both titles of a public incident are the same, `title` alone changes both. What the public reads at once is
     changed by those who may post an update.
     """
-    incident.lock_live()
-    if cause := facts.get("caused_by"):
+    cause = facts.get("caused_by")
+    for row in sorted(filter(None, [incident, cause]), key=lambda row: row.pk):  # in one order, whoever names whom
+        row.lock_live()
+    if cause:
         _check_cause(incident, cause)
     now = timezone.now()
     if later := [name for name, fact in facts.items() if isinstance(fact, datetime) and fact > now]:
@@ -361,8 +363,7 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
 
 
 def _check_cause(incident: Incident, cause: Incident) -> None:
-    """Lock what an incident is to be caused by; raises when it would be its own cause, also by way of others."""
-    cause.lock_live()
+    """Raises when an incident would be its own cause, also by way of others."""
     chain, each = {incident}, cause
     while each not in chain:
         chain.add(each)

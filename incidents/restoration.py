@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox, windows
 from incidents.authorship import service
-from incidents.catalogue import WORDS
+from incidents.catalogue import WORDS, check_is_further
 from incidents.checking import check_restored
 from incidents.deletion import reason_of
 from incidents.errors import InvalidTransition
@@ -38,7 +38,7 @@ from incidents.models import (
 )
 from incidents.models.base import Tracked
 from incidents.permissions import Verb
-from incidents.postmortems.writing import mark_edited
+from incidents.postmortems.writing import DRAFT, mark_edited
 
 
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Incident))
@@ -77,6 +77,7 @@ def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> N
 def restore_listing(listing: ComponentListing, *, author: User, reason: str = "") -> None:
     """Show a component on that further page again."""
     _restore(listing, reason, within=[listing.page, listing.component])
+    check_is_further(listing)
     if listing.component.visibility == Visibility.PUBLIC:
         _publish([listing.page])
 
@@ -109,13 +110,18 @@ def restore_incident(incident: Incident, *, author: User, reason: str = "") -> N
 
 @service(Verb.EDIT_POSTMORTEM, locks=(Page, Postmortem, Incident))
 def restore_postmortem(postmortem: Postmortem, *, author: User, reason: str = "") -> None:
-    """Go on with a report that was given up; it is about those of its incidents that have begun no other one."""
+    """Go on with a report that was given up; it is about those of its incidents that have begun no other one.
+
+    If these are fewer, its approval was of another report.
+    """
     deletion = _restore(postmortem, reason, within=[postmortem.page])
     left = Incident.history.filter(history_change_reason=deletion).values("id")
     for incident in Incident.objects.filter(pk__in=left, postmortem=None).locked():
         incident.change(postmortem=postmortem)
     if not postmortem.incidents.exists():
         raise InvalidTransition(_("Each of its incidents has another postmortem by now. Go on with that one."))
+    if postmortem.state == Postmortem.State.APPROVED and postmortem.fingerprint() != postmortem.approved_hash:
+        postmortem.change(**DRAFT)
 
 
 @service(Verb.EDIT_POSTMORTEM, locks=(Postmortem, PostmortemSection))
@@ -157,14 +163,21 @@ def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> str:
     row.lock()
     deletion = reason_of(row)
     if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
-        page = row if isinstance(row, Page) else row.page  # type: ignore[attr-defined]  # what has words has a page
-        check_restored(page, **words)
+        for page in _pages(row):
+            check_restored(page, **words)
     row.mark_restored(reason)
     return deletion
 
 
 def _publish(pages: Iterable[Page]) -> None:
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
+
+
+def _pages(row: Tracked) -> Iterable[Page]:
+    """Where the public reads the words of a row."""
+    if isinstance(row, Component):
+        return sorted(outbox.pages_of(row), key=lambda page: page.pk)
+    return [row if isinstance(row, Page) else row.page]  # type: ignore[attr-defined]  # what has words has a page
 
 
 def _words(row: Tracked) -> Iterator[tuple[str, ...]]:

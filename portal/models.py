@@ -22,7 +22,7 @@ class KeptAnswer(models.Model):
     idempotency_key = models.CharField(max_length=255)
     digest = models.CharField(max_length=64, help_text="Of the method, the path and the body that it came with.")
     status = models.PositiveSmallIntegerField(default=0)
-    content = models.TextField(blank=True)
+    content = models.TextField(blank=True, help_text="Encrypted.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

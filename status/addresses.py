@@ -22,6 +22,7 @@ from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
+from incidents.marks import mark
 
 # A name with a dot and a top level that is no number: no "localhost", no address in any of its notations.
 _NAME = re.compile(r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
@@ -140,6 +141,15 @@ def parse(url: str) -> Target:
     return Target(parts.hostname or "", port, path)
 
 
+def shown(url: str) -> str:
+    """What stands for a checked URL wherever people read of it, and by which it is found again.
+
+    Its host, and by a keyed digest which one there: the URL itself lets whoever knows it write there. The key is
+    AUDIT_KEY, which is never replaced, so this stays the same.
+    """
+    return f"{parse(url).host} #{mark('url', url)[:16]}"
+
+
 def check(url: str, network: Network = INTERNET) -> str:
     """The URL of a new subscription, to which something may be sent today. Raises `Refused`.
 
@@ -153,6 +163,7 @@ def check(url: str, network: Network = INTERNET) -> str:
 
 
 ADDRESS_LENGTH = 254  # RFC 5321
+SECRET_LENGTH = 8  # what is shorter is a word, like "hooks"
 _EMAIL = EmailValidator(allowlist=[])
 
 
@@ -176,6 +187,15 @@ def mailbox(address: str) -> str:
     if not found or len(found) > ADDRESS_LENGTH or re.search(r'[\s"\[\]]', found):
         raise InvalidInput(_("This is not an e-mail address. Write it like name@example.com."), field="address")
     return found
+
+
+def without_secrets(text: str, url: str) -> str:
+    """What was answered at a URL without the parts of its path that let others write there."""
+    path = parse(url).path
+    for part in (path, *re.split(r"[/?&=]", path)):
+        if len(part) >= SECRET_LENGTH:
+            text = text.replace(part, "…")
+    return text
 
 
 def without_addresses(text: str, *addresses: str) -> str:

@@ -12,10 +12,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from incidents import catalogue
-from incidents.authorship import authored_by
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.models import Component, Incident, Page, UpdateCadence, User
+from incidents.models import Component, Incident, Page, User
 from portal import middleware
 from status.publication import files
 from tests.sink import Sink, mail_server
@@ -96,17 +95,6 @@ def component(make_component: Callable[..., Component]) -> Component:
 @pytest.fixture
 def incident(page: Page, author: User) -> Incident:
     return declare_incident(page, title="Errors", author=author)
-
-
-@pytest.fixture
-def cadence(admin: User) -> None:
-    """What is usual, as a new deployment has it; a test that truncated the tables has taken it away."""
-    table = {"sev1": (5, 10, 10, 30), "sev2": (10, 15, 30, 60), "sev3": (30, 15, 30, 60), "sev4": (30, 15, 30, 60)}
-    with authored_by(admin):
-        for severity, minutes in table.items():
-            for status, after in zip(("", "investigating", "identified", "monitoring"), minutes, strict=True):
-                key = {"severity": severity, "status": status}
-                UpdateCadence.objects.get_or_create(**key, defaults={"minutes": after})
 
 
 @pytest.fixture

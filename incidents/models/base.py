@@ -31,7 +31,7 @@ class TrackedQuerySet(models.QuerySet[M]):
 
 
 # Kept in no history row, so that a subscriber can be forgotten; it has a keyed hash of them
-PERSONAL = ("address", "contact", "secret", "old_secret")
+PERSONAL = ("address", "endpoint", "contact", "secret", "old_secret")
 
 PUBLIC_ID_ALPHABET = "0123456789bcdfghjklmnpqrstvwxyz"  # Statuspage's: no vowels, so no words
 PUBLIC_ID_LENGTH = 12

@@ -168,6 +168,8 @@ class ComponentListing(Tracked):
     component = models.ForeignKey(Component, models.PROTECT, related_name="listings", verbose_name=_("component"))
     position = models.PositiveIntegerField(_("position"), default=1)
 
+    objects = TrackedQuerySet["ComponentListing"].as_manager()
+
     class Meta:
         verbose_name = _("listing on a further page")
         verbose_name_plural = _("listings on further pages")

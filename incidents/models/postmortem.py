@@ -145,9 +145,10 @@ class Postmortem(Tracked):
         }
 
     def fingerprint(self) -> str:
-        """Of all that was written, internal text too: an approval is of this, and of nothing else."""
+        """Of all that was written, internal text too, and of what it is about: an approval is of nothing else."""
         inside = [[s.key, s.heading, s.internal, s.withheld] for s in self.live_sections()]
-        return sha256(json.dumps([self.content(), inside], sort_keys=True).encode()).hexdigest()
+        about = sorted(self.incidents.values_list("public_id", flat=True))
+        return sha256(json.dumps([self.content(), inside, about], sort_keys=True).encode()).hexdigest()
 
 
 class PostmortemSection(Tracked):

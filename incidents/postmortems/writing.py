@@ -186,8 +186,9 @@ def arrange_sections(postmortem: Postmortem, sections: Sequence[PostmortemSectio
     postmortem.lock_live()
     if {section.pk for section in sections} != set(postmortem.live_sections().values_list("pk", flat=True)):
         raise InvalidInput(_("Sections were added or removed meanwhile. Look again, then move them."))
-    for position, section in enumerate(sections, start=1):
+    for section in sorted(sections, key=lambda section: section.pk):
         section.lock()
+    for position, section in enumerate(sections, start=1):
         if section.position != position:
             section.change(position=position)
     mark_edited(postmortem, author)

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from incidents.models import ApiKey
 from portal.api.errors import Reused
 from portal.models import KeptAnswer
+from status.secrets import decrypt, encrypt
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(days=1)
@@ -40,9 +41,9 @@ def once(key: ApiKey, request: Request, handler: Callable[[], Response]) -> Resp
         if is_new:
             response = handler()
             kept.status = response.status_code
-            kept.content = JSONRenderer().render(response.data).decode()
+            kept.content = encrypt(JSONRenderer().render(response.data).decode())
             kept.save()
             return response
     if kept.digest != digest:
         raise Reused(_("This Idempotency-Key came with another request before. Use a new one for each write."))
-    return Response(json.loads(kept.content or "null"), kept.status, headers={"Idempotent-Replayed": "true"})
+    return Response(json.loads(decrypt(kept.content) or "null"), kept.status, headers={"Idempotent-Replayed": "true"})

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('idempotency_key', models.CharField(max_length=255)),
                 ('digest', models.CharField(help_text='Of the method, the path and the body that it came with.', max_length=64)),
                 ('status', models.PositiveSmallIntegerField(default=0)),
-                ('content', models.TextField(blank=True)),
+                ('content', models.TextField(blank=True, help_text='Encrypted.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.apikey')),
             ],

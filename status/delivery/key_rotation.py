@@ -1,4 +1,4 @@
-"""The secrets of webhooks and chats under another key."""
+"""The secrets and addresses of webhooks and chats under another key."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from status.models import Recipient
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)
 def reencrypt_secrets(*, author: User) -> int:
-    """Encrypt what signs webhooks, and the addresses of chats, under the first key; returns of how many recipients."""
-    found = Recipient.objects.exclude(secret="", old_secret="").order_by("pk")
+    """Encrypt where webhooks and chats are reached, and what signs, under the first key; returns how many there are.
+
+    What stands for a URL (`addresses.shown`) depends on another key, and stays.
+    """
+    found = Recipient.objects.exclude(endpoint="").order_by("pk")
     for recipient in (recipients := list(found.select_for_update(of=("self",), no_key=True))):
-        encrypted = {"secret": recipient.secret, "old_secret": recipient.old_secret}
+        encrypted = {name: getattr(recipient, name) for name in ("endpoint", "secret", "old_secret")}
         recipient.change(**{name: value and secrets.reencrypt(value) for name, value in encrypted.items()})
     return len(recipients)

@@ -30,16 +30,16 @@ def mailbox_for(user: User, page: Page, *, author: User) -> Recipient:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Page)
 def add_channel(
-    page: Page, *, channel: StaffChannel.Channel, address: str, author: User, secret: str = ""
+    page: Page, *, channel: StaffChannel.Channel, address: str, author: User, url: str = ""
 ) -> StaffChannel:
     """Nudge this mailbox or chat when somebody on call is needed.
 
-    A chat's `address` is the name that staff read, and its `secret` the address that was checked; it is kept encrypted.
+    A chat's `address` is the name that staff read, and its `url` the address that was checked; it is kept encrypted.
     """
     page.lock_live()
     if StaffChannel.objects.filter(page=page, channel=channel, address=address).exists():
         raise InvalidInput(_("There is one of this name or address already. Choose another."), field="address")
-    recipient = StaffChannel(page=page, **_facts(channel, address), secret=secrets.encrypt(secret) if secret else "")
+    recipient = StaffChannel(page=page, **_facts(channel, address), endpoint=secrets.encrypt(url) if url else "")
     recipient.save()
     return recipient
 
@@ -49,7 +49,7 @@ def remove_channel(recipient: StaffChannel, *, author: User) -> None:
     """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
     name = f"{recipient.address[:480]} ({recipient.public_id})"  # so that it is free again
-    recipient.change(address=name, secret="", state=State.UNSUBSCRIBED, deleted_at=timezone.now())
+    recipient.change(address=name, endpoint="", state=State.UNSUBSCRIBED, deleted_at=timezone.now())
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=StaffChannel)
@@ -70,6 +70,7 @@ def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
             "page": recipient.page,
             "title": _("This is a test of your channel, sent by %(who)s.") % {"who": author},
             "path": places.CHANNELS,
+            "owed": 1,
         },
     )
     if not is_new:

@@ -23,7 +23,7 @@ from incidents.permissions import Verb
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
-from status.secrets import encrypt
+from status.secrets import decrypt, encrypt
 from status.subscriptions import subscribers
 from status.subscriptions.choices import Choices, follow
 
@@ -63,7 +63,13 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     """
     contact = addresses.mailbox(contact)
     _admit(network)
-    SignUp.objects.create(page=page, channel=Subscriber.Channel.WEBHOOK, address=url, contact=contact)
+    SignUp.objects.create(
+        page=page,
+        channel=Subscriber.Channel.WEBHOOK,
+        address=addresses.shown(url),
+        endpoint=encrypt(url),
+        contact=contact,
+    )
 
 
 def _oldest() -> datetime | None:
@@ -87,7 +93,7 @@ def _take_up(asked: SignUp) -> int:
     page, author = sign_up.page, subscribers.subscriber()
     try:
         if sign_up.channel == Subscriber.Channel.WEBHOOK:
-            subscribe_webhook(page, url=sign_up.address, contact=sign_up.contact, author=author)
+            subscribe_webhook(page, url=decrypt(sign_up.endpoint), contact=sign_up.contact, author=author)
         else:
             subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
     except DomainError as refusal:  # it was fine when it was asked
@@ -122,7 +128,7 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     A URL that somebody else has subscribed stays theirs, and neither of them is sent anything.
     """
     contact = addresses.mailbox(contact)
-    hook = page, Subscriber.Channel.WEBHOOK, url
+    hook = page, Subscriber.Channel.WEBHOOK, addresses.shown(url)
     recipient, _is_new = Subscriber.objects.lock_or_create(*hook, contact=contact)
     if recipient.contact != contact:
         if recipient.state not in (State.UNCONFIRMED, State.UNSUBSCRIBED):
@@ -132,7 +138,8 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state == State.UNSUBSCRIBED:
         follow(recipient, Choices())
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
-        recipient.change(state=State.UNCONFIRMED, secret=encrypt(subscribers.new_secret()))
+        secret = encrypt(subscribers.new_secret())
+        recipient.change(state=State.UNCONFIRMED, endpoint=encrypt(url), secret=secret)
     _owe_confirmation(recipient)
 
 
@@ -147,8 +154,7 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     # Each page by itself, for the index begins with it.
     mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
-        recipient.change(confirmation_sent_at=now)
-        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
+        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
 def _admit(network: str) -> None:

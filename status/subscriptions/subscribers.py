@@ -63,10 +63,10 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
     contact = addresses.mailbox(contact)
-    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, url)
+    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, addresses.shown(url))
     if not is_new and (refusal := why_not_added(recipient)):
         raise InvalidInput(refusal, field="address")
-    activate(recipient, contact=contact, secret=encrypt(new_secret()))
+    activate(recipient, contact=contact, endpoint=encrypt(url), secret=encrypt(new_secret()))
     return recipient
 
 
@@ -112,8 +112,7 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
     now = timezone.now()
-    recipient.change(confirmation_sent_at=now)
-    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
+    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:
@@ -186,7 +185,7 @@ def erase(recipient: Subscriber) -> None:
     recipient.follows.all().delete()
     recipient.change(
         address=f"forgotten {recipient.public_id}",  # no address, and unique
-        **dict.fromkeys(("contact", "secret", "old_secret", "reason"), ""),
+        **dict.fromkeys(("endpoint", "contact", "secret", "old_secret", "reason"), ""),
         state=State.UNSUBSCRIBED,
         deleted_at=timezone.now(),
     )

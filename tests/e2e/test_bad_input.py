@@ -41,6 +41,7 @@ def test_what_is_typed_outlives_a_reload_and_a_lost_session(
     assert incident.updates.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["declare", "note", "component"])
 def test_a_session_that_ended_while_typing_loses_nothing(
     signed_in: NewContext, live_server: LiveServer, incident: Incident, component: Component, admin: User, kind: str
@@ -96,6 +97,7 @@ def test_a_server_that_cannot_be_reached_loses_nothing(signed_in: NewContext, in
     assert incident.updates.count() == 1
 
 
+@pytest.mark.slow
 def test_a_double_click_on_any_primary_button_does_it_once(
     signed_in: NewContext, incident: Incident, component: Component, admin: User
 ) -> None:

@@ -82,7 +82,7 @@ def superuser(make_user: Callable[[str, str], User]) -> User:
 
 
 @pytest.fixture
-def demonstration(other_page: Page, cadence: None, superuser: User) -> Page:
+def demonstration(other_page: Page, superuser: User) -> Page:
     """What the demonstration has, and a row of what it lacks."""
     page = replay_seed("https://status.example.com")
     load_demo(page)

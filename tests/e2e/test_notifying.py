@@ -38,7 +38,7 @@ def link(mail: Received, end: str) -> str:
     return found[1]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_from_the_form_to_the_postmortem(
     sink: Sink,
     page: Page,

@@ -27,6 +27,7 @@ def editor(section: PostmortemSection) -> str:
     return reverse("admin:incidents_postmortem_change", args=[section.postmortem_id])
 
 
+@pytest.mark.slow
 def test_nothing_typed_is_lost_and_two_people_see_each_other(
     signed_in: NewContext, live_server: LiveServer, first_section: PostmortemSection, author: User, admin: User
 ) -> None:

@@ -74,6 +74,7 @@ def subscribe(tab: Tab, address: str, button: str = "Subscribe") -> None:
     expect(tab.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_without_a_script_from_the_form_to_the_end_of_it(
     page_address: str, inbox: Sink, new_context: NewContext, page: Page, component: Component, author: User
 ) -> None:
@@ -134,6 +135,7 @@ def test_with_htmx_the_page_stays_and_a_mistake_is_shown_in_place(
     assert [words for words in complaints if "422" not in words] == []
 
 
+@pytest.mark.slow
 def test_who_follows_one_incident_is_notified_of_its_end(
     page_address: str, inbox: Sink, new_context: NewContext, incident: Incident, page: Page, author: User
 ) -> None:

@@ -45,6 +45,7 @@ def test_staff_and_programs_are_answered_by_the_front_server(survivor: Server) -
         assert answer.headers["retry-after"]
 
 
+@pytest.mark.slow
 @pytest.mark.nginx
 @pytest.mark.browser
 def test_the_page_says_since_when_it_has_not_been_updated(survivor: Server) -> None:

@@ -43,6 +43,7 @@ def test_a_locked_database_refuses_writes_soon_and_lets_everybody_read(embedded_
     assert request(embedded_site, "write").status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_what_staff_typed_is_sent_again_with_one_button(embedded_site: Site) -> None:
     with browser.chromium() as chromium:

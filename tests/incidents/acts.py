@@ -112,6 +112,8 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
     spare = catalogue.create_component(page, name="Spare", author=admin)
     group = catalogue.create_group(page, name="Core", author=admin)
     listing = catalogue.list_component(component, page=third, author=admin)
+    moving = catalogue.create_component(third, name="Moving", author=admin)
+    catalogue.list_component(moving, page=page, author=admin)
     fourth: Any = {"name": "Fourth", "url": "https://fourth.example"}
     return {
         catalogue.create_page: (edits, lambda by: catalogue.create_page(**fourth, author=by)),
@@ -123,7 +125,7 @@ def of_catalogue(page: Page, component: Component, admin: User) -> Acts:
         ),
         catalogue.edit_component: (
             edits,
-            lambda by: catalogue.edit_component(spare, page=page, group=group, author=by),
+            lambda by: catalogue.edit_component(moving, page=page, group=group, author=by),
         ),
         catalogue.list_component: (edits, lambda by: catalogue.list_component(spare, page=third, author=by)),
         catalogue.edit_listing: (edits, lambda by: catalogue.edit_listing(listing, page=third, position=9, author=by)),
@@ -173,13 +175,14 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     quarantine.quarantine(bounced, reason="550", author=admin)
     with authored_by(admin):
         late.change(confirmation_sent_at=now - 2 * CONFIRM_WITHIN)
-    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", secret="json://a", author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="Ops", url="json://a", author=admin)
     staff_channels.mailbox_for(author, page, author=admin)
     channel = staff_channels.add_channel(page, channel=STAFF, address="night@acme.example", author=admin)
     sent_back = {"reason": "550"}
     hook = {"url": "https://ann.example.com", "contact": "ann@example.com"}
     signups.subscribe_webhook(page, url="https://eve.example.com", contact="eve@example.com", author=admin)
-    program = subscribers.add_webhook(page, url="https://bob.example.com", contact="bob@example.com", author=admin)
+    bobs = "https://bob.example.com"
+    program = subscribers.add_webhook(page, url=bobs, contact="bob@example.com", author=admin)
     Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=now)
     template = templates.create_template(name="Slow", body="Slow.", author=admin)
     asked = subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
@@ -192,14 +195,17 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
     author.email = "grace@acme.example"
     author.save()
     with authored_by(admin):
-        cadence, _made = UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
+        cadence = UpdateCadence.objects.get(severity="sev1", status="monitoring")
     deleted: dict[type[Tracked], Any] = deleted_rows(page, component, admin) | {Incident: incident}
     return {
         declare_incident: (
             Verb.DECLARE_INCIDENT,
             lambda by: declare_incident(page, title="New", caused_by=ended, author=by),
         ),
-        edit_incident: (Verb.DECLARE_INCIDENT, lambda by: edit_incident(incident, title="Changed", author=by)),
+        edit_incident: (
+            Verb.DECLARE_INCIDENT,
+            lambda by: edit_incident(internal, title="Changed", caused_by=incident, author=by),
+        ),
         plan_update: (Verb.POST_UPDATE, lambda by: plan_update(incident, author=by, **plan)),
         change_planned: (Verb.POST_UPDATE, lambda by: change_planned(waiting, author=by, **plan)),
         post_planned: (Verb.POST_UPDATE, lambda by: post_planned(waiting, author=by)),
@@ -303,7 +309,7 @@ def acts(page: Page, component: Component, incident: Incident, author: User, adm
         ),
         signups.subscribe_webhook: (
             Verb.MANAGE_SUBSCRIBERS,
-            lambda by: signups.subscribe_webhook(page, url=program.address, contact=program.contact, author=by),
+            lambda by: signups.subscribe_webhook(page, url=bobs, contact=program.contact, author=by),
         ),
         subscribers.roll_secret: (Verb.MANAGE_SUBSCRIBERS, lambda by: subscribers.roll_secret(program, author=by)),
         subscribers.confirm: (

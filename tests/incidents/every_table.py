@@ -8,13 +8,12 @@ from typing import Any
 from django.utils import timezone
 
 from incidents import catalogue, checking, metrics, templates
-from incidents.authorship import authored_by
 from incidents.elsewhere.recording import record_elsewhere
 from incidents.incidents import correct_update, post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.maintenance.series import repeat_maintenance
-from incidents.models import Component, Incident, IncidentRole, Page, UpdateCadence, User
+from incidents.models import Component, Incident, IncidentRole, Page, User
 from incidents.people import create_key
 from incidents.permissions import Scope
 from incidents.planned import plan_update
@@ -46,8 +45,6 @@ def fill(page: Page, component: Component, incident: Incident, *, author: User, 
     plan: Any = {"status": IncidentStatus.INVESTIGATING, "body": "Again.", "next_update": None, "notify": True}
     due_at = timezone.now() + timedelta(hours=1)
     plan_update(incident, due_at=due_at, components=[(component, None)], author=author, **plan)
-    with authored_by(admin):
-        UpdateCadence.objects.get_or_create(severity="sev1", status="monitoring")
     create_key("robot", scopes=[Scope.INCIDENTS, Scope.COMPONENTS], author=admin)
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)
     csv_files.import_csv(page, content="bob@example.com", author=admin)

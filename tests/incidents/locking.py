@@ -43,7 +43,8 @@ def watching() -> Iterator[Watched]:
     """Watch what is done inside, in one transaction, to rows that were there before.
 
     A fault is a row that is saved and was not locked, and one that was chosen, before it was locked, by a column that
-    is then changed: somebody else may have changed it in between.
+    is then changed: somebody else may have changed it in between. So is a row that is locked after a later one of its
+    model: somebody who locks them in their order waits for this call, and this call for them.
     """
     found, newest = Watched(), _newest()
 
@@ -61,7 +62,10 @@ def watching() -> Iterator[Watched]:
             keys = [row[0] for row in connection.connection.execute(sql, params).fetchall()]
             rows = [(model, key) for key in keys if key <= newest[model]]
             if HOLDING.search(sql):
-                found.held |= dict.fromkeys(rows)
+                for row in rows:
+                    if row not in found.held and any(key > row[1] for held, key in found.held if held is model):
+                        found.faults.append(f"locks a {model.__name__} after a later one")
+                    found.held[row] = None
             else:
                 columns = set(re.findall(rf'"{match[1]}"\."(\w+)"', match[2].partition(" ORDER BY ")[0])) - {"id"}
                 for row in rows:

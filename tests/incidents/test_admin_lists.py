@@ -139,6 +139,7 @@ def test_what_is_not_published_yet_says_so(staff: Client, announced: Incident) -
     assert "Not yet published" not in staff.get(room(announced)).text
 
 
+@pytest.mark.slow
 def test_lists_and_pages_ask_as_often_with_many_rows_as_with_few(
     staff: Client, announced: Incident, page: Page, component: Component, author: User
 ) -> None:

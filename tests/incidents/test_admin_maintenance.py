@@ -96,6 +96,7 @@ def test_what_cannot_be_is_said_and_nothing_typed_is_lost(
         assert filled(answer)[name] == value
 
 
+@pytest.mark.slow
 @time_machine.travel(NOON)
 def test_the_preview_of_one_that_repeats_shows_the_next_dates_and_writes_nothing(staff: Client, page: Page) -> None:
     before = counts()

@@ -262,7 +262,7 @@ def test_an_update_and_a_bare_change_tell_one_story(component: Component, incide
 Said = list[tuple[int, ComponentStatus]]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(ComponentStatus)), max_size=12))
 @time_machine.travel(NOON, tick=False)

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection, connections, transaction
 
 from incidents import catalogue
-from incidents.errors import Conflict, InvalidTransition
-from incidents.incidents import declare_incident, post_update
+from incidents.errors import Conflict, InvalidInput, InvalidTransition
+from incidents.incidents import declare_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import (
     Component,
@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
 # --- People at once ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_two_who_post_at_once_one_wins_and_the_other_reads_the_winners_text(
     incident: Incident, author: User, admin: User
@@ -135,6 +136,28 @@ def test_of_two_who_take_a_role_at_once_one_has_it_and_the_other_had_it(
         together(take(author), take(admin))
         assert incident.roles.active().count() == 1
         assert {row.user for row in incident.roles.all()} == {author, admin}
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_of_two_who_say_that_each_incident_caused_the_other_one_is_believed(
+    page: Page, author: User, admin: User
+) -> None:
+    def blame(which: Incident, cause: Incident, who: User) -> Callable[[], object]:
+        mine, theirs = (Incident.objects.get(pk=row.pk) for row in (which, cause))
+
+        def edit() -> object:
+            try:
+                return edit_incident(mine, caused_by=theirs, author=who)
+            except InvalidInput as refusal:
+                return refusal
+
+        return edit
+
+    for turn in range(10):
+        one, other = (declare_incident(page, title=f"{title} {turn}", author=author) for title in ("One", "Other"))
+        results = together(blame(one, other, author), blame(other, one, admin))
+        assert {type(result) for result in results} == {Incident, InvalidInput}
 
 
 @pytest.mark.postgresql

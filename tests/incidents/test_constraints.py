@@ -170,7 +170,7 @@ UNIQUE = [
 
 @pytest.fixture
 def pairs(
-    cadence: None, page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
+    page: Page, other_page: Page, component: Component, make_component: Callable[..., Component],
     incident: Incident, author: User, admin: User,
 ) -> None:  # fmt: skip
     """At least two rows in each table that has a uniqueness to break."""
@@ -264,6 +264,7 @@ def test_every_constraint_of_the_record_has_its_statement_above() -> None:
     assert declared == set(REFUSED)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pairs")
 @pytest.mark.django_db(transaction=True)
 def test_what_others_point_at_is_not_deleted() -> None:

@@ -73,6 +73,7 @@ ACCEPTED: dict[str, set[str]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_deleted_page_is_restored_before_anything_is_done_on_it(acts: Acts, admin: User) -> None:
     for page in Page.objects.live():
         catalogue.delete_page(page, author=admin)

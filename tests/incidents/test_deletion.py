@@ -120,6 +120,7 @@ def published(*pages: Page) -> dict[str, bytes | None]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", DELETES, ids=lambda model: model.__name__)
 def test_what_was_deleted_is_published_as_before_once_it_is_restored(
     model: type[Tracked], page: Page, other_page: Page, admin: User, request: pytest.FixtureRequest

@@ -131,6 +131,7 @@ def test_a_length_is_written_in_words(length: timedelta, words: str) -> None:
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_numbers_of_many_are_charts_with_text_and_ask_as_often_as_for_few(
     staff: Client, page: Page, component: Component, author: User
 ) -> None:

@@ -304,6 +304,7 @@ def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
     assert difference(RECORD, incident) == ["notified", "impact", "updates", "created"]
 
 
+@pytest.mark.slow
 def test_a_report_without_headings_is_kept_without_one(
     record: Write, page: Page, published: Callable[[Page, str], str]
 ) -> None:

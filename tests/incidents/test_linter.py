@@ -151,7 +151,7 @@ PIECES = """between and from by at on 4:01PM 16:99 UTC CEST January 17 February 
 WORDS = st.sampled_from([*PIECES.split(), "\n", "\n\n"])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=25).map(" ".join)))
 def test_whatever_is_written_is_read_the_same_way_twice_and_places_are_in_the_text(text: str) -> None:
     found = lint(text)
@@ -177,7 +177,7 @@ ONCE_SLOW = [
 ]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ONCE_SLOW)
 def test_twice_the_text_takes_about_twice_as_long(words: str) -> None:
     text = words * (25_000 // len(words))

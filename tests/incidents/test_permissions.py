@@ -66,6 +66,7 @@ def test_a_refusal_names_the_right_that_is_missing(make_user: MakeUser) -> None:
         require(make_user("someone", "viewer"), Verb.POST_UPDATE)
 
 
+@pytest.mark.slow
 def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts: Acts, make_user: MakeUser) -> None:
     lacking = {verb: make_user(f"without {verb}", "viewer") for verb in Verb}
     for verb, user in lacking.items():
@@ -78,6 +79,7 @@ def test_a_service_refuses_whoever_lacks_just_its_right_and_writes_nothing(acts:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_what_is_no_right_to_publish_changes_nothing_that_the_public_reads(acts: Acts, make_user: MakeUser) -> None:
     """Whoever has none of PUBLISHING needs no second factor."""
     user = make_user("unseen", "viewer")
@@ -116,6 +118,7 @@ def test_a_service_locks_what_it_says_before_it_changes_anything(acts: Acts, adm
     assert not found, "\n".join(f"{name} {each}" for name, faults in found.items() for each in faults)
 
 
+@pytest.mark.slow
 def test_a_service_without_an_author_writes_nothing(acts: Acts) -> None:
     before = everything()
     for nobody in (None, User(username="unsaved", is_superuser=True)):
@@ -125,6 +128,7 @@ def test_a_service_without_an_author_writes_nothing(acts: Acts) -> None:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_every_service_is_in_the_table_above(acts: Acts) -> None:
     """A new one, decorated with `service`, must be added to `acts`."""
     for app in (incidents, status):

@@ -174,7 +174,6 @@ def test_staff_plan_change_and_cancel_in_the_admin(
     assert row.state == "cancelled"
 
 
-@pytest.mark.usefixtures("cadence")
 def test_still_working_on_it_takes_one_click(client: Client, incident: Incident, author: User, at_noon: Any) -> None:
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="A disk.", author=author)
     at_noon.shift(timedelta(minutes=29))

@@ -134,6 +134,7 @@ def publish_and_stop(public_id: str, moment: str) -> None:
         publishing.publish(Page.objects.get(public_id=public_id), rebuild=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["read", "write"])
 def test_a_writer_that_was_paused_never_leaves_older_bytes(
     page: Page,
@@ -186,6 +187,7 @@ def assert_whole(file: Path) -> None:
         assert content.rstrip().endswith((b"</html>", b"</feed>", b"</rss>")), (file, content[-80:])
 
 
+@pytest.mark.slow
 def test_what_a_killed_publisher_left_is_whole_and_the_relay_completes_it(
     page: Page, incident: Incident, author: User, published: Callable[[Page, str], str], start_child: StartChild
 ) -> None:
@@ -204,6 +206,7 @@ def test_what_a_killed_publisher_left_is_whole_and_the_relay_completes_it(
         assert publishing.differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_a_file(page: Page, incident: Incident, author: User) -> None:
     post_update(incident, status=OPEN[0], body="Before.", author=author)
     root = files.folder(page.public_id)

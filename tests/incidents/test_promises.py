@@ -61,7 +61,6 @@ def test_what_cannot_be_promised_is_refused_with_a_sentence(page: Page, incident
     assert not IncidentUpdate.objects.exists()
 
 
-@pytest.mark.usefixtures("cadence")
 def test_what_is_usual_depends_on_severity_and_status_and_an_administrator_changes_it(
     admin: User, at_noon: Any
 ) -> None:
@@ -96,7 +95,6 @@ def test_promises_are_kept_in_time_and_missed_late_or_never(
 # --- The forms --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("cadence")
 @pytest.mark.parametrize(
     ("typed", "minutes"),
     [
@@ -119,7 +117,7 @@ def test_the_form_promises_what_is_usual_unless_somebody_chose(
     assert incident.next_update_due_at == (NOON + timedelta(minutes=minutes) if minutes else None)
 
 
-@pytest.mark.usefixtures("cadence", "page", "at_noon")
+@pytest.mark.usefixtures("page", "at_noon")
 def test_declaring_promises_by_the_severity_and_nothing_for_an_internal_incident(client: Client, author: User) -> None:
     client.force_login(author)
     address = reverse("admin:incidents_incident_add")
@@ -144,7 +142,6 @@ def test_who_is_without_service_for_long_hears_more_within_two_hours(
     assert incident.next_update_due_at == NOON + timedelta(hours=4)
 
 
-@pytest.mark.usefixtures("cadence")
 def test_staff_see_what_is_due_and_how_well_promises_were_kept(
     client: Client, incident: Incident, author: User, admin: User, at_noon: Any
 ) -> None:

@@ -58,6 +58,7 @@ EDITS: dict[type[models.Model], tuple[Callable[..., Any], str, Callable[[int], A
 DELETABLE = {Page, Component, ComponentGroup, ComponentListing, Metric, IncidentTemplate, Incident, Postmortem}
 # Which do nothing more to what is deleted, and say nothing of it
 HARMLESS: set[tuple[Callable[..., Any], type[models.Model]]] = {
+    (catalogue.edit_component, ComponentListing),
     (catalogue.delete_page, Page),
     (catalogue.delete_component, Component),
     (catalogue.delete_group, ComponentGroup),
@@ -152,6 +153,7 @@ def faults(service: Service, act: Callable[[Any], object], by: User, row: models
         yield f"undoes an edit of {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("_round", range(ROUNDS))
 def test_nothing_that_was_acknowledged_is_undone_by_who_comes_at_the_same_moment(

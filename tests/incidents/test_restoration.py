@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from incidents import catalogue, metrics
-from incidents.checking import letting_stand
+from incidents.checking import leaks, letting_stand
 from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
-from incidents.models import Component, ComponentGroup, Incident, Page, User
+from incidents.models import Component, ComponentGroup, ComponentListing, Incident, Page, Postmortem, User
 from incidents.models.base import Tracked
 from incidents.people import service_user
 from incidents.planned import plan_update
@@ -31,6 +31,7 @@ from incidents.restoration import (
 )
 from incidents.templates import create_template, delete_template
 from tests.incidents.conftest import NOON
+from tests.reports import approved
 from tests.rows import refused
 
 
@@ -131,6 +132,21 @@ def test_a_report_is_about_what_it_was_about_when_it_was_given_up(incident: Inci
         restore_postmortem(report, author=author)
 
 
+def test_an_approval_was_of_the_incidents_too(incident: Incident, page: Page, author: User) -> None:
+    other = declare_incident(page, title="Other", author=author)
+    report = writing.start_postmortem(incident, author=author)
+    writing.cover_incident(report, other, author=author)
+    approved(incident, "Why both broke.", author)
+    for left_for_another, state in (([], Postmortem.State.APPROVED), ([other], Postmortem.State.DRAFT)):
+        report.refresh_from_db()
+        writing.delete_postmortem(report, reason="No need", author=author)
+        for each in left_for_another:
+            each.refresh_from_db()
+            writing.start_postmortem(each, author=author)
+        restore_postmortem(report, author=author)
+        assert Postmortem.objects.get(pk=report.pk).state == state
+
+
 def test_who_restores_a_section_edits_the_report(incident: Incident, author: User, admin: User) -> None:
     report = writing.start_postmortem(incident, author=author)
     section = report.live_sections()[0]
@@ -201,6 +217,36 @@ def test_a_component_is_listed_on_no_page_where_its_name_is_internal(
     with pytest.raises(LeakFound, match="“Falcon”"):
         catalogue.edit_listing(listing, page=other_page, author=admin)
     catalogue.edit_listing(listing, position=2, author=admin)
+
+
+def test_a_component_is_read_for_every_page_that_shows_it(page: Page, other_page: Page, admin: User) -> None:
+    """“Falcon” is the name of something public here, and of something internal for whoever reads the other page."""
+    catalogue.create_component(page, name="Falcon", author=admin)
+    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
+    search = catalogue.create_component(page, name="Search", visibility=Visibility.INTERNAL, author=admin)
+    catalogue.list_component(search, page=other_page, author=admin)
+    catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(search, visibility=Visibility.PUBLIC, author=admin)
+    catalogue.edit_component(search, visibility=Visibility.PUBLIC, description="", author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    with letting_stand({leak.digest: "Customers know it." for leak in leaks(other_page, description="Fed by Falcon.")}):
+        catalogue.edit_component(search, description="Fed by Falcon.", author=admin)
+    catalogue.delete_component(search, author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        restore_component(search, author=admin)
+
+
+def test_a_component_that_moves_to_where_it_is_listed_is_there_once(
+    page: Page, other_page: Page, component: Component, admin: User
+) -> None:
+    listing = catalogue.list_component(component, page=other_page, author=admin)
+    catalogue.edit_component(component, page=other_page, author=admin)
+    assert list(Component.objects.on(other_page)) == [component]
+    assert ComponentListing.objects.live().count() == 0
+    with refused(InvalidInput, "shown there already"):
+        restore_listing(listing, author=admin)
 
 
 def test_a_component_is_listed_once_on_a_page(component: Component, other_page: Page, admin: User) -> None:

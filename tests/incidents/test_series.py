@@ -228,6 +228,7 @@ def test_what_does_not_repeat_or_has_begun_has_none_that_follow(repeat: Repeat, 
 START = rome(2026, 10, 18, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

@@ -158,7 +158,7 @@ def test_the_impact_of_a_back_dated_update_is_that_of_its_time(
 # --- What is refused leaves no trace ----------------------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_refused_update_says_why_and_leaves_no_trace(
     incident: Incident, component: Component, make_component: MakeComponent, other_page: Page, author: User
 ) -> None:
@@ -192,7 +192,7 @@ def test_a_refused_update_says_why_and_leaves_no_trace(
         post(status=RESOLVED)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_refused_facts_say_why_and_leave_no_trace(incident: Incident, page: Page, author: User) -> None:
     for title, sentence in [(" ", "blank"), ("x" * 256, "255"), ("a\x00b", "NUL")]:
         with refused(InvalidInput, sentence):

@@ -27,9 +27,10 @@ from incidents.models.base import Tracked
 from incidents.people import create_key
 from incidents.permissions import Scope
 from status import relay
-from status.delivery import owing
-from status.models import Delivery, Nudge, Recipient
+from status.delivery import owing, staff_channels
+from status.models import Delivery, Nudge, Recipient, StaffChannel
 from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices
 from tests.incidents import every_table
 
 pytestmark = pytest.mark.long
@@ -66,12 +67,15 @@ def open_account(user: User) -> None:
 
 @pytest.fixture
 def everybody(page: Page, incident: Incident, author: User, admin: User) -> None:
-    """An account with all that opens it, a key, three subscribers, and what they were sent: all of it sealed."""
+    """An account with all that opens it, a key, subscribers, staff on call, what they were sent: all of it sealed."""
     open_account(author)
     create_key("robot", scopes=[Scope.INCIDENTS], author=admin)
     for name in ("ann", "bob", "eve"):
         subscribers.add_by_staff(page, address=f"{name}@example.com", author=admin)
     subscribers.add_webhook(page, url="https://ann.example.com", contact="ann@example.com", author=admin)
+    subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
+    on_call: Any = {"channel": StaffChannel.Channel.STAFF, "address": "oncall@acme.example"}
+    staff_channels.send_test(staff_channels.add_channel(page, **on_call, author=admin), author=admin)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
     owing.owe(OutboxEvent.objects.get(notify=True))
     subscribers.add_by_staff(page, address="zoe@example.com", author=admin)
@@ -152,18 +156,34 @@ TAMPERED = {
         f"UPDATE status_delivery SET finished_at = created_at WHERE id = {SENT}",
         "was changed",
     ),
-    "what is still due is gone": ("DELETE FROM status_delivery WHERE state = 'due'", "was not sent to those"),
+    "what failed was not even tried": (
+        f"UPDATE status_delivery SET state = 'cancelled' WHERE id = {FAILED}",
+        "was changed",
+    ),
+    "why it failed is changed": (
+        f"UPDATE status_delivery SET reason = 'given_up' WHERE id = {FAILED}",
+        "was changed",
+    ),
+    "a nudge that is due is gone": (
+        "DELETE FROM status_delivery WHERE purpose = 'nudge'",
+        "does not have the messages",
+    ),
+    "a confirmation that is due is gone": (
+        "DELETE FROM status_delivery WHERE purpose = 'confirmation'",
+        "does not have the messages",
+    ),
+    "what is still due is gone": ("DELETE FROM status_delivery WHERE state = 'due'", "does not have the messages"),
     "one is owed to somebody else, too": (
         (
             "INSERT INTO status_delivery (event_id, recipient_id, purpose, priority, state, reason, answer, attempts,"
             " due_at, created_at) SELECT event_id, (SELECT max(id) FROM status_recipient), purpose, priority, 'due',"
             f" '', '', 0, due_at, created_at FROM status_delivery WHERE id = {SENT}"
         ),
-        "was not sent to those",
+        "does not have the messages",
     ),
     "nobody is to be notified": (
         "UPDATE incidents_outboxevent SET owed_at = created_at WHERE owed_at IS NULL",
-        "was not sent to those",
+        "does not have the messages",
     ),
     "an identity provider is added": (
         (
@@ -177,15 +197,20 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("what", TAMPERED)
 @pytest.mark.usefixtures("everybody")
-def test_what_is_tampered_with_is_named(what: str) -> None:
-    statement, sentence = TAMPERED[what]
-    assert sql(statement)
-    found = list(seals.verify())
-    assert any(sentence in each for each in found), found
+def test_what_is_tampered_with_is_named() -> None:
+    unnamed = {}
+    for what, (statement, sentence) in TAMPERED.items():
+        with transaction.atomic():
+            assert sql(statement), what
+            found = list(seals.verify())
+            transaction.set_rollback(True)
+        if not any(sentence in each for each in found):
+            unnamed[what] = found
+    assert not unnamed
 
 
+@pytest.mark.slow
 def test_every_table_is_watched_or_it_is_said_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert coverage.undecided() == []
     assert all(coverage.NOT_WATCHED.values())
@@ -274,12 +299,14 @@ def rows(page: Page, component: Component, incident: Incident, author: User, adm
     return {row: f"{row._meta.verbose_name}, row {row.pk} " for row in (*tracked, *others)}
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_every_column_of_every_watched_table_is_watched_or_it_is_said_why_not(rows: dict[Model, str]) -> None:
     found = silent(rows) | silent({Seal.objects.get(number=1): "Seal"})
     assert found == coverage.COLUMNS_NOT_WATCHED.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_a_row_that_is_removed_from_any_watched_table_is_named(rows: dict[Model, str]) -> None:
     for row in rows:
@@ -288,6 +315,7 @@ def test_a_row_that_is_removed_from_any_watched_table_is_named(rows: dict[Model,
     assert [noun for noun in rows.values() if not any(each.startswith(f"{noun}was removed") for each in named)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everybody")
 def test_a_message_that_failed_is_sent_again_and_both_is_sealed(admin: User) -> None:
     failed = Delivery.objects.filter(state=State.FAILED)
@@ -302,6 +330,7 @@ def test_a_message_that_failed_is_sent_again_and_both_is_sealed(admin: User) -> 
     assert len(marks) == Delivery.objects.exclude(finished_at=None).count() + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everybody")
 def test_who_is_forgotten_breaks_no_seal_and_leaves_no_address(page: Page, admin: User) -> None:
     subscribers.forget("ann@example.com", author=admin)
@@ -311,6 +340,7 @@ def test_who_is_forgotten_breaks_no_seal_and_leaves_no_address(page: Page, admin
         assert "ann@example.com" not in str(row)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everybody")
 def test_messages_are_sealed_in_the_order_in_which_they_finished(
     page: Page, author: User, monkeypatch: pytest.MonkeyPatch
@@ -329,7 +359,7 @@ def test_messages_are_sealed_in_the_order_in_which_they_finished(
     sql(f"DELETE FROM status_delivery WHERE id = {max(sealed)}")
     sealed_away, miscounted = seals.verify()
     assert f"delivery, row {max(sealed)} was removed" in sealed_away
-    assert miscounted.endswith("was not sent to those who were owed it.")
+    assert miscounted.endswith("does not have the messages that were owed.")
 
 
 def test_what_a_service_does_with_a_key_is_watched(admin: User, make_user: Callable[[str, str], User]) -> None:

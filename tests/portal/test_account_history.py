@@ -23,6 +23,7 @@ pytestmark = pytest.mark.long
 BETTER = "a much better battery"
 
 
+@pytest.mark.slow
 def test_all_that_its_owner_does_to_sign_in_leaves_the_history_true(
     client: Client, author: User, settings: Settings
 ) -> None:

@@ -81,7 +81,7 @@ def test_an_owner_in_a_new_network_gets_in_beside_a_stranger_s_five_attempts(aut
     assert is_in(owner)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_an_owner_whose_name_is_being_guessed_gets_in_anywhere_by_a_link(grace: User) -> None:
     for number in range(1, 31):
         sign_in(Client(), grace, "wrong", **elsewhere(number))

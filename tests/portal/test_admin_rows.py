@@ -90,6 +90,7 @@ def lists() -> list[type[models.Model]]:
     return sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
+@pytest.mark.slow
 def test_every_list_asks_as_often_for_a_thousand_rows_as_for_ten(root_client: Client, one_of_each: None) -> None:
     few, many, left_out = {}, {}, set()
 

@@ -157,6 +157,7 @@ def test_an_incident_of_the_past_is_written_down_and_nobody_is_notified(call: Ca
 
 
 # --- Timeline, deliveries, audit ---
+@pytest.mark.slow
 def test_our_lists_go_on_by_a_cursor_that_nothing_new_moves(call: Call, root: Call, over: str) -> None:
     report = f"{over}/postmortem"
     call("PUT", report, {"postmortem": {"body_draft": "It was DNS."}})

@@ -73,6 +73,7 @@ def assert_refused(response: Any, *about: object) -> None:
     assert response.json()["error"].endswith((".", "”")), (*about, response.content)
 
 
+@pytest.mark.slow
 def test_a_body_that_is_none_is_refused_by_every_operation_that_reads_one(
     client: Client, attack_world: World, root_key: str
 ) -> None:
@@ -165,6 +166,7 @@ def test_ids_that_are_unknown_or_of_another_page_are_not_found(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_a_key_that_does_not_open_an_operation_writes_nothing(
     client: Client, attack_world: World, other_page: Page, admin: User
 ) -> None:

@@ -59,6 +59,7 @@ def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(cli
         assert f"/api/v2/{name}" in schema["paths"]
 
 
+@pytest.mark.slow
 def test_every_read_answers_as_the_schema_says(
     client: Client, send: Callable[..., Any], root_key: str, page: Page, admin: User
 ) -> None:
@@ -90,6 +91,7 @@ def test_the_documentation_loads_nothing_from_another_host_and_has_nothing_inlin
     assert "/api/schema" in script.content.decode() or '"../schema' in script.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_documentation_works_in_a_browser_and_asks_no_other_host(live_server: LiveServer) -> None:
     asked: list[str] = []

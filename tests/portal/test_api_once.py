@@ -24,6 +24,7 @@ Call = Callable[..., Any]
 SLOW = {"incident": {"name": "Slow"}}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_repetitions_at_once_have_one_effect_and_one_answer(
     live_server: LiveServer, page: Page, key: str

@@ -46,6 +46,7 @@ def patch(page: Page, component: Component, key: str, settings: Settings, monkey
     return later
 
 
+@pytest.mark.slow
 def test_of_two_programs_that_change_two_fields_both_are_heard(component: Component, patch: Patch) -> None:
     for turn in range(TURNS):
         name, description = f"API {turn}", f"Version {turn}"
@@ -54,6 +55,7 @@ def test_of_two_programs_that_change_two_fields_both_are_heard(component: Compon
         assert (component.name, component.description) == (name, description)
 
 
+@pytest.mark.slow
 def test_what_staff_hide_or_delete_stays_so_whatever_a_program_writes_meanwhile(
     component: Component, patch: Patch, admin: User
 ) -> None:

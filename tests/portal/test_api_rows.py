@@ -16,7 +16,7 @@ Call = Callable[..., Any]
 FEW, MANY = 3, 25  # all of which fit on one page of a list
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_what_is_read_asks_as_often_with_many_rows_as_with_few(
     root: Call, send: Call, root_key: str, page: Page, admin: User
 ) -> None:

@@ -98,6 +98,7 @@ def test_every_text_of_every_operation_is_classified(schema: dict[str, Any]) -> 
     assert not unknown, f"{sorted(unknown)}: say here that they are public, or why nobody outside reads them"
 
 
+@pytest.mark.slow
 def test_no_operation_makes_a_secret_or_an_internal_name_public(
     client: Client, page: Page, admin: User, root_key: str, settings: Any
 ) -> None:

@@ -70,6 +70,7 @@ def test_it_can_be_narrowed_by_author_kind_and_time(
     assert rows(client, until="2020-01-01T00:00") == []
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_older_changes_and_repeats_none(client: Client, eventful: Incident, admin: User) -> None:
     for number in range(60):
         edit_incident(eventful, author=admin, title=f"Errors {number}")
@@ -103,6 +104,7 @@ def test_what_a_spreadsheet_would_compute_is_only_text(client: Client, incident:
     assert all(not value.startswith("=") for row in rows(client) for value in row.values())
 
 
+@pytest.mark.slow
 def test_its_cost_does_not_grow_with_the_history(
     make_component: Callable[..., Component],
     eventful: Incident,

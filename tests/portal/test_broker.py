@@ -45,6 +45,7 @@ def read(folder: Path, seen: Path) -> None:
     (seen / str(os.getpid())).write_text(" ".join(map(str, numbers)))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_several_processes_read_every_message_once_and_whole(tmp_path: Path) -> None:
     folder, seen = tmp_path / "broker", tmp_path / "seen"

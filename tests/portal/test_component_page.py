@@ -98,6 +98,7 @@ def test_what_the_public_does_not_see_has_no_bars(
     assert 'id="changes"' not in administrator.get(reverse("admin:incidents_component_add")).text
 
 
+@pytest.mark.slow
 def test_it_asks_as_often_however_much_happened(
     administrator: Client, component: Component, page: Page, author: User
 ) -> None:

@@ -137,7 +137,7 @@ def test_every_text_of_every_form_is_classified(forms_with_words: Doors) -> None
     assert not unknown, f"{sorted(unknown)}: give it a door here, or say why nobody outside reads it"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.usefixtures("vault")
 def test_no_form_makes_a_secret_or_an_internal_name_public(
     client: Client, forms_with_words: Doors, admin: User

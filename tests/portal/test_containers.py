@@ -55,6 +55,7 @@ def test_images_and_packages_are_named_without_the_address_of_a_registry(compose
     assert "://" not in (ROOT / "Dockerfile").read_text()
 
 
+@pytest.mark.slow
 def test_the_settings_accept_what_the_containers_are_given(compose: dict[str, Any]) -> None:
     given = {
         "SITE_URL": "https://portal.example.com",

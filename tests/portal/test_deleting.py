@@ -65,6 +65,7 @@ def addresses(row: Tracked) -> tuple[str, str, str]:
     return delete, change, restore
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", RESTORES, ids=lambda model: model.__name__)
 def test_staff_read_what_goes_with_it_and_restore_it(
     client: Client, to_delete: Rows, admin: User, model: type[Tracked]

@@ -100,6 +100,7 @@ def embedded(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path) -> None:
     with running(embedded, "up", port := free_port(), SECRET_KEY=KEY) as process:
@@ -117,6 +118,7 @@ def test_what_is_killed_is_started_again_and_the_clock_runs_once(embedded: Path)
         assert "is started again" in (embedded / "said").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_nothing_outlives_a_killed_supervisor(embedded: Path) -> None:
     with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:
@@ -126,6 +128,7 @@ def test_nothing_outlives_a_killed_supervisor(embedded: Path) -> None:
         until(lambda: below(embedded) == [], 15)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_process_that_keeps_ending_ends_the_site_with_a_sentence(embedded: Path) -> None:
     with running(embedded, "up", free_port(), SECRET_KEY=KEY) as process:

@@ -55,6 +55,7 @@ def status(client: Client, method: str, address: str, sent: dict[str, str] | Non
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["abc", "0", LARGE, ENDLESS, "%00"], ids=["word", "none", "large", "endless", "nul"])
 def test_no_path_fails(at_work: Client, value: str) -> None:
     with_parameters = [route for route in routes() if PARAMETER.search(route)]
@@ -67,6 +68,7 @@ def test_no_path_fails(at_work: Client, value: str) -> None:
     assert not failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["abc", LARGE, "\0"], ids=["word", "large", "nul"])
 def test_no_filter_of_a_list_fails(at_work: Client, value: str) -> None:
     failed = [
@@ -84,6 +86,7 @@ def test_no_filter_of_a_list_fails(at_work: Client, value: str) -> None:
     assert not failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["abc", LARGE, ENDLESS, "\0", "²"], ids=["word", "large", "endless", "nul", "power"])
 def test_no_field_fails(at_work: Client, value: str, incident: Incident) -> None:
     assert status(at_work, "post", reverse("admin:status_delivery_ledger"), {"event": value}) == 404

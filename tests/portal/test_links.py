@@ -170,6 +170,7 @@ def walked(url: str, pages: list[str]) -> tuple[set[str], list[str]]:
     return set(named_on), lost
 
 
+@pytest.mark.slow
 def test_every_address_of_every_page_leads_somewhere(
     whole_site: Page, recipients: list[Subscriber], nginx: str, live_server: LiveServer
 ) -> None:
@@ -185,6 +186,7 @@ def test_every_address_of_every_page_leads_somewhere(
         assert len(named) > len(pages), "the pages lead nowhere"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_console_is_silent_on_every_page(whole_site: Page, recipients: list[Subscriber], nginx: str) -> None:
     """Nothing is refused by the content policy, nothing is missing, no script throws."""

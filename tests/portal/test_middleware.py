@@ -276,6 +276,7 @@ def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
         assert {answer.result().status_code for answer in waiting} == {200}
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_admin_and_the_api_docs_work_under_the_policy(tmp_path: Path) -> None:
     complaints: list[str] = []

@@ -69,6 +69,7 @@ def test_what_is_coming_and_what_is_not_finished(staff: Client, page: Page, auth
     assert "was due on" in shown
 
 
+@pytest.mark.slow
 def test_it_asks_as_often_for_many_as_for_few(staff: Client, page: Page, author: User, admin: User) -> None:
     def more(count: int) -> None:
         for number in range(count):

@@ -109,6 +109,7 @@ def test_what_was_previewed_is_published_by_the_next_click(staff: Client, posted
     assert posted.status == IncidentStatus.IDENTIFIED
 
 
+@pytest.mark.slow
 def test_every_form_that_tells_something_has_a_preview(
     staff: Client, posted: Incident, page: Page, component: Component, author: User, subscribers: None
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_token_is_its_authors(client: Client, ongoing: Incident, author: User,
 # --- The next step ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_button_names_the_next_step_to_the_end(staff: Client, incident: Incident, author: User) -> None:
     steps = [next_step(staff, incident)]
     for status in (INVESTIGATING, IDENTIFIED, IncidentStatus.MONITORING, RESOLVED):
@@ -319,6 +320,7 @@ def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, ongoing
     assert not re.findall(r"<style|<script>|<[^>]+\s(?:style|on[a-z]+)=", staff.get(room(ongoing)).text)
 
 
+@pytest.mark.slow
 def test_a_room_asks_as_often_with_a_thousand_rows_as_with_ten(
     staff: Client, ongoing: Incident, component: Component, page: Page, author: User
 ) -> None:

@@ -216,6 +216,7 @@ def test_a_viewer_reads_it_and_changes_nothing(
     assert counts() == before
 
 
+@pytest.mark.slow
 def test_its_room_asks_as_often_with_many_rows_as_with_few(
     staff: Client, schedule_from_noon: Callable[..., Incident], author: User, from_noon_on: Any
 ) -> None:

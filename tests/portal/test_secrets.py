@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -24,6 +25,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from incidents import people
+from incidents.errors import InvalidInput
 from incidents.history import seals
 from incidents.incidents import declare_incident
 from incidents.models import Page, User
@@ -33,12 +35,13 @@ from status.delivery import staff_channels
 from status.models import StaffChannel, Subscriber
 from status.publication.publishing import publish
 from status.secrets import Locked, decrypt
-from status.subscriptions import subscribers
+from status.subscriptions import signups, subscribers
 from tests.embedded import ROOT
 from tests.portal.signing_in import PASSWORD, code, is_in, set_up_second_factor, sign_in
 
 OLD, NEW = "first-" * 10, "second-" * 10
 CHAT = "slack://T00000001/B00000001/pL4nt3dS3cr3t"
+HOOKS = "https://hooks.example.com/"
 
 
 @pytest.fixture
@@ -51,10 +54,17 @@ def factor(client: Client, author: User) -> str:
 @pytest.fixture
 def rolled_hook(page: Page, admin: User) -> Subscriber:
     """A webhook whose secret was just replaced."""
-    hook = subscribers.add_webhook(page, url="https://hooks.example.com/", contact="ann@example.com", author=admin)
+    hook = subscribers.add_webhook(page, url=f"{HOOKS}?key=r0ll3d", contact="ann@example.com", author=admin)
     subscribers.roll_secret(hook, author=admin)
     hook.refresh_from_db()
     return hook
+
+
+@pytest.fixture
+def one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name of the outside world leads to one public address."""
+    public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 443))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, _port, **_kind: [public])
 
 
 def dump() -> str:
@@ -67,12 +77,23 @@ def dump() -> str:
     return "\n".join(found)
 
 
+@pytest.mark.usefixtures("one_address")
 def test_a_stolen_dump_holds_no_secret_in_clear(
     client: Client, factor: str, rolled_hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
     settings.EMAIL_HOST_PASSWORD = "pL4nt3dM41lP4ss"
-    key, _row = people.create_key("robot", scopes=[Scope.READ], author=admin)
-    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="On call", secret=CHAT, author=admin)
+    key, _row = people.create_key("robot", scopes=[Scope.SUBSCRIBERS], author=admin)
+    staff_channels.add_channel(page, channel=StaffChannel.Channel.CHAT, address="On call", url=CHAT, author=admin)
+    waiting = {"url": f"{HOOKS}w41t1ng", "contact": "bob@example.com", "network": "192.0.2.0/24"}
+    signups.ask_for_webhook(page, **waiting, author=subscribers.subscriber())
+    forgotten = subscribers.add_webhook(page, url=f"{HOOKS}f0rg0tt3n", contact="bob@example.com", author=admin)
+    subscribers.forget(forgotten.address, author=admin)
+    program = {"subscriber": {"email": "eve@example.com", "endpoint": f"{HOOKS}pr0gr4m"}}
+    headers = {"Authorization": f"OAuth {key}", "Idempotency-Key": "once"}
+    path = f"/api/v1/pages/{page.public_id}/subscribers"
+    for _time in range(2):
+        added = Client().post(path, program, content_type="application/json", headers=headers)
+        assert (added.status_code, added.json()["endpoint"]) == (201, f"{HOOKS}pr0gr4m"), added.text
     recovery = Authenticator.objects.get(type="recovery_codes").wrap()
     secrets = {
         "the second factor": factor,
@@ -80,6 +101,10 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
         "the webhook's secret": rolled_hook.signing_secrets[0],
         "the webhook's secret of before": rolled_hook.signing_secrets[1],
         "the chat's address": CHAT,
+        "a webhook's address": "r0ll3d",
+        "that of one that waits": "w41t1ng",
+        "that of one that is forgotten": "f0rg0tt3n",
+        "that of one that a program added": "pr0gr4m",
         "the API key": key,
         "the password": PASSWORD,
         "the mail server's password": settings.EMAIL_HOST_PASSWORD,
@@ -108,6 +133,9 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     settings.ENCRYPTION_KEYS = [new]
     rolled_hook.refresh_from_db()
     assert rolled_hook.signing_secrets == before
+    url = decrypt(rolled_hook.endpoint)
+    with pytest.raises(InvalidInput, match="subscribed already"):
+        subscribers.add_webhook(page, url=url, contact="bob@example.com", author=admin)
     assert is_in(client), "nobody is signed out"
     fresh = Client()
     with time_machine.travel(timezone.now() + timedelta(minutes=2)):  # the code of now is used

@@ -41,7 +41,7 @@ def planted(page: Page, admin: User) -> list[StaffChannel]:
     found = [
         staff_channels.add_channel(page, channel=kinds.STAFF, address="planted@acme.example", author=admin),
         staff_channels.add_channel(
-            page, channel=kinds.CHAT, address="planted (Slack)", secret="slack://planted", author=admin
+            page, channel=kinds.CHAT, address="planted (Slack)", url="slack://planted", author=admin
         ),
         staff_channels.add_channel(page, channel=kinds.STAFF, address="planted-too@acme.example", author=admin),
     ]
@@ -53,6 +53,7 @@ def rows() -> list[Any]:
     return list(Recipient.objects.filter(channel__in=Recipient.OF_STAFF).order_by("pk").values())
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_no_operation_of_the_api_shows_or_changes_one(page: Page, admin: User, planted: list[StaffChannel]) -> None:
     world = World(page, admin)

@@ -77,7 +77,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 
 @pytest.fixture
 def known_rows(
-    page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User, cadence: None
+    page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> dict[str, Any]:
     """A row of everything that has a form to change it."""
     group = catalogue.create_group(page, name="Office", author=admin)
@@ -163,6 +163,7 @@ def check_two_tabs(staff: Client, path: str, name: str, one: str, other: str) ->
     assert filled(staff.get(path))[name] == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", sorted(CHANGES))
 def test_the_later_of_two_tabs_is_shown_what_the_earlier_one_saved(
     root_client: Client, known_rows: dict[str, Any], label: str
@@ -194,6 +195,7 @@ def test_the_components_of_a_template_are_kept_too(
     assert list(template.components()) == [component]
 
 
+@pytest.mark.slow
 def test_the_verbs_that_change_something_are_as_careful(
     root_client: Client, page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:

@@ -91,7 +91,7 @@ def test_every_document_is_valid(document: str, site: Site) -> None:
     assert_valid(document, json.loads(RENDERERS[document](site)))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_schema_refuses_a_missing_key_an_unknown_key_and_a_wrong_type_anywhere() -> None:
     assert len(RECORDED) == 22
     incident = seed_incident()

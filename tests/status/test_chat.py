@@ -25,7 +25,7 @@ from incidents.models import Incident, Page, User
 from status import addresses, secrets
 from status.delivery import engine, nudges, staff_channels
 from status.delivery.chats import apprise
-from status.models import Delivery, Nudge, StaffChannel
+from status.models import Delivery, StaffChannel
 from tests.incidents.html_forms import filled
 from tests.receiver import INSIDE, OPEN, OUTSIDE, Receiver, answering
 from tests.services import ROOT
@@ -51,7 +51,7 @@ def nudged(page: Page, incident: Incident, receiver: Receiver, author: User, adm
         page,
         channel=StaffChannel.Channel.CHAT,
         address="On call (Mattermost)",
-        secret=mattermost(receiver),
+        url=mattermost(receiver),
         author=admin,
     )
     with time_machine.travel(NOON) as clock:
@@ -104,8 +104,7 @@ def test_a_chat_that_fails_is_tried_again_and_what_is_pointless_by_then_is_not(
         deliver()
     nudged.refresh_from_db()
     assert (nudged.state, len(receiver.received)) == ("cancelled", 1)
-    assert nudged.nudge is not None
-    assert "done before" in Nudge.objects.get(pk=nudged.nudge.pk).note
+    assert nudged.reason == Delivery.WITHDRAWN
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_the_address_is_kept_encrypted_and_the_key_can_be_changed(
     call_command("rotate_encryption_keys", stdout=StringIO())
     settings.ENCRYPTION_KEYS = [new]
     recipient.refresh_from_db()
-    assert secrets.decrypt(recipient.secret) == mattermost(receiver)
+    assert secrets.decrypt(recipient.endpoint) == mattermost(receiver)
     settings.ENCRYPTION_KEYS = [encryption_key]
     deliver()
     assert Delivery.objects.get(recipient=recipient).reason == "given_up"
@@ -178,7 +177,7 @@ def test_a_channel_is_tested_and_says_what_was_answered(
     client: Client, page: Page, receiver: Receiver, admin: User, settings: Settings
 ) -> None:
     channel = staff_channels.add_channel(
-        page, channel=StaffChannel.Channel.CHAT, address="On call", secret=mattermost(receiver), author=admin
+        page, channel=StaffChannel.Channel.CHAT, address="On call", url=mattermost(receiver), author=admin
     )
     client.force_login(admin)
     channels = reverse("admin:status_nudge_channels")

@@ -248,7 +248,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     hook = Subscriber(
         page=page,
         channel=Subscriber.Channel.WEBHOOK,
-        address="https://example.com/hook",
+        address="example.com #1",
         contact="owner@example.com",
         state=Subscriber.State.ACTIVE,
         failing_since=timezone.now(),
@@ -260,7 +260,7 @@ def test_the_owner_of_a_webhook_is_warned_by_mail(sink: Sink, page: Page, admin:
     (mail,) = sink.received
     assert (mail.recipient, mail.message["To"]) == ("owner@example.com", "owner@example.com")
     assert mail.message["Subject"] == "[Acme] Your webhook does not answer"
-    assert b"https://example.com/hook" in mail.content
+    assert b"example.com #1" in mail.content
 
     sink.answers["RCPT"] = "550 5.1.1 no such user"
     Delivery.objects.filter(pk=row.pk).update(state=State.DUE, finished_at=None)

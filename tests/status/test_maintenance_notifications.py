@@ -113,6 +113,7 @@ def test_the_mail_says_when_and_brings_the_calendar_entry(
     assert attached.get_content().splitlines() == own.splitlines()
 
 
+@pytest.mark.slow
 def test_a_move_and_a_cancellation_are_sent_with_the_entry_that_they_change(
     page: Page, by_itself: Incident, sink: Sink, tick: Callable[[], State], author: User,
     published: Callable[[Page, str], str],
@@ -141,6 +142,7 @@ def test_a_move_and_a_cancellation_are_sent_with_the_entry_that_they_change(
     ]
 
 
+@pytest.mark.slow
 def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
     by_itself: Incident, sink: Sink, tick: Callable[[], State]
 ) -> None:

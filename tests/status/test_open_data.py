@@ -115,6 +115,7 @@ def test_what_lasts_over_midnight_of_the_month_is_in_both_months(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_past_that_is_corrected_is_written_anew_and_nothing_else(
     page: Page, api: Component, author: User, in_july: Any
 ) -> None:

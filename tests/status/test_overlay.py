@@ -63,6 +63,7 @@ def shown(page: Page, published: Callable[[Page, str], str]) -> Shown:
     return read
 
 
+@pytest.mark.slow
 def test_an_incident_that_opens_during_a_maintenance_and_outlives_it(
     page: Page, component: Component, author: User, schedule_soon: Callable[..., Incident], shown: Shown
 ) -> None:
@@ -97,6 +98,7 @@ def test_an_incident_that_opens_during_a_maintenance_and_outlives_it(
         assert publishing.differences(page) == []
 
 
+@pytest.mark.slow
 def test_an_incident_that_was_there_before_shows_through_and_gives_way_to_the_maintenance_when_it_is_resolved(
     page: Page, component: Component, author: User, schedule_soon: Callable[..., Incident], shown: Shown
 ) -> None:
@@ -156,6 +158,7 @@ def test_one_that_does_not_show_or_is_internal_is_laid_over_nothing(
         assert uptime.days[-1].under_maintenance == 0
 
 
+@pytest.mark.slow
 def test_reading_costs_as_much_with_many_maintenances_as_with_few(
     page: Page, schedule_soon: Callable[..., Incident], django_assert_num_queries: Callable[..., Any]
 ) -> None:
@@ -311,6 +314,7 @@ VERBS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(st.sampled_from([*VERBS, *["wait", "tick", "plan"] * 3]), st.integers(0, 60)), max_size=14)

@@ -242,6 +242,7 @@ def test_a_server_that_is_gone_is_announced_and_its_return_too(host: Host, tab: 
     expect(tab.get_by_role("alert")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_earlier_months_come_below_the_ones_before(host: Host, tab: Page) -> None:
     for name, previous in (("2026-11", "2026-10"), ("2026-10", "2023-01"), ("2023-01", None)):
         host.documents[f"/history/{name}"] = pages.month(factory.month(name, previous=previous))

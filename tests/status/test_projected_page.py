@@ -42,6 +42,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 Declare = Callable[..., Incident]
 
 
+@pytest.mark.slow
 def test_lists_are_in_their_order_and_capped(page: Page, declare: Declare, author: User) -> None:
     with time_machine.travel(NOW, tick=False):
         for number in range(52):
@@ -148,6 +149,7 @@ def test_touched_are_those_named_those_they_caused_and_the_open_ones(page: Page,
     assert other not in touched_by(page, OutboxEvent.objects.none())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_it", [lambda page: read(page).site(), everything])
 def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
     page: Page, make_component: MakeComponent, author: User, read_it: Callable[[Page], object]
@@ -171,6 +173,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(
     assert cost() == few
 
 
+@pytest.mark.slow
 def test_an_update_costs_the_same_after_a_long_history(
     page: Page, make_component: MakeComponent, declare: Declare, author: User
 ) -> None:

@@ -293,6 +293,7 @@ def incidents_in(written: list[str]) -> list[str]:
     return [path for path in written if path.startswith("incidents/")]
 
 
+@pytest.mark.slow
 def test_a_page_wide_change_is_on_the_page_at_once_and_in_its_history_by_the_clock(
     page: Page, component: Component, history: list[Incident], admin: User, published: Read
 ) -> None:
@@ -306,6 +307,7 @@ def test_a_page_wide_change_is_on_the_page_at_once_and_in_its_history_by_the_clo
     assert relay.relay() == 0
 
 
+@pytest.mark.slow
 def test_history_that_is_left_stays_left_when_there_are_news(
     page: Page, component: Component, history: list[Incident], author: User, admin: User, published: Read
 ) -> None:
@@ -320,6 +322,7 @@ def test_history_that_is_left_stays_left_when_there_are_news(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
     page: Page, history: list[Incident], author: User, published: Read
 ) -> None:
@@ -336,6 +339,7 @@ def test_after_an_upgrade_the_page_is_up_before_its_history_and_open_data(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[Incident]) -> None:
     root = files.folder(page.public_id)
     noted = root / state.NAME

@@ -173,7 +173,7 @@ def test_one_mailbox_is_sent_one_confirmation_however_it_is_spelled(page: Page, 
     assert Subscriber.objects.filter(channel=Subscriber.Channel.EMAIL).count() == 1
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
     page: Page, subscriber: User, ask: Callable[..., Subscriber]
 ) -> None:

@@ -184,6 +184,7 @@ def test_the_answer_takes_the_same_work_whether_or_not_an_address_is_subscribed(
     assert asked["active"] == asked["left"] == asked["waiting"] == asked["new"]
 
 
+@pytest.mark.slow
 def test_a_flood_from_one_network_sends_no_more_than_its_limit(public: Client, page: Page) -> None:
     """Each from an address of its own in one /24, behind a forged one. After the limit each is refused alike, by one
     UPDATE that finds nothing, so that a thousand show what ten thousand do.

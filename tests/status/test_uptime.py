@@ -157,7 +157,7 @@ def old_page(admin: User) -> Page:
         )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=said_in_any_order)
 @example(said=[(0, ComponentStatus.MAJOR_OUTAGE)])

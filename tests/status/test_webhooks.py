@@ -59,7 +59,8 @@ def reader(page: Page) -> Subscriber:
         return Subscriber.objects.create(
             page=page,
             channel=Subscriber.Channel.WEBHOOK,
-            address=f"https://{HOST}/",
+            address=HOST,
+            endpoint=encrypt(f"https://{HOST}/"),
             secret=encrypt(SECRET),
             state=Subscriber.State.ACTIVE,
         )
@@ -254,6 +255,16 @@ def test_a_refusal_is_kept_in_its_own_words(receiver: Receiver) -> None:
     assert answer.meaning is Meaning.RETRY
     assert answer.text.startswith("401 Unauthorized: bad signature ...")
     assert len(answer.text) <= 500
+
+
+def test_an_answer_that_repeats_the_address_is_kept_without_its_secret(receiver: Receiver) -> None:
+    path = "/services/T00000001/pL4nt3dS3cr3t?token=4n0th3rS3cr3t"
+    said = f"No such hook: {path}, nor with 4n0th3rS3cr3t. {'.' * 200} pL4nt3dS3cr3t".encode()
+    receiver.behave = answering(404, said)
+    url = receiver.url.removesuffix("/hook?for=us") + path
+    text = post([request(url)], leading_to(OUTSIDE)).text
+    assert text.startswith("404 Not Found: No such hook: …, nor with ….")
+    assert "pL4nt" not in text
 
 
 def test_410_means_never_again(receiver: Receiver) -> None:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from portal.api.serializers.base import Always, Ids, Input, Slice, Timestamp, enveloped
 from status.models import Subscriber
+from status.secrets import Locked, decrypt
 
 TYPES = ("email", "sms", "webhook", "slack", "teams", "integration_partner")
 STATES = ("active", "unconfirmed", "quarantined", "all")
@@ -48,7 +49,9 @@ class SubscribersRequest(Input):
 
 
 class SubscriberQuery(Slice):
-    q = serializers.CharField(required=False, max_length=254, help_text="A part of the address.")
+    q = serializers.CharField(
+        required=False, max_length=254, help_text="A part of the e-mail address, or of a webhook's host."
+    )
     type = serializers.ChoiceField(TYPES, required=False)
     state = serializers.ChoiceField(STATES, required=False, default="active")
     page = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False, help_text="The first one is 0.")
@@ -84,7 +87,13 @@ class SubscriberAnswer(serializers.Serializer[Any]):
         return recipient.address if recipient.channel == Subscriber.Channel.EMAIL else recipient.contact
 
     def get_endpoint(self, recipient: Subscriber) -> str | None:
-        return recipient.address if recipient.channel == Subscriber.Channel.WEBHOOK else None
+        """Where it is posted, or which one it is when no key of ours opens that any more."""
+        if recipient.channel != Subscriber.Channel.WEBHOOK:
+            return None
+        try:
+            return decrypt(recipient.endpoint)
+        except Locked:
+            return recipient.address
 
     def get_quarantined_at(self, recipient: Subscriber) -> str | None:
         if recipient.state != Subscriber.State.QUARANTINED:

@@ -184,13 +184,13 @@ class ChannelForm(PageForm):
         return typed
 
     def act(self) -> None:
-        page, address, secret = (self.cleaned_data[name] for name in ("page", "address", "chat"))
-        if secret:
+        page, address, url = (self.cleaned_data[name] for name in ("page", "address", "chat"))
+        if url:
             channel, address = StaffChannel.Channel.CHAT, f"{address.strip()[:400]} ({self.service})"
         else:
             channel = StaffChannel.Channel.STAFF
             address = CHANNELS[channel].check(address)
-        staff_channels.add_channel(page, channel=channel, address=address, author=self.author, secret=secret)
+        staff_channels.add_channel(page, channel=channel, address=address, author=self.author, url=url)
 
 
 class StaffChannelForm(VerbForm):

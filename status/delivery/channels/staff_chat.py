@@ -19,7 +19,7 @@ def nudge_note(nudge: Nudge) -> tuple[str, str]:
 
 
 def fill(note: tuple[str, str], delivery: Claimed) -> apprise.Note:
-    return apprise.Note(secrets.decrypt(Recipient.objects.get(pk=delivery.recipient_id).secret), *note)
+    return apprise.Note(secrets.decrypt(Recipient.objects.get(pk=delivery.recipient_id).endpoint), *note)
 
 
 CHANNEL = Channel(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -28,7 +26,7 @@ def confirmation(recipient: Recipient) -> Message:
             token = tokens.confirmation(recipient.public_id, asked_at=recipient.confirmation_sent_at)
             link = f"{page.url}/subscriptions/{token}/confirm"
         # No more than the host of a webhook: a stranger may have written the rest for whoever reads this.
-        asked %= {"name": page.name, "host": urlsplit(recipient.address).hostname}
+        asked %= {"name": page.name, "host": recipient.address.partition(" ")[0]}
         content = render(template, page, subject=f"[{page.name}] {subject}", link=link, asked=asked)
         return compose(page, content, {})
 

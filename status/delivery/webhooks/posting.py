@@ -10,13 +10,13 @@ import hmac
 import ssl
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from status.addresses import INTERNET, Network, Refused, Target, parse
+from status.addresses import INTERNET, Network, Refused, Target, parse, without_secrets
 from status.delivery.protocol import Answer, Meaning
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def post(requests: Sequence[Request], network: Network = INTERNET, *, timeout: float = TIMEOUT) -> Answer:
-    """Post these, one after the other, until one is not accepted; the answer is the last one's.
+    """Post these, one after the other, until one is not accepted; the answer is the last one's, with what was accepted.
 
     Takes `timeout` seconds at the most, and what the name server needs. Reads no database.
     """
     deadline = time.monotonic() + timeout
     answer = Answer(Meaning.SENT, _("There was nothing to send."))
+    accepted: list[str] = []
     for request in requests:
         try:
             answer = _post(request, parse(request.url), network, deadline)
@@ -63,7 +64,8 @@ def post(requests: Sequence[Request], network: Network = INTERNET, *, timeout: f
             answer = Answer(Meaning.RETRY, _clean(str(error) or type(error).__name__))
         if answer.meaning is not Meaning.SENT:
             break
-    return answer
+        accepted.append(request.id)
+    return replace(answer, accepted=tuple(accepted))
 
 
 class _TimedSocket(ssl.SSLSocket):
@@ -103,13 +105,16 @@ def _post(request: Request, target: Target, network: Network, deadline: float) -
         connection.sock = _encrypted(target, network, deadline)
         connection.request("POST", target.path, body=request.body, headers=headers)
         with connection.getresponse() as response:
-            words = _clean(f"{response.status} {response.reason}")
+            words = _clean(without_secrets(f"{response.status} {response.reason}", request.url))
             if 200 <= response.status < 300:
                 return Answer(Meaning.SENT, words)  # what else it has to say is nobody's business
             if 300 <= response.status < 400:
                 return Answer(Meaning.RETRY, _("%(status)s: redirects are not followed.") % {"status": words})
             with suppress(OSError, HTTPException):  # the status has said what matters
-                words = f"{words}: {_clean(response.read(SHOWN_OF_ANSWER).decode(errors='replace'))}".removesuffix(": ")
+                # Read on for what would be cut off in the middle of a secret.
+                read = response.read(SHOWN_OF_ANSWER + len(request.url)).decode(errors="replace")
+                said = _clean(without_secrets(read, request.url))[:SHOWN_OF_ANSWER]
+                words = f"{words}: {said}".removesuffix(": ")
             return Answer(Meaning.GONE if response.status in request.gone else Meaning.RETRY, words)
 
 
