@@ -15,6 +15,7 @@ from incidents.incidents import post_update
 from incidents.lifecycle import IncidentStatus
 from incidents.models import Clock, Failure, Incident, OutboxEvent, Page, User
 from status import relay
+from status.models import Publisher
 from status.publication import files, publisher, publishing
 
 pytestmark = pytest.mark.both
@@ -104,6 +105,6 @@ def test_another_folder_that_comes_in_between_gets_what_was_being_published(
     publishing.publish(page)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
     with publishing.writing(page, timeout=0):
-        publisher.Publisher.objects.update(root=other)
+        Publisher.objects.update(root=other)
         here = OutboxEvent.objects.unpublished().filter(publisher.is_still_here())
         assert not here.exists(), "so nothing is marked as published"

@@ -36,7 +36,7 @@ def test_who_has_something_to_say_comes_first_then_who_cannot_be_read_yet(
     news = declare_incident(urgent, title="Errors", author=author)
     post_update(news, status=IncidentStatus.INVESTIGATING, body="Now.", author=author)
     monkeypatch.setattr(relay, "SECONDS", 0)  # a tick has time for one page
-    order = []
+    order: list[Page] = []
     for _tick in roots:
         left = {each for each in roots if publishing.has_news(each)}
         assert relay.relay() == 1
