@@ -30,7 +30,6 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, IncidentStatus, Severity, Visibility
@@ -46,6 +45,7 @@ from incidents.models import (
     UpdateCadence,
 )
 from incidents.models.cadence import NOT_YET
+from incidents.record_time import record_time
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MORNING = 8 * HOUR  # on a day on which something is due
@@ -205,7 +205,7 @@ def _watched_since() -> Subquery:
 def _morning(zones: Iterable[str], zone_of_page: str) -> Case:
     """The morning of the day on which it is due, where its page is: by the clock of that day, and not of today."""
     day = Cast("due_on", DateTimeField())  # its first instant, in UTC
-    today = timezone.now().date()
+    today = record_time().date()
     days = [today + timedelta(days=number) for number in range(2, -FORGOTTEN.days - 2, -1)]
     whens = []
     for zone in zones:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.utils import timezone
 
 from incidents.models import ApiKey, User
+from incidents.record_time import WrittenAt
 
 
 class Session(AbstractBaseSession):
@@ -23,7 +23,7 @@ class KeptAnswer(models.Model):
     digest = models.CharField(max_length=64, help_text="Of the method, the path and the body that it came with.")
     status = models.PositiveSmallIntegerField(default=0)
     content = models.TextField(blank=True, help_text="Encrypted.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = WrittenAt(auto_now_add=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["key", "idempotency_key"], name="kept_answer_once"),)

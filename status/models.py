@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
+from incidents.record_time import WrittenAt, record_time
 from status.secrets import decrypt
 
 SECRET_OVERLAP = timedelta(days=1)
@@ -104,7 +104,7 @@ class Recipient(Tracked):
     @property
     def signing_secrets(self) -> list[str]:
         """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
-        is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
+        is_rolling = self.rolled_at is not None and record_time() < self.rolled_at + SECRET_OVERLAP
         encrypted = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
         return [decrypt(each) for each in encrypted]
 
@@ -197,7 +197,7 @@ class Nudge(models.Model):
     title = models.CharField(_("about"), max_length=500)
     path = models.CharField(max_length=200, help_text="Where staff deal with it.")
     due_at = models.DateTimeField(_("due at"))
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = WrittenAt(_("created"), auto_now_add=True)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
 
     SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note")
@@ -218,7 +218,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def given_up(self) -> DeliveryQuerySet:
         """Within the last week, of those that would be sent if staff said so; not what the other side has refused."""
-        is_lately = models.Q(finished_at__gt=timezone.now() - GIVEN_UP_LATELY)
+        is_lately = models.Q(finished_at__gt=record_time() - GIVEN_UP_LATELY)
         is_ours = models.Q(state=Delivery.State.FAILED, reason=Delivery.GIVEN_UP)
         return self.filter(is_lately, is_ours, recipient__state=Recipient.State.ACTIVE)
 
@@ -265,7 +265,7 @@ class Delivery(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     due_at = models.DateTimeField(_("due at"))
     claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = WrittenAt(_("created"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
     objects = DeliveryQuerySet.as_manager()
@@ -321,7 +321,7 @@ class SignUp(models.Model):
     endpoint = models.CharField(max_length=2000, blank=True, help_text="Encrypted: where a webhook is reached.")
     contact = models.CharField(max_length=254, blank=True)
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="+", null=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = WrittenAt(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} #{self.pk}"

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -22,6 +21,7 @@ from incidents.isolation import each, loop
 from incidents.models import Incident, Page, User
 from incidents.people import clock_user, service_user
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 from status import addresses
 from status.delivery import owing, quarantine
 from status.models import Delivery, SignUp, Subscriber
@@ -111,13 +111,13 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     recipient.lock_live()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
-    now = timezone.now()
+    now = record_time()
     recipient.change(confirmation_sent_at=now)
     owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:
-    recipient.change(state=State.ACTIVE, confirmed_at=timezone.now(), **facts)
+    recipient.change(state=State.ACTIVE, confirmed_at=written_at(), **facts)
 
 
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def roll_secret(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.change(old_secret=recipient.secret, secret=encrypt(new_secret()), rolled_at=timezone.now())
+    recipient.change(old_secret=recipient.secret, secret=encrypt(new_secret()), rolled_at=written_at())
 
 
 def new_secret() -> str:
@@ -188,7 +188,7 @@ def erase(recipient: Subscriber) -> None:
         address=f"forgotten {recipient.public_id}",  # no address, and unique
         **dict.fromkeys(("endpoint", "contact", "secret", "old_secret", "reason"), ""),
         state=State.UNSUBSCRIBED,
-        deleted_at=timezone.now(),
+        deleted_at=written_at(),
     )
 
 
@@ -212,7 +212,7 @@ def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
 
 
 def _too_old() -> Q:
-    old = timezone.now() - CONFIRM_WITHIN
+    old = record_time() - CONFIRM_WITHIN
     return Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old)
 
 

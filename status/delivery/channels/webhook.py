@@ -30,6 +30,7 @@ def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
             secrets=recipient.signing_secrets,
             id=f"msg_{delivery.pk}_{recipient.public_id}{payload.key}",
             body=payload.to(recipient.public_id),
+            at=delivery.claimed_at,
             gone=GONE,
         )
         for payload in payloads
