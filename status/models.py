@@ -38,6 +38,11 @@ class Recipient(Tracked):
         QUARANTINED = "quarantined", _("Quarantined")
         UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
 
+    class LeftBy(models.TextChoices):
+        OWNER = "owner", _("Its owner")
+        STAFF = "staff", _("Staff")
+        PROGRAM = "program", _("A program")
+
     page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     address = models.CharField(
@@ -51,6 +56,7 @@ class Recipient(Tracked):
     )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
+    left_by = models.CharField(_("unsubscribed by"), max_length=8, choices=LeftBy.choices, blank=True, editable=False)
     secret = models.CharField(
         max_length=500, blank=True, editable=False, help_text="Encrypted: what signs a webhook's requests."
     )

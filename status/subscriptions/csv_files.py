@@ -57,7 +57,7 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
 def _add(page: Page, columns: list[str], lines: list[tuple[int, str]], author: User) -> list[Line]:
     components = {str(component): component for component in Component.objects.public().on(page)}
     mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
-    known = {row.address: why_not_added(row) for row in mailboxes.iterator()}
+    known = {row.address: why_not_added(row, author) for row in mailboxes.iterator()}
     report, added = [], list[tuple[Subscriber, Choices]]()
     for number, text in lines:
         fault = ""
