@@ -55,8 +55,8 @@ FORGOTTEN = 14 * DAY  # what is due for so long was imported, or a nudge would n
 class Key(TextChoices):
     """Each with what is said of it; the words take the `title`."""
 
-    ACTION_DUE = "action_due", _("This measure is due today: “%(title)s”.")
-    POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
+    ACTION_DUE = "action_due", _("This measure is due: “%(title)s”.")
+    POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due, and is not published.")
     POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
     WATCHED_LONG = "watched_long", _("“%(title)s” has been monitored for hours. Is it resolved?")
     LEFT_DOWN = "left_down", _("“%(title)s” is over, and a component that it left is not operational. Which is true?")
@@ -67,7 +67,7 @@ class Key(TextChoices):
         _("Your planned update of “%(title)s” was held back. Read why, and whether it still holds."),
     )
     PROMISE_SOON = "promise_soon", _("The next update of “%(title)s” is due soon.")
-    PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due now.")
+    PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due.")
     PROMISE_LATE = "promise_late", _("The promised update of “%(title)s” is late.")
     PROMISE_BROKEN = "promise_broken", _("The promised update of “%(title)s” is very late.")
 
