@@ -79,6 +79,9 @@ class Recipient(Tracked):
     left_behind_at = models.DateTimeField(
         _("left behind"), null=True, editable=False, help_text=_("When it was notified that what it follows is gone.")
     )
+    mails = models.PositiveIntegerField(
+        _("mails"), default=0, editable=False, help_text=_("How many were owed that are about no event.")
+    )
 
     class Meta:
         verbose_name = _("recipient")
@@ -102,6 +105,13 @@ class Recipient(Tracked):
 
     def __str__(self) -> str:
         return self.address
+
+    @classmethod
+    def miscounted(cls) -> models.QuerySet[Recipient, int]:
+        """The keys of those of whom other mails are there than were owed."""
+        mails = models.Count("deliveries", filter=models.Q(deliveries__event=None, deliveries__nudge=None))
+        rows = cls._base_manager.annotate(found=mails).exclude(found=models.F("mails"))
+        return rows.order_by("pk").values_list("pk", flat=True)
 
     @property
     def is_of_staff(self) -> bool:
@@ -205,8 +215,9 @@ class Nudge(models.Model):
     due_at = models.DateTimeField(_("due at"))
     created_at = WrittenAt(_("created"), auto_now_add=True)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
+    owed = models.PositiveSmallIntegerField(default=0, help_text="To how many recipients.")
 
-    SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note")
+    SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note", "owed")
 
     class Meta:
         verbose_name = _("nudge")
@@ -216,6 +227,12 @@ class Nudge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.title}"
+
+    @classmethod
+    def miscounted(cls) -> models.QuerySet[Nudge, int]:
+        """The keys of those of which other messages are there than were owed."""
+        rows = cls.objects.annotate(found=models.Count("deliveries")).exclude(found=models.F("owed"))
+        return rows.order_by("pk").values_list("pk", flat=True)
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -233,6 +250,7 @@ class Delivery(models.Model):
     """One message to one recipient. `due_at` is schedule, retry and lease in one."""
 
     GIVEN_UP = "given_up"  # a reason: it was tried for long enough, or cannot be written
+    WITHDRAWN = "withdrawn"  # a reason: there was nothing to say any more
 
     class State(models.TextChoices):
         DUE = "due", _("Due")
@@ -269,6 +287,9 @@ class Delivery(models.Model):
     reason = models.CharField(_("reason"), max_length=20, blank=True, help_text=_("Why it was cancelled or failed."))
     answer = models.CharField(_("answer"), max_length=500, blank=True, help_text=_("The other side's last words."))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    accepted = models.JSONField(
+        default=list, db_default=[], editable=False, help_text="Of several messages, the ids of those that were taken."
+    )
     due_at = models.DateTimeField(_("due at"))
     claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
     created_at = WrittenAt(_("created"), auto_now_add=True)
@@ -278,7 +299,7 @@ class Delivery(models.Model):
 
     # By `history.seals`
     SEALED_WHEN_FINISHED = ("recipient_id", "event_id", "nudge_id", "purpose", "created_at")
-    SEALED_WHEN_SENT = ("reason", "finished_at")
+    SEALED_UNTIL_RETRIED = ("reason", "finished_at")
 
     class Meta:
         verbose_name = _("delivery")

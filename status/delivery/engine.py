@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -62,6 +62,7 @@ class Outcome:
     reason: str = ""
     answer: str = ""
     pause: timedelta | None = None
+    accepted: tuple[str, ...] = ()  # of several messages, those that need not be sent again
 
 
 def deliver(channel: Recipient.Channel, seconds: float = RUN, network: Network = INTERNET) -> int:
@@ -121,7 +122,7 @@ class _Round:
         channel = carrier(delivery.channel, delivery.purpose)
         written = self._write(channel, delivery)
         if not written:
-            return Outcome(State.CANCELLED, "withdrawn")
+            return Outcome(State.CANCELLED, Delivery.WITHDRAWN)
         if isinstance(written, Exception):
             return _retry(delivery, channel, f"{type(written).__name__}: {written}")
         try:
@@ -195,7 +196,9 @@ def _outcome(delivery: Claimed, answer: Answer) -> Outcome:
     if answer.meaning is Meaning.SENT:
         return Outcome(State.SENT, answer=text)
     if answer.meaning is Meaning.RETRY:
-        return _retry(delivery, carrier(delivery.channel, delivery.purpose), text)
+        # Who takes some of them each time is not given up.
+        tried = delivery._replace(attempts=0) if answer.accepted else delivery
+        return replace(_retry(tried, carrier(delivery.channel, delivery.purpose), text), accepted=answer.accepted)
     return Outcome(State.FAILED, "refused", text)
 
 
@@ -266,6 +269,9 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
 
     def write() -> None:
         now = record_time()
+        for key, each in outcomes.items():
+            if each.accepted:
+                _remember(key, each.accepted)
         with connection.cursor() as cursor:
             for (state, reason, pause), answers in alike.items():
                 due_at = _stored(now + (pause or timedelta()))
@@ -274,6 +280,12 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
                 cursor.execute(RECORD.format(places=", ".join(["(%s, %s)"] * (len(answers) // 2))), what)
 
     _until_the_database_answers(write)
+
+
+def _remember(delivery: int, accepted: Collection[str]) -> None:
+    for row in Delivery.objects.due().filter(pk=delivery):
+        row.accepted = sorted({*row.accepted, *accepted})
+        row.save(update_fields=["accepted"])
 
 
 def _stored(instant: datetime) -> Any:

@@ -62,10 +62,14 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one try came to; `text` is what the other side said, and has no secret."""
+    """What one try came to; `text` is what the other side said, and has no secret.
+
+    Of several messages those in `accepted` (by id) are not sent again with the others.
+    """
 
     meaning: Meaning
     text: str
+    accepted: tuple[str, ...] = ()
 
 
 class Unavailable(Exception):

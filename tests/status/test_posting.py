@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
@@ -125,6 +127,29 @@ def test_what_failed_is_tried_again_under_the_same_id(
         assert engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN) == 1
     assert len({found.headers["webhook-id"] for found in receiver.received}) == 1
     assert len(receiver.received) == 2
+
+
+def test_what_was_accepted_is_not_sent_again_with_the_rest(
+    hook: Subscriber, receiver: Receiver, make_component: Callable[..., Component], incident: Incident, author: User,
+    without_hold: None,
+) -> None:  # fmt: skip
+    """One message for each component, and a program that takes one each time: more rounds than there are tries."""
+    down = [(make_component(f"API {number}"), ComponentStatus.MAJOR_OUTAGE) for number in range(10)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="All down.", components=down, author=author)
+    relay.owe()
+    answers = itertools.cycle([200, 503])
+
+    def take_every_second(handler: BaseHTTPRequestHandler) -> None:
+        answering(next(answers))(handler)
+
+    receiver.behave = take_every_second
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _try in range(11):
+            engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
+            clock.shift(6)
+    assert only(hook).state == State.SENT
+    posts = Counter(found.headers["webhook-id"] for found in receiver.received)
+    assert sorted(posts.values()) == [1] + 10 * [2], "each once, and all but the first once in vain"
 
 
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(

@@ -9,7 +9,7 @@ from status import addresses
 from status.delivery.protocol import Channel, Claimed, in_threads
 from status.delivery.webhooks.payloads import Payload, event_payloads
 from status.delivery.webhooks.posting import Request, post
-from status.models import Delivery, Recipient
+from status.models import Delivery
 from status.secrets import decrypt
 
 AT_ONCE = 32
@@ -23,17 +23,21 @@ RETRIES = [
 
 
 def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
-    recipient = Recipient.objects.get(pk=delivery.recipient_id)
+    """What has not been accepted yet."""
+    row = Delivery.objects.select_related("recipient").get(pk=delivery.pk)
+    recipient = row.recipient
+    ids = {f"msg_{row.pk}_{recipient.public_id}{payload.key}": payload for payload in payloads}
     return [
         Request(
             url=decrypt(recipient.endpoint),
             secrets=recipient.signing_secrets,
-            id=f"msg_{delivery.pk}_{recipient.public_id}{payload.key}",
+            id=message_id,
             body=payload.to(recipient.public_id),
             at=delivery.claimed_at,
             gone=GONE,
         )
-        for payload in payloads
+        for message_id, payload in ids.items()
+        if message_id not in row.accepted
     ]
 
 

@@ -10,7 +10,7 @@ import hmac
 import ssl
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
@@ -50,12 +50,13 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def post(requests: Sequence[Request], network: Network = INTERNET, *, timeout: float = TIMEOUT) -> Answer:
-    """Post these, one after the other, until one is not accepted; the answer is the last one's.
+    """Post these, one after the other, until one is not accepted; the answer is the last one's, with what was accepted.
 
     Takes `timeout` seconds at the most, and what the name server needs. Reads no database.
     """
     deadline = time.monotonic() + timeout
     answer = Answer(Meaning.SENT, _("There was nothing to send."))
+    accepted: list[str] = []
     for request in requests:
         try:
             answer = _post(request, parse(request.url), network, deadline)
@@ -65,7 +66,8 @@ def post(requests: Sequence[Request], network: Network = INTERNET, *, timeout: f
             answer = Answer(Meaning.RETRY, _clean(str(error) or type(error).__name__))
         if answer.meaning is not Meaning.SENT:
             break
-    return answer
+        accepted.append(request.id)
+    return replace(answer, accepted=tuple(accepted))
 
 
 class _TimedSocket(ssl.SSLSocket):
