@@ -49,6 +49,7 @@ TIMED = {
     "incidents.ApiKey.expires_at": "has opened nothing since: no clock is asked",
     "incidents.SignInMemory.expires_at": "has counted for nothing since: no clock is asked",
     "incidents.Failure.due_at": "is tried again at once",
+    "portal.AccountMail.due_at": "is sent, unless it is a day old",
     "status.Nudge.due_at": "says when it was due",
     "status.Delivery.due_at": "is sent, unless something newer is to be said of the same incident",
 }
