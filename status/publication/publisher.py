@@ -89,12 +89,15 @@ def note_version(**_signal: Any) -> list[str]:
 
 
 def publish_here() -> None:
-    """Let this folder and this software be what pages are published with, whatever was before; all is made anew."""
+    """Let this folder and this software be what pages are published with, whatever was before.
+
+    What a folder has from when it was that before is made anew.
+    """
     note_version()
-    Publisher.objects.filter(pk=1).update(root=identity())
+    if Publisher.objects.exclude(root=identity()).filter(pk=1).update(root=identity()):
+        for noted in files.root().glob(f"pages/*/{state.NAME}"):
+            noted.unlink(missing_ok=True)
     Failure.objects.filter(kind=FAILURE).delete()
-    for noted in files.root().glob(f"pages/*/{state.NAME}"):
-        noted.unlink(missing_ok=True)
 
 
 def is_still_here() -> Exists:
