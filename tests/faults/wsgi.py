@@ -1,6 +1,13 @@
-"""The site as it ships; its database has as much more time to answer as everything takes on this machine."""
+"""The site as it ships; its database has as much more time to answer as everything takes on this machine.
+
+In the world outside there is one name server that does not answer: that of `dead.example`.
+"""
 
 from __future__ import annotations
+
+import socket
+import time
+from typing import Any
 
 from portal import wsgi
 from tests.waiting import stretched
@@ -11,3 +18,14 @@ from portal import middleware  # noqa: E402  # Django is set up by now
 
 for limit in ("ANSWER", "REQUEST", "REPEAT", "TURN"):
     setattr(middleware, limit, stretched(getattr(middleware, limit)))
+
+_look_up = socket.getaddrinfo
+
+
+def look_up(host: Any, *rest: Any, **more: Any) -> Any:
+    if str(host).endswith(".dead.example"):
+        time.sleep(20)
+    return _look_up(host, *rest, **more)
+
+
+socket.getaddrinfo = look_up
