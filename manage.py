@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"Cannot start: {error}")
 
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
     from incidents.outages import is_outage, is_outage_of_host
 
@@ -34,7 +35,17 @@ def main(arguments: list[str]) -> None:
             sys.exit(f"The database cannot be used: {' '.join(str(error).split())}")
         if is_outage_of_host(error):
             sys.exit(f"This host is in the way: {error}")
+        if isinstance(error, DatabaseError) and lacks_migrations():
+            sys.exit("The database is not the one of this version: run manage.py migrate.")
         raise
+
+
+def lacks_migrations() -> bool:
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ TRANSPORT_ALIASES["portalfs"] = "portal.embedded.broker:Transport"
 EVERY = {
     "incidents.tasks.advance": 2,
     "status.tasks.relay": 2,
+    "portal.tasks.mail": 2,
     "status.tasks.nudge": 5,
     "status.tasks.chat": 5,
     "status.tasks.deliver": 2,

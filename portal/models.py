@@ -1,4 +1,4 @@
-"""Sessions, and the answers that are kept for API requests with an Idempotency-Key."""
+"""Sessions, mails to staff that are on their way, and answers that are kept for requests with an Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ class Session(AbstractBaseSession):
     """What `portal.accounts.sessions` keeps of a browser; signed in, of whom."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+", null=True)
+
+
+class AccountMail(models.Model):
+    """A mail to a member of staff about their own account, until it is sent."""
+
+    content = models.TextField(help_text="Encrypted.")
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now, help_text="Schedule, retry and lease in one.")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
 
 
 class KeptAnswer(models.Model):

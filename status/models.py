@@ -73,6 +73,9 @@ class Recipient(Tracked):
     left_behind_at = models.DateTimeField(
         _("left behind"), null=True, editable=False, help_text=_("When it was notified that what it follows is gone.")
     )
+    mails = models.PositiveIntegerField(
+        _("mails"), default=0, editable=False, help_text=_("How many were owed that are about no event.")
+    )
 
     class Meta:
         verbose_name = _("recipient")
@@ -96,6 +99,13 @@ class Recipient(Tracked):
 
     def __str__(self) -> str:
         return self.address
+
+    @classmethod
+    def miscounted(cls) -> models.QuerySet[Recipient, int]:
+        """The keys of those of whom other mails are there than were owed."""
+        mails = models.Count("deliveries", filter=models.Q(deliveries__event=None, deliveries__nudge=None))
+        rows = cls._base_manager.annotate(found=mails).exclude(found=models.F("mails"))
+        return rows.order_by("pk").values_list("pk", flat=True)
 
     @property
     def is_of_staff(self) -> bool:
@@ -199,8 +209,9 @@ class Nudge(models.Model):
     due_at = models.DateTimeField(_("due at"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
+    owed = models.PositiveSmallIntegerField(default=0, help_text="To how many recipients.")
 
-    SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note")
+    SEALED = ("page_id", "key", "subject", "title", "path", "due_at", "created_at", "note", "owed")
 
     class Meta:
         verbose_name = _("nudge")
@@ -210,6 +221,12 @@ class Nudge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.title}"
+
+    @classmethod
+    def miscounted(cls) -> models.QuerySet[Nudge, int]:
+        """The keys of those of which other messages are there than were owed."""
+        rows = cls.objects.annotate(found=models.Count("deliveries")).exclude(found=models.F("owed"))
+        return rows.order_by("pk").values_list("pk", flat=True)
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -227,6 +244,7 @@ class Delivery(models.Model):
     """One message to one recipient. `due_at` is schedule, retry and lease in one."""
 
     GIVEN_UP = "given_up"  # a reason: it was tried for long enough, or cannot be written
+    WITHDRAWN = "withdrawn"  # a reason: there was nothing to say any more
 
     class State(models.TextChoices):
         DUE = "due", _("Due")
@@ -275,7 +293,7 @@ class Delivery(models.Model):
 
     # By `history.seals`
     SEALED_WHEN_FINISHED = ("recipient_id", "event_id", "nudge_id", "purpose", "created_at")
-    SEALED_WHEN_SENT = ("reason", "finished_at")
+    SEALED_UNTIL_RETRIED = ("reason", "finished_at")
 
     class Meta:
         verbose_name = _("delivery")

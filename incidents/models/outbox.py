@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from incidents.marks import mark
+from incidents.marks import is_same, mark
 from incidents.models.action import ActionItem
 from incidents.models.base import Marked
 from incidents.models.component import ComponentStatusChange
@@ -76,6 +79,14 @@ class OutboxEvent(Marked):
     def mark_owed(self, deliveries: int) -> str:
         """Its mark once that many deliveries of it are written down: one that is taken away afterwards is missed."""
         return mark(self._meta.label_lower, self.pk, self.owed_at, deliveries)
+
+    @classmethod
+    def miscounted(cls) -> Iterator[int]:
+        """The keys of those whose recipients were noted by nobody, or of which other messages are there than owed."""
+        noted: Any = cls.objects.exclude(owed_at=None, mark="").order_by("pk")
+        for event in noted.annotate(owed=models.Count("deliveries")).iterator(chunk_size=500):
+            if not is_same(event.mark, event.mark_owed(event.owed)):
+                yield event.pk
 
     @property
     def is_report(self) -> bool:

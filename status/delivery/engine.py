@@ -122,7 +122,7 @@ class _Round:
         channel = carrier(delivery.channel, delivery.purpose)
         written = self._write(channel, delivery)
         if not written:
-            return Outcome(State.CANCELLED, "withdrawn")
+            return Outcome(State.CANCELLED, Delivery.WITHDRAWN)
         if isinstance(written, Exception):
             return _retry(delivery, channel, f"{type(written).__name__}: {written}")
         try:

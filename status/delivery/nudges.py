@@ -63,7 +63,7 @@ def nudge_of(delivery_pk: int) -> Nudge:
 
 
 def is_still_true(nudge: Nudge) -> bool:
-    """Whether what a nudge says is still true; if not, it is pointless, and the row says so."""
+    """Whether what a nudge says is still true; if not, it is pointless."""
     if nudge.key == Nudge.TEST:
         return timezone.now() < nudge.due_at + TESTED
     for duty in duties():
@@ -71,7 +71,6 @@ def is_still_true(nudge: Nudge) -> bool:
             bases = duty.rows.filter(public_id=nudge.subject).values_list("base_at", flat=True)
             if any(due_at(duty, base_at) == nudge.due_at for base_at in bases):
                 return True
-    Nudge.objects.filter(pk=nudge.pk).update(note=_("It was done before anybody was notified."))
     return False
 
 
@@ -87,6 +86,7 @@ def _due(duty: Duty) -> list[dict[str, Any]]:
 def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
     now = timezone.now()
     recipients = _recipients(duty, rows)
+    notes = {row["pk"]: _why_not(duty, row, recipients[row["pk"]]) for row in rows}
     found = [
         Nudge(
             page_id=row["on_page"],
@@ -96,7 +96,8 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
             path=PLACES[duty.within].format(row["within"]),
             due_at=due_at(duty, row["base_at"]),
             created_at=now,
-            note=_why_not(duty, row, recipients[row["pk"]]),
+            note=notes[row["pk"]],
+            owed=0 if notes[row["pk"]] else len(recipients[row["pk"]]),
         )
         for row in rows
     ]

@@ -89,8 +89,9 @@ def cancel_withdrawn() -> int:
     return cancel_due(Q(pk__in=keys), "undone")
 
 
-def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetime) -> None:
-    """Owe a recipient's owner a mail that is about no event."""
+def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetime, **facts: datetime) -> None:
+    """Owe the owner of a locked recipient a mail that is about no event; it has these facts with it."""
+    recipient.change(mails=recipient.mails + 1, **facts)
     Delivery.objects.create(recipient=recipient, purpose=purpose, priority=Delivery.Priority.PERSONAL, due_at=due_at)
 
 

@@ -25,10 +25,11 @@ State, Purpose = Recipient.State, Delivery.Purpose
 def begin_failing(recipient: Recipient, *, author: User) -> None:
     """Note since when a recipient fails, and owe its owner a warning. Harmless when it is noted already."""
     recipient.lock()
-    if recipient.failing_since is None:
-        recipient.change(failing_since=(now := timezone.now()))
-        if recipient.contact:
-            owing.owe_mail(recipient, Purpose.WARNING, due_at=now + BLIP)
+    now = timezone.now()
+    if recipient.failing_since is None and recipient.contact:
+        owing.owe_mail(recipient, Purpose.WARNING, due_at=now + BLIP, failing_since=now)
+    elif recipient.failing_since is None:
+        recipient.change(failing_since=now)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Recipient)

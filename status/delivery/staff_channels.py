@@ -70,6 +70,7 @@ def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
             "page": recipient.page,
             "title": _("This is a test of your channel, sent by %(who)s.") % {"who": author},
             "path": places.CHANNELS,
+            "owed": 1,
         },
     )
     if not is_new:

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed')),
                 ('failing_since', models.DateTimeField(editable=False, null=True, verbose_name='failing since')),
                 ('left_behind_at', models.DateTimeField(editable=False, help_text='When it was notified that what it follows is gone.', null=True, verbose_name='left behind')),
+                ('mails', models.PositiveIntegerField(default=0, editable=False, help_text='How many were owed that are about no event.', verbose_name='mails')),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
@@ -65,6 +66,7 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(verbose_name='due at')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
                 ('note', models.CharField(blank=True, help_text='Why nobody was notified.', max_length=200, verbose_name='note')),
+                ('owed', models.PositiveSmallIntegerField(default=0, help_text='To how many recipients.')),
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.page', verbose_name='page')),
             ],
             options={
@@ -97,6 +99,7 @@ class Migration(migrations.Migration):
                 ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed')),
                 ('failing_since', models.DateTimeField(editable=False, null=True, verbose_name='failing since')),
                 ('left_behind_at', models.DateTimeField(editable=False, help_text='When it was notified that what it follows is gone.', null=True, verbose_name='left behind')),
+                ('mails', models.PositiveIntegerField(default=0, editable=False, help_text='How many were owed that are about no event.', verbose_name='mails')),
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.page', verbose_name='page')),
                 ('user', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member of staff')),
             ],

@@ -60,9 +60,8 @@ def say_left_behind(subscriber: Subscriber, *, author: User) -> None:
     """Owe the mail that what a subscriber chose is gone, once."""
     subscriber.lock()
     if subscriber.left_behind_at is None and left_behind().filter(pk=subscriber.pk).exists():
-        subscriber.left_behind_at = timezone.now()
-        subscriber.save(update_fields=["left_behind_at", "updated_at"])
-        owing.owe_mail(subscriber, Delivery.Purpose.LEFT_BEHIND, due_at=subscriber.left_behind_at)
+        now = timezone.now()
+        owing.owe_mail(subscriber, Delivery.Purpose.LEFT_BEHIND, due_at=now, left_behind_at=now)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)

@@ -154,8 +154,7 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     # Each page by itself, for the index begins with it.
     mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
     if recipient.state != State.QUARANTINED and not mailed.exists():
-        recipient.change(confirmation_sent_at=now)
-        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
+        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
 def admit(network: str) -> None:

@@ -112,8 +112,7 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
     now = timezone.now()
-    recipient.change(confirmation_sent_at=now)
-    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now)
+    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:

@@ -27,9 +27,10 @@ from incidents.models.base import Tracked
 from incidents.people import create_key
 from incidents.permissions import Scope
 from status import relay
-from status.delivery import owing
-from status.models import Delivery, Nudge, Recipient
+from status.delivery import owing, staff_channels
+from status.models import Delivery, Nudge, Recipient, StaffChannel
 from status.subscriptions import subscribers
+from status.subscriptions.choices import Choices
 from tests.incidents import every_table
 
 pytestmark = pytest.mark.long
@@ -66,12 +67,15 @@ def open_account(user: User) -> None:
 
 @pytest.fixture
 def everybody(page: Page, incident: Incident, author: User, admin: User) -> None:
-    """An account with all that opens it, a key, three subscribers, and what they were sent: all of it sealed."""
+    """An account with all that opens it, a key, subscribers, staff on call, what they were sent: all of it sealed."""
     open_account(author)
     create_key("robot", scopes=[Scope.INCIDENTS], author=admin)
     for name in ("ann", "bob", "eve"):
         subscribers.add_by_staff(page, address=f"{name}@example.com", author=admin)
     subscribers.add_webhook(page, url="https://ann.example.com", contact="ann@example.com", author=admin)
+    subscribers.invite(page, address="dora@example.com", choices=Choices(), author=admin)
+    on_call: Any = {"channel": StaffChannel.Channel.STAFF, "address": "oncall@acme.example"}
+    staff_channels.send_test(staff_channels.add_channel(page, **on_call, author=admin), author=admin)
     post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
     owing.owe(OutboxEvent.objects.get(notify=True))
     subscribers.add_by_staff(page, address="zoe@example.com", author=admin)
@@ -152,18 +156,34 @@ TAMPERED = {
         f"UPDATE status_delivery SET finished_at = created_at WHERE id = {SENT}",
         "was changed",
     ),
-    "what is still due is gone": ("DELETE FROM status_delivery WHERE state = 'due'", "was not sent to those"),
+    "what failed was not even tried": (
+        f"UPDATE status_delivery SET state = 'cancelled' WHERE id = {FAILED}",
+        "was changed",
+    ),
+    "why it failed is changed": (
+        f"UPDATE status_delivery SET reason = 'given_up' WHERE id = {FAILED}",
+        "was changed",
+    ),
+    "a nudge that is due is gone": (
+        "DELETE FROM status_delivery WHERE purpose = 'nudge'",
+        "does not have the messages",
+    ),
+    "a confirmation that is due is gone": (
+        "DELETE FROM status_delivery WHERE purpose = 'confirmation'",
+        "does not have the messages",
+    ),
+    "what is still due is gone": ("DELETE FROM status_delivery WHERE state = 'due'", "does not have the messages"),
     "one is owed to somebody else, too": (
         (
             "INSERT INTO status_delivery (event_id, recipient_id, purpose, priority, state, reason, answer, attempts,"
             " due_at, created_at) SELECT event_id, (SELECT max(id) FROM status_recipient), purpose, priority, 'due',"
             f" '', '', 0, due_at, created_at FROM status_delivery WHERE id = {SENT}"
         ),
-        "was not sent to those",
+        "does not have the messages",
     ),
     "nobody is to be notified": (
         "UPDATE incidents_outboxevent SET owed_at = created_at WHERE owed_at IS NULL",
-        "was not sent to those",
+        "does not have the messages",
     ),
     "an identity provider is added": (
         (
@@ -339,7 +359,7 @@ def test_messages_are_sealed_in_the_order_in_which_they_finished(
     sql(f"DELETE FROM status_delivery WHERE id = {max(sealed)}")
     sealed_away, miscounted = seals.verify()
     assert f"delivery, row {max(sealed)} was removed" in sealed_away
-    assert miscounted.endswith("was not sent to those who were owed it.")
+    assert miscounted.endswith("does not have the messages that were owed.")
 
 
 def test_what_a_service_does_with_a_key_is_watched(admin: User, make_user: Callable[[str, str], User]) -> None:

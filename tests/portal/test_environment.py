@@ -311,6 +311,16 @@ def test_without_a_database_every_command_says_so(tmp_path: Path) -> None:
     assert "open-sesame" not in result.stdout + result.stderr
 
 
+@pytest.mark.long
+def test_a_database_that_was_never_migrated_is_said(tmp_path: Path) -> None:
+    commands = ["publish", "audit", "rotate_encryption_keys", "changepassword a"]
+    own = {"PATH": os.environ["PATH"], "SECRET_KEY": KEY, "DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", COMMANDS, *commands]
+    result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    said = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert said == dict.fromkeys(commands, "The database is not the one of this version: run manage.py migrate.")
+
+
 def test_nothing_but_the_settings_reads_the_environment() -> None:
     allowed = {"portal/environment.py"}
     readers = {

@@ -28,7 +28,7 @@ from portal.console.forms.verb import VerbForm
 from portal.console.requests import acting, sent
 from status.delivery import staff_channels
 from status.delivery.nudges import sentence
-from status.models import Nudge, StaffChannel
+from status.models import Delivery, Nudge, StaffChannel
 
 
 class DutyFilter(admin.SimpleListFilter):
@@ -46,7 +46,7 @@ class DutyFilter(admin.SimpleListFilter):
 class NudgeAdmin(SubscribersAdmin):
     """What staff were reminded of, and where they are reached."""
 
-    list_display = ("says", "page", "due", "outcome", "note")
+    list_display = ("says", "page", "due", "outcome", "why")
     list_display_links = None
     list_filter = ("page", DutyFilter)
     list_select_related = ("page",)
@@ -83,6 +83,11 @@ class NudgeAdmin(SubscribersAdmin):
     @admin.display(description=gettext_lazy("notified"))
     def outcome(self, nudge: Nudge) -> str:
         return format_html_join(", ", "{} {}", ((row.recipient, badge(row)) for row in nudge.deliveries.all()))
+
+    @admin.display(description=gettext_lazy("note"))
+    def why(self, nudge: Nudge) -> str:
+        is_over = any(row.reason == Delivery.WITHDRAWN for row in nudge.deliveries.all())
+        return nudge.note or (_("It was done before anybody was notified.") if is_over else "")
 
     def channels_view(self, request: HttpRequest) -> HttpResponse:
         self.check_right(request)
