@@ -130,9 +130,15 @@ class DeadlineConnection(psycopg.Connection[Any]):
         return result
 
     def commit(self) -> None:
-        if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
-            current_time_limit().commit_sent = True
-        super().commit()
+        allowed = current_time_limit()
+        before = allowed.commit_sent
+        allowed.commit_sent = before or self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        try:
+            super().commit()
+        except psycopg.Error as error:
+            if error.sqlstate and not error.sqlstate.startswith("57"):  # which may come in the middle of a commit
+                allowed.commit_sent = before  # the server says that it did not
+            raise
 
 
 def _discard(attempt: Future[Any]) -> None:

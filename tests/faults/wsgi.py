@@ -6,11 +6,10 @@ In the world outside there is one name server that does not answer: that of `dea
 from __future__ import annotations
 
 import socket
-import time
 from typing import Any
 
 from portal import wsgi
-from tests.waiting import stretched
+from tests.waiting import let_pass, stretched
 
 application = wsgi.application
 
@@ -24,7 +23,7 @@ _look_up = socket.getaddrinfo
 
 def look_up(host: Any, *rest: Any, **more: Any) -> Any:
     if str(host).endswith(".dead.example"):
-        time.sleep(20)
+        let_pass(20)
     return _look_up(host, *rest, **more)
 
 
