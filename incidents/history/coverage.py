@@ -37,7 +37,7 @@ NOT_WATCHED = {
     "incidents.SignInMemory": "counts attempts and keeps used codes; whoever drops a row may only try more often",
     "incidents.Submission": "forms that were sent, for a month",
     "portal.KeptAnswer": "answers to programs, for a day",
-    "portal.Session": "they end; contents are encrypted for their row, and can be neither written nor moved without the keys",
+    "portal.Session": "they end; contents are encrypted for their row: without the keys nobody writes or moves one",
     "status.Follow": "what a subscriber wants to hear; who was notified stands in the deliveries",
     "status.SignUp": "what a stranger asked for, until the clock takes it up",
     "status.SignUpCount": "counts attempts, for a day",
