@@ -36,6 +36,7 @@ NOT_WATCHED = {
     "incidents.Seal": "the chain itself: `seals.verify` goes along it",
     "incidents.SignInMemory": "counts attempts and keeps used codes; whoever drops a row may only try more often",
     "incidents.Submission": "forms that were sent, for a month",
+    "portal.AccountMail": "mails to staff on their way, for a day; the account's history has what they tell of",
     "portal.KeptAnswer": "answers to programs, for a day",
     "portal.Session": "they end; contents are encrypted for their row: without the keys nobody writes or moves one",
     "status.Follow": "what a subscriber wants to hear; who was notified stands in the deliveries",
