@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -20,6 +19,7 @@ from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
@@ -148,7 +148,7 @@ def _owe_confirmation(recipient: Subscriber) -> None:
 
     Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
-    now = timezone.now()
+    now = record_time()
     mailbox = recipient.contact or recipient.address
     mine = Q(channel=Subscriber.Channel.EMAIL, address=mailbox) | Q(channel=Subscriber.Channel.WEBHOOK, contact=mailbox)
     # Each page by itself, for the index begins with it.
@@ -162,7 +162,7 @@ def admit(network: str) -> None:
 
     A conditional UPDATE, so that processes together let no more than the limit pass.
     """
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hour = record_time().replace(minute=0, second=0, microsecond=0)
     SignUpCount.objects.get_or_create(network=network, hour=hour)
     below = Q(network=network, hour=hour, count__lt=PER_HOUR)
     if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
@@ -170,7 +170,7 @@ def admit(network: str) -> None:
 
 
 def drop_old_counts() -> None:
-    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
+    SignUpCount.objects.filter(hour__lt=record_time() - timedelta(days=1)).delete()
 
 
 def _unfinished(page: Page, public_id: str) -> Incident | None:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import pytest
 from tests.faults.forwarder import Forwarder, forward
 from tests.faults.load import Load, steady_load
 from tests.faults.site import Site, serve
-from tests.servers import Server
+from tests.servers import Server, start_pgbouncer
 from tests.waiting import let_pass, stretched
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgresql, pytest.mark.timeout(240)]
@@ -37,13 +38,19 @@ def gate(postgresql: Server) -> Iterator[Forwarder]:
         yield forwarder
 
 
-@pytest.fixture(scope="module")
-def cut_off_site(postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="module", params=["directly", pytest.param("by PgBouncer", marks=pytest.mark.pgbouncer)])
+def cut_off_site(
+    request: pytest.FixtureRequest, postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     address = urlsplit(postgresql.url)
     through = address._replace(netloc=f"{address.username}@127.0.0.1:{gate.port}").geturl()
     folder: Path = tmp_path_factory.mktemp("site")
-    with serve(folder, database=postgresql.url, through=through) as running:
-        yield running
+    with ExitStack() as stack:
+        if request.param == "by PgBouncer":
+            pgbouncer = start_pgbouncer(postgresql.url, port=gate.port)
+            stack.callback(pgbouncer.stop)
+            through = pgbouncer.url
+        yield stack.enter_context(serve(folder, database=postgresql.url, through=through))
 
 
 def check(load: Load, *, ended_at: float) -> None:
