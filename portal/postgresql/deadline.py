@@ -126,6 +126,11 @@ class DeadlineConnection(psycopg.Connection[Any]):
                 server.stalled_at = time.monotonic()
                 server.fell_silent()
             raise psycopg.OperationalError(f"no answer within {seconds:.1f} s: connection closed") from None
+        except psycopg.InternalError as error:
+            # Two answers to one COMMIT: the server's last words, and PgBouncer's own.
+            if error.sqlstate is None:
+                raise psycopg.OperationalError(str(error)) from error
+            raise
         server.silent_since = None
         return result
 
