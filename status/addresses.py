@@ -171,6 +171,12 @@ SECRET_LENGTH = 8  # what is shorter is a word, like "hooks"
 _EMAIL = EmailValidator(allowlist=[])
 
 
+def without_tags(mailbox: str) -> str:
+    """The same for all addresses that some provider takes for one mailbox. For limits alone: others may not."""
+    local, at, domain = mailbox.partition("@")
+    return local.partition("+")[0].replace(".", "") + at + domain
+
+
 def mailbox(address: str) -> str:
     """An e-mail address as it is kept: in lower case and ASCII, without space around it.
 

@@ -149,11 +149,10 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
     now = record_time()
-    mailbox = recipient.contact or recipient.address
-    mine = Q(channel=Subscriber.Channel.EMAIL, address=mailbox) | Q(channel=Subscriber.Channel.WEBHOOK, contact=mailbox)
-    # Each page by itself, for the index begins with it.
-    mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
-    if recipient.state != State.QUARANTINED and not mailed.exists():
+    asked = Subscriber.objects.filter(confirmation_sent_at__gt=now - PAUSE).values_list("contact", "address")
+    mailed = {addresses.without_tags(contact or address) for contact, address in asked}
+    mailbox = addresses.without_tags(recipient.contact or recipient.address)
+    if recipient.state != State.QUARANTINED and mailbox not in mailed:
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
