@@ -237,7 +237,8 @@ def verify(kept: str = "") -> Iterator[str]:
     finished_ends: dict[str, End | None] = {}
     before, has_kept = "", not kept
     expected = count(1)
-    for row in Seal.objects.order_by("number").iterator(chunk_size=20):
+    for key in Seal.objects.order_by("number").values_list("pk", flat=True):
+        row = Seal.objects.get(pk=key)  # one at a time, because each names many rows
         is_whole = False
         if row.number != (number := next(expected)):
             yield _("Seals %(first)d to %(last)d are gone.") % {"first": number, "last": row.number - 1}
