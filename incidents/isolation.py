@@ -7,7 +7,9 @@ What fails is tried again, later each time, and is parked after ATTEMPTS: then s
 from __future__ import annotations
 
 import logging
+import math
 import re
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +20,12 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Min, QuerySet
-from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.models import Failure, User
 from incidents.outages import is_outage, is_outage_of_host
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 R = TypeVar("R")
 
@@ -66,9 +68,12 @@ def each(
     *,
     key: Callable[[R], object] = attrgetter("pk"),
     most: int | None = None,
+    seconds: float = math.inf,
     at_once: Callable[[Sequence[R]], int] | None = None,
 ) -> int:
     """Do `act` with each row, or with the first `most` of them; returns the sum of what it returned.
+
+    After so many `seconds` no other row is begun: the rest is there at the next tick.
 
     `act` is one transaction, or can be repeated. Pass all rows that are to be done: what has failed and is not among
     them any more is forgotten. `at_once` does what `act` does, with many rows: it is tried first while nothing fails.
@@ -82,11 +87,13 @@ def each(
         except Exception as error:
             if is_outage(error):
                 raise
-    total = 0
+    total, ends_at = 0, time.monotonic() + seconds
     for row in ready:
         name = str(key(row))
         with isolated(kind, name, failures.get(name)):
             total += int(act(row) or 0)
+        if time.monotonic() >= ends_at:
+            break
     return total
 
 
@@ -149,11 +156,11 @@ def oldest() -> dict[str, datetime | None]:
 
 def _ready(rows: Iterable[R], failures: dict[str, Failure], key: Callable[[R], object]) -> Sequence[R] | Any:
     """Those to be tried now; forgets the failures that are not among `rows` any more."""
-    now = timezone.now()
+    if not failures:
+        return rows if isinstance(rows, QuerySet) else list(rows)
+    now = record_time()
     waiting = [name for name, failure in failures.items() if failure.due_at is None or failure.due_at > now]
     if isinstance(rows, QuerySet):
-        if not failures:
-            return rows
         there: Collection[str] = {str(pk) for pk in rows.filter(pk__in=failures).values_list("pk", flat=True)}
         ready: Any = rows.exclude(pk__in=waiting)
     else:
@@ -167,7 +174,7 @@ def _ready(rows: Iterable[R], failures: dict[str, Failure], key: Callable[[R], o
 
 @transaction.atomic
 def _note(kind: str, key: str, error: Exception) -> None:
-    now, reason = timezone.now(), _reason(error)
+    now, reason = record_time(), _reason(error)
     failure, is_new = Failure.objects.get_or_create(
         kind=kind, key=key[:60], defaults={"reason": reason, "since": now, "due_at": now}
     )

@@ -10,9 +10,9 @@ import logging
 from datetime import datetime, timedelta
 
 from django.core.mail import EmailMessage, make_msgid
-from django.utils import timezone
 
 from incidents.isolation import each, loop
+from incidents.record_time import record_time
 from portal.models import AccountMail
 from status.secrets import decrypt, encrypt
 
@@ -38,7 +38,7 @@ def _oldest() -> datetime | None:
 @loop("account_mail", oldest=_oldest)
 def send() -> int:
     """Send what is due; returns how many mails were. For the clock, as often as it likes."""
-    over = AccountMail.objects.filter(created_at__lte=timezone.now() - GIVE_UP)
+    over = AccountMail.objects.filter(created_at__lte=record_time() - GIVE_UP)
     if given_up := over.delete()[0]:
         logger.error("%d mails to members of staff could not be sent for a day, and are given up", given_up)
     return each("account_mail", AccountMail.objects.order_by("pk"), _send)
@@ -46,7 +46,7 @@ def send() -> int:
 
 def _send(row: AccountMail) -> int:
     message = EmailMessage(**json.loads(decrypt(row.content)))
-    now = timezone.now()
+    now = record_time()
     mine = AccountMail.objects.filter(pk=row.pk)
     if not mine.filter(due_at__lte=now).update(due_at=now + LEASE):
         return 0
