@@ -69,6 +69,23 @@ def test_the_texts_of_its_incidents_keep_no_page_from_coming_back(incident: Inci
     assert page.deleted_at is None
 
 
+def test_whatever_stands_on_a_page_is_read_once_more(page: Page, other_page: Page, admin: User) -> None:
+    words: Any = {"description": "Of Falcon.", "author": admin}
+    lent = catalogue.create_component(other_page, name="Mail", **words)
+    catalogue.list_component(lent, page=page, author=admin)
+    parts = [
+        catalogue.create_component(page, name="Search", **words),
+        catalogue.create_group(page, name="Core", **words),
+        metrics.create_metric(page, name="Errors", **words),
+        lent,
+    ]
+    catalogue.delete_page(page, author=admin)
+    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
+    with pytest.raises(LeakFound) as refusal:
+        restore_page(page, author=admin)
+    assert {found.section for found in refusal.value.findings} == {f"{part.public_id}_description" for part in parts}
+
+
 def test_nothing_is_restored_into_what_is_deleted(
     page: Page, other_page: Page, component: Component, group: ComponentGroup, incident: Incident, admin: User
 ) -> None:
@@ -216,6 +233,8 @@ def test_a_component_is_listed_on_no_page_where_its_name_is_internal(
         catalogue.list_component(falcon, page=other_page, author=admin)
     with pytest.raises(LeakFound, match="“Falcon”"):
         catalogue.edit_listing(listing, page=other_page, author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(falcon, page=other_page, author=admin)
     catalogue.edit_listing(listing, position=2, author=admin)
 
 
