@@ -13,7 +13,7 @@ from incidents.checking import leaks, letting_stand
 from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, Page, Postmortem, User
 from incidents.models.base import Tracked
 from incidents.people import service_user
@@ -266,6 +266,34 @@ def test_a_component_that_moves_to_where_it_is_listed_is_there_once(
     assert ComponentListing.objects.live().count() == 0
     with refused(InvalidInput, "shown there already"):
         restore_listing(listing, author=admin)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_component_of_which_something_open_speaks_does_not_move(
+    page: Page, other_page: Page, component: Component, author: User, admin: User, kind: Kind
+) -> None:
+    incident = declare_incident(page, title="Errors", kind=kind, author=author)
+    open_status, end = STATUSES[kind][0], STATUSES[kind][-1]
+    post_update(incident, status=open_status, body="Look.", author=author, components=[(component, None)])
+    with refused(InvalidTransition, "“Errors” is not over .* or list the component on the other page"):
+        catalogue.edit_component(component, page=other_page, author=admin)
+    catalogue.edit_component(component, page=page, description="Of customers.", author=admin)
+    post_update(incident, status=end, body="Over.", author=author)
+    catalogue.edit_component(component, page=other_page, author=admin)
+
+
+def test_an_open_incident_comes_back_to_no_page_that_its_component_has_left(
+    other_page: Page, component: Component, incident: Incident, author: User, admin: User
+) -> None:
+    down = [(component, ComponentStatus.MAJOR_OUTAGE)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="Down.", author=author, components=down)
+    delete_incident(incident, reason="Wrong", author=author)
+    catalogue.edit_component(component, page=other_page, author=admin)
+    with refused(InvalidTransition, "is not on this page any more. List it here first"):
+        restore_incident(incident, author=author)
+    catalogue.list_component(component, page=incident.page, author=admin)
+    restore_incident(incident, author=author)
+    assert set(incident.pages()) == {incident.page, other_page}
 
 
 def test_a_component_is_listed_once_on_a_page(component: Component, other_page: Page, admin: User) -> None:
