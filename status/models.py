@@ -101,7 +101,10 @@ class Recipient(Tracked):
                 name="recipient_of_staff_hears_nothing_public",
             ),
         )
-        indexes = (models.Index(fields=["page", "state"], name="recipient_active"),)
+        indexes = (
+            models.Index(fields=["page", "state"], name="recipient_active"),
+            models.Index(fields=["confirmation_sent_at"], name="recipient_asked"),
+        )
 
     def __str__(self) -> str:
         return self.address

@@ -211,6 +211,10 @@ class Migration(migrations.Migration):
             model_name='recipient',
             index=models.Index(fields=['page', 'state'], name='recipient_active'),
         ),
+        migrations.AddIndex(
+            model_name='recipient',
+            index=models.Index(fields=['confirmation_sent_at'], name='recipient_asked'),
+        ),
         migrations.AddConstraint(
             model_name='recipient',
             constraint=models.UniqueConstraint(fields=('page', 'channel', 'address'), name='recipient_once_per_page'),

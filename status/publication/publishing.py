@@ -23,7 +23,7 @@ from django.db.models import F, Q
 
 from incidents.models import MetricFeed, OutboxEvent, Page
 from incidents.record_time import record_time
-from status import projection
+from status import outside, projection
 from status.projection import Reader
 from status.publication import changes, files, state
 from status.rendering import charts, documents, gone, open_data, snapshot
@@ -43,6 +43,7 @@ class Publication:
 
 def on_event(*, page_id: int, **_kwargs: Any) -> None:
     """Right after a commit: publish what is not yet published; what touches all months is left to the clock."""
+    outside.give_back_slot()
     page = Page.objects.get(pk=page_id)
     if OutboxEvent.objects.unpublished().filter(page=page).exists():
         try:

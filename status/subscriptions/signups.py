@@ -50,7 +50,7 @@ def ask(page: Page, *, address: str, network: str, author: User, incident_id: st
     incident = _unfinished(page, incident_id) if incident_id else None
     if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
-    _admit(network)
+    admit(network)
     SignUp.objects.create(page=page, channel=Subscriber.Channel.EMAIL, address=address, incident=incident)
 
 
@@ -62,7 +62,7 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     `InvalidInput`, or `TooMany`.
     """
     contact = addresses.mailbox(contact)
-    _admit(network)
+    admit(network)
     SignUp.objects.create(
         page=page,
         channel=Subscriber.Channel.WEBHOOK,
@@ -149,16 +149,18 @@ def _owe_confirmation(recipient: Subscriber) -> None:
     Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
     now = record_time()
-    mailbox = recipient.contact or recipient.address
-    mine = Q(channel=Subscriber.Channel.EMAIL, address=mailbox) | Q(channel=Subscriber.Channel.WEBHOOK, contact=mailbox)
-    # Each page by itself, for the index begins with it.
-    mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
-    if recipient.state != State.QUARANTINED and not mailed.exists():
+    asked = Subscriber.objects.filter(confirmation_sent_at__gt=now - PAUSE).values_list("contact", "address")
+    mailed = {addresses.without_tags(contact or address) for contact, address in asked}
+    mailbox = addresses.without_tags(recipient.contact or recipient.address)
+    if recipient.state != State.QUARANTINED and mailbox not in mailed:
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
-def _admit(network: str) -> None:
-    """Count one sign-up; a conditional UPDATE, so that processes together let no more than the limit pass."""
+def admit(network: str) -> None:
+    """Count a sign-up, or a question to a name server for one; raises `TooMany`.
+
+    A conditional UPDATE, so that processes together let no more than the limit pass.
+    """
     hour = record_time().replace(minute=0, second=0, microsecond=0)
     SignUpCount.objects.get_or_create(network=network, hour=hour)
     below = Q(network=network, hour=hour, count__lt=PER_HOUR)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     V = TypeVar("V", bound="One")
 
 REFUSALS = dict.fromkeys((401, 403, 404, 429), ErrorAnswer)
-WRITE_REFUSALS = REFUSALS | dict.fromkeys((400, 409, 412, 413, 422, 503), ErrorAnswer)
+WRITE_REFUSALS = REFUSALS | dict.fromkeys((400, 409, 412, 413, 422, 503, 504), ErrorAnswer)
 MOST = 100  # rows of a list at once, as Statuspage has it
 
 
