@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
@@ -22,6 +23,13 @@ def lock_components(incident: Incident, components: Affected) -> None:
         raise InvalidInput(_("A component is named twice. Name each once."), field="components")
     if len(Component.objects.live().on(incident.page).filter(pk__in=keys).locked()) < len(keys):
         raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
+
+
+def newest_change(components: Iterable[Component]) -> datetime | None:
+    """Since when what was said last of one of them is effective."""
+    changes = ComponentStatusChange.objects.standing().filter(component__in=components)
+    newest: datetime | None = changes.aggregate(newest=Max("effective_at"))["newest"]
+    return newest
 
 
 def change_components(update: IncidentUpdate, components: Affected) -> None:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from incidents.errors import MissingAuthor, refusal_of
 from incidents.permissions import Verb, require
+from incidents.record_time import one_time
 
 if TYPE_CHECKING:
     from incidents.models import User
@@ -90,8 +91,8 @@ def service(
 
     Whoever calls it may rely on this: it needs the keyword argument `author` and raises `MissingAuthor` without one,
     `Forbidden` when the author has no such right. It runs in one transaction (a savepoint of the caller's, if there is
-    one): after any exception nothing was written. Each history row names the author. A row that breaks a constraint is
-    refused by `InvalidInput` in the constraint's words.
+    one): after any exception nothing was written. Each history row names the author, and all rows say one time
+    (`record_time`). A row that breaks a constraint is refused by `InvalidInput` in the constraint's words.
 
     `locks` are the models of the rows that it locks, in this order: all that it changes and all by which it decides,
     so that two calls on one of them come one after the other. A test reads this off the SQL of each service.
@@ -106,7 +107,7 @@ def service(
             author: Any = kwargs.get("author")
             require(author, right)
             try:
-                with transaction.atomic(), authored_by(author):
+                with transaction.atomic(), authored_by(author), one_time():
                     return function(*args, **kwargs)
             except IntegrityError as error:
                 if refusal := refusal_of(error):

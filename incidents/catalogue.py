@@ -11,10 +11,10 @@ from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from django.db.models import Max, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import outbox
+from incidents.affected import newest_change
 from incidents.authorship import service
 from incidents.checking import check_words
 from incidents.deletion import reason_of, taken_along
@@ -23,6 +23,7 @@ from incidents.lifecycle import ComponentStatus, Visibility
 from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 WORDS: dict[type, tuple[str, ...]] = {  # that the public reads of each
     Page: ("name", "intro"),
@@ -164,10 +165,11 @@ def set_component_status(
     whatever was recorded within; from its end on the component is again what was recorded for that time.
     """
     component.lock_live()
-    instant = effective_at or timezone.now()
-    if instant > timezone.now():
+    now = record_time()
+    instant = effective_at or max(filter(None, [now, newest_change([component])]))  # whatever clock that had
+    if effective_at and effective_at > now:
         raise InvalidInput(_("A status cannot begin in the future."), field="effective_at")
-    if ended_at is not None and not instant < ended_at <= timezone.now():
+    if ended_at is not None and not instant < ended_at <= now:
         raise InvalidInput(
             _("The end of a corrected interval lies after its start and not in the future."), field="ended_at"
         )

@@ -30,7 +30,6 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, IncidentStatus, Severity, Visibility
@@ -46,6 +45,7 @@ from incidents.models import (
     UpdateCadence,
 )
 from incidents.models.cadence import NOT_YET
+from incidents.record_time import record_time
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MORNING = 8 * HOUR  # on a day on which something is due
@@ -55,8 +55,8 @@ FORGOTTEN = 14 * DAY  # what is due for so long was imported, or a nudge would n
 class Key(TextChoices):
     """Each with what is said of it; the words take the `title`."""
 
-    ACTION_DUE = "action_due", _("This measure is due today: “%(title)s”.")
-    POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due today, and is not published.")
+    ACTION_DUE = "action_due", _("This measure is due: “%(title)s”.")
+    POSTMORTEM_DUE = "postmortem_due", _("The postmortem “%(title)s” is due, and is not published.")
     POSTMORTEM_MISSING = "postmortem_missing", _("“%(title)s” has no postmortem yet.")
     WATCHED_LONG = "watched_long", _("“%(title)s” has been monitored for hours. Is it resolved?")
     LEFT_DOWN = "left_down", _("“%(title)s” is over, and a component that it left is not operational. Which is true?")
@@ -67,7 +67,7 @@ class Key(TextChoices):
         _("Your planned update of “%(title)s” was held back. Read why, and whether it still holds."),
     )
     PROMISE_SOON = "promise_soon", _("The next update of “%(title)s” is due soon.")
-    PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due now.")
+    PROMISE_DUE = "promise_due", _("The next update of “%(title)s” is due.")
     PROMISE_LATE = "promise_late", _("The promised update of “%(title)s” is late.")
     PROMISE_BROKEN = "promise_broken", _("The promised update of “%(title)s” is very late.")
 
@@ -205,7 +205,7 @@ def _watched_since() -> Subquery:
 def _morning(zones: Iterable[str], zone_of_page: str) -> Case:
     """The morning of the day on which it is due, where its page is: by the clock of that day, and not of today."""
     day = Cast("due_on", DateTimeField())  # its first instant, in UTC
-    today = timezone.now().date()
+    today = record_time().date()
     days = [today + timedelta(days=number) for number in range(2, -FORGOTTEN.days - 2, -1)]
     whens = []
     for zone in zones:

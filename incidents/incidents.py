@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from incidents import outbox, windows
-from incidents.affected import Affected, change_components, impact_at, lock_components, peak_impact
+from incidents.affected import Affected, change_components, impact_at, lock_components, newest_change, peak_impact
 from incidents.authorship import service
 from incidents.checking import check_words, names_given_away
 from incidents.deletion import taken_along
@@ -31,6 +30,7 @@ from incidents.lifecycle import (
 from incidents.models import Component, Incident, IncidentUpdate, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, require
+from incidents.record_time import record_time, written_at
 from incidents.texts import check_body, check_metadata, check_title, one_line
 
 
@@ -118,10 +118,12 @@ def post_update(
     latest = incident.latest_update()
     check_seen(seen, latest)
     lock_components(incident, components)
-    now = timezone.now()  # after the locks, so that what is said later is effective later
-    shown_at = display_at or now
+    now = record_time()
+    before = [latest.display_at if latest else None, newest_change(component for component, _status in components)]
+    shown_at = display_at or max([now, *filter(None, before)])  # in order, whatever clock those before had
     check_transition(Kind(incident.kind), IncidentStatus(incident.status) if latest else None, status)
-    check_display_at(shown_at, now, latest)
+    if display_at:
+        check_display_at(display_at, now, latest)
     check_promise(next_update_due_at, now, incident.first_posted_at if incident.kind == Kind.REALTIME else None)
     body = check_body(body)
     if incident.visibility == Visibility.PUBLIC:
@@ -205,7 +207,7 @@ def withdraw_update(update: IncidentUpdate, *, author: User) -> None:
     left = list(incident.updates.standing().newest_first().exclude(pk=update.pk))
     if (plan := getattr(incident, "plan", None)) and left:
         windows.take_back(plan, update, left[0])
-    update.change(withdrawn_at=timezone.now())
+    update.change(withdrawn_at=written_at())
     incident.status = left[0].status if left else STATUSES[Kind(incident.kind)][0]
     incident.next_update_due_at = left[0].next_update_due_at if left else None
     incident.impact = peak_impact(incident, left)
@@ -243,7 +245,7 @@ def correct_update(
     if body != update.body and update.published_at:
         check_words(incident.page, besides=names_given_away(incident.page, update.body), body=body)
     update._change_reason = reason
-    update.change(body=body, display_at=shown_at, edited_at=timezone.now())
+    update.change(body=body, display_at=shown_at, edited_at=written_at())
     if update == incident.updates.published().newest_first().last() and incident.first_posted_at not in (
         None,
         shown_at,
@@ -266,7 +268,7 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
         row.lock_live()
     if cause:
         _check_cause(incident, cause)
-    now = timezone.now()
+    now = record_time()
     if later := [name for name, fact in facts.items() if isinstance(fact, datetime) and fact > now]:
         raise InvalidInput(_("This time lies in the future. Say when it was, once it has been."), field=later[0])
     if "title" in facts:
@@ -322,7 +324,7 @@ def warning_of(update: IncidentUpdate) -> str:
 def is_held(update: IncidentUpdate) -> bool:
     """Whether the messages of a public update are still held back, so that it can be taken back."""
     hold = timedelta(seconds=settings.NOTIFY_HOLD)
-    return update.published_at is not None and timezone.now() < update.published_at + hold
+    return update.published_at is not None and record_time() < update.published_at + hold
 
 
 def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:
@@ -339,7 +341,7 @@ def check_seen(seen: str | None, latest: IncidentUpdate | None) -> None:
 
 
 def check_display_at(shown_at: datetime, now: datetime, latest: IncidentUpdate | None) -> None:
-    if shown_at > now:
+    if shown_at > max(now, latest.display_at if latest else now):
         raise InvalidInput(_("The time shown lies in the future. Leave it empty to post now."), field="display_at")
     if latest and shown_at < latest.display_at:
         raise InvalidInput(
@@ -353,7 +355,7 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
     """Raises when an update that shows `shown_at` would not stand between those before and after it."""
     neighbours = [None, *update.incident.updates.standing().newest_first(), None]
     place = neighbours.index(update)
-    check_display_at(shown_at, timezone.now(), neighbours[place + 1])
+    check_display_at(shown_at, record_time(), neighbours[place + 1])
     if (after := neighbours[place - 1]) and shown_at > after.display_at:
         raise InvalidInput(
             _("The time shown lies after the next update (%(time)s). Updates keep their order.")

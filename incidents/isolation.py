@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Min, QuerySet
-from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.models import Failure, User
 from incidents.outages import is_outage, is_outage_of_host
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 R = TypeVar("R")
 
@@ -149,11 +149,11 @@ def oldest() -> dict[str, datetime | None]:
 
 def _ready(rows: Iterable[R], failures: dict[str, Failure], key: Callable[[R], object]) -> Sequence[R] | Any:
     """Those to be tried now; forgets the failures that are not among `rows` any more."""
-    now = timezone.now()
+    if not failures:
+        return rows if isinstance(rows, QuerySet) else list(rows)
+    now = record_time()
     waiting = [name for name, failure in failures.items() if failure.due_at is None or failure.due_at > now]
     if isinstance(rows, QuerySet):
-        if not failures:
-            return rows
         there: Collection[str] = {str(pk) for pk in rows.filter(pk__in=failures).values_list("pk", flat=True)}
         ready: Any = rows.exclude(pk__in=waiting)
     else:
@@ -167,7 +167,7 @@ def _ready(rows: Iterable[R], failures: dict[str, Failure], key: Callable[[R], o
 
 @transaction.atomic
 def _note(kind: str, key: str, error: Exception) -> None:
-    now, reason = timezone.now(), _reason(error)
+    now, reason = record_time(), _reason(error)
     failure, is_new = Failure.objects.get_or_create(
         kind=kind, key=key[:60], defaults={"reason": reason, "since": now, "due_at": now}
     )

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from django.db.models import Max
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import outbox
@@ -19,6 +18,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Metric, MetricFeed, MetricPoint, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 KEPT_FOR = timedelta(days=31)
 AHEAD = timedelta(minutes=5)  # that a program's clock may be wrong
@@ -78,7 +78,7 @@ def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
 
     Nobody is notified, and the page's documents stay as they are: the clock draws the charts anew.
     """
-    now = timezone.now()
+    now = record_time()
     if sum(map(len, points.values())) > MOST:
         raise InvalidInput(_("At most %(most)d data points can be sent at once.") % {"most": MOST}, field="data")
     for metric in sorted(points, key=lambda metric: metric.pk):
@@ -99,7 +99,7 @@ def add_points(points: Mapping[Metric, Points], *, author: User) -> None:
             update_fields=["value"],
         )
         feed.newest_at = max(filter(None, [feed.newest_at, *rows]))
-        feed.changed_at = now
+        feed.changed_at = record_time()
         feed.save(update_fields=["newest_at", "changed_at"])
 
 
@@ -109,13 +109,13 @@ def clear_points(metric: Metric, *, author: User) -> None:
     metric.lock_live()
     metric.change()
     MetricPoint.objects.filter(metric=metric).delete()
-    MetricFeed.objects.filter(metric=metric).update(newest_at=None, changed_at=timezone.now())
+    MetricFeed.objects.filter(metric=metric).update(newest_at=None, changed_at=record_time())
 
 
 def drop_old_points() -> int:
     """For the clock, as often as it likes; returns how many."""
     # Each metric by itself, for the index begins with it.
-    old = MetricPoint.objects.filter(metric__in=Metric.objects.values("pk"), at__lt=timezone.now() - KEPT_FOR)
+    old = MetricPoint.objects.filter(metric__in=Metric.objects.values("pk"), at__lt=record_time() - KEPT_FOR)
     count, _by_model = MetricPoint.objects.filter(
         pk__in=list(old.values_list("pk", flat=True)[:DROPPED_AT_ONCE])
     ).delete()

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Case, F, Q, When
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -20,6 +19,7 @@ from incidents.errors import Forbidden, InvalidInput
 from incidents.models import ApiKey, ApiKeyUse, Page, SignInMemory, Submission, User
 from incidents.models.base import save_checked
 from incidents.permissions import Scope, Verb, group_of
+from incidents.record_time import record_time, written_at
 
 # Names of service users, which are made when they are first needed: nobody else may have one
 SERVICE_USERS = frozenset({"clock", "delivery", "mail", "replay", "setup", "subscriber"})
@@ -168,7 +168,7 @@ def create_key(
         page.lock_live()
     if ApiKey.objects.filter(name=name).exists():
         raise InvalidInput(_("There is a key of this name. Choose another name."), field="name")
-    if expires_at and expires_at <= timezone.now():
+    if expires_at and expires_at <= record_time():
         raise InvalidInput(_("This time is past. A key expires in the future, or never."), field="expires_at")
     key = secrets.token_urlsafe(32)
     user = _make_service_user(f"key:{name}", [group_of(scope) for scope in scopes])
@@ -195,14 +195,14 @@ def revoke_key(key: ApiKey, *, author: User) -> None:
 
 def _revoke(key: ApiKey) -> None:
     key.lock()
-    key.change(revoked_at=key.revoked_at or timezone.now())
+    key.change(revoked_at=key.revoked_at or written_at())
 
 
 def drop_expired() -> None:
     """Drop what is over: sessions, what sign-in need not remember any longer, and tokens of forms sent long ago."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
-    SignInMemory.objects.filter(expires_at__lte=timezone.now()).delete()
-    Submission.objects.filter(created_at__lt=timezone.now() - FORM_KEPT_FOR).delete()
+    SignInMemory.objects.filter(expires_at__lte=record_time()).delete()
+    Submission.objects.filter(created_at__lt=record_time() - FORM_KEPT_FOR).delete()
 
 
 def count_request(key: ApiKey, *, most: int) -> bool:
@@ -210,7 +210,7 @@ def count_request(key: ApiKey, *, most: int) -> bool:
 
     A conditional UPDATE, so that processes together let no more than that pass.
     """
-    now = timezone.now()
+    now = record_time()
     minute = now.replace(second=0, microsecond=0)
     is_this_minute = Q(minute=minute)
     return bool(

@@ -13,7 +13,6 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people, promises
@@ -28,6 +27,7 @@ from incidents.models import Component, Incident, IncidentUpdate, PlannedCompone
 from incidents.models.base import save_checked
 from incidents.models.planned import LATEST
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from incidents.texts import check_body
 
 State = PlannedUpdate.State
@@ -79,7 +79,7 @@ def post_planned(planned: PlannedUpdate, *, author: User) -> IncidentUpdate | No
     incident = planned.incident
     incident.lock()
     planned.lock()
-    if planned.state != State.WAITING or planned.due_at > timezone.now():
+    if planned.state != State.WAITING or planned.due_at > record_time():
         return None
     try:
         with transaction.atomic(), letting_stand(planned.let_stand):
@@ -99,7 +99,7 @@ def _oldest() -> datetime | None:
 
 
 def _due() -> QuerySet[PlannedUpdate]:
-    return PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=timezone.now()).order_by("due_at", "pk")
+    return PlannedUpdate.objects.filter(state=State.WAITING, due_at__lte=record_time()).order_by("due_at", "pk")
 
 
 @loop("planned", oldest=_oldest)
@@ -131,7 +131,7 @@ def _post(incident: Incident, planned: PlannedUpdate) -> IncidentUpdate:
 
 def _check_in_time(incident: Incident, planned: PlannedUpdate) -> None:
     latest = planned.due_at + timedelta(minutes=planned.latest_minutes)
-    if timezone.now() > latest:
+    if record_time() > latest:
         raise DomainError(
             _("It was to be posted by %(latest)s, and the clock was away. Read whether it still holds.")
             % {"latest": f"{latest.astimezone(incident.page.zone):%b %-d, %H:%M %Z}"}
@@ -149,7 +149,7 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     """The incident is locked."""
     latest = planned.incident.latest_update()
     check_seen(seen, latest)
-    if facts["due_at"] <= timezone.now():
+    if facts["due_at"] <= record_time():
         raise InvalidInput(_("This time is past. Choose a later one, or post the update now."), field="due_at")
     kind, current = Kind(planned.incident.kind), IncidentStatus(planned.incident.status)
     check_transition(kind, current if latest else None, facts["status"])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, F, OuterRef, Q, Subquery
-from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.lifecycle import IncidentStatus, Severity
@@ -14,6 +13,7 @@ from incidents.models import IncidentUpdate, UpdateCadence, User
 from incidents.models.base import save_checked
 from incidents.models.incident import IncidentUpdateQuerySet
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ def due_at(severity: Severity, status: IncidentStatus, minutes: int | None = Non
     """The promise of an update posted now: so many minutes, the usual ones for None, 0 for no promise."""
     after = usual(severity).get(status) if minutes is None else minutes
     # To the minute, as it is shown, and never later than what is shown.
-    return (timezone.now() + timedelta(minutes=after)).replace(second=0, microsecond=0) if after else None
+    return (record_time() + timedelta(minutes=after)).replace(second=0, microsecond=0) if after else None
 
 
 def kept(updates: IncidentUpdateQuerySet) -> Kept:
     """Of the promises in these updates. One is kept when the next public update came in time, by the server's clock."""
-    now = timezone.now()
+    now = record_time()
     later = IncidentUpdate.objects.published().filter(incident=OuterRef("incident"), pk__gt=OuterRef("pk"))
     promising = updates.published().exclude(next_update_due_at=None).filter(incident__deleted_at=None)
     answered = promising.annotate(answered_at=Subquery(later.order_by("pk").values("published_at")[:1]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -10,6 +9,7 @@ from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Incident, IncidentRole, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, allows
+from incidents.record_time import record_time
 
 
 @service(Verb.DECLARE_INCIDENT, locks=Incident)
@@ -52,5 +52,5 @@ def _give(incident: Incident, role: IncidentRole.Role, user: User, note: str) ->
 def _renounce(incident: Incident, role: IncidentRole.Role, note: str) -> IncidentRole | None:
     holding = incident.roles.active().filter(role=role).first()
     if holding:
-        save_checked(holding, renounced_at=max(timezone.now(), holding.assumed_at), handover_note=note.strip())
+        save_checked(holding, renounced_at=max(record_time(), holding.assumed_at), handover_note=note.strip())
     return holding

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -12,6 +11,7 @@ from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 
 
 @service(Verb.NOTE_TIMELINE, locks=Incident)
@@ -56,7 +56,7 @@ def conclude_attempt(
     attempt.incident.lock_live()
     if attempt.kind != TimelineEntry.Kind.MITIGATION or attempt.outcome:
         raise InvalidInput(_("Only a mitigation attempt whose outcome is open has one to tell."), field="outcome")
-    instant = ended_at or timezone.now()
+    instant = ended_at or record_time()
     is_range = instant > attempt.occurred_at
     entry = TimelineEntry(
         incident=attempt.incident,

@@ -7,13 +7,13 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
 from incidents.lifecycle import IncidentStatus
 from incidents.models import IncidentUpdate, MaintenancePlan, MaintenanceReminder
 from incidents.models.base import save_checked
+from incidents.record_time import record_time
 
 MOST_REMINDERS = 10
 WINDOW = ("scheduled_for", "scheduled_until", "expected_until")
@@ -53,7 +53,7 @@ def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
 
 def leave_to_staff(plan: MaintenancePlan) -> None:
     """Of a maintenance that the clock did not see for a while: what was due meanwhile it does not do, or say, now."""
-    now = timezone.now()
+    now = record_time()
     missed: dict[str, Any] = {}
     if plan.scheduled_for <= now and plan.incident.status == IncidentStatus.SCHEDULED:
         missed |= {"starts_by_itself": False}
@@ -73,7 +73,7 @@ def set_reminders(plan: MaintenancePlan, minutes: Iterable[int]) -> None:
     wanted = set(minutes)
     if len(wanted) > MOST_REMINDERS:
         raise InvalidInput(_("At most %(most)d reminders.") % {"most": MOST_REMINDERS}, field="reminders")
-    now = timezone.now()
+    now = record_time()
     kept = {row.minutes: row for row in plan.reminders.filter(deleted_at=None)}
     for row in kept.values():
         if row.minutes not in wanted:

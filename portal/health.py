@@ -10,7 +10,6 @@ import redis
 from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -18,6 +17,7 @@ from redis.retry import Retry
 from incidents import isolation
 from incidents.models import Clock, OutboxEvent, Page
 from incidents.outages import passing_failure
+from incidents.record_time import record_time
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 from status.publication import files
@@ -37,7 +37,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     public is.
 
     `clock_age` is the time since the clock last ticked, null when it never has: after two minutes nothing that must
-    happen at a time happens, whatever staff can do by hand.
+    happen at a time happens, whatever staff can do by hand. `skew` is how far ahead of the database's a clock is, of
+    this host or of the one that ticked last, whichever is off more. Nothing is decided by it.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
     null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. `parked` is how
     many things and messages are given up until staff try them again, `oldest_undone` of each kind of the clock's work
@@ -45,8 +46,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     try:
         with time_limit(1.0, total=2.0):
-            ages, late, clock = heartbeat_ages(), oldest_due(), Clock.last()
-            given_up, undone = sum(parked().values()), oldest_undone()
+            now, clock = record_time(), Clock.last()
+            ages, late, off = heartbeat_ages(now), oldest_due(now), clock.worst_skew if clock else None
+            given_up, undone = sum(parked().values()), oldest_undone(now)
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except Error as error:
         if not passing_failure(error):
@@ -54,9 +56,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
     facts: dict[str, Any] = {
         "database": "ok",
-        "clock_age": age(clock.ticked_at) if clock else None,
+        "clock_age": age(clock.ticked_at, now) if clock else None,
+        "skew": off,
         "heartbeat_age": max(ages, default=None),
-        "oldest_unpublished": age(waiting) if waiting else None,
+        "oldest_unpublished": age(waiting, now) if waiting else None,
         "oldest_due": late,
         "parked": given_up,
         "oldest_undone": undone,
@@ -65,10 +68,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(facts, status=200 if clock and clock.is_running else 503)
 
 
-def heartbeat_ages() -> list[float]:
+def heartbeat_ages(now: datetime) -> list[float]:
     """Of every page that was published."""
     ids = Page.objects.published().values_list("public_id", flat=True)
-    return [found for public_id in ids if (found := _heartbeat_age(public_id)) is not None]
+    return [found for public_id in ids if (found := _heartbeat_age(public_id, now)) is not None]
 
 
 def parked() -> dict[str, int]:
@@ -76,17 +79,17 @@ def parked() -> dict[str, int]:
     return isolation.parked() | {"deliver": Delivery.objects.given_up().count()}
 
 
-def oldest_undone() -> dict[str, float | None]:
+def oldest_undone(now: datetime) -> dict[str, float | None]:
     """Of each kind of the clock's work how late its oldest thing is; None when all is done."""
-    return {kind: age(at) if at else None for kind, at in isolation.oldest().items()}
+    return {kind: age(at, now) if at else None for kind, at in isolation.oldest().items()}
 
 
-def oldest_due() -> float | None:
+def oldest_due(now: datetime) -> float | None:
     """How many seconds the latest message is late."""
     due = Delivery.objects.due().order_by("due_at").values_list("due_at", flat=True)
     # One look-up in the index for each priority, by which it begins, however many are due
     found = [due_at for priority in Delivery.Priority if (due_at := due.filter(priority=priority).first())]
-    return age(min(found)) if found and min(found) <= timezone.now() else None
+    return age(min(found), now) if found and min(found) <= now else None
 
 
 def _redis() -> str:
@@ -100,14 +103,14 @@ def _redis() -> str:
     return "ok"
 
 
-def _heartbeat_age(public_id: str) -> float | None:
+def _heartbeat_age(public_id: str, now: datetime) -> float | None:
     try:
         beat = json.loads((files.folder(public_id) / "heartbeat.json").read_bytes())
     except FileNotFoundError:
         return None
-    return age(datetime.fromisoformat(beat["at"]))
+    return age(datetime.fromisoformat(beat["at"]), now)
 
 
-def age(instant: datetime) -> float:
+def age(instant: datetime, now: datetime) -> float:
     """In seconds."""
-    return round((timezone.now() - instant).total_seconds(), 1)
+    return round((now - instant).total_seconds(), 1)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from incidents.models import Clock, OutboxEvent
 from incidents.outages import passing_failure
+from incidents.record_time import record_time
 from portal import health
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
@@ -42,23 +43,27 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def _lines() -> Iterator[str]:
     """A fixed number of queries, each answered from an index, however long the history."""
-    ages = health.heartbeat_ages()
+    now = record_time()
+    ages = health.heartbeat_ages(now)
     yield _gauge(
         "publication_age_seconds",
         "Since a page was confirmed to be current, of the one furthest behind.",
         max(ages, default=None),
     )
     clock = Clock.last()
-    yield _gauge("clock_age_seconds", "Since the clock last ticked.", health.age(clock.ticked_at) if clock else None)
+    ticked = health.age(clock.ticked_at, now) if clock else None
+    yield _gauge("clock_age_seconds", "Since the clock last ticked.", ticked)
+    off = "How far ahead of the database's a host's clock is: this one's, or the one's that ticked last."
+    yield _gauge("skew_seconds", off, clock.worst_skew if clock else None)
     events = OutboxEvent.objects.unpublished().aggregate(count=Count("pk"), oldest=Min("created_at"))
     yield _gauge("unpublished_events", "Public facts that do not show yet.", events["count"])
-    waited = health.age(events["oldest"]) if events["oldest"] else 0
+    waited = health.age(events["oldest"], now) if events["oldest"] else 0
     yield _gauge("oldest_unpublished_seconds", "Since when the oldest of them is true.", waited)
     due = Delivery.objects.due().aggregate(count=Count("pk"), claimed_at=Min("claimed_at"))
     yield _gauge("due_deliveries", "Messages that are owed, also those for later.", due["count"])
-    held = health.age(due["claimed_at"]) if due["claimed_at"] else 0
+    held = health.age(due["claimed_at"], now) if due["claimed_at"] else 0
     yield _gauge("oldest_claim_seconds", "Since when a worker has the message that one has had longest.", held)
-    yield _gauge("oldest_due_seconds", "How late the latest message is.", health.oldest_due() or 0)
+    yield _gauge("oldest_due_seconds", "How late the latest message is.", health.oldest_due(now) or 0)
     yield _gauge(
         "parked",
         "What is given up until staff try it again, by kind of work.",
@@ -67,7 +72,7 @@ def _lines() -> Iterator[str]:
     yield _gauge(
         "oldest_undone_seconds",
         "How late the oldest thing of each kind of the clock's work is.",
-        {f'{{kind="{kind}"}}': late or 0 for kind, late in health.oldest_undone().items()},
+        {f'{{kind="{kind}"}}': late or 0 for kind, late in health.oldest_undone(now).items()},
     )
     newest = Delivery.objects.aggregate(newest=Max("pk"))["newest"] or 0
     counts = Delivery.objects.filter(pk__gt=newest - NEWEST).values_list("state").annotate(Count("pk")).order_by()

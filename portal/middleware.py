@@ -10,6 +10,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import ExitStack
 from hashlib import sha256
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -30,7 +31,8 @@ from django.utils.translation import gettext as _
 from incidents.outages import passing_failure
 from portal import health, metrics
 from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
-from status.publication.prefixes import is_for_programs
+from status import outside
+from status.publication.prefixes import is_for_programs, is_for_strangers
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +44,14 @@ REQUEST = 2.5  # for all of them
 REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
 PROBE = 0.25  # between two probes
 TURN = 0.3  # for a free slot
-SLOTS = 6  # requests that may use the database at once; the web server's other threads stay free (it needs 16)
+# Slots and requests inside; the web server has twice as many threads as all slots, or as programs and strangers inside
+SHARES = {"reads": (4, 12), "writes": (3, 8), "programs": (3, 8), "strangers": (2, 4)}
 
 # Asked by address, whatever the host's name
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
-FAILURE = "portal.database_failure"  # in request.META: the exception that an attempt ended with
+# In request.META: what an attempt ended with
+FAILURE = "portal.database_failure"
+UNASKED = "portal.unasked"
 
 # A mail carries its style inside, and is shown to staff as it is before it is sent.
 MAIL_STYLE_HASH = b64encode(sha256((settings.BASE_DIR / "templates/email/style.css").read_bytes()).digest()).decode()
@@ -78,6 +83,15 @@ class SecurityHeadersMiddleware:
         return response
 
 
+class Share:
+    """What one kind of requests has of what all need, so that no kind takes another's."""
+
+    def __init__(self, slots: int, inside: int) -> None:
+        self.slots = BoundedSemaphore(slots)  # requests that may use the database at once
+        self.inside = BoundedSemaphore(inside)  # those, and the ones that wait or publish: each holds a thread
+        self.questions = BoundedSemaphore(slots)  # to somebody outside
+
+
 class DatabaseGuardMiddleware:
     """Answers 503 with a sentence, and soon, when the database does not answer.
 
@@ -88,7 +102,7 @@ class DatabaseGuardMiddleware:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
-        self._slots = BoundedSemaphore(SLOTS)
+        self._shares = {kind: Share(*counts) for kind, counts in SHARES.items()}
         self._lock = Lock()
         self._next_probe = 0.0
         # Not every failure is a view's: the session, for one, is saved after it.
@@ -103,15 +117,23 @@ class DatabaseGuardMiddleware:
             return _too_large(request)
         except UnreadablePostError:
             return HttpResponse(status=400)  # the client went away; nobody reads this
-        if not self._may_try() or not self._slots.acquire(timeout=TURN if server.silent_since is None else 0):
-            return _unavailable(request, TimeLimit())
+        share, answers = self._share_of(request), outside.Answers()
+        if not share.inside.acquire(blocking=False):
+            return _busy(request)
         try:
-            with time_limit(ANSWER, total=REQUEST) as allowed:
-                return self._try(request, allowed) or _unavailable(request, allowed)
+            while True:
+                response = self._answer(request, share, answers)
+                unasked: outside.Unasked | None = request.META.pop(UNASKED, None)
+                if unasked is None:
+                    return response
+                unasked.ask(answers, share.questions)
         finally:
-            self._slots.release()
+            share.inside.release()
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, outside.Unasked):
+            request.META[UNASKED] = exception
+            return HttpResponse(status=503)  # which nobody sees
         return HttpResponse(status=503) if self._note(request=request, exception=exception) else None
 
     def _note(self, *, request: HttpRequest, exception: BaseException | None = None, **_signal: Any) -> bool:
@@ -119,6 +141,23 @@ class DatabaseGuardMiddleware:
         if failure is not None:
             request.META[FAILURE] = failure
         return failure is not None
+
+    def _share_of(self, request: HttpRequest) -> Share:
+        if is_for_strangers(request.path_info):
+            return self._shares["strangers"]
+        if is_for_programs(request.path_info):
+            return self._shares["programs"]
+        return self._shares["reads" if _is_read(request) else "writes"]
+
+    def _answer(self, request: HttpRequest, share: Share, answers: outside.Answers) -> HttpResponse:
+        if not self._may_try():
+            return _unavailable(request, TimeLimit())
+        with ExitStack() as slot:
+            if not share.slots.acquire(timeout=TURN if server.silent_since is None else 0):
+                return _busy(request)
+            slot.callback(share.slots.release)
+            with outside.holding(slot, answers), time_limit(ANSWER, total=REQUEST) as allowed:
+                return self._try(request, allowed) or _unavailable(request, allowed)
 
     def _may_try(self) -> bool:
         if not _is_silent():
@@ -179,18 +218,27 @@ def _is_silent() -> bool:
 
 
 def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:
+    if allowed.commit_sent and not _is_read(request):
+        sentence = _("It may have been saved. Look before you send it again.")
+        if is_for_programs(request.path_info):
+            sentence += " " + _("With the same Idempotency-Key it is done once.")
+        return _respond(request, 504, sentence, _resend(request))
+    return _later(request, _("The database did not answer in time."))
+
+
+def _busy(request: HttpRequest) -> HttpResponse:
+    return _later(request, _("Too many ask at this moment."))
+
+
+def _later(request: HttpRequest, reason: str) -> HttpResponse:
+    """An answer to what certainly was not done."""
+    parts = [reason, _("Try again in a moment.")]
     if _is_read(request):
-        sentence = _("The database did not answer in time. Try again in a moment.")
         advice = _("This page tries again by itself. The public pages are up, as they were last published.")
     else:
-        sentence = (
-            _("The database stopped answering in between. Check what was saved before you send this again.")
-            if allowed.commit_sent
-            else _("The database did not answer in time. Nothing was saved. Try again in a moment.")
-        )
-        # The browser's way back would ask for the form anew, and lose what was typed.
-        advice = _resend(request) if not is_for_programs(request.path_info) else ""
-    response = _respond(request, 503, sentence, advice)
+        parts.insert(1, _("Nothing was saved."))
+        advice = _resend(request)
+    response = _respond(request, 503, " ".join(parts), advice)
     response["Retry-After"] = "2"
     if _is_read(request):
         response["Refresh"] = "5"
@@ -198,7 +246,10 @@ def _unavailable(request: HttpRequest, allowed: TimeLimit) -> HttpResponse:
 
 
 def _resend(request: HttpRequest) -> str:
-    """A form that sends the same once more; a password is not kept."""
+    """A form that sends the same once more; a password is not kept.
+
+    The browser's way back would ask for the form anew, and lose what was typed.
+    """
     fields = [(name, value) for name, values in request.POST.lists() for value in values if "password" not in name]
     return format_html(
         '<form method="post"><p>{}</p>{}<button>{}</button></form>',

@@ -1,18 +1,29 @@
-"""Sessions, and the answers that are kept for API requests with an Idempotency-Key."""
+"""Sessions, mails to staff that are on their way, and answers that are kept for requests with an Idempotency-Key."""
 
 from __future__ import annotations
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.utils import timezone
 
 from incidents.models import ApiKey, User
+from incidents.record_time import WrittenAt
 
 
 class Session(AbstractBaseSession):
     """What `portal.accounts.sessions` keeps of a browser; signed in, of whom."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+", null=True)
+
+
+class AccountMail(models.Model):
+    """A mail to a member of staff about their own account, until it is sent."""
+
+    content = models.TextField(help_text="Encrypted.")
+    created_at = WrittenAt(auto_now_add=True)
+    due_at = WrittenAt(auto_now_add=True, help_text="Schedule, retry and lease in one.")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
 
 
 class KeptAnswer(models.Model):
@@ -23,7 +34,7 @@ class KeptAnswer(models.Model):
     digest = models.CharField(max_length=64, help_text="Of the method, the path and the body that it came with.")
     status = models.PositiveSmallIntegerField(default=0)
     content = models.TextField(blank=True, help_text="Encrypted.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = WrittenAt(auto_now_add=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["key", "idempotency_key"], name="kept_answer_once"),)

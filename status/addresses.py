@@ -11,8 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
 from incidents.marks import mark
+from status import outside
 
 # A name with a dot and a top level that is no number: no "localhost", no address in any of its notations.
 _NAME = re.compile(r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
@@ -117,7 +117,6 @@ class Network:
 INTERNET = Network()
 
 LOOK_UP = 1.0  # seconds
-_look_ups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
 
 
 def parse(url: str) -> Target:
@@ -153,10 +152,15 @@ def shown(url: str) -> str:
 def check(url: str, network: Network = INTERNET) -> str:
     """The URL of a new subscription, to which something may be sent today. Raises `Refused`.
 
-    Asks a name server for at most LOOK_UP seconds: whoever asks may choose one that never answers, and somebody waits.
+    A request waits for the name server for LOOK_UP seconds at the most: whoever asks may choose one that never answers.
     """
+    target = parse(url)
+
+    def look_up(host: str, port: int) -> Sequence[str]:
+        return outside.ask(target, lambda: network.look_up(host, port), seconds=LOOK_UP)
+
     try:
-        _look_ups.submit(network.addresses, parse(url)).result(LOOK_UP)
+        replace(network, look_up=look_up).addresses(target)
     except TimeoutError as error:
         raise Refused(_("The name server of this address is too slow. Try again in a minute.")) from error
     return url
@@ -165,6 +169,12 @@ def check(url: str, network: Network = INTERNET) -> str:
 ADDRESS_LENGTH = 254  # RFC 5321
 SECRET_LENGTH = 8  # what is shorter is a word, like "hooks"
 _EMAIL = EmailValidator(allowlist=[])
+
+
+def without_tags(mailbox: str) -> str:
+    """The same for all addresses that some provider takes for one mailbox. For limits alone: others may not."""
+    local, at, domain = mailbox.partition("@")
+    return local.partition("+")[0].replace(".", "") + at + domain
 
 
 def mailbox(address: str) -> str:

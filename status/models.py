@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import Impact
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.models.base import Tracked
+from incidents.record_time import WrittenAt, record_time
 from status.secrets import decrypt
 
 SECRET_OVERLAP = timedelta(days=1)
@@ -38,6 +38,11 @@ class Recipient(Tracked):
         QUARANTINED = "quarantined", _("Quarantined")
         UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
 
+    class LeftBy(models.TextChoices):
+        OWNER = "owner", _("Its owner")
+        STAFF = "staff", _("Staff")
+        PROGRAM = "program", _("A program")
+
     page = models.ForeignKey(Page, models.PROTECT, related_name="+", verbose_name=_("page"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     address = models.CharField(
@@ -51,6 +56,7 @@ class Recipient(Tracked):
     )
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UNCONFIRMED)
     reason = models.CharField(_("reason"), max_length=500, blank=True, help_text=_("Why it is quarantined."))
+    left_by = models.CharField(_("unsubscribed by"), max_length=8, choices=LeftBy.choices, blank=True, editable=False)
     secret = models.CharField(
         max_length=500, blank=True, editable=False, help_text="Encrypted: what signs a webhook's requests."
     )
@@ -95,7 +101,10 @@ class Recipient(Tracked):
                 name="recipient_of_staff_hears_nothing_public",
             ),
         )
-        indexes = (models.Index(fields=["page", "state"], name="recipient_active"),)
+        indexes = (
+            models.Index(fields=["page", "state"], name="recipient_active"),
+            models.Index(fields=["confirmation_sent_at"], name="recipient_asked"),
+        )
 
     def __str__(self) -> str:
         return self.address
@@ -114,7 +123,7 @@ class Recipient(Tracked):
     @property
     def signing_secrets(self) -> list[str]:
         """What signs a webhook's requests: for a while after the secret was rolled the old one too, behind it."""
-        is_rolling = self.rolled_at is not None and timezone.now() < self.rolled_at + SECRET_OVERLAP
+        is_rolling = self.rolled_at is not None and record_time() < self.rolled_at + SECRET_OVERLAP
         encrypted = [self.secret, self.old_secret] if is_rolling and self.old_secret else [self.secret]
         return [decrypt(each) for each in encrypted]
 
@@ -207,7 +216,7 @@ class Nudge(models.Model):
     title = models.CharField(_("about"), max_length=500)
     path = models.CharField(max_length=200, help_text="Where staff deal with it.")
     due_at = models.DateTimeField(_("due at"))
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = WrittenAt(_("created"), auto_now_add=True)
     note = models.CharField(_("note"), max_length=200, blank=True, help_text=_("Why nobody was notified."))
     owed = models.PositiveSmallIntegerField(default=0, help_text="To how many recipients.")
 
@@ -235,7 +244,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def given_up(self) -> DeliveryQuerySet:
         """Within the last week, of those that would be sent if staff said so; not what the other side has refused."""
-        is_lately = models.Q(finished_at__gt=timezone.now() - GIVEN_UP_LATELY)
+        is_lately = models.Q(finished_at__gt=record_time() - GIVEN_UP_LATELY)
         is_ours = models.Q(state=Delivery.State.FAILED, reason=Delivery.GIVEN_UP)
         return self.filter(is_lately, is_ours, recipient__state=Recipient.State.ACTIVE)
 
@@ -286,7 +295,7 @@ class Delivery(models.Model):
     )
     due_at = models.DateTimeField(_("due at"))
     claimed_at = models.DateTimeField(null=True, help_text="A worker has it until `due_at`; empty while nobody has.")
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = WrittenAt(_("created"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
     objects = DeliveryQuerySet.as_manager()
@@ -342,7 +351,7 @@ class SignUp(models.Model):
     endpoint = models.CharField(max_length=2000, blank=True, help_text="Encrypted: where a webhook is reached.")
     contact = models.CharField(max_length=254, blank=True)
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="+", null=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = WrittenAt(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} #{self.pk}"

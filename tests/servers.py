@@ -1,4 +1,4 @@
-"""Private PostgreSQL and Redis servers, started from what this machine or an installed wheel has.
+"""Private PostgreSQL, PgBouncer and Redis servers, started from what this machine or an installed wheel has.
 
 They listen on a free port of 127.0.0.1, keep nothing, and end with the process that started them, also when it is
 killed. Start them from its main thread: Linux ends a child with the thread that made it.
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -203,6 +204,31 @@ def start_postgresql() -> Server:
         else:
             return server
     raise Unavailable("\n  ".join(["no PostgreSQL could be started:", *(tried or ["there are no programs for it"])]))
+
+
+PGBOUNCER = program("pgbouncer")
+OPERATIONS = (Path(__file__).resolve().parents[1] / "docs" / "operations.md").read_text()
+
+
+def start_pgbouncer(url: str, *, port: int) -> Server:
+    """In front of the server at `url`, which it reaches by `port`; configured as docs/operations.md says."""
+    assert PGBOUNCER
+    folder, own = temporary_folder("portal-pgbouncer-"), free_port()
+    folder.chmod(0o755)
+    (documented,) = re.findall(r"```ini\n(\[pgbouncer\]\n.*?)```", OPERATIONS, re.DOTALL)
+    here = f"listen_addr = 127.0.0.1\nlisten_port = {own}\nunix_socket_dir =\nauth_type = any\n"
+    there = f"[databases]\n* = host=127.0.0.1 port={port} user={urlsplit(url).username}\n"
+    (folder / "pgbouncer.ini").write_text(f"{documented}{here}{there}")
+    account = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+    address = urlsplit(url)._replace(netloc=f"{urlsplit(url).username}@127.0.0.1:{own}").geturl()
+    arguments = [str(folder / "pgbouncer.ini")]
+    server = Server(Path(PGBOUNCER), arguments, url=address, version=postgresql_version, folder=folder, account=account)
+    at_end.callback(server.stop)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in re.findall(r"ALTER ROLE portal (SET .*?);", OPERATIONS):
+            connection.execute(f"ALTER ROLE {urlsplit(url).username} {setting}")
+    server.start()
+    return server
 
 
 def redis_version(url: str) -> str | None:

@@ -28,6 +28,7 @@ from cryptography.fernet import Fernet
 
 from tests import waiting
 from tests.servers import (
+    PGBOUNCER,
     Unavailable,
     at_end,
     postgresql_version,
@@ -120,6 +121,8 @@ def _left_out() -> dict[str, str]:
         reasons["browser"] = "no Chromium: apt-get install chromium, or name one in CHROMIUM"
     if not (CLIENTS / "node_modules").exists():
         reasons["clients"] = "no environment for them: make .venv/clients.stamp, which wants npm"
+    if not PGBOUNCER:
+        reasons["pgbouncer"] = "no PgBouncer: apt-get install pgbouncer"
     if not NGINX:
         reasons["nginx"] = "no nginx: apt-get install nginx"
     return reasons

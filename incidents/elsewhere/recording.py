@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import checking, outbox, windows
@@ -35,6 +34,7 @@ from incidents.models import (
 from incidents.models.base import save_checked
 from incidents.models.origin import public_id
 from incidents.permissions import Verb, require
+from incidents.record_time import record_time, written_at
 
 FACTS = {
     "title": "title",
@@ -107,7 +107,7 @@ def record_elsewhere(
 
 
 def _check_instants(record: Record) -> None:
-    now = timezone.now()
+    now = record_time()
     for name, at in record.instants:
         if at.tzinfo is None:
             raise InvalidInput(_("A time has no time zone."), field=name)
@@ -214,7 +214,7 @@ class _Writing:
         gone = [public_id(self.source, key) for key in self.before.get("updates", {}).keys() - self.content["updates"]]
         for row in self.incident.updates.filter(public_id__in=gone).order_by("pk"):
             outbox.record_incident(outbox.Kind.RECORDED_AFTERWARDS, self.incident, row)
-            row.change(withdrawn_at=timezone.now())
+            row.change(withdrawn_at=written_at())
 
     def _updates(self) -> Iterator[IncidentUpdate]:
         keys = {update.id: public_id(self.source, update.id) for update in self.record.updates}
@@ -242,7 +242,7 @@ class _Writing:
         if "created_at" in changed:
             facts["published_at"] = update.created_at
         if row.pk and "body" in changed:
-            facts["edited_at"] = timezone.now()
+            facts["edited_at"] = written_at()
         save_checked(row, **facts, withdrawn_at=None)
 
     def _components(self, row: IncidentUpdate, affected: list[AffectedComponent]) -> None:

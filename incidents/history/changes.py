@@ -86,7 +86,7 @@ def of_incident(incident: Incident) -> list[Entry]:
     changes = ComponentStatusChange.objects.filter(update__incident=incident).order_by("pk")
     for change in changes.select_related("component__group"):
         components[change.update_id].append(change)
-    entries = _entries(incident, leave_out=SAID_BY_UPDATES)
+    entries = []
     for old, new in _versions(IncidentUpdate.history.filter(incident_id=incident.pk)):
         entries.append(_update_entry(old, new, components[new.id]))
     entries += [_note_entry(note) for note in incident.timeline.select_related("author")]
@@ -97,16 +97,15 @@ def of_incident(incident: Incident) -> list[Entry]:
         entries += _entries(plan, leave_out={"incident"})
     if incident.postmortem:
         entries += [_revision_entry(revision) for revision in _revisions(incident.postmortem)]
-    return _newest_first(entries)
+    return _newest_first([*entries, *_entries(incident, leave_out=SAID_BY_UPDATES)])
 
 
 def of_postmortem(postmortem: Postmortem) -> list[Entry]:
     """Everything that was written, approved and published of a report, with its measures."""
-    entries = _entries(postmortem, leave_out={"edited_by", "edited_at", "approved_hash"})
     rows = [*postmortem.sections.all(), *postmortem.action_items.all()]
-    entries += [entry for row in rows for entry in _entries(row, leave_out={"postmortem", "position"}, about=str(row))]
+    entries = [entry for row in rows for entry in _entries(row, leave_out={"postmortem", "position"}, about=str(row))]
     entries += [_revision_entry(revision) for revision in _revisions(postmortem)]
-    return _newest_first(entries)
+    return _newest_first([*entries, *_entries(postmortem, leave_out={"edited_by", "edited_at", "approved_hash"})])
 
 
 def _revisions(postmortem: Postmortem) -> Iterable[PostmortemRevision]:
@@ -125,7 +124,8 @@ def _revision_entry(revision: PostmortemRevision) -> Entry:
 
 
 def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+    """Those that one service wrote, all at one time, as they came here: so what it writes last comes here last."""
+    return sorted(entries, key=lambda entry: entry.at)[::-1]
 
 
 def _versions(records: Any) -> list[tuple[Any, Any]]:

@@ -27,7 +27,6 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import permissions
@@ -35,6 +34,7 @@ from incidents.isolation import each, loop
 from incidents.marks import code, is_same, mark, mark_of
 from incidents.models import Seal
 from incidents.models.base import AppendOnly
+from incidents.record_time import record_time
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def _seal_next(sealed: Sealed) -> int:
     newest = Seal.objects.filter(table=sealed.table).order_by("-number").first()
     columns = sorted({*sealed.columns, sealed.written_at})
     rows = _rows(sealed.model, columns, after=newest.marks[-1][0] if newest else 0, limit=BATCH)
-    settled_before = timezone.now() - SETTLED
+    settled_before = record_time() - SETTLED
     marks = []
     for key, values in rows:
         if values[columns.index(sealed.written_at)] > settled_before:
@@ -143,7 +143,7 @@ def _add(row: Seal) -> int:
     """Append it to the chain, if it seals anything; returns how many rows."""
     if row.marks:
         last = head()
-        row.number = last.number + 1 if last else 1
+        row.sealed_at, row.number = record_time(), last.number + 1 if last else 1
         row.mac = _mac(row, last.mac if last else "")
         row.save()
     return len(row.marks)
@@ -165,7 +165,7 @@ def finished_models() -> list[Any]:
 def _seal_finished(model: Any) -> int:
     table = model._meta.label_lower
     newest = Seal.objects.filter(table=table).order_by("-number").first()
-    rows = _finished(model, _end_of(newest)).filter(finished_at__lte=timezone.now() - SETTLED)[:BATCH]
+    rows = _finished(model, _end_of(newest)).filter(finished_at__lte=record_time() - SETTLED)[:BATCH]
     columns = [*model.SEALED_WHEN_FINISHED, *model.SEALED_UNTIL_RETRIED]
     found = list(rows.values_list("pk", "finished_at", "state", *columns))
     marks = [
@@ -237,7 +237,8 @@ def verify(kept: str = "") -> Iterator[str]:
     finished_ends: dict[str, End | None] = {}
     before, has_kept = "", not kept
     expected = count(1)
-    for row in Seal.objects.order_by("number").iterator(chunk_size=20):
+    for key in Seal.objects.order_by("number").values_list("pk", flat=True):
+        row = Seal.objects.get(pk=key)  # one at a time, because each names many rows
         is_whole = False
         if row.number != (number := next(expected)):
             yield _("Seals %(first)d to %(last)d are gone.") % {"first": number, "last": row.number - 1}

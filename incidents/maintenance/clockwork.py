@@ -13,7 +13,7 @@ from functools import partial
 
 from django.db.models import Q
 from django.db.models.functions import Coalesce
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from incidents import outbox, people
@@ -26,6 +26,7 @@ from incidents.maintenance.plans import lock_plan, named, usual_sentence
 from incidents.maintenance.series import make_ahead
 from incidents.models import Incident, MaintenancePlan, MaintenanceReminder, MaintenanceSeries, User
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +51,7 @@ def advance() -> int:
 
 def _due() -> list[Step]:
     """The steps to take, in any order; a number of queries that does not grow with them."""
-    now, steps = timezone.now(), list[Step]()
+    now, steps = record_time(), list[Step]()
     ends_at = Coalesce("expected_until", "scheduled_until")
     starts = Q(incident__status=IncidentStatus.SCHEDULED, starts_by_itself=True, scheduled_for__lte=now)
     ends = Q(incident__status__in=RUNNING, _ends_at__lte=now) & (Q(ends_by_itself=True) | Q(overran_at=None))
@@ -83,7 +84,7 @@ def start(incident: Incident, *, author: User) -> bool:
     The update shows the planned time, or that of a later update: the components were under maintenance from then on.
     """
     plan = lock_plan(incident)
-    is_due = plan.starts_by_itself and plan.scheduled_for <= timezone.now()
+    is_due = plan.starts_by_itself and plan.scheduled_for <= record_time()
     if not is_due or incident.status != IncidentStatus.SCHEDULED:
         return False
     _post(plan, IncidentStatus.IN_PROGRESS, at=plan.scheduled_for, author=author, notify=plan.tells_at_start)
@@ -94,7 +95,7 @@ def start(incident: Incident, *, author: User) -> bool:
 def complete(incident: Incident, *, author: User) -> bool:
     """End a maintenance whose time is over, if nobody has; returns whether it did."""
     plan = lock_plan(incident)
-    is_due = plan.ends_by_itself and plan.ends_at <= timezone.now()
+    is_due = plan.ends_by_itself and plan.ends_at <= record_time()
     if not is_due or incident.status not in RUNNING:
         return False
     _post(plan, IncidentStatus.COMPLETED, at=plan.ends_at, author=author, notify=plan.tells_at_end)
@@ -105,11 +106,11 @@ def complete(incident: Incident, *, author: User) -> bool:
 def tell_overrun(incident: Incident, *, author: User) -> bool:
     """Say, once, that a maintenance takes longer than planned; returns whether it did."""
     plan = lock_plan(incident)
-    is_due = not plan.ends_by_itself and plan.ends_at <= timezone.now()
+    is_due = not plan.ends_by_itself and plan.ends_at <= record_time()
     if not is_due or plan.overran_at or incident.status not in RUNNING:
         return False
     at = plan.ends_at
-    plan.change(overran_at=timezone.now())
+    plan.change(overran_at=written_at())
     with translation.override(incident.page.language):
         body = _("The maintenance is taking longer than planned. We will say when it is over.")
     _post(plan, IncidentStatus(incident.status), at=at, author=author, notify=True, body=body)
@@ -121,7 +122,7 @@ def remind(incident: Incident, reminder: MaintenanceReminder, *, author: User) -
     """Remind of a maintenance that is ahead; one that has become pointless is dropped with a note."""
     plan = lock_plan(incident)
     reminder.lock()
-    now = timezone.now()
+    now = record_time()
     if reminder.settled_at or reminder.deleted_at or reminder.due_at > now:
         return False
     later = plan.reminders.filter(deleted_at=None, settled_at=None, due_at__gt=reminder.due_at, due_at__lte=now)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from incidents import outbox
@@ -21,6 +21,7 @@ from incidents.lifecycle import RUNNING, USUAL_SENTENCES, IncidentStatus, Kind, 
 from incidents.models import Component, Incident, IncidentUpdate, MaintenancePlan, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 from incidents.windows import reminders_of, set_reminders
 
 REMIND_BEFORE = (24 * 60, 60)  # minutes
@@ -58,7 +59,7 @@ def schedule_maintenance(
     The window must not be over, unless it is entered later: by `display_at`, or of an internal one.
     """
     if visibility == Visibility.PUBLIC:
-        check_window(scheduled_for, scheduled_until, display_at or timezone.now())
+        check_window(scheduled_for, scheduled_until, display_at or record_time())
     incident = declare_incident(
         page, title=title, public_title=public_title, author=author, kind=Kind.MAINTENANCE, visibility=visibility
     )
@@ -107,7 +108,7 @@ def move_maintenance(
     """Plan a maintenance that has not begun for another time, and say so. Its reminders move with it."""
     plan = lock_plan(incident)
     _check_ahead(incident)
-    check_window(scheduled_for, scheduled_until, timezone.now())
+    check_window(scheduled_for, scheduled_until, record_time())
     if (scheduled_for, scheduled_until) == (plan.scheduled_for, plan.scheduled_until):
         raise InvalidInput(_("This is the present window. Choose another one."), field="scheduled_for")
     window = {"scheduled_for": scheduled_for, "scheduled_until": scheduled_until, "expected_until": None}
@@ -123,7 +124,7 @@ def cancel_maintenance(incident: Incident, *, body: str, author: User, notify: b
     """Call off a maintenance that has not begun. It stays on the page, as cancelled."""
     plan = lock_plan(incident)
     _check_ahead(incident)
-    plan.change(cancelled_at=timezone.now(), sequence=plan.sequence + 1)
+    plan.change(cancelled_at=written_at(), sequence=plan.sequence + 1)
     return post_update(
         incident, status=IncidentStatus.COMPLETED, body=body, author=author, components=named(incident), notify=notify
     )
@@ -137,7 +138,7 @@ def extend_maintenance(
     plan = lock_plan(incident)
     if incident.status not in RUNNING:
         raise InvalidTransition(_("Only a maintenance that runs has a new expected end. Move one that is ahead."))
-    if expected_until <= timezone.now():
+    if expected_until <= record_time():
         raise InvalidInput(_("The new end lies in the past. Choose one that is ahead."), field="expected_until")
     # When it takes longer than this, too, people are notified again.
     save_checked(plan, expected_until=expected_until, overran_at=None, sequence=plan.sequence + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import islice
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -17,6 +16,7 @@ from incidents.maintenance.plans import cancel_maintenance, lock_plan, move_main
 from incidents.models import Component, Incident, MaintenancePlan, MaintenanceSeries, Page, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 
 AHEAD = 3  # so many occurrences that have not begun are known to readers
 
@@ -41,7 +41,7 @@ def repeat_maintenance(incident: Incident, *, rule: str, author: User) -> Mainte
         starts_at=plan.scheduled_for,
         time_zone=incident.page.time_zone,
         duration=last - first,
-        due_at=timezone.now(),
+        due_at=written_at(),
     )
     save_checked(series)
     save_checked(plan, series=series, occurrence=first.strftime(recurrence.KEY))
@@ -56,7 +56,7 @@ def make_ahead(series: MaintenanceSeries, *, author: User) -> int:
     Each is made like the newest one: its title, text, components, and what it does by itself.
     """
     series.lock()
-    now, zone = timezone.now(), series.zone
+    now, zone = record_time(), series.zone
     if series.due_at is None or series.due_at > now:
         return 0
     rule = recurrence.parse(series.rule, series.starts_at, zone)
@@ -89,7 +89,7 @@ def move_following(
     if duration <= timedelta():
         raise InvalidInput(_("The window must end after it starts."), field="scheduled_until")
     recurrence.check_length(recurrence.parse(series.rule, series.starts_at, series.zone), duration)
-    due_at = timezone.now()  # another one may have come into sight
+    due_at = written_at()  # another one may have come into sight
     save_checked(series, shift=start - _wall(first), duration=duration, due_at=due_at)
     for plan in plans:
         window = recurrence.window(_wall(plan) + series.shift, series.duration, series.zone)
@@ -118,7 +118,7 @@ def cancel_following(incident: Incident, *, body: str, author: User, notify: boo
 def upcoming(series: MaintenanceSeries, count: int) -> list[tuple[datetime, datetime]]:
     """The windows of the next occurrences by the rule, whether they are made yet or not."""
     rule = recurrence.parse(series.rule, series.starts_at, series.zone)
-    walls = recurrence.after(rule, recurrence.local(timezone.now(), series.zone) - series.shift)
+    walls = recurrence.after(rule, recurrence.local(record_time(), series.zone) - series.shift)
     return [recurrence.window(wall + series.shift, series.duration, series.zone) for wall in islice(walls, count)]
 
 

@@ -8,7 +8,6 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.manager import HistoryManager
@@ -17,6 +16,7 @@ from simple_history.models import HistoricalRecords
 from incidents.authorship import history_author, history_reason
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.marks import mark_of
+from incidents.record_time import WrittenAt, written_at
 
 M = TypeVar("M", bound=models.Model)
 
@@ -53,9 +53,10 @@ class Marked(models.Model):
 class MarkingManager(HistoryManager):
     def bulk_history_create(self, objs: Iterable[Any], **options: Any) -> list[Any]:
         """Of rows that `bulk_create_with_history` created."""
+        now = written_at()
         rows = [
             self.model(
-                history_date=timezone.now(),
+                history_date=now,
                 history_type="+",
                 history_user=options["default_user"],
                 mark=mark_of(row),
@@ -76,6 +77,10 @@ class History(HistoricalRecords):
         else:
             super().finalize(sender, **kwargs)
 
+    def create_historical_record(self, instance: Any, history_type: str, using: str | None = None) -> None:
+        instance._history_date = written_at()
+        super().create_historical_record(instance, history_type, using=using)
+
     def get_change_reason_for_object(self, instance: models.Model, _kind: str, _using: str | None) -> str | None:
         return history_reason(instance)
 
@@ -84,8 +89,8 @@ class Tracked(models.Model):
     """A row whose every change is kept, with its author; changed by services, one row at a time."""
 
     public_id = models.CharField(_("public id"), max_length=12, unique=True, default=new_public_id, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = WrittenAt(auto_now_add=True)
+    updated_at = WrittenAt(auto_now=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
     history = History(
@@ -141,7 +146,7 @@ class Tracked(models.Model):
 
     def change(self, **facts: Any) -> None:
         """Set these facts of a locked row, and save them alone. They are the code's own; a caller's are checked."""
-        for name, value in {"updated_at": timezone.now(), **facts}.items():
+        for name, value in {"updated_at": written_at(), **facts}.items():
             setattr(self, name, value)
         self.save(update_fields=facts)
 
@@ -154,7 +159,7 @@ class Tracked(models.Model):
         """Take a locked row out of use; it stays in the record. Raises `InvalidTransition` when it is not in use."""
         self._check_in_use()
         self._change_reason = reason or None
-        self.change(deleted_at=timezone.now())
+        self.change(deleted_at=written_at())
 
     def mark_restored(self, reason: str = "") -> None:
         """Take back into use what was deleted; its public id and its history go on.

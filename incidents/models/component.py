@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import RUNNING, ComponentStatus, IncidentStatus, Visibility, worst_status
 from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 
 class ComponentGroup(Tracked):
@@ -147,12 +147,16 @@ class Component(Tracked):
         return [name for name in (part.strip() for part in self.aliases.split(",")) if name and name != self.name]
 
     def status_at(self, instant: datetime) -> ComponentStatus:
-        change = self.status_changes.standing().filter(effective_at__lte=instant).newest_first().first()
+        return self._said_by(self.status_changes.filter(effective_at__lte=instant))
+
+    @staticmethod
+    def _said_by(changes: ComponentStatusChangeQuerySet) -> ComponentStatus:
+        change = changes.standing().newest_first().first()
         return ComponentStatus(change.status) if change else ComponentStatus.OPERATIONAL
 
     @property
     def status(self) -> ComponentStatus:
-        return self.status_at(timezone.now())
+        return self._said_by(self.status_changes.all())
 
     @property
     def shown(self) -> ComponentStatus:
@@ -211,7 +215,7 @@ class ComponentStatusChange(AppendOnly):
     old_status = models.CharField(_("from"), max_length=20, choices=ComponentStatus.choices)
     status = models.CharField(_("to"), max_length=20, choices=ComponentStatus.choices)
     effective_at = models.DateTimeField(_("effective at"))
-    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+    created_at = WrittenAt(_("recorded at"), auto_now_add=True)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     called = models.CharField(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from incidents.record_time import WrittenAt
 
 
 class FailureQuerySet(models.QuerySet["Failure"]):
@@ -20,7 +21,7 @@ class Failure(models.Model):
     key = models.CharField(_("what"), max_length=60, help_text=_("As that work knows it, mostly a primary key."))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     reason = models.CharField(_("reason"), max_length=500, help_text=_("Of the last attempt."))
-    since = models.DateTimeField(_("since"), default=timezone.now)
+    since = WrittenAt(_("since"), auto_now_add=True)
     due_at = models.DateTimeField(_("next attempt"), null=True)
     parked_at = models.DateTimeField(_("parked"), null=True)
 

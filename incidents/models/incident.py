@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ENDED, OPEN, Impact, IncidentStatus, Kind, Severity, Visibility
@@ -11,6 +10,7 @@ from incidents.models.base import Tracked, TrackedQuerySet
 from incidents.models.component import Component, ComponentQuerySet
 from incidents.models.page import Page
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 TITLE_LENGTH = 255  # Statuspage's limits
 BODY_LENGTH = 25_000
@@ -189,8 +189,8 @@ class IncidentUpdate(Tracked):
     status = models.CharField(_("status"), max_length=16, choices=IncidentStatus.choices)
     body = models.TextField(_("message"), max_length=BODY_LENGTH, help_text=_("Markdown."))
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
-    updated_at = models.DateTimeField(
-        default=timezone.now, editable=False, help_text="Public; of what was said elsewhere, when it was changed there."
+    updated_at = WrittenAt(
+        auto_now_add=True, help_text="Public; of what was said elsewhere, when it was changed there."
     )
     display_at = models.DateTimeField(_("time shown"))
     published_at = models.DateTimeField(

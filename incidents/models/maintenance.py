@@ -4,13 +4,13 @@ import zoneinfo
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import RUNNING, IncidentStatus, Visibility
 from incidents.models.base import Tracked
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.page import Page
+from incidents.record_time import record_time
 
 
 class MaintenanceSeries(Tracked):
@@ -141,7 +141,7 @@ class MaintenancePlan(Tracked):
 
     @property
     def is_overrunning(self) -> bool:
-        return self.incident.status in RUNNING and self.ends_at < timezone.now()
+        return self.incident.status in RUNNING and self.ends_at < record_time()
 
 
 class MaintenanceReminder(Tracked):

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.marks import is_same, mark
@@ -13,6 +12,7 @@ from incidents.models.base import Marked
 from incidents.models.component import ComponentStatusChange
 from incidents.models.incident import Incident, IncidentUpdate
 from incidents.models.page import Page
+from incidents.record_time import WrittenAt
 
 
 class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
@@ -52,7 +52,7 @@ class OutboxEvent(Marked):
     action_item = models.ForeignKey(ActionItem, models.PROTECT, related_name="events", null=True)
     component_change = models.ForeignKey(ComponentStatusChange, models.PROTECT, related_name="events", null=True)
     notify = models.BooleanField(_("notify"), default=False, help_text="Whether recipients are notified of it.")
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = WrittenAt(_("created"), auto_now_add=True)
     published_at = models.DateTimeField(_("published"), null=True)
     owed_at = models.DateTimeField(_("recipients noted"), null=True, help_text="When its deliveries were written down.")
 

@@ -8,10 +8,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from simple_history.models import HistoricalRecords
 
 from incidents.authorship import current_author
-from incidents.models.base import Marked, Tracked
+from incidents.models.base import History, Marked, Tracked
 from incidents.models.page import Page
 from incidents.permissions import Scope
 
@@ -36,7 +35,7 @@ class User(AbstractUser):
         help_text="Who gave somebody's account another address, which opens nothing until another one has sent a link.",
     )
 
-    history = HistoricalRecords(
+    history = History(
         get_user=_account_author,
         history_change_reason_field=models.TextField(null=True),
         excluded_fields=["password"],

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import AppendOnly, AppendOnlyQuerySet, Tracked, TrackedQuerySet
 from incidents.models.component import Component
 from incidents.models.page import Page, validate_time_zone
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 HEADING_LENGTH = 200
 SECTION_LENGTH = 100_000
@@ -67,7 +67,7 @@ class Postmortem(Tracked):
         help_text=_("In which the report tells times, like Etc/UTC or Europe/Rome."),
     )
     edited_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("last edited by"))
-    edited_at = models.DateTimeField(_("last edited"), default=timezone.now, editable=False)
+    edited_at = WrittenAt(_("last edited"), auto_now_add=True)
 
     # Of the present text; an edit takes them away.
     approved_by = models.ForeignKey(
@@ -232,10 +232,10 @@ class PostmortemRevision(AppendOnly):
     break_glass = models.CharField(_("approved alone because"), max_length=REASON_LENGTH, blank=True)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("published by"))
     display_at = models.DateTimeField(_("time shown"))
-    published_at = models.DateTimeField(
-        _("published"), default=timezone.now, help_text="The server's clock, or that of where it was published first."
+    published_at = WrittenAt(
+        _("published"), auto_now_add=True, help_text="The server's clock, or that of where it was published first."
     )
-    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, help_text="The server's clock.")
+    created_at = WrittenAt(_("recorded at"), auto_now_add=True, help_text="The server's clock.")
     deliver_notifications = models.BooleanField(_("notify subscribers"), default=True)
 
     objects = AppendOnlyQuerySet["PostmortemRevision"].as_manager()

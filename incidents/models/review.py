@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked
 from incidents.models.people import User
 from incidents.models.postmortem import Postmortem, PostmortemSection
+from incidents.record_time import WrittenAt
 
 
 class PostmortemComment(Tracked):
@@ -36,7 +36,7 @@ class PostmortemReading(models.Model):
 
     postmortem = models.ForeignKey(Postmortem, models.PROTECT, related_name="readings")
     reader = models.ForeignKey(User, models.PROTECT, related_name="+")
-    at = models.DateTimeField(default=timezone.now)
+    at = WrittenAt(auto_now_add=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["postmortem", "reader"], name="postmortem_reading_of_reader"),)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import Tracked
 from incidents.models.incident import Incident
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 
 class IncidentRoleQuerySet(models.QuerySet["IncidentRole"]):
@@ -25,7 +25,7 @@ class IncidentRole(Tracked):
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="roles")
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
     user = models.ForeignKey(User, models.PROTECT, related_name="incident_roles", verbose_name=_("who"))
-    assumed_at = models.DateTimeField(_("assumed"), default=timezone.now)
+    assumed_at = WrittenAt(_("assumed"), auto_now_add=True)
     renounced_at = models.DateTimeField(_("renounced"), null=True, blank=True)
     handover_note = models.TextField(_("handover note"), max_length=2000, blank=True)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 
 from incidents.models.base import AppendOnly, AppendOnlyQuerySet
 
@@ -16,7 +15,7 @@ class Seal(AppendOnly):
         null=True, help_text="Of a table that is sealed in the order in which its rows finished: when the last one did."
     )
     marks = models.JSONField(help_text="[primary key, mark] of each row, in the order of the keys.")
-    sealed_at = models.DateTimeField(default=timezone.now)
+    sealed_at = models.DateTimeField()
     mac = models.CharField(max_length=64, help_text="HMAC-SHA256 over all of this and the mac before it.")
 
     objects = AppendOnlyQuerySet["Seal"].as_manager()

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 
 from incidents.models.incident import Incident
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 
 class Submission(models.Model):
@@ -14,7 +14,7 @@ class Submission(models.Model):
     token = models.CharField(max_length=32, help_text="Made anew for each form that is shown.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what was sent with it.")
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="+", null=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = WrittenAt(auto_now_add=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["author", "token"], name="submission_once"),)

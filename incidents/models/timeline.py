@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.models.base import AppendOnly, AppendOnlyQuerySet
 from incidents.models.incident import Incident
 from incidents.models.people import User
+from incidents.record_time import WrittenAt
 
 
 class TimelineQuerySet(AppendOnlyQuerySet["TimelineEntry"]):
@@ -57,7 +57,7 @@ class TimelineEntry(AppendOnly):
         help_text="Whose outcome this tells.",
     )
     author = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("author"))
-    created_at = models.DateTimeField(_("recorded at"), default=timezone.now, editable=False)
+    created_at = WrittenAt(_("recorded at"), auto_now_add=True)
 
     objects = TimelineQuerySet.as_manager()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TypedDict, Unpack
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import outbox
@@ -16,6 +15,7 @@ from incidents.models import ActionItem, Postmortem, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb, require
 from incidents.postmortems.writing import mark_edited
+from incidents.record_time import record_time
 
 State = ActionItem.State
 
@@ -79,7 +79,7 @@ def move_action_item(item: ActionItem, *, state: ActionItem.State, author: User,
     if (is_done or is_dropped) and not evidence:
         words = _("Say what shows it: a link or a sentence.") if is_done else _("Say why it is dropped.")
         raise InvalidInput(words, field="evidence")
-    was_done, today = item.done_on is not None, timezone.now().astimezone(item.postmortem.page.zone).date()
+    was_done, today = item.done_on is not None, record_time().astimezone(item.postmortem.page.zone).date()
     save_checked(
         item,
         state=state,

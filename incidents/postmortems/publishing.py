@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import outbox
@@ -12,11 +11,12 @@ from incidents.authorship import service
 from incidents.checking import check_words
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.incidents import check_display_at
-from incidents.models import Incident, Postmortem, PostmortemRevision, User
+from incidents.models import Incident, IncidentUpdate, Postmortem, PostmortemRevision, User
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import check_ready
 from incidents.postmortems.writing import DRAFT, approval
+from incidents.record_time import record_time, written_at
 
 State = Postmortem.State
 
@@ -44,14 +44,17 @@ def publish_postmortem(
         )
     if postmortem.fingerprint() != postmortem.approved_hash:
         raise InvalidTransition(_("The text is not the one that was approved. Have it approved again."))
-    now = timezone.now()
-    former = postmortem.revision
+    former, latest = postmortem.revision, list[IncidentUpdate]()
     for incident in postmortem.incidents.order_by("pk"):
         incident.lock_live()
         if not incident.is_ended:
             raise InvalidTransition(_("A postmortem is published once the incident is resolved. Resolve it first."))
-        if not former:
-            check_display_at(display_at or now, now, incident.latest_update())
+        latest += filter(None, [incident.latest_update()])
+    now = record_time()
+    if display_at and not former:
+        for update in latest:
+            check_display_at(display_at, now, update)
+    shown_at = display_at or max([now, *(update.display_at for update in latest)])
     check_ready(postmortem, author)
     what_changed = " ".join(what_changed.split())
     if former and not what_changed:
@@ -68,8 +71,7 @@ def publish_postmortem(
         approved_by=postmortem.approved_by,
         break_glass=postmortem.break_glass,
         author=author,
-        display_at=former.display_at if former else display_at or now,
-        created_at=now,
+        display_at=former.display_at if former else shown_at,
         deliver_notifications=notify,
     )
     save_checked(revision)
@@ -89,5 +91,5 @@ def unpublish_postmortem(postmortem: Postmortem, *, reason: str, author: User) -
         raise InvalidInput(_("Say why. It stays in the record."), field="reason")
     back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
     postmortem._change_reason = reason.strip()
-    postmortem.change(withdrawn_at=timezone.now(), **back_to_draft)
+    postmortem.change(withdrawn_at=written_at(), **back_to_draft)
     outbox.record_postmortem(outbox.Kind.INCIDENT_EDITED, postmortem)

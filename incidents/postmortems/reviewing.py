@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -14,6 +13,7 @@ from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.postmortems.checks import check_ready
 from incidents.postmortems.writing import DRAFT, approval
+from incidents.record_time import written_at
 
 State = Postmortem.State
 
@@ -92,7 +92,7 @@ def record_reading(postmortem: Postmortem, *, author: User) -> datetime | None:
         postmortem=postmortem, reader=author
     )
     before = None if is_new else row.at
-    row.at = timezone.now()
+    row.at = written_at()
     row.save(update_fields=["at"])
     return before
 

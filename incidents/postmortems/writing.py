@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -18,6 +18,7 @@ from incidents.models.base import save_checked
 from incidents.models.postmortem import SECTION_LENGTH
 from incidents.permissions import Verb
 from incidents.postmortems.headings import KEYS, Template, key_of, split
+from incidents.record_time import record_time, written_at
 
 # Working days from the end of an incident to its report
 DUE: dict[Severity, int] = {Severity.SEV1: 5, Severity.SEV2: 5, Severity.SEV3: 10}
@@ -223,7 +224,7 @@ def write_report(postmortem: Postmortem, *, body: str, author: User) -> None:
 def mark_edited(postmortem: Postmortem, author: User) -> None:
     """Say who edited the text last. What was approved is not this text any more: it is a draft again."""
     back_to_draft = DRAFT if postmortem.state in (State.APPROVED, State.PUBLISHED) else {}
-    postmortem.change(edited_by=author, edited_at=timezone.now(), **back_to_draft)
+    postmortem.change(edited_by=author, edited_at=written_at(), **back_to_draft)
 
 
 def approval(postmortem: Postmortem, author: User, *, break_glass: str) -> dict[str, Any]:
@@ -231,7 +232,7 @@ def approval(postmortem: Postmortem, author: User, *, break_glass: str) -> dict[
     return {
         "state": State.APPROVED,
         "approved_by": author,
-        "approved_at": timezone.now(),
+        "approved_at": written_at(),
         "approved_hash": postmortem.fingerprint(),
         "break_glass": break_glass,
     }
@@ -263,7 +264,7 @@ def due_on(incident: Incident) -> date | None:
     """Until when customers may expect the report, by the severity; None when none is owed."""
     days = DUE.get(Severity(incident.severity))
     latest = incident.latest_update()
-    ended_at = latest.display_at if latest and incident.is_ended else timezone.now()
+    ended_at = latest.display_at if latest and incident.is_ended else record_time()
     return _working_day(ended_at.astimezone(incident.page.zone), days) if days else None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +26,6 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -36,13 +33,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents.models import User
-from portal.accounts import attempts
+from portal.accounts import attempts, mails
 from status.requests import caller, network_of
 
 KNOWN_FOR = 90 * 24 * 3600  # seconds in which a network stays an account's own after a sign-in from it
-
-logger = logging.getLogger(__name__)
-sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="account-mail")
 
 
 def owner_of(address: str) -> User | None:
@@ -137,14 +131,10 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_password_reset_mail(user, user.email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Write a mail now and send it beside the request, which ends as soon for an address that is nobody's.
-
-        No row is kept of it for the clock to send: there is a link in it that opens an account. What is lost with the
-        process is asked for again, and what was changed stays changed.
-        """
+        """Written down for the clock to send: the request ends as soon for an address that is nobody's."""
         site = {"domain": urlsplit(settings.SITE_URL).netloc}  # whatever host was asked
         facts = {"request": self.request, "email": email, "current_site": site}
-        sender.submit(_send, self.render_mail(template_prefix, email, facts | context), template_prefix)
+        mails.owe(self.render_mail(template_prefix, email, facts | context))
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         """At this site's own address: whoever asks writes the Host header."""
@@ -156,13 +146,6 @@ class AccountAdapter(DefaultAccountAdapter):
         key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
         context = {"user": user, "url": self.get_reset_password_from_key_url(key)}
         self.send_mail("account/email/set_password", user.email, context)
-
-
-def _send(message: EmailMessage, name: str) -> None:
-    try:
-        message.send()
-    except OSError:
-        logger.exception("the mail server did not take a mail to a member of staff (%s)", name)
 
 
 def know_network(request: HttpRequest, user: User) -> None:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
-from django.utils import timezone
 
 from incidents.models import SignInMemory
+from incidents.record_time import record_time
 
 
 class Memory(BaseCache):
@@ -24,14 +24,14 @@ class Memory(BaseCache):
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """False when it is there already; of two that come at once, one is first."""
         row = {"key": self.make_and_validate_key(key, version=version)}
-        SignInMemory.objects.filter(**row, expires_at__lte=timezone.now()).delete()
+        SignInMemory.objects.filter(**row, expires_at__lte=record_time()).delete()
         facts = {"value": value, "expires_at": self._expiry(timeout)}
         _row, is_new = SignInMemory.objects.get_or_create(**row, defaults=facts)
         return is_new
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         name = self.make_and_validate_key(key, version=version)
-        row = SignInMemory.objects.filter(key=name, expires_at__gt=timezone.now()).first()
+        row = SignInMemory.objects.filter(key=name, expires_at__gt=record_time()).first()
         return row.value if row else default
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
@@ -48,4 +48,4 @@ class Memory(BaseCache):
     def _expiry(self, timeout: Any) -> datetime:
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
         assert seconds is not None, "nothing here is kept for ever"
-        return timezone.now() + timedelta(seconds=seconds)
+        return record_time() + timedelta(seconds=seconds)

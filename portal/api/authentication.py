@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -8,6 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from incidents.models import ApiKey, User
+from incidents.record_time import record_time
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -27,7 +27,7 @@ class KeyAuthentication(BaseAuthentication):
         found = keys.filter(digest=ApiKey.digest_of(key.strip())).select_related("user", "use").first()
         if found is None:
             raise AuthenticationFailed(_("This key is unknown or was revoked. Ask an administrator for another."))
-        if found.expires_at and found.expires_at <= timezone.now():
+        if found.expires_at and found.expires_at <= record_time():
             raise AuthenticationFailed(_("This key has expired. Ask an administrator for another."))
         return found.user, found
 

@@ -1,12 +1,21 @@
-"""What the OpenAPI document says beside what it learns from the views: the public v2, and examples of everything."""
+"""The OpenAPI document, and what it says beside what it learns from the views: the public v2, and examples of all."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import patched_settings
+from rest_framework.renderers import JSONRenderer
+
+from portal.api.idempotency import HEADER
 
 DESCRIPTION = _("""
 Two interfaces, both in the shapes of Atlassian Statuspage, so that programs written for it work here when their base
@@ -27,7 +36,9 @@ requests are left: `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset
   `Retry-After`, and 501 for what Statuspage has and this product does not.
 - Lists that Statuspage has are read by `page` and `per_page`. Those that we add answer `results` and `next`, the
   address of what comes after them, which the header `Link` has, too: what is added meanwhile moves nothing.
-- A write with an `Idempotency-Key` is done once, however often it is sent within a day.
+- Send every write with an `Idempotency-Key`, such as a UUID: it is done once, however often it is sent within a day.
+  After a timeout, a lost connection or a 504 it may have been done; send it again with the same key, and be sure. A 503
+  says that nothing was done.
 - A single object has an `ETag`. Send it back as `If-Match`, and a write over somebody else's change is answered 412,
   with how the object is now in `current`.
 """)
@@ -75,7 +86,19 @@ REFUSED = {
         _("The database is away; `Retry-After` says for how long."),
         "The database did not answer in time. Nothing was saved. Try again in a moment.",
     ),
+    "504": (
+        _("It may have been done: send it again with the same `Idempotency-Key`, or look."),
+        "It may have been saved. Look before you send it again. With the same Idempotency-Key it is done once.",
+    ),
 }
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": str(_("The same write with the same key is done once.")),
+    "schema": {"type": "string", "maxLength": 255},
+    "example": "7d3f0c5e-6a55-4a53-9d5a-3a3d6f1c2b41",
+}
+WRITES = ("post", "put", "patch", "delete")
 
 
 def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -83,7 +106,9 @@ def complete(result: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
     for name, schema in result["components"]["schemas"].items():
         if example := EXAMPLES["v1"].get(name, EXAMPLES["v1"].get(name.removeprefix("Patched"))):
             schema["example"] = example
-    for operation in (each for path in result["paths"].values() for each in path.values()):
+    for method, operation in (each for path in result["paths"].values() for each in path.items()):
+        if method in WRITES:
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         if body := operation.get("requestBody"):  # forms are for old clients; generators stumble over three kinds
             body["content"] = {"application/json": body["content"]["application/json"]}
         for code in REFUSED.keys() & operation["responses"].keys():
@@ -134,3 +159,21 @@ SETTINGS: dict[str, Any] = {
     "TAGS": [{"name": name} for name in TAGS],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "portal.api.documentation.complete"],
 }
+
+
+@cache
+def _document() -> bytes:
+    with patched_settings(SETTINGS):
+        document = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    return JSONRenderer().render(document)
+
+
+_lock = Lock()  # what it takes to make it is the process's, and takes a second
+
+
+@require_safe
+def schema(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document: made once, and the same for everybody."""
+    with _lock:
+        content = _document()
+    return HttpResponse(content, content_type="application/vnd.oai.openapi+json")

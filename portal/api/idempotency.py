@@ -8,7 +8,6 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -16,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from incidents.models import ApiKey
+from incidents.record_time import record_time
 from portal.api.errors import Reused
 from portal.models import KeptAnswer
 from status.secrets import decrypt, encrypt
@@ -36,7 +36,7 @@ def once(key: ApiKey, request: Request, handler: Callable[[], Response]) -> Resp
     digest = sha256("\n".join((request.method or "", request.get_full_path(), "")).encode() + request.body).hexdigest()
     mine = KeptAnswer.objects.filter(key=key)
     with transaction.atomic():
-        mine.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
+        mine.filter(created_at__lt=record_time() - KEPT_FOR).delete()
         kept, is_new = KeptAnswer.objects.get_or_create(key=key, idempotency_key=name, defaults={"digest": digest})
         if is_new:
             response = handler()

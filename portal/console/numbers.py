@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import admin
+from django.db.models import DateTimeField
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,6 +20,7 @@ from incidents import durations
 from incidents.durations import FORMULAS, Measure, Measured, Spread
 from incidents.lifecycle import ENDED, Severity
 from incidents.models import Incident, Page
+from incidents.record_time import record_time
 from portal.console.requests import staff_view
 
 WIDTH = 240  # of a bar, in its own units
@@ -59,8 +60,9 @@ def numbers(request: HttpRequest) -> HttpResponse:
         if page := form.cleaned_data["page"]:
             incidents = incidents.filter(page=page)
         if (period := form.cleaned_data["period"]).isdigit():
-            since = timezone.now() - timedelta(days=int(period))
-            incidents = incidents.alias(began=Coalesce("first_posted_at", "created_at")).filter(began__gte=since)
+            since = record_time() - timedelta(days=int(period))
+            began = Coalesce("first_posted_at", "created_at", output_field=DateTimeField())
+            incidents = incidents.alias(began=began).filter(began__gte=since)
     found = durations.measured(incidents)
     context = {
         **admin.site.each_context(request),

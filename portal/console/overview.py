@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import F, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, IncidentUpdate, Postmortem
 from incidents.permissions import may_read
+from incidents.record_time import record_time
 from portal.console.requests import acting
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def lists(request: HttpRequest) -> list[tuple[StrPromise, list[dict[str, Any]]]]
 
 
 def now() -> dict[str, Any]:
-    at = timezone.now()
+    at = record_time()
     updates = IncidentUpdate.objects.published().filter(incident=OuterRef("pk")).newest_first()
     unresolved = Incident.objects.live().unresolved().select_related("page", "plan")
     unresolved = unresolved.annotate(last_public_at=Subquery(updates.values("display_at")[:1]))

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from incidents import catalogue
 from incidents.incidents import declare_incident, post_update
@@ -15,6 +14,7 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Page, User
 from incidents.people import service_user
+from incidents.record_time import record_time
 from portal.accounts.backends import DEMO_PASSWORD, DEMO_USERNAME
 
 GROUP = "Integrations"
@@ -111,7 +111,7 @@ def load_demo(page: Page) -> None:
     if page.groups.filter(name=GROUP).exists():
         return
     author = service_user("replay", role="administrator")
-    now = timezone.now()
+    now = record_time()
     first_day = (now - timedelta(days=400)).date()
     group = catalogue.create_group(page, name=GROUP, position=10, author=author)
     for name in COMPONENTS + GROUPED:

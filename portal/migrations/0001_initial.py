@@ -1,7 +1,6 @@
 """The site of version 1.0. How to make it anew is said in the one of `incidents`."""
 
 import django.db.models.deletion
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -30,6 +29,15 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AccountMail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('content', models.TextField(help_text='Encrypted.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('due_at', models.DateTimeField(auto_now_add=True, help_text='Schedule, retry and lease in one.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='KeptAnswer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -37,7 +45,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(help_text='Of the method, the path and the body that it came with.', max_length=64)),
                 ('status', models.PositiveSmallIntegerField(default=0)),
                 ('content', models.TextField(blank=True, help_text='Encrypted.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.apikey')),
             ],
             options={

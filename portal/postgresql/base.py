@@ -39,7 +39,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         # Each thread keeps its connection, and tries it before each request or task.
-        settings_dict.update(CONN_MAX_AGE=300, CONN_HEALTH_CHECKS=True)
+        # A cursor of the server belongs to one connection, which PgBouncer gives to somebody else after a transaction.
+        settings_dict.update(CONN_MAX_AGE=300, CONN_HEALTH_CHECKS=True, DISABLE_SERVER_SIDE_CURSORS=True)
         super().__init__(settings_dict, alias)
 
     def get_connection_params(self) -> dict[str, Any]:

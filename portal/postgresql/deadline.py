@@ -126,13 +126,24 @@ class DeadlineConnection(psycopg.Connection[Any]):
                 server.stalled_at = time.monotonic()
                 server.fell_silent()
             raise psycopg.OperationalError(f"no answer within {seconds:.1f} s: connection closed") from None
+        except psycopg.InternalError as error:
+            # Two answers to one COMMIT: the server's last words, and PgBouncer's own.
+            if error.sqlstate is None:
+                raise psycopg.OperationalError(str(error)) from error
+            raise
         server.silent_since = None
         return result
 
     def commit(self) -> None:
-        if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
-            current_time_limit().commit_sent = True
-        super().commit()
+        allowed = current_time_limit()
+        before = allowed.commit_sent
+        allowed.commit_sent = before or self.pgconn.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        try:
+            super().commit()
+        except psycopg.Error as error:
+            if error.sqlstate and not error.sqlstate.startswith("57"):  # which may come in the middle of a commit
+                allowed.commit_sent = before  # the server says that it did not
+            raise
 
 
 def _discard(attempt: Future[Any]) -> None:

@@ -12,18 +12,18 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import Error, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
 from incidents.errors import InvalidInput
 from incidents.models import OutboxEvent, User
 from incidents.outages import is_outage, passing_failure
 from incidents.people import service_user
+from incidents.record_time import record_time
 from status.addresses import INTERNET, Network, without_addresses
 from status.delivery import nudges, protocol, quarantine
 from status.delivery.channels import CHANNELS, carrier, sent_by
@@ -56,12 +56,12 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one try. `due_at` says when the next one is, if the state is still due."""
+    """What became of one try. `pause` says after how long the next one is, if the state is still due."""
 
     state: Delivery.State
     reason: str = ""
     answer: str = ""
-    due_at: datetime | None = None
+    pause: timedelta | None = None
     accepted: tuple[str, ...] = ()  # of several messages, those that need not be sent again
 
 
@@ -204,7 +204,7 @@ def _outcome(delivery: Claimed, answer: Answer) -> Outcome:
 
 def _retry(delivery: Claimed, channel: Channel, answer: str) -> Outcome:
     if pause := channel.pause(delivery):
-        return Outcome(State.DUE, answer=answer, due_at=timezone.now() + pause)
+        return Outcome(State.DUE, answer=answer, pause=pause)
     return Outcome(State.FAILED, Delivery.GIVEN_UP, answer)
 
 
@@ -221,7 +221,7 @@ def _judge(delivery: Claimed, answer: Answer, outcome: Outcome) -> None:
         recipient = _recipient(delivery)
         if limit:
             quarantine.begin_failing(recipient, author=_author())
-        is_hopeless = limit and recipient.failing_since and recipient.failing_since < timezone.now() - limit
+        is_hopeless = limit and recipient.failing_since and recipient.failing_since < record_time() - limit
         if answer.meaning is Meaning.GONE or (is_hopeless and outcome.state is State.FAILED):
             quarantine.quarantine(recipient, reason=outcome.answer, author=_author())
 
@@ -242,16 +242,16 @@ def claim(which: Q, limit: int) -> list[Claimed]:
 
     None of a recipient who has not got an earlier one about the same incident: each recipient is sent them in order.
     """
-    now = timezone.now()
     earlier = Delivery.objects.due().filter(
         recipient=OuterRef("recipient"), event__incident=OuterRef("event__incident"), pk__lt=OuterRef("pk")
     )
-    # In the order of the index and no further: one event's are all due at one moment, and would be sorted each time.
-    ready = Delivery.objects.due().filter(which, ~Exists(earlier), due_at__lte=now).order_by("priority", "due_at")
     with transaction.atomic():
+        now = record_time()
+        # In the order of the index and no further: one event's are due at one moment, and would be sorted each time.
+        ready = Delivery.objects.due().filter(which, ~Exists(earlier), due_at__lte=now).order_by("priority", "due_at")
         # FOR NO KEY UPDATE, and past what other workers are taking. On SQLite the transaction is alone from its start.
         locked = ready.select_for_update(of=("self",), no_key=True, skip_locked=True)
-        rows = [Claimed(*row) for row in locked.values_list(*COLUMNS)[:limit]]
+        rows = [Claimed._make((*row, now)) for row in locked.values_list(*COLUMNS)[:limit]]
         Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
             due_at=now + protocol.LEASE, claimed_at=now, attempts=F("attempts") + 1
         )
@@ -263,19 +263,20 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
 
     That a message was sent is a fact, whatever was decided since; else what is not due any more stays as it is.
     """
-    alike: dict[tuple[Delivery.State, str, datetime | None], list[Any]] = defaultdict(list)
+    alike: dict[tuple[Delivery.State, str, timedelta | None], list[Any]] = defaultdict(list)
     for key, each in outcomes.items():
-        alike[each.state, each.reason, each.due_at] += key, each.answer[:500]
-    now = _stored(timezone.now())
+        alike[each.state, each.reason, each.pause] += key, each.answer[:500]
 
     def write() -> None:
+        now = record_time()
         for key, each in outcomes.items():
             if each.accepted:
                 _remember(key, each.accepted)
         with connection.cursor() as cursor:
-            for (state, reason, due_at), answers in alike.items():
-                finished_at = None if state is State.DUE else now
-                what = [state.value, reason, _stored(due_at) or now, finished_at, *answers, state is State.SENT]
+            for (state, reason, pause), answers in alike.items():
+                due_at = _stored(now + (pause or timedelta()))
+                finished_at = None if state is State.DUE else _stored(now)
+                what = [state.value, reason, due_at, finished_at, *answers, state is State.SENT]
                 cursor.execute(RECORD.format(places=", ".join(["(%s, %s)"] * (len(answers) // 2))), what)
 
     _until_the_database_answers(write)
@@ -287,7 +288,7 @@ def _remember(delivery: int, accepted: Collection[str]) -> None:
         row.save(update_fields=["accepted"])
 
 
-def _stored(instant: datetime | None) -> Any:
+def _stored(instant: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(instant)
 
 
@@ -296,11 +297,11 @@ def release(deliveries: Collection[Claimed], why: str) -> None:
 
     With `why`, nothing can be sent; then what is too old for another try has failed.
     """
-    now = timezone.now()
     keys = [delivery.pk for delivery in deliveries]
     over = [each.pk for each in deliveries if why and not carrier(each.channel, each.purpose).pause(each)]
 
     def write() -> None:
+        now = record_time()
         Delivery.objects.due().filter(pk__in=over).update(
             state=State.FAILED, reason=Delivery.GIVEN_UP, answer=why[:500], finished_at=now, claimed_at=None
         )

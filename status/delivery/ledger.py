@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, Q
-from django.utils import timezone
 
 from incidents.isolation import each, loop
 from incidents.models import OutboxEvent
+from incidents.record_time import record_time
 from status.models import Delivery, Recipient, Tally
 
 State = Delivery.State
@@ -42,7 +42,7 @@ def settle() -> int:
     published twice at the most. For the clock, as often as it likes.
     """
     posted = OutboxEvent.objects.filter(kind=OutboxEvent.Kind.UPDATE_POSTED, notify=True, page__shows_totals=True)
-    recent = posted.filter(owed_at__isnull=False, created_at__gt=timezone.now() - WATCHED)
+    recent = posted.filter(owed_at__isnull=False, created_at__gt=record_time() - WATCHED)
     open_ones = recent.exclude(tally__is_final=True).order_by("id").select_related("page", "incident", "update")
     return each("tally", open_ones, _settle, most=100)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents import people
 from incidents.duties import FORGOTTEN, Duty, Key, Responsible, Within, due_at, duties
 from incidents.isolation import each, loop
 from incidents.models import IncidentRole, Page, User
+from incidents.record_time import record_time
 from status.delivery import places, staff_channels
 from status.models import Delivery, Nudge, Recipient, StaffChannel
 
@@ -35,7 +35,8 @@ def nudge() -> int:
     A fixed number of statements for each duty, however much is due. Two clocks at once make each nudge once, for the
     rows are unique.
     """
-    due = [(duty, row) for duty in duties() for row in _due(duty)]
+    now = record_time()
+    due = [(duty, row) for duty in duties() for row in _due(duty, now)]
     return each("nudge", due, lambda one: _make_all([one]), key=_name, at_once=_make_all)
 
 
@@ -65,7 +66,7 @@ def nudge_of(delivery_pk: int) -> Nudge:
 def is_still_true(nudge: Nudge) -> bool:
     """Whether what a nudge says is still true; if not, it is pointless."""
     if nudge.key == Nudge.TEST:
-        return timezone.now() < nudge.due_at + TESTED
+        return record_time() < nudge.due_at + TESTED
     for duty in duties():
         if duty.key == nudge.key:
             bases = duty.rows.filter(public_id=nudge.subject).values_list("base_at", flat=True)
@@ -74,8 +75,7 @@ def is_still_true(nudge: Nudge) -> bool:
     return False
 
 
-def _due(duty: Duty) -> list[dict[str, Any]]:
-    now = timezone.now()
+def _due(duty: Duty, now: datetime) -> list[dict[str, Any]]:
     made = Nudge.objects.filter(key=duty.key, subject=OuterRef("public_id"), due_at__gte=OuterRef("base_at"))
     rows = duty.rows.filter(~Exists(made), base_at__lte=now - duty.after, base_at__gt=now - duty.after - FORGOTTEN)
     wanted = ("pk", "public_id", "title", "on_page", "person", "within", "base_at")
@@ -84,9 +84,9 @@ def _due(duty: Duty) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
-    now = timezone.now()
+    now = record_time()
     recipients = _recipients(duty, rows)
-    notes = {row["pk"]: _why_not(duty, row, recipients[row["pk"]]) for row in rows}
+    notes = {row["pk"]: _why_not(duty, row, recipients[row["pk"]], now) for row in rows}
     found = [
         Nudge(
             page_id=row["on_page"],
@@ -107,7 +107,7 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
     owed = [
         Delivery(
             recipient_id=recipient, nudge=nudge, purpose=Delivery.Purpose.NUDGE, priority=Delivery.Priority.STAFF,
-            due_at=now,
+            due_at=now, created_at=now,
         )
         for nudge in made
         if not nudge.note
@@ -117,9 +117,9 @@ def _make(duty: Duty, rows: Sequence[dict[str, Any]]) -> int:
     return len(made)
 
 
-def _why_not(duty: Duty, row: dict[str, Any], recipients: Sequence[int]) -> str:
+def _why_not(duty: Duty, row: dict[str, Any], recipients: Sequence[int], now: datetime) -> str:
     """Why nobody is nudged; "" when somebody is."""
-    if duty.pointless is not None and row["base_at"] + duty.pointless <= timezone.now():
+    if duty.pointless is not None and row["base_at"] + duty.pointless <= now:
         return _("The clock was late, and it was not ahead any more.")
     return "" if recipients else _("There was nobody to notify: add a staff channel to the page.")
 

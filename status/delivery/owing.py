@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
-from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.lifecycle import IMPACT_ORDER, ComponentStatus, Impact, Kind, component_impact, worst_impact
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, User
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, Subscriber
 
 LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
@@ -63,7 +63,7 @@ def owe(event: OutboxEvent) -> int:
 
     Earlier messages about the same incident that no worker has yet are cancelled: nobody is sent a step that is past.
     """
-    event.owed_at = now = timezone.now()
+    event.owed_at = now = record_time()
     is_withdrawn = event.update is not None and event.update.withdrawn_at is not None
     if event.page.is_published and not is_withdrawn:
         added = _insert(recipients_of(event), event)
@@ -104,7 +104,7 @@ def retry(deliveries: DeliveryQuerySet, *, author: User) -> int:
     keys = deliveries.filter(recipient__state=Recipient.State.ACTIVE).order_by().values("pk")
     unsent = Q(state=Delivery.State.FAILED) | Q(state=Delivery.State.CANCELLED, reason__in=["staff", "quarantined"])
     return Delivery.objects.filter(unsent, pk__in=keys).update(
-        state=Delivery.State.DUE, due_at=timezone.now(), claimed_at=None, finished_at=None, attempts=0, reason=""
+        state=Delivery.State.DUE, due_at=record_time(), claimed_at=None, finished_at=None, attempts=0, reason=""
     )
 
 
@@ -119,7 +119,7 @@ def cancel_due(which: Q, reason: str) -> int:
     return (
         Delivery.objects.due()
         .filter(which)
-        .update(state=Delivery.State.CANCELLED, reason=reason, finished_at=timezone.now())
+        .update(state=Delivery.State.CANCELLED, reason=reason, finished_at=record_time())
     )
 
 
@@ -135,7 +135,7 @@ def _insert(recipients: QuerySet[Subscriber], event: OutboxEvent) -> int:
         "answer": "",
         "attempts": 0,
         "due_at": due_at,
-        "created_at": timezone.now(),
+        "created_at": event.owed_at,
     }
     rows = recipients.order_by().values_list("pk", *(Value(value) for value in values.values()))
     select, parameters = rows.query.sql_with_params()

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from status.addresses import Network, Refused
@@ -40,6 +39,7 @@ class Claimed(NamedTuple):
     address: str
     contact: str
     failing_since: datetime | None
+    claimed_at: datetime
 
     @property
     def mailbox(self) -> str:
@@ -106,7 +106,7 @@ class Channel:
 def for_a_day(delivery: Claimed) -> timedelta | None:
     """A `pause`: longer each time, up to an hour, until a day after the message was owed."""
     pause = BACK_OFF[min(delivery.attempts, len(BACK_OFF) - 1)]
-    return pause if timezone.now() + pause <= delivery.created_at + GIVE_UP else None
+    return pause if delivery.claimed_at + pause <= delivery.created_at + GIVE_UP else None
 
 
 def in_threads(send_one: Callable[[Any, Network], Answer], at_once: int) -> Send:

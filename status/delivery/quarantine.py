@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidTransition
 from incidents.models import User
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from status.addresses import without_addresses
 from status.delivery import owing
 from status.models import Delivery, Recipient, Subscriber
@@ -25,7 +25,7 @@ State, Purpose = Recipient.State, Delivery.Purpose
 def begin_failing(recipient: Recipient, *, author: User) -> None:
     """Note since when a recipient fails, and owe its owner a warning. Harmless when it is noted already."""
     recipient.lock()
-    now = timezone.now()
+    now = record_time()
     if recipient.failing_since is None and recipient.contact:
         owing.owe_mail(recipient, Purpose.WARNING, due_at=now + BLIP, failing_since=now)
     elif recipient.failing_since is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db.models import Max
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.models import Page, User
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 from status import secrets
 from status.delivery import places
 from status.models import Delivery, Nudge, Recipient, StaffChannel
@@ -49,7 +49,7 @@ def remove_channel(recipient: StaffChannel, *, author: User) -> None:
     """Nudge it no more; what it was sent stays in the record."""
     recipient.lock()
     name = f"{recipient.address[:480]} ({recipient.public_id})"  # so that it is free again
-    recipient.change(address=name, endpoint="", state=State.UNSUBSCRIBED, deleted_at=timezone.now())
+    recipient.change(address=name, endpoint="", state=State.UNSUBSCRIBED, deleted_at=written_at())
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=StaffChannel)
@@ -61,7 +61,7 @@ def send_test(recipient: StaffChannel, *, author: User) -> Delivery:
     recipient.lock()
     if recipient.state != State.ACTIVE:
         raise InvalidTransition(_("This channel is not active. Release it, or add it anew."))
-    now = timezone.now()
+    now = record_time()
     nudge, is_new = Nudge.objects.get_or_create(
         key=Nudge.TEST,
         subject=recipient.public_id,
@@ -94,6 +94,6 @@ def _facts(channel: StaffChannel.Channel, address: str) -> dict[str, object]:
         "channel": channel,
         "address": address,
         "state": State.ACTIVE,
-        "confirmed_at": timezone.now(),
+        "confirmed_at": written_at(),
         "everything": False,
     }

@@ -1,7 +1,6 @@
 """Subscribers and deliveries of version 1.0. How to make it anew is said in the one of `incidents`."""
 
 import django.db.models.deletion
-import django.utils.timezone
 import incidents.models.base
 import simple_history.models
 from django.conf import settings
@@ -24,13 +23,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('mark', models.CharField(blank=True, editable=False, max_length=32)),
                 ('public_id', models.CharField(db_index=True, default=incidents.models.base.new_public_id, editable=False, max_length=12, verbose_name='public id')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('created_at', models.DateTimeField(blank=True, editable=False)),
                 ('updated_at', models.DateTimeField(blank=True, editable=False)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
                 ('history_change_reason', models.TextField(null=True)),
                 ('channel', models.CharField(choices=[('email', 'E-mail'), ('webhook', 'Webhook'), ('staff', 'Staff mailbox'), ('chat', 'Staff chat')], default='email', max_length=10, verbose_name='channel')),
                 ('state', models.CharField(choices=[('unconfirmed', 'Unconfirmed'), ('active', 'Active'), ('quarantined', 'Quarantined'), ('unsubscribed', 'Unsubscribed')], default='unconfirmed', max_length=12, verbose_name='state')),
                 ('reason', models.CharField(blank=True, help_text='Why it is quarantined.', max_length=500, verbose_name='reason')),
+                ('left_by', models.CharField(blank=True, choices=[('owner', 'Its owner'), ('staff', 'Staff'), ('program', 'A program')], editable=False, max_length=8, verbose_name='unsubscribed by')),
                 ('rolled_at', models.DateTimeField(editable=False, null=True, verbose_name='secret rolled')),
                 ('everything', models.BooleanField(default=True, verbose_name='everything on the page')),
                 ('postmortems_only', models.BooleanField(default=False, verbose_name='postmortems only')),
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=500, verbose_name='about')),
                 ('path', models.CharField(help_text='Where staff deal with it.', max_length=200)),
                 ('due_at', models.DateTimeField(verbose_name='due at')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('note', models.CharField(blank=True, help_text='Why nobody was notified.', max_length=200, verbose_name='note')),
                 ('owed', models.PositiveSmallIntegerField(default=0, help_text='To how many recipients.')),
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.page', verbose_name='page')),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(default=incidents.models.base.new_public_id, editable=False, max_length=12, unique=True, verbose_name='public id')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='deleted at')),
                 ('channel', models.CharField(choices=[('email', 'E-mail'), ('webhook', 'Webhook'), ('staff', 'Staff mailbox'), ('chat', 'Staff chat')], default='email', max_length=10, verbose_name='channel')),
@@ -89,6 +89,7 @@ class Migration(migrations.Migration):
                 ('contact', models.CharField(blank=True, help_text="A webhook's owner, notified by e-mail when it fails.", max_length=254, verbose_name='contact')),
                 ('state', models.CharField(choices=[('unconfirmed', 'Unconfirmed'), ('active', 'Active'), ('quarantined', 'Quarantined'), ('unsubscribed', 'Unsubscribed')], default='unconfirmed', max_length=12, verbose_name='state')),
                 ('reason', models.CharField(blank=True, help_text='Why it is quarantined.', max_length=500, verbose_name='reason')),
+                ('left_by', models.CharField(blank=True, choices=[('owner', 'Its owner'), ('staff', 'Staff'), ('program', 'A program')], editable=False, max_length=8, verbose_name='unsubscribed by')),
                 ('secret', models.CharField(blank=True, editable=False, help_text="Encrypted: what signs a webhook's requests.", max_length=500)),
                 ('old_secret', models.CharField(blank=True, editable=False, help_text='Encrypted: what signs beside it for a day.', max_length=500)),
                 ('rolled_at', models.DateTimeField(editable=False, null=True, verbose_name='secret rolled')),
@@ -130,7 +131,7 @@ class Migration(migrations.Migration):
                 ('accepted', models.JSONField(db_default=[], default=list, editable=False, help_text='Of several messages, the ids of those that were taken.')),
                 ('due_at', models.DateTimeField(verbose_name='due at')),
                 ('claimed_at', models.DateTimeField(help_text='A worker has it until `due_at`; empty while nobody has.', null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('finished_at', models.DateTimeField(null=True, verbose_name='finished')),
                 ('event', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='incidents.outboxevent', verbose_name='event')),
                 ('nudge', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='status.nudge')),
@@ -175,7 +176,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(max_length=500)),
                 ('endpoint', models.CharField(blank=True, help_text='Encrypted: where a webhook is reached.', max_length=2000)),
                 ('contact', models.CharField(blank=True, max_length=254)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('incident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='incidents.incident')),
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='incidents.page')),
             ],
@@ -209,6 +210,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['page', 'state'], name='recipient_active'),
+        ),
+        migrations.AddIndex(
+            model_name='recipient',
+            index=models.Index(fields=['confirmation_sent_at'], name='recipient_asked'),
         ),
         migrations.AddConstraint(
             model_name='recipient',

@@ -14,11 +14,12 @@ from datetime import date, datetime, timedelta
 
 from django.db import connection, models, transaction
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import translation
 
 from incidents.lifecycle import Impact, IncidentStatus, cascade, page_status
 from incidents.metrics import newest_points
 from incidents.models import EmbedConfig, Incident, Metric, OutboxEvent, Page
+from incidents.record_time import record_time
 from status.projection.components import Components, components, group, groups, uptimes
 from status.projection.incidents import Incidents
 from status.rendering import snapshot
@@ -51,7 +52,7 @@ def consistent() -> Iterator[None]:
 
 
 def today(page: Page) -> date:
-    return timezone.now().astimezone(page.zone).date()
+    return record_time().astimezone(page.zone).date()
 
 
 class Reader:

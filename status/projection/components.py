@@ -7,7 +7,6 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
 from incidents.lifecycle import Visibility, worst_status
 from incidents.models import (
@@ -19,6 +18,7 @@ from incidents.models import (
     MaintenancePlan,
     Page,
 )
+from incidents.record_time import record_time
 from status.rendering import snapshot
 from status.rendering.uptime import Change, Span, overlaid, uptime
 
@@ -157,7 +157,7 @@ def group(page: Page, public_id: str) -> snapshot.Group | None:
 def uptimes(page: Page, public_ids: Collection[str], first: date, last: date) -> tuple[snapshot.Uptime, ...]:
     """How these components of the page were from one day to another, up to now."""
     found = Components(page, Q(public_id__in=public_ids))
-    return found.uptimes(found.logs(found.live, first, last), first, last, timezone.now())
+    return found.uptimes(found.logs(found.live, first, last), first, last, record_time())
 
 
 def _spans(components: list[int], since: datetime) -> dict[int, list[Span]]:

@@ -11,17 +11,22 @@ import re
 STAFF = ("admin", "static", "demo")
 PROGRAMS = ("api/v1", "api/schema", "api/docs", "mail", "healthz", "readyz", "metrics")
 SUBSCRIBERS = ("subscribe", "subscriptions")
+STRANGERS = (*SUBSCRIBERS, "api/schema", "api/docs")  # need no key and no account
 
 
 def _below(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"^/(?:{'|'.join(names)})(?:/|$)")
 
 
-_staff, _programs, _subscribers = _below(STAFF), _below(PROGRAMS), _below(SUBSCRIBERS)
+_staff, _programs, _subscribers, _strangers = map(_below, (STAFF, PROGRAMS, SUBSCRIBERS, STRANGERS))
 
 
 def is_for_subscribers(path: str) -> bool:
     return _subscribers.match(path) is not None
+
+
+def is_for_strangers(path: str) -> bool:
+    return _strangers.match(path) is not None
 
 
 def is_for_programs(path: str) -> bool:

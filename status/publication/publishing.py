@@ -20,10 +20,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q
-from django.utils import timezone
 
 from incidents.models import MetricFeed, OutboxEvent, Page
-from status import projection
+from incidents.record_time import record_time
+from status import outside, projection
 from status.projection import Reader
 from status.publication import changes, files, state
 from status.rendering import charts, documents, gone, open_data, snapshot
@@ -43,6 +43,7 @@ class Publication:
 
 def on_event(*, page_id: int, **_kwargs: Any) -> None:
     """Right after a commit: publish what is not yet published; what touches all months is left to the clock."""
+    outside.give_back_slot()
     page = Page.objects.get(pk=page_id)
     if OutboxEvent.objects.unpublished().filter(page=page).exists():
         try:
@@ -70,7 +71,7 @@ def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, reb
         with files.locked(files.root(), timeout=timeout):  # who is last to link was last to read
             files.write(files.root() / files.NOBODY, {"404.html": gone.nobody()})
             files.link(_hosts())
-        OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=timezone.now())
+        OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=record_time())
     publication.written += publish_months_left(page, timeout=timeout, seconds=seconds)
     return publication
 
@@ -123,7 +124,7 @@ def is_due(page: Page) -> bool:
 
 def write_heartbeat(page: Page) -> None:
     """Record that what readers see is current, by which their pages know. Call it only when it is."""
-    content = json.dumps({"at": timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
+    content = json.dumps({"at": record_time().strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
     files.replace(files.folder(page.public_id) / "heartbeat.json", content)
 
 

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history
 
@@ -17,6 +16,7 @@ from incidents.errors import InvalidInput
 from incidents.lifecycle import Impact
 from incidents.models import Component, Page, User
 from incidents.permissions import Verb
+from incidents.record_time import written_at
 from status import addresses
 from status.models import Follow, Subscriber
 from status.subscriptions.choices import Choices
@@ -57,14 +57,14 @@ def import_csv(page: Page, *, content: str, author: User) -> list[Line]:
 def _add(page: Page, columns: list[str], lines: list[tuple[int, str]], author: User) -> list[Line]:
     components = {str(component): component for component in Component.objects.public().on(page)}
     mailboxes = Subscriber.objects.filter(page=page, channel=Subscriber.Channel.EMAIL)
-    known = {row.address: why_not_added(row) for row in mailboxes.iterator()}
+    known = {row.address: why_not_added(row, author) for row in mailboxes.iterator()}
     report, added = [], list[tuple[Subscriber, Choices]]()
     for number, text in lines:
         fault = ""
         try:
             address, choices = _read_line(columns, text, components)
             if address not in known:
-                recipient = Subscriber(page=page, address=address, state=State.ACTIVE, confirmed_at=timezone.now())
+                recipient = Subscriber(page=page, address=address, state=State.ACTIVE, confirmed_at=written_at())
                 added.append((recipient, choices))
             elif not (fault := known[address]):  # it has signed up, and not confirmed
                 add_by_staff(page, address=address, author=author, choices=choices)

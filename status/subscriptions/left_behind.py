@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from incidents.authorship import service
 from incidents.isolation import each, loop
@@ -16,6 +15,7 @@ from incidents.lifecycle import OPEN, Visibility
 from incidents.models import Component, User
 from incidents.people import clock_user
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from status.delivery import owing
 from status.models import Delivery, Follow, Subscriber
 
@@ -60,7 +60,7 @@ def say_left_behind(subscriber: Subscriber, *, author: User) -> None:
     """Owe the mail that what a subscriber chose is gone, once."""
     subscriber.lock()
     if subscriber.left_behind_at is None and left_behind().filter(pk=subscriber.pk).exists():
-        now = timezone.now()
+        now = record_time()
         owing.owe_mail(subscriber, Delivery.Purpose.LEFT_BEHIND, due_at=now, left_behind_at=now)
 
 

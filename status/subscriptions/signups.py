@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -20,6 +19,7 @@ from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from status import addresses
 from status.delivery import owing
 from status.models import Delivery, SignUp, SignUpCount, Subscriber
@@ -50,7 +50,7 @@ def ask(page: Page, *, address: str, network: str, author: User, incident_id: st
     incident = _unfinished(page, incident_id) if incident_id else None
     if incident_id and not incident:
         raise InvalidInput(_("This incident is over. Subscribe to the whole page to hear of the next one."))
-    _admit(network)
+    admit(network)
     SignUp.objects.create(page=page, channel=Subscriber.Channel.EMAIL, address=address, incident=incident)
 
 
@@ -62,7 +62,7 @@ def ask_for_webhook(page: Page, *, url: str, contact: str, network: str, author:
     `InvalidInput`, or `TooMany`.
     """
     contact = addresses.mailbox(contact)
-    _admit(network)
+    admit(network)
     SignUp.objects.create(
         page=page,
         channel=Subscriber.Channel.WEBHOOK,
@@ -148,18 +148,20 @@ def _owe_confirmation(recipient: Subscriber) -> None:
 
     Asked under the lock: of two at the same moment the second one sees what the first one sent.
     """
-    now = timezone.now()
-    mailbox = recipient.contact or recipient.address
-    mine = Q(channel=Subscriber.Channel.EMAIL, address=mailbox) | Q(channel=Subscriber.Channel.WEBHOOK, contact=mailbox)
-    # Each page by itself, for the index begins with it.
-    mailed = Subscriber.objects.filter(mine, page__in=Page.objects.all(), confirmation_sent_at__gt=now - PAUSE)
-    if recipient.state != State.QUARANTINED and not mailed.exists():
+    now = record_time()
+    asked = Subscriber.objects.filter(confirmation_sent_at__gt=now - PAUSE).values_list("contact", "address")
+    mailed = {addresses.without_tags(contact or address) for contact, address in asked}
+    mailbox = addresses.without_tags(recipient.contact or recipient.address)
+    if recipient.state != State.QUARANTINED and mailbox not in mailed:
         owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
-def _admit(network: str) -> None:
-    """Count one sign-up; a conditional UPDATE, so that processes together let no more than the limit pass."""
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+def admit(network: str) -> None:
+    """Count a sign-up, or a question to a name server for one; raises `TooMany`.
+
+    A conditional UPDATE, so that processes together let no more than the limit pass.
+    """
+    hour = record_time().replace(minute=0, second=0, microsecond=0)
     SignUpCount.objects.get_or_create(network=network, hour=hour)
     below = Q(network=network, hour=hour, count__lt=PER_HOUR)
     if not SignUpCount.objects.filter(below).update(count=F("count") + 1):
@@ -167,7 +169,7 @@ def _admit(network: str) -> None:
 
 
 def drop_old_counts() -> None:
-    SignUpCount.objects.filter(hour__lt=timezone.now() - timedelta(days=1)).delete()
+    SignUpCount.objects.filter(hour__lt=record_time() - timedelta(days=1)).delete()
 
 
 def _unfinished(page: Page, public_id: str) -> Incident | None:

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from incidents.authorship import service
@@ -22,17 +21,18 @@ from incidents.isolation import each, loop
 from incidents.models import Incident, Page, User
 from incidents.people import clock_user, service_user
 from incidents.permissions import Verb
+from incidents.record_time import record_time, written_at
 from status import addresses
 from status.delivery import owing, quarantine
 from status.models import Delivery, SignUp, Subscriber
 from status.secrets import encrypt
-from status.subscriptions.choices import Choices, choices_of, choose
+from status.subscriptions.choices import Choices, choices_of, choose, follow
 from status.tokens import CONFIRM_WITHIN
 
 MOST = 100  # subscribers at once, as Statuspage has it
 DROPPED_AT_ONCE = 500
 
-State = Subscriber.State
+LeftBy, State = Subscriber.LeftBy, Subscriber.State
 
 
 def subscriber() -> User:
@@ -47,9 +47,7 @@ def subscriber() -> User:
 def add_by_staff(page: Page, *, address: str, author: User, choices: Choices | None = None) -> Subscriber:
     """Subscribe somebody who asked for it elsewhere; they need not confirm."""
     address = addresses.mailbox(address)
-    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.EMAIL, address)
-    if not is_new and (refusal := why_not_added(recipient)):
-        raise InvalidInput(refusal, field="address")
+    recipient = _begin(page, Subscriber.Channel.EMAIL, address, author)
     activate(recipient)
     if choices:
         choose(recipient, choices, author=author)
@@ -63,9 +61,7 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
     Where the URL leads is asked before by `addresses.check`, which no transaction should wait for.
     """
     contact = addresses.mailbox(contact)
-    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.WEBHOOK, addresses.shown(url))
-    if not is_new and (refusal := why_not_added(recipient)):
-        raise InvalidInput(refusal, field="address")
+    recipient = _begin(page, Subscriber.Channel.WEBHOOK, addresses.shown(url), author)
     activate(recipient, contact=contact, endpoint=encrypt(url), secret=encrypt(new_secret()))
     return recipient
 
@@ -73,24 +69,40 @@ def add_webhook(page: Page, *, url: str, contact: str, author: User) -> Subscrib
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def invite(page: Page, *, address: str, choices: Choices, author: User) -> Subscriber:
     """Owe an address one mail that asks it to confirm that it wants `choices`; nothing else before it does."""
-    recipient, is_new = Subscriber.objects.lock_or_create(page, Subscriber.Channel.EMAIL, addresses.mailbox(address))
-    if not is_new and (refusal := why_not_added(recipient)):
-        raise InvalidInput(refusal, field="email")
+    recipient = _begin(page, Subscriber.Channel.EMAIL, addresses.mailbox(address), author, field="email")
     choose(recipient, choices, author=author)
     ask_to_confirm(recipient, author=author)
     return recipient
 
 
-def why_not_added(recipient: Subscriber) -> str:
-    """Why staff cannot subscribe this address once more; "" when they can."""
-    match recipient.state:
-        case State.ACTIVE:
-            return _("This address is subscribed already.")
-        case State.UNSUBSCRIBED:
+def why_not_added(recipient: Subscriber, author: User) -> str:
+    """Why staff or a program cannot subscribe this address once more; "" when they can.
+
+    Whoever has left returns by nobody else's will, and whom staff have unsubscribed no program brings back.
+    """
+    if recipient.state == State.ACTIVE:
+        return _("This address is subscribed already.")
+    if recipient.state == State.QUARANTINED:
+        return _("This address is in quarantine. Release it when it works again.")
+    if recipient.state == State.UNSUBSCRIBED:
+        if recipient.left_by not in (LeftBy.STAFF, LeftBy.PROGRAM):
             return _("This address was unsubscribed by its owner, who can subscribe again on the page.")
-        case State.QUARANTINED:
-            return _("This address is in quarantine. Release it when it works again.")
+        if recipient.left_by == LeftBy.STAFF and author.is_service:
+            return _("This address was unsubscribed by staff, who can subscribe it again.")
     return ""
+
+
+def _begin(
+    page: Page, channel: Subscriber.Channel, address: str, author: User, *, field: str = "address"
+) -> Subscriber:
+    """The subscriber of this address, new or one that may be added again, which then has chosen nothing yet."""
+    recipient, is_new = Subscriber.objects.lock_or_create(page, channel, address)
+    if not is_new and (refusal := why_not_added(recipient, author)):
+        raise InvalidInput(refusal, field=field)
+    if recipient.state == State.UNSUBSCRIBED:
+        follow(recipient, Choices())
+        recipient.change(state=State.UNCONFIRMED)
+    return recipient
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -111,12 +123,12 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     recipient.lock_live()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
-    now = timezone.now()
+    now = record_time()
     owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:
-    recipient.change(state=State.ACTIVE, confirmed_at=timezone.now(), **facts)
+    recipient.change(state=State.ACTIVE, confirmed_at=written_at(), **facts)
 
 
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
@@ -128,7 +140,7 @@ def roll_secret(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.channel != Subscriber.Channel.WEBHOOK or recipient.state == State.UNSUBSCRIBED:
         raise InvalidTransition(_("Only a webhook that is subscribed has a secret."))
-    recipient.change(old_secret=recipient.secret, secret=encrypt(new_secret()), rolled_at=timezone.now())
+    recipient.change(old_secret=recipient.secret, secret=encrypt(new_secret()), rolled_at=written_at())
 
 
 def new_secret() -> str:
@@ -145,7 +157,8 @@ def unsubscribe(recipient: Subscriber, *, author: User) -> None:
     recipient.lock()
     if recipient.state != State.UNSUBSCRIBED:
         # No link of before confirms what is asked for later.
-        recipient.change(state=State.UNSUBSCRIBED, reason="", confirmation_sent_at=None)
+        by = LeftBy.OWNER if author == subscriber() else LeftBy.PROGRAM if author.is_service else LeftBy.STAFF
+        recipient.change(state=State.UNSUBSCRIBED, left_by=by, reason="", confirmation_sent_at=None)
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
 
 
@@ -187,7 +200,7 @@ def erase(recipient: Subscriber) -> None:
         address=f"forgotten {recipient.public_id}",  # no address, and unique
         **dict.fromkeys(("endpoint", "contact", "secret", "old_secret", "reason"), ""),
         state=State.UNSUBSCRIBED,
-        deleted_at=timezone.now(),
+        deleted_at=written_at(),
     )
 
 
@@ -211,7 +224,7 @@ def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
 
 
 def _too_old() -> Q:
-    old = timezone.now() - CONFIRM_WITHIN
+    old = record_time() - CONFIRM_WITHIN
     return Q(confirmation_sent_at__lt=old) | Q(confirmation_sent_at=None, created_at__lt=old)
 
 

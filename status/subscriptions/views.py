@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
-from status import addresses, tokens
+from status import addresses, outside, tokens
 from status.models import Subscriber
 from status.rendering import assets
 from status.requests import ASKED_HOST, ASKED_PAGE, HtmxRequest, host_name, network_of
@@ -53,8 +53,12 @@ def subscribe_webhook(request: HtmxRequest) -> HttpResponse:
     """The same for a program, whose owner confirms by mail."""
 
     def ask(page: Page) -> None:
-        url, contact = request.POST.get("url", "").strip(), request.POST.get("contact", "")
-        addresses.check(url)
+        url, contact = request.POST.get("url", "").strip(), addresses.mailbox(request.POST.get("contact", ""))
+        try:
+            addresses.check(url)
+        except outside.Unasked:
+            signups.admit(network_of(request))  # before a name server is asked for somebody who asks all the time
+            raise
         signups.ask_for_webhook(page, url=url, contact=contact, network=network_of(request), author=subscriber())
 
     return _sign_up(request, "subscribe_webhook", ask, typed={"url": "url", "contact": "contact"})

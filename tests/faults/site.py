@@ -19,6 +19,8 @@ from tests.servers import free_port
 from tests.services import ROOT
 from tests.waiting import stretched, until
 
+PASSWORD = "correct horse battery"  # of ada, an administrator
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -103,7 +105,7 @@ def _prepare() -> dict[str, object]:
     from status.subscriptions import subscribers
 
     call_command("migrate", verbosity=0)
-    ada = User.objects.create_user("ada", is_staff=True, is_superuser=True)
+    ada = User.objects.create_user("ada", password=PASSWORD, is_staff=True, is_superuser=True)
     ada.groups.add(Group.objects.get(name="administrator"))
     page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
     catalogue.create_component(page, name="API", author=ada)

@@ -79,7 +79,7 @@ REFUSED = {
     "component_once_per_plan": [
         "UPDATE incidents_plannedcomponent SET component_id = (SELECT min(id) FROM incidents_component)"
     ],
-    "clock_is_one_row": ["INSERT INTO incidents_clock (id, ticked_at) VALUES (2, '2026-03-10 12:00')"],
+    "clock_is_one_row": ["INSERT INTO incidents_clock (id, skew, ticked_at) VALUES (2, 0, '2026-03-10 12:00')"],
     "cadence_once": ["UPDATE incidents_updatecadence SET status = 'monitoring', severity = 'sev1'"],
     "cadence_severity": ["UPDATE incidents_updatecadence SET severity = 'sev5'"],
     "cadence_status": ["UPDATE incidents_updatecadence SET status = 'resolved'"],

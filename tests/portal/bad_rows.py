@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
@@ -32,6 +34,8 @@ from incidents.models import (
     User,
 )
 from incidents.planned import plan_update
+from portal.accounts import mails
+from portal.models import AccountMail
 from status import relay
 from status.delivery import staff_channels
 from status.models import Delivery, Follow, Nudge, Recipient, SignUp, StaffChannel, Subscriber, Tally
@@ -159,6 +163,16 @@ def sign_up(world: World) -> Callable[[], int]:
     return Subscriber.objects.exclude(address="r0@example.com").count
 
 
+def account_mail(world: World) -> Callable[[], int]:
+    for _number in range(4):
+        mails.owe(EmailMessage("Hello", "Hello.", to=["grace@acme.example"]))
+    bad = AccountMail.objects.earliest("pk")
+    readable, bad.content = bad.content, "no key fits this"
+    bad.save()
+    world.repairs.append(lambda: AccountMail.objects.update(content=readable))
+    return lambda: len(mail.outbox)
+
+
 def unconfirmed(world: World) -> Callable[[], int]:
     old = timezone.now() - timedelta(days=90)
     with authored_by(world.admin):
@@ -264,6 +278,7 @@ CASES: dict[str, Callable[[World], Callable[[], int]]] = {
     "heartbeat": heartbeat,
     "tally": tally,
     "sign_up": sign_up,
+    "account_mail": account_mail,
     "unconfirmed": unconfirmed,
     "planned": planned,
     "maintenance": maintenance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,16 +15,9 @@ from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Scope
 from tests.portal.bad_rows import world  # noqa: F401  (a fixture)
-from tests.portal.signing_in import PASSWORD, outbox, sign_in_anew
+from tests.portal.signing_in import PASSWORD, sign_in_anew
 
 Call = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def mails_have_left() -> Iterator[None]:
-    """No test finds a mail to staff of the one before."""
-    yield
-    outbox()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from incidents.models import User
-from portal.accounts import adapters
+from portal.accounts import mails
 
 PASSWORD = "correct horse battery"
 LOGIN, ADMIN = "/admin/account/login/", "/admin/"
@@ -65,8 +65,8 @@ def set_password(client: Client, link: str, password: str) -> Any:
 
 
 def outbox() -> list[EmailMessage]:
-    """The mails to staff, once those that are being sent have left."""
-    adapters.sender.submit(int).result()
+    """The mails to staff, once the clock has sent those that are due."""
+    mails.send()
     return mail.outbox
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Page, User
+from portal.api import documentation
 from portal.api.documentation import EXAMPLES
 from tests import browser
 from tests.portal.world import World, template_of
@@ -36,6 +38,24 @@ def test_the_schema_describes_each_path_once_and_names_the_public_interface(
     assert schema["components"]["securitySchemes"]["key"]["name"] == "Authorization"
     assert schema["openapi"].startswith("3.1")
     assert capsys.readouterr().err == "", "drf-spectacular complains there of what it could not describe"
+
+
+def test_it_is_made_once_also_when_many_ask_for_it_first(client: Client) -> None:
+    documentation._document.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(client.get, ["/api/schema"] * 8))
+    served = {answer.content for answer in answers if answer.status_code == 200}
+    assert len(served) == 1
+    assert {answer.status_code for answer in answers} <= {200, 503}, "who comes too often may have to come again"
+    assert documentation._document.cache_info().misses == 1
+
+
+def test_each_write_is_shown_with_an_idempotency_key(client: Client) -> None:
+    schema = json.loads(client.get("/api/schema").content)
+    for path in schema["paths"].values():
+        for method, operation in path.items():
+            names = [parameter["name"] for parameter in operation.get("parameters", [])]
+            assert ("Idempotency-Key" in names) == (method != "get")
 
 
 def test_the_examples_have_the_keys_of_the_answers_that_they_are_examples_of(client: Client) -> None:

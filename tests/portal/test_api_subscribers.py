@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from incidents import people
 from incidents.models import Component, Page, User
@@ -48,6 +50,24 @@ def test_a_subscriber_is_asked_to_confirm_unless_it_was_asked_elsewhere(subs: Ca
     assert subs("GET", "subscribers?state=all&limit=1&page=1").json()[0]["id"] == bob["id"]
     again = subs("POST", "subscribers", {"subscriber": {"email": "bob@example.com"}})
     assert (again.status_code, "already" in again.json()["error"]) == (422, True)
+
+
+def test_a_name_server_is_asked_outside_of_the_transaction_and_once_for_each_idempotency_key(
+    subs: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, depths = connections["default"], []
+
+    def look_up(_host: str, port: int, **_kind: Any) -> list[Any]:
+        depths.append(len(here.savepoint_ids))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", port))]
+
+    outermost = len(here.savepoint_ids)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    asked = {"subscriber": {"email": "ann@example.com", "endpoint": "https://hooks.example.com/"}}
+    answers = [subs("POST", "subscribers", asked, Idempotency_Key="a") for _time in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[1]["Idempotent-Replayed"] == "true"
+    assert depths == [outermost]
 
 
 def test_subscribers_are_counted_by_type_and_state(subs: Call) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from queue import Empty
 
 import pytest
+import time_machine
+from celery import Celery
 from kombu import Connection
 
-from portal.celery import app
+from portal.celery import EVERY, Tick, app
 from tests.waiting import stretched
 
 pytestmark = pytest.mark.processes
@@ -75,11 +78,37 @@ def test_messages_come_in_the_order_they_were_sent_and_are_for_this_user_alone(t
         assert queue.qsize() == 0
 
 
-def test_every_tick_names_a_task_that_exists_and_is_dropped_when_it_waited_long() -> None:
+def test_every_tick_names_a_task_that_exists_and_has_no_age_for_it_would_be_told_by_two_hosts_clocks() -> None:
     app.loader.import_default_modules()
     for entry in app.conf.beat_schedule.values():
         assert entry["task"] in app.tasks
-        assert entry["schedule"] <= entry["options"]["expires"] <= 60
+        assert "options" not in entry
+
+
+def test_of_ticks_that_waited_one_does_the_work_and_those_right_behind_it_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(EVERY, "tests.tick", 60)
+    done = list[None]()
+
+    @Celery(task_cls=Tick, set_as_current=False).task(name="tests.tick", shared=False)
+    def task() -> None:
+        done.append(None)
+
+    for _number in range(3):
+        task()
+    assert len(done) == 1
+    task.began -= 60  # time goes by
+    task()
+    assert len(done) == 2
+
+
+def test_a_clock_that_steps_back_is_no_pause_of_the_ticks() -> None:
+    (every, *_others) = app.conf.beat_schedule.values()
+    with time_machine.travel(0):
+        before = every["schedule"].now()
+    assert every["schedule"].now() >= before
+    assert every["schedule"].is_due(before - timedelta(minutes=1)).is_due
 
 
 def test_a_task_takes_no_arguments_so_that_losing_it_loses_nothing() -> None:

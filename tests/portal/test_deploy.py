@@ -82,15 +82,17 @@ class WebHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append(Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
-        if self.path == "/admin/silent":
+        if self.path.endswith("/silent"):
             self.server.closing.wait()
+        if self.path.endswith("/dies"):
+            return
         self.send_response(503 if self.path == "/api/v1/away" else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Security-Policy", "default-src 'self'")
         self.end_headers()
         self.wfile.write(b"from the web process")
 
-    do_POST = do_GET
+    do_HEAD = do_POST = do_GET
 
     def log_message(self, *_args: Any) -> None:
         """Tests are quiet."""
@@ -353,17 +355,25 @@ def test_the_web_processs_own_503_passes_as_it_is(url: str) -> None:
     assert ask(url, "/api/v1/away") == (503, ask(url, "/api/v1/away").headers, b"from the web process")
 
 
-def test_a_silent_web_process_is_given_up_and_asked_only_once(url: str, web: Web) -> None:
-    answer = ask(url, "/admin/silent", "POST")
-    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-    assert len([seen for seen in web.seen if seen.path == "/admin/silent"]) == 1
+@pytest.mark.parametrize("happens", ["silent", "dies"])
+def test_what_may_have_been_done_is_not_called_undone_and_asked_only_once(url: str, web: Web, happens: str) -> None:
+    for path in (f"/admin/{happens}", f"/subscribe/{happens}"):
+        answer = ask(url, path, "POST")
+        assert (answer.status, "retry-after" in answer.headers) == (504, False)
+        assert b"It may have been saved" in answer.body
+        assert len([seen for seen in web.seen if seen.path == path]) == 1
+    answer = ask(url, f"/api/v1/{happens}", "POST")
+    assert answer.status == 504
+    assert "Look before you send it again" in json.loads(answer.body)["error"]
+    for path in (f"/admin/{happens}", f"/api/v1/{happens}"):
+        assert (ask(url, path).status, ask(url, path, "HEAD").status) == (503, 503), "who only reads may try again"
 
 
 def test_without_a_web_process_the_pages_are_served_and_the_rest_says_so(lonely: Server) -> None:
     assert ask(lonely.url, "/").body == DOCUMENTS["index.html"]
     for path in ("/admin/", "/static/admin/css/base.css"):
-        answer = ask(lonely.url, path)
-        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        answer = ask(lonely.url, path, "POST")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5"), "it was sent nothing"
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert b"does not answer" in answer.body
     for path in ("/api/v1/pages.json", "/healthz", "/readyz"):
@@ -379,6 +389,6 @@ def test_the_front_starts_while_the_name_of_the_web_process_is_unknown(tmp_path:
     nginx.start()
     try:
         assert ask(nginx.url, "/").status == 200
-        assert ask(nginx.url, "/admin/").status == 503
+        assert ask(nginx.url, "/admin/", "POST").status == 503
     finally:
         nginx.stop()

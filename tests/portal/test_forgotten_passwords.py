@@ -82,4 +82,4 @@ def test_links_are_limited_by_address_and_by_network(client: Client, grace: User
     assert asked == [302] * 10 + [429] * 2
     with time_machine.travel(timezone.now() + timedelta(minutes=61)):
         assert ask(client, grace.email) == 302
-    assert len(outbox()) == 4
+        assert len(outbox()) == 4

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import psycopg
@@ -21,9 +21,10 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.csrf import csrf_exempt
 from pytest_django import Settings
 
-from portal import middleware
+from portal import middleware, web_server
 from portal.middleware import DatabaseGuardMiddleware
 from portal.postgresql import deadline
+from status import outside
 from tests import browser
 from tests.faults.site import serve
 from tests.waiting import let_pass, stretched, within
@@ -31,6 +32,7 @@ from tests.waiting import let_pass, stretched, within
 pytestmark = pytest.mark.both
 
 attempts: list[bytes] = []  # the body of each time that a view below was reached
+asked, answered = threading.Event(), threading.Event()
 
 
 def _fail(error: Exception, times: int = 99) -> None:
@@ -79,6 +81,21 @@ def refused(request: HttpRequest, state: str) -> HttpResponse:
     raise next(kind for kind in kinds if isinstance(cause, getattr(psycopg, kind.__name__))) from cause
 
 
+@csrf_exempt
+def asks(request: HttpRequest, seconds: str) -> HttpResponse:
+    """Of somebody outside, who answers when the test lets them."""
+    attempts.append(b"asks")
+
+    def question() -> str:
+        asked.set()
+        return "yes" if answered.wait(stretched(30)) else "no"
+
+    try:
+        return HttpResponse(outside.ask("name", question, seconds=float(seconds)))
+    except TimeoutError:
+        return HttpResponse("too slow")
+
+
 def broken(request: HttpRequest, name: str) -> HttpResponse:
     attempts.append(b"")
     if name == "statement":
@@ -96,6 +113,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("in-a-template", in_a_template),
     path("wrapped", wrapped),
     path("session", session_cannot_be_saved),
+    path("asks/<seconds>", asks),
     path("broken/<name>", broken),
     path("", include("portal.urls")),
 ]
@@ -115,6 +133,8 @@ class SessionStore(SessionBase):
 def own_urls(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = __name__
     attempts.clear()
+    asked.clear()
+    answered.clear()
     monkeypatch.setattr(middleware, "REPEAT", stretched(0.4))
     monkeypatch.setattr(deadline.server, "silent_since", None)
 
@@ -186,8 +206,8 @@ def test_what_may_have_been_saved_is_not_repeated_and_not_called_unsaved(client:
     connection.close()  # the request opens its own
     answer = client.post("/api/v1/saved", {}, content_type="application/json", headers={"Idempotency-Key": "k2"})
     connection.close()  # which is too short of time for what pytest-django does next
-    assert answer.status_code == 503
-    assert "Check what was saved" in answer.json()["error"]
+    assert (answer.status_code, "Retry-After" in answer) == (504, False)
+    assert "It may have been saved. Look before you send it again." in answer.json()["error"]
     assert len(attempts) == 1
 
 
@@ -255,25 +275,79 @@ def test_a_request_that_needs_no_database_does_not_use_up_the_probe(
     assert client.get("/away/1").status_code == 200
 
 
-def test_waiting_requests_leave_threads_for_what_needs_no_database() -> None:
-    released, reached = threading.Event(), threading.Barrier(middleware.SLOTS + 1)
+KINDS = {
+    "reads": ("GET", "/admin/"),
+    "writes": ("POST", "/admin/login/"),
+    "programs": ("GET", "/api/v1/pages"),
+    "strangers": ("POST", "/subscribe/webhook"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_requests_takes_the_slots_or_the_threads_of_another(kind: str) -> None:
+    slots, inside = middleware.SHARES[kind]
+    released, reached = threading.Event(), threading.Barrier(slots + 1)
 
     def wait(request: HttpRequest) -> HttpResponse:
-        if request.path == "/healthz":
-            return HttpResponse("ok")
-        reached.wait(stretched(5))
-        released.wait(stretched(5))
+        if request.path == KINDS[kind][1]:
+            reached.wait(stretched(5))
+            released.wait(stretched(5))
         return HttpResponse("late")
 
+    def ask(name: str) -> HttpResponse:
+        return guard(RequestFactory().generic(*KINDS[name]))
+
     guard = DatabaseGuardMiddleware(wait)
-    with ThreadPoolExecutor(middleware.SLOTS) as pool:
-        waiting = [pool.submit(guard, RequestFactory().get("/admin/")) for _ in range(middleware.SLOTS)]
+    with ThreadPoolExecutor(inside + 1) as pool:
+        waiting = [pool.submit(ask, kind) for _ in range(slots)]
         reached.wait(stretched(5))
         with within(3):
+            refused = ask(kind)
+            assert (refused.status_code, refused["Retry-After"]) == (503, "2")
+            assert b"Too many ask at this moment" in refused.content
+            assert {ask(other).status_code for other in KINDS if other != kind} == {200}
             assert guard(RequestFactory().get("/healthz")).status_code == 200
-            assert guard(RequestFactory().get("/admin/")).status_code == 503
         released.set()
         assert {answer.result().status_code for answer in waiting} == {200}
+
+
+def test_a_kind_of_requests_has_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "TURN", stretched(3))
+    released = threading.Event()
+    guard = DatabaseGuardMiddleware(lambda _request: HttpResponse(str(released.wait(stretched(5)))))
+    _slots, inside = middleware.SHARES["strangers"]
+    with ThreadPoolExecutor(inside + 1) as pool:
+        asked = [pool.submit(guard, RequestFactory().get("/subscribe")) for _ in range(inside + 1)]
+        refused = next(as_completed(asked)).result()
+        assert refused.status_code == 503, "it did not wait for its turn"
+        released.set()
+        assert sorted(each.result().status_code for each in asked) == [*[200] * inside, 503]
+
+
+def test_the_web_server_has_threads_for_all_of_them() -> None:
+    assert web_server.threads >= 2 * sum(slots for slots, _inside in middleware.SHARES.values())
+    assert web_server.threads >= 2 * sum(middleware.SHARES[kind][1] for kind in ("programs", "strangers"))
+
+
+def test_a_slot_is_free_while_somebody_outside_is_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "SHARES", dict.fromkeys(middleware.SHARES, (1, 2)))
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(client.post, "/asks/30")
+        assert asked.wait(stretched(5))
+        assert client.post("/away/0").content == b"done"
+        answered.set()
+        assert asking.result().content == b"yes"
+    assert [attempts[0], attempts[2:]] == [b"asks", [b"asks"]], "it began anew when it had its answer"
+
+
+def test_whoever_does_not_answer_is_asked_few_questions_at_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "SHARES", dict.fromkeys(middleware.SHARES, (1, 2)))
+    before = threading.active_count()
+    assert [client.post("/asks/0.1").content for _ in range(4)] == [b"too slow"] * 4
+    assert threading.active_count() == before + 1
+    answered.set()
 
 
 @pytest.mark.slow

@@ -35,9 +35,9 @@ def test_nginx_passes_on_just_these() -> None:
 
 def test_nginx_says_that_we_are_away_in_the_words_of_who_asks() -> None:
     """JSON for programs; the middleware asks the list itself."""
-    words = re.findall(r"~\^/\(([^)]+)\)\(\[/\?\]\|\$\) (/away\S+);", SHIPPED.read_text())
+    words = re.findall(r'"~\^\\w\+ /\(([^)]+)\)\(\[/\?\]\|\$\)" /\$outcome(\S+);', SHIPPED.read_text())
     listed = {answer: tuple(names.split("|")) for names, answer in words}
-    assert listed == {"/away.json": PROGRAMS, "/away-subscribers.html": SUBSCRIBERS}
+    assert listed == {".json": PROGRAMS, "-subscribers.html": SUBSCRIBERS}
 
 
 def test_every_address_of_the_application_begins_with_one_and_each_is_used() -> None:

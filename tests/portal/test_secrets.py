@@ -37,7 +37,7 @@ from status.publication.publishing import publish
 from status.secrets import Locked, decrypt
 from status.subscriptions import signups, subscribers
 from tests.embedded import ROOT
-from tests.portal.signing_in import PASSWORD, code, is_in, set_up_second_factor, sign_in
+from tests.portal.signing_in import PASSWORD, code, is_in, link_in, outbox, set_up_second_factor, sign_in
 
 OLD, NEW = "first-" * 10, "second-" * 10
 CHAT = "slack://T00000001/B00000001/pL4nt3dS3cr3t"
@@ -115,7 +115,12 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
     (planned,) = set(re.findall(r'value="([A-Z2-7]{32})"', client.get(reverse("mfa_activate_totp")).text))
     secrets["the second factor that is being set up"] = planned
     secrets["the key of a session"] = client.session.session_key
+    author.email = "grace@acme.example"
+    author.save()
+    assert Client().post(reverse("account_reset_password"), {"email": author.email}).status_code == 302
     stolen = dump()
+    (asked,) = (mail for mail in outbox() if "/password/reset/key/" in str(mail.body))
+    secrets["a link to set a password"] = link_in(asked)
     assert author.get_username() in stolen, "the dump holds what it should"
     assert [what for what, secret in secrets.items() if secret in stolen] == []
 

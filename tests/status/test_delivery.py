@@ -283,8 +283,7 @@ def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscribe
     Delivery.objects.filter(pk__in=[first, second]).update(
         state=State.CANCELLED, reason="undone", finished_at=timezone.now()
     )
-    later = timezone.now() + timedelta(minutes=1)
-    engine.record({first: Outcome(State.SENT, answer="250 ok"), second: Outcome(State.DUE, due_at=later)})
+    engine.record({first: Outcome(State.SENT, answer="250 ok"), second: Outcome(State.DUE, pause=timedelta(minutes=1))})
     rows = {row.pk: (row.state, row.reason, row.answer) for row in Delivery.objects.filter(pk__in=[first, second])}
     assert rows == {first: (State.SENT, "", "250 ok"), second: (State.CANCELLED, "undone", "")}
 

@@ -168,7 +168,7 @@ def test_no_name_or_title_can_add_a_header(page: Page, admin: User, author: User
 )
 def test_what_is_no_mailbox_or_could_be_more_than_one_is_refused(address: str) -> None:
     with pytest.raises(Refused):
-        _ = Claimed(1, None, "warning", 0, AT, 1, "abc", "webhook", "active", address, "", None).mailbox
+        _ = Claimed(1, None, "warning", 0, AT, 1, "abc", "webhook", "active", address, "", None, AT).mailbox
 
 
 class Reader(HTMLParser):

@@ -14,7 +14,7 @@ from django.test import Client
 from incidents.models import Page, User
 from status import addresses
 from status.delivery import engine
-from status.models import Delivery, SignUp, Subscriber
+from status.models import Delivery, SignUp, SignUpCount, Subscriber
 from status.subscriptions import signups, subscribers
 from status.subscriptions.subscribers import State
 from tests.incidents.html_forms import filled
@@ -112,6 +112,7 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_kept_in_the_form(
     assert answer.status_code == 422
     assert sentence in answer.text
     assert f'value="{url}"' in answer.text
+    SignUpCount.objects.all().delete()  # a question to a name server counts
     assert everything() == before
     assert "was refused" in caplog.text
     assert contact not in caplog.text
@@ -128,8 +129,17 @@ def test_a_name_server_that_hangs_holds_nobody_up(
     assert not SignUp.objects.exists()
 
 
+def test_no_name_server_is_asked_for_whoever_asks_too_often(
+    public: Client, monkeypatch: pytest.MonkeyPatch, names: dict[str, str]
+) -> None:
+    monkeypatch.setattr(signups, "PER_HOUR", 1)
+    assert ask(public, "https://nobody.example.com/").status_code == 422
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked, **_kind: pytest.fail("it was asked"))
+    assert ask(public).status_code == 429
+
+
 def test_another_sites_form_and_a_flood_are_refused(public: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "PER_HOUR", 2)
+    monkeypatch.setattr(signups, "PER_HOUR", 4)  # for the question to the name server, too
     assert ask(public, **{"sec-fetch-site": "cross-site"}).status_code == 403
     codes = [ask(public, f"https://hooks.example.com/{number}").status_code for number in range(3)]
     assert codes == [200, 200, 429]

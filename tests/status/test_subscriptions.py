@@ -14,7 +14,8 @@ from django.utils import timezone
 from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import Impact, Visibility
 from incidents.models import Component, Incident, OutboxEvent, Page, User
-from incidents.people import service_user
+from incidents.people import create_key, service_user
+from incidents.permissions import Scope
 from status.delivery import owing, quarantine
 from status.models import Delivery, SignUpCount, Subscriber
 from status.subscriptions import choices, csv_files, subscribers
@@ -117,9 +118,29 @@ def test_staff_add_an_address_but_not_against_its_owners_will(
     assert (waiting.state, waiting.follows.get().component) == (State.ACTIVE, component)
     with pytest.raises(InvalidInput, match="subscribed already"):
         subscribers.add_by_staff(page, address=" ann@EXAMPLE.com", author=admin)
-    subscribers.unsubscribe(waiting, author=admin)
+    subscribers.unsubscribe(waiting, author=subscribers.subscriber())
     with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
         subscribers.add_by_staff(page, address=ANN, author=admin)
+
+
+def test_whom_a_program_has_unsubscribed_it_subscribes_again_but_not_whom_staff_have(
+    page: Page, component: Component, admin: User
+) -> None:
+    _key, row = create_key("crm", scopes=[Scope.SUBSCRIBERS], author=admin)
+    program, choices = row.user, Choices(everything=False, components=[component])
+    ann = subscribers.add_by_staff(page, address=ANN, choices=choices, author=program)
+    subscribers.unsubscribe(ann, author=program)
+    assert subscribers.add_by_staff(page, address=ANN, author=program) == ann
+    ann.refresh_from_db()
+    assert (ann.state, ann.everything, ann.follows.count()) == (State.ACTIVE, True, 0)  # what it chose is forgotten
+    subscribers.unsubscribe(ann, author=program)
+    subscribers.invite(page, address=ANN, choices=choices, author=program)
+    ann.refresh_from_db()
+    assert ann.state == State.UNCONFIRMED
+    subscribers.unsubscribe(ann, author=admin)
+    with pytest.raises(InvalidInput, match="unsubscribed by staff"):
+        subscribers.add_by_staff(page, address=ANN, author=program)
+    assert subscribers.add_by_staff(page, address=ANN, author=admin) == ann
 
 
 def test_what_failed_or_staff_cancelled_is_owed_anew_and_what_is_past_is_not(

@@ -40,7 +40,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def request(url: str) -> Request:
-    return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=b'{"test": 2432232314}', gone=webhook.GONE)
+    body, now = b'{"test": 2432232314}', timezone.now()
+    return Request(url=url, secrets=[SECRET], id="msg_7_b1c2d3f4g5h6", body=body, at=now, gone=webhook.GONE)
 
 
 LONG, BRIEF = stretched(10), 0.5  # seconds
@@ -77,7 +78,8 @@ def owed_webhook(incident: Incident, component: Component, author: User, reader:
 
 def requests(delivery: Delivery) -> list[Request]:
     assert delivery.event
-    claimed = Claimed(*Delivery.objects.values_list(*engine.COLUMNS).get(pk=delivery.pk))
+    row = Delivery.objects.values_list(*engine.COLUMNS).get(pk=delivery.pk)
+    claimed = Claimed._make((*row, timezone.now()))
     return webhook.fill(payloads.event_payloads(delivery.event), claimed)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from incidents import promises
 from incidents.models import IncidentUpdate, UpdateCadence
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from portal.console.admin.base import RecordAdmin
 from portal.console.requests import acting
 
@@ -46,6 +46,6 @@ class UpdateCadenceAdmin(RecordAdmin):
         promises.set_cadence(obj, minutes=form.cleaned_data["minutes"], author=acting(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        since = timezone.now() - timedelta(days=DAYS)
+        since = record_time() - timedelta(days=DAYS)
         kept = promises.kept(IncidentUpdate.objects.filter(published_at__gte=since))
         return super().changelist_view(request, {"kept": kept, "days": DAYS, **(extra_context or {})})

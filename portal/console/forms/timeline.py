@@ -6,13 +6,13 @@ import zoneinfo
 from typing import TYPE_CHECKING
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from incidents.errors import InvalidInput
 from incidents.models import Incident, TimelineEntry, User
 from incidents.models.page import time_zones
 from incidents.permissions import Verb
+from incidents.record_time import record_time
 from incidents.timeline import conclude_attempt, note
 from portal.console.forms import typed_times
 from portal.console.forms.fields import InstantField, column, many_lines, one_line
@@ -43,7 +43,7 @@ class NoteForm(IncidentForm):
 
     def __init__(self, author: User, incident: Incident, data: Data = None) -> None:
         super().__init__(author, incident, data)
-        self.fields["occurred_at"].initial = timezone.now
+        self.fields["occurred_at"].initial = record_time
 
     def act(self) -> None:
         note(self.incident, author=self.author, **self.cleaned_data)
@@ -72,7 +72,7 @@ class QuickNoteForm(IncidentForm):
         facts = self.cleaned_data
         typed_in = facts["typed_in"]
         is_zone = typed_in in time_zones()
-        time = typed_times.parse(facts["when"], timezone.now(), zoneinfo.ZoneInfo(typed_in) if is_zone else self.zone)
+        time = typed_times.parse(facts["when"], record_time(), zoneinfo.ZoneInfo(typed_in) if is_zone else self.zone)
         precision = TimelineEntry.Precision.EXACT
         if time.end:
             precision = TimelineEntry.Precision.RANGE

@@ -23,6 +23,7 @@ from incidents.history import changes
 from incidents.models import ActionItem, Postmortem, PostmortemComment, PostmortemSection, User
 from incidents.permissions import Verb, allows
 from incidents.postmortems import checks, drafts, reviewing, writing
+from incidents.record_time import record_time
 from incidents.restoration import RESTORES
 from portal.console.admin.base import Deleted, RecordAdmin
 from portal.console.forms.action_item import ActionItemForm, MoveActionItemForm
@@ -246,7 +247,7 @@ class PostmortemAdmin(RecordAdmin):
             is_saved = form.perform()
             if request.htmx and not offered:
                 context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
-                return render(request, "console/postmortem_saved.html", context | {"now": timezone.now()})
+                return render(request, "console/postmortem_saved.html", context | {"now": record_time()})
         if not is_saved:
             return self.editor(request, section.postmortem, typed=form)
         messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})

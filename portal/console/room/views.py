@@ -17,6 +17,7 @@ from incidents.incidents import warning_of
 from incidents.lifecycle import IncidentStatus, Visibility
 from incidents.models import Incident, TimelineEntry
 from incidents.permissions import allows, require
+from incidents.record_time import record_time
 from portal.console.admin.base import TWICE, accepted
 from portal.console.admin.incident import verbs
 from portal.console.forms.incident import IncidentForm
@@ -108,7 +109,7 @@ def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     author = acting(request)
     is_live = incident.deleted_at is None
     return {
-        "room": Room(incident, timezone.now()),
+        "room": Room(incident, record_time()),
         "may_correct": is_live and allows(author, CorrectionForm.verb),
         "may_note": is_live and allows(author, OutcomeForm.verb),
         "outcomes": TimelineEntry.Outcome.choices,

@@ -33,6 +33,7 @@ def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
             secrets=recipient.signing_secrets,
             id=message_id,
             body=payload.to(recipient.public_id),
+            at=delivery.claimed_at,
             gone=GONE,
         )
         for message_id, payload in ids.items()

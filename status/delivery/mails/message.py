@@ -20,6 +20,7 @@ from django.utils import timezone, translation
 from django.utils.encoding import iri_to_uri
 
 from incidents.models import Page
+from incidents.record_time import record_time
 from status import tokens
 from status.rendering import labels
 
@@ -80,7 +81,7 @@ def compose(
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = content.subject
     mail["From"] = Address(" ".join(page.name.split()), addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
-    mail["Date"] = format_datetime(timezone.now())
+    mail["Date"] = format_datetime(record_time())
     mail["Auto-Submitted"] = "auto-generated"
     if page.support_email:
         mail["Reply-To"] = Address(addr_spec=page.support_email)

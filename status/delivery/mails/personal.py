@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from incidents.record_time import record_time
 from status import tokens
 from status.delivery.mails.message import TOKEN, Message, both_times, compose, in_language_of, render
 from status.models import Recipient
@@ -54,7 +54,7 @@ def warning(recipient: Recipient) -> Message:
             page,
             subject=f"[{page.name}] " + _("Your webhook does not answer"),
             address=recipient.address,
-            times=both_times(recipient.failing_since or timezone.now(), page),
+            times=both_times(recipient.failing_since or record_time(), page),
             link=f"{page.url}/subscriptions/{TOKEN}",
         )
         return compose(page, content, {})

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
 from incidents.models import OutboxEvent
+from incidents.record_time import record_time
 from status import projection, tokens
 from status.rendering import api_v2, snapshot
 
@@ -65,7 +64,7 @@ def event_payloads(event: OutboxEvent) -> list[Payload]:
         "meta": {
             "unsubscribe": f"{page.url}/subscriptions/",  # each recipient's token comes behind it
             "documentation": DOCUMENTATION,
-            "generated_at": _instant(timezone.now()),
+            "generated_at": _instant(record_time()),
         },
         "page": {"id": site.page.id, "status_indicator": site.indicator, "status_description": site.description},
     }

@@ -11,6 +11,7 @@ import ssl
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,13 @@ SHOWN_OF_ANSWER = 300
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST, ready but for its time. `id` is the same on every try: by it the other side knows a repetition."""
+    """One POST. `id` is the same on every try: by it the other side knows a repetition."""
 
     url: str
     secrets: list[str] = field(repr=False)
     id: str
     body: bytes
+    at: datetime  # by the record's time: a host's own may be off by more than the other side lets pass
     gone: frozenset[int]  # the statuses that mean: send nothing more, ever
 
 
@@ -88,7 +90,7 @@ class _TimedSocket(ssl.SSLSocket):
 
 
 def _post(request: Request, target: Target, network: Network, deadline: float) -> Answer:
-    timestamp = int(time.time())
+    timestamp = int(request.at.timestamp())
     headers = {
         "Host": target.authority,
         "Content-Type": "application/json",

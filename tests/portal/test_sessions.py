@@ -1,0 +1,56 @@
+"""A session is its browser's alone, also where somebody writes to the database, and until it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import time_machine
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from incidents.models import User
+from portal.accounts import sessions
+from portal.models import Session
+from tests.portal.signing_in import is_in, sign_in
+
+MINE = "k" * 32  # the key of who chose it
+
+
+def with_key(key: str) -> Client:
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = key
+    return client
+
+
+def test_a_row_that_is_given_another_key_opens_nothing(client: Client, author: User) -> None:
+    sign_in(client, author)
+    assert Session.objects.filter(user=author).update(session_key=sessions.digest(MINE)) == 1
+    assert not is_in(with_key(MINE))
+    assert sessions.of_user(author) == []
+
+
+def test_contents_that_are_copied_into_another_row_open_nothing(client: Client, admin: User, author: User) -> None:
+    sign_in(client, admin)
+    sign_in(mine := Client(), author)
+    theirs = Session.objects.get(user=admin).session_data
+    Session.objects.filter(user=author).update(session_data=theirs, user=admin)
+    assert not is_in(mine)
+    assert [row.pk for row, _data in sessions.of_user(admin)] == [sessions.digest(client.session.session_key or "")]
+
+
+def test_a_session_that_is_over_opens_nothing(client: Client, author: User) -> None:
+    sign_in(client, author)
+    with time_machine.travel(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE + 60)):
+        assert Session.objects.filter(user=author).exists(), "nobody has cleared it"
+        assert not is_in(with_key(client.cookies[settings.SESSION_COOKIE_NAME].value))
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(client: Client, author: User) -> None:
+    sign_in(client, author)
+    assert len(sessions.of_user(author)) == 1
+    author.set_password("another horse, another battery")
+    author.save()
+    assert not is_in(client)
+    sign_in(Client(), author, "another horse, another battery")
+    assert len(sessions.of_user(author)) == 1, "of those that are listed as signed in"
