@@ -216,8 +216,10 @@ def facts_of(
         components=components,
         internal_names=frozenset(name for row in internal for name in (row.name, *row.known_as)) - components.keys(),
         people=tuple(
-            Person(user.username, user.get_full_name())
-            for user in User.objects.filter(is_service=False).only("username", "first_name", "last_name")
+            Person(username, f"{first} {last}".strip())
+            for username, first, last in User.objects.filter(is_service=False).values_list(
+                "username", "first_name", "last_name"
+            )
         ),
         times={instant: tuple(known) for instant, known in times.items()},
         measures=measures,
