@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 PAUSES = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600)]  # after the first attempt, the second ...
 ATTEMPTS = len(PAUSES) + 1
-ADDRESS = re.compile(r"\S+@\S+")  # no address gets into a log or this table, so that it can be forgotten
+ADDRESS = re.compile(r"(?<!\S)\S+@\S+")  # no address gets into a log or this table, so that it can be forgotten
 
 
 @dataclass(frozen=True, slots=True)

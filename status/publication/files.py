@@ -149,9 +149,8 @@ def _replace(contents: Mapping[Path, bytes]) -> None:
             new[path] = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers number processes alike
             new[path].write_bytes(content)
             new[path].chmod(0o644)
-            with suppress(
-                FileNotFoundError
-            ):  # each version has a second of its own: a front server's ETag is made of it
+            # Each version has a second of its own: a front server's ETag is made of it.
+            with suppress(FileNotFoundError):
                 taken = int(path.stat().st_mtime)
                 if new[path].stat().st_mtime < taken + 1:
                     os.utime(new[path], (taken + 1, taken + 1))
