@@ -18,9 +18,18 @@ from incidents.affected import newest_change
 from incidents.authorship import service
 from incidents.checking import check_words
 from incidents.deletion import reason_of, taken_along
-from incidents.errors import InvalidInput
+from incidents.errors import InvalidInput, InvalidTransition
 from incidents.lifecycle import ComponentStatus, Visibility
-from incidents.models import Component, ComponentGroup, ComponentListing, ComponentStatusChange, EmbedConfig, Page, User
+from incidents.models import (
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    ComponentStatusChange,
+    EmbedConfig,
+    Incident,
+    Page,
+    User,
+)
 from incidents.models.base import save_checked
 from incidents.permissions import Verb
 from incidents.record_time import record_time
@@ -106,7 +115,10 @@ def edit_page(page: Page, *, author: User, **facts: Unpack[PageFacts]) -> Page:
 
 @service(Verb.EDIT_CATALOGUE, locks=Page)
 def delete_page(page: Page, *, author: User) -> dict[str, int]:
-    """Take a page off the network; it stays in the record. Returns what goes along, as all that delete do."""
+    """Take a page off the network, and its components off other pages; it stays in the record.
+
+    Returns what goes along, as all that delete do.
+    """
     return _delete(page)
 
 
@@ -137,6 +149,8 @@ def edit_component(component: Component, *, author: User, **facts: Unpack[Compon
     """Change facts of a component; those not named keep their values. At its new home it needs no listing."""
     lock_parents(facts.get("page"), facts.get("group"))
     component.lock_live()
+    if facts.get("page", component.page) != component.page:
+        _check_no_incident_is_left(component)
     _write(component, facts)
     for listing in component.listings.live().filter(page=component.page).locked():
         listing.mark_deleted(_("The component is at home on this page now."))
@@ -329,6 +343,19 @@ def check_is_further(listing: ComponentListing) -> None:
         raise InvalidInput(_("The component is at home on this page, and shown there already."), field="page")
 
 
+def _check_no_incident_is_left(component: Component) -> None:
+    """Raises for a locked component that is to move: what its page's incidents say of it, they could not take back."""
+    named = component.status_changes.standing().values("update__incident")
+    if incident := Incident.objects.live().unresolved().filter(page=component.page, pk__in=named).first():
+        raise InvalidTransition(
+            _(
+                "“%(incident)s” is not over and names this component. "
+                "Resolve, complete or cancel it first, or list the component on the other page instead."
+            )
+            % {"incident": incident}
+        )
+
+
 def _check_words(row: CatalogueRow, facts: Any) -> None:
     """Check what the public of each page will read of a new or a locked row, and has not read there before."""
     named = row.component if isinstance(row, ComponentListing) else row
@@ -350,7 +377,7 @@ def _delete(row: CatalogueRow) -> dict[str, int]:
     row.lock()
     along = taken_along(row)
     row.mark_deleted()
-    outbox.record_pages(outbox.Kind.PAGE_CHANGED, _pages(row))
+    outbox.record_pages(outbox.Kind.PAGE_CHANGED, outbox.sharing(row) if isinstance(row, Page) else _pages(row))
     return along
 
 

@@ -199,8 +199,9 @@ def facts_of(
     promised_at: datetime | None = None,
 ) -> Facts:
     """What the record knows that a text on `page` about `incidents` may contradict or give away."""
-    public = Component.objects.public().on(page) if page.pk else ()  # a new page has none
-    internal = Component.objects.live().filter(visibility=Visibility.INTERNAL)
+    known = Component.objects.filter(deleted_at=None)  # also on a page that was deleted: it may come back
+    public = known.filter(visibility=Visibility.PUBLIC).on(page) if page.pk else ()  # a new page has none
+    internal = known.filter(visibility=Visibility.INTERNAL)
     components = {component.name: tuple(component.known_as) for component in public}
     times: dict[Instant, list[datetime]] = {}
     for instant, at in _instants(list(incidents)):
@@ -215,8 +216,10 @@ def facts_of(
         components=components,
         internal_names=frozenset(name for row in internal for name in (row.name, *row.known_as)) - components.keys(),
         people=tuple(
-            Person(user.username, user.get_full_name())
-            for user in User.objects.filter(is_service=False).only("username", "first_name", "last_name")
+            Person(username, f"{first} {last}".strip())
+            for username, first, last in User.objects.filter(is_service=False).values_list(
+                "username", "first_name", "last_name"
+            )
         ),
         times={instant: tuple(known) for instant, known in times.items()},
         measures=measures,

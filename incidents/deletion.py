@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from incidents.models import Component, ComponentGroup, Incident, Metric, Page, Postmortem, PostmortemSection
+from incidents.models import (
+    Component,
+    ComponentGroup,
+    ComponentListing,
+    Incident,
+    Metric,
+    Page,
+    Postmortem,
+    PostmortemSection,
+)
 from incidents.models.base import Tracked
 
 
@@ -20,6 +29,9 @@ def taken_along(row: Tracked) -> dict[str, int]:
             _("incidents and maintenances"): Incident.objects.public().filter(page=row).count(),
             _("postmortems"): Postmortem.objects.public().filter(page=row).count(),
             _("metrics"): row.metrics.live().count(),
+            _("listings on further pages"): ComponentListing.objects.live()
+            .filter(component__in=row.components.live(), page__deleted_at=None)
+            .count(),
         }
     elif isinstance(row, Component):
         found = {

@@ -7,7 +7,9 @@ What fails is tried again, later each time, and is parked after ATTEMPTS: then s
 from __future__ import annotations
 
 import logging
+import math
 import re
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 PAUSES = [timedelta(seconds=seconds) for seconds in (5, 30, 120, 600)]  # after the first attempt, the second ...
 ATTEMPTS = len(PAUSES) + 1
-ADDRESS = re.compile(r"\S+@\S+")  # no address gets into a log or this table, so that it can be forgotten
+ADDRESS = re.compile(r"(?<!\S)\S+@\S+")  # no address gets into a log or this table, so that it can be forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,12 @@ def each(
     *,
     key: Callable[[R], object] = attrgetter("pk"),
     most: int | None = None,
+    seconds: float = math.inf,
     at_once: Callable[[Sequence[R]], int] | None = None,
 ) -> int:
     """Do `act` with each row, or with the first `most` of them; returns the sum of what it returned.
+
+    After so many `seconds` no other row is begun: the rest is there at the next tick.
 
     `act` is one transaction, or can be repeated. Pass all rows that are to be done: what has failed and is not among
     them any more is forgotten. `at_once` does what `act` does, with many rows: it is tried first while nothing fails.
@@ -82,11 +87,13 @@ def each(
         except Exception as error:
             if is_outage(error):
                 raise
-    total = 0
+    total, ends_at = 0, time.monotonic() + seconds
     for row in ready:
         name = str(key(row))
         with isolated(kind, name, failures.get(name)):
             total += int(act(row) or 0)
+        if time.monotonic() >= ends_at:
+            break
     return total
 
 

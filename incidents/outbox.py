@@ -8,7 +8,9 @@ from contextvars import ContextVar
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 
+from incidents.lifecycle import Visibility
 from incidents.models import (
     ActionItem,
     Component,
@@ -89,6 +91,13 @@ def record_statuses(incident: Incident) -> None:
     for component in Component.objects.public().filter(pk__in=first).order_by("pk"):
         component.lock()
         record_component(first[component.pk], is_now=False)
+
+
+def sharing(page: Page) -> set[Page]:
+    """A page, and those that share a component with it: what is said on one may show on the others."""
+    shared = Component.objects.filter(visibility=Visibility.PUBLIC).on(page)
+    home = Q(components__in=shared)
+    return {page, *Page.objects.live().filter(home | Q(listings__component__in=shared, listings__deleted_at=None))}
 
 
 def pages_of(component: Component) -> set[Page]:

@@ -8,7 +8,6 @@ What was recorded from elsewhere is not checked, for it is public there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -48,9 +47,9 @@ def restore_page(page: Page, *, author: User, reason: str = "") -> None:
     What the clock would have done with maintenances meanwhile is left to staff, as when one of these is restored.
     """
     _restore(page, reason)
-    for incident in Incident.objects.live().unresolved().filter(page=page).exclude(plan=None).locked():
+    for incident in Incident.objects.live().unresolved().filter(windows.missed(), page=page).locked():
         windows.leave_to_staff(incident.plan)
-    _publish([page])
+    _publish(outbox.sharing(page))
 
 
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Component))
@@ -102,6 +101,11 @@ def restore_incident(incident: Incident, *, author: User, reason: str = "") -> N
     What the clock would have done with a maintenance meanwhile is left to staff: it is neither done nor said late.
     """
     _restore(incident, reason, within=[incident.page])
+    moved = incident.components().public().exclude(pk__in=Component.objects.on(incident.page)).first()
+    if moved and not incident.is_ended:
+        raise InvalidTransition(
+            _("“%(name)s”, which it names, is not on this page any more. List it here first.") % {"name": moved}
+        )
     if plan := getattr(incident, "plan", None):
         windows.leave_to_staff(plan)
     outbox.record_incident(outbox.Kind.INCIDENT_EDITED, incident)
@@ -162,9 +166,9 @@ def _restore(row: Tracked, reason: str, within: Iterable[Tracked] = ()) -> str:
         parent.lock().check_live()
     row.lock()
     deletion = reason_of(row)
-    if row.deleted_at and (words := {name: "\n\n".join(texts) for name, *texts in _words(row)}):
-        for page in _pages(row):
-            check_restored(page, **words)
+    if row.deleted_at:
+        for page, read in _read_on(row):
+            check_restored(page, **{name: "\n\n".join(texts) for name, *texts in read})
     row.mark_restored(reason)
     return deletion
 
@@ -173,21 +177,28 @@ def _publish(pages: Iterable[Page]) -> None:
     outbox.record_pages(outbox.Kind.PAGE_CHANGED, pages)
 
 
-def _pages(row: Tracked) -> Iterable[Page]:
-    """Where the public reads the words of a row."""
+def _read_on(row: Tracked) -> Iterator[tuple[Page, Iterable[tuple[str, ...]]]]:
+    """Each page where the public reads words of a row, with these."""
     if isinstance(row, Component):
-        return sorted(outbox.pages_of(row), key=lambda page: page.pk)
-    return [row if isinstance(row, Page) else row.page]  # type: ignore[attr-defined]  # what has words has a page
+        for page in sorted(outbox.pages_of(row), key=lambda page: page.pk):
+            yield page, _words(row)
+    elif isinstance(row, Page):
+        yield row, _words(row)
+        for page in sorted(outbox.sharing(row) - {row}, key=lambda page: page.pk):
+            lent = row.components.filter(deleted_at=None, listings__page=page, listings__deleted_at=None)
+            yield page, _words_of_parts(lent)
+    elif words := [*_words(row)]:  # what has words has a page
+        yield row.page, words  # type: ignore[attr-defined]
 
 
 def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
     """What the public reads of a row: what it is called, and the texts."""
     if isinstance(row, Page):
         yield from ((name, getattr(row, name)) for name in WORDS[Page])
-        parts: list[Iterable[Tracked]] = [row.components.live(), row.groups.filter(deleted_at=None), row.metrics.live()]
-        listings = row.listings.filter(deleted_at=None).select_related("component")
-        for part in chain(*parts, listings):
-            yield from ((f"{part.public_id}_{name}", *texts) for name, *texts in _words(part))
+        listed = Component.objects.live().filter(listings__page=row, listings__deleted_at=None)
+        for parts in (row.components, row.groups, row.metrics):
+            yield from _words_of_parts(parts.filter(deleted_at=None))
+        yield from _words_of_parts(listed)
     elif isinstance(row, ComponentListing):
         yield from _words(row.component)
     elif isinstance(row, Component) and row.visibility == Visibility.PUBLIC:
@@ -198,6 +209,11 @@ def _words(row: Tracked) -> Iterator[tuple[str, ...]]:
         yield from ((name, getattr(row, name)) for name in METRIC_WORDS)
     elif isinstance(row, Incident):
         yield from _words_of_incidents(Incident.objects.filter(pk=row.pk, visibility=Visibility.PUBLIC))
+
+
+def _words_of_parts(rows: Iterable[Tracked]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        yield from ((f"{row.public_id}_{name}", *texts) for name, *texts in _words(row))
 
 
 def _words_of_incidents(rows: QuerySet[Incident]) -> Iterator[tuple[str, ...]]:

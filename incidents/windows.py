@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
@@ -49,6 +50,13 @@ def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
         if any(getattr(new, name) != getattr(old, name) for name in WINDOW):
             return old
     return None
+
+
+def missed() -> Q:
+    """The incidents that are maintenances of which something was due until now."""
+    now = record_time()
+    reminders = MaintenanceReminder.objects.filter(deleted_at=None, settled_at=None, due_at__lte=now)
+    return Q(plan__scheduled_for__lte=now) | Q(plan__in=reminders.values("plan"))
 
 
 def leave_to_staff(plan: MaintenancePlan) -> None:

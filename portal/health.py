@@ -20,7 +20,7 @@ from incidents.outages import passing_failure
 from incidents.record_time import record_time
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
-from status.publication import files
+from status.publication import files, publisher
 
 REDIS_TIMEOUT = 0.3  # seconds
 
@@ -39,6 +39,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     `clock_age` is the time since the clock last ticked, null when it never has: after two minutes nothing that must
     happen at a time happens, whatever staff can do by hand. `skew` is how far ahead of the database's a clock is, of
     this host or of the one that ticked last, whichever is off more. Nothing is decided by it.
+    `folder` says what to do when the pages are not published in this process's folder, but in another one.
     `heartbeat_age` is that of the page that is furthest behind, null when none was published; `oldest_unpublished` is
     null when everything is out, `oldest_due` when no message is late, `redis` when files do its work. `parked` is how
     many things and messages are given up until staff try them again, `oldest_undone` of each kind of the clock's work
@@ -48,6 +49,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         with time_limit(1.0, total=2.0):
             now, clock = record_time(), Clock.last()
             ages, late, off = heartbeat_ages(now), oldest_due(now), clock.worst_skew if clock else None
+            folder = publisher.why_not()
             given_up, undone = sum(parked().values()), oldest_undone(now)
             waiting = OutboxEvent.objects.unpublished().order_by("id").values_list("created_at", flat=True).first()
     except Error as error:
@@ -58,6 +60,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "database": "ok",
         "clock_age": age(clock.ticked_at, now) if clock else None,
         "skew": off,
+        "folder": folder or "ok",
         "heartbeat_age": max(ages, default=None),
         "oldest_unpublished": age(waiting, now) if waiting else None,
         "oldest_due": late,
@@ -106,9 +109,9 @@ def _redis() -> str:
 def _heartbeat_age(public_id: str, now: datetime) -> float | None:
     try:
         beat = json.loads((files.folder(public_id) / "heartbeat.json").read_bytes())
-    except FileNotFoundError:
+        return age(datetime.fromisoformat(beat["at"]), now)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return age(datetime.fromisoformat(beat["at"]), now)
 
 
 def age(instant: datetime, now: datetime) -> float:

@@ -18,9 +18,9 @@ HIDDEN = "***"
 # What follows is the proof of who asks: a subscription's token, the key of a new password, of an address to confirm.
 _SECRET_PARTS = re.compile(r"(/subscriptions/|/password/reset/key/|/confirm-email/)[^/\s?\"]+")
 # All of a query string, for any program may put its key there.
-_QUERY = re.compile(r"(/[^\s?]*\?)\S+")
+_QUERY = re.compile(r"(/[^\s?/]*\?)\S+")
 # What differs each time that one fault comes again: a task's number, how long something took.
-_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+\.\d+")
+_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<!\d)\d+\.\d+")
 SILENCE = 60.0  # seconds in which a fault that comes again is only counted
 
 

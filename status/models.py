@@ -342,6 +342,19 @@ class Tally(models.Model):
         return f"{self.event}: {self.people}"
 
 
+class Publisher(models.Model):
+    """The one row that says which folder pages are published in, and which versions of the software did it."""
+
+    root = models.CharField(max_length=12, blank=True, help_text="The folder's own code.")
+    versions = models.JSONField(default=list, help_text="The newest last.")
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(pk=1), name="publisher_is_one_row"),)
+
+    def __str__(self) -> str:
+        return self.root
+
+
 class SignUp(models.Model):
     """What a stranger asked for at the door, until the clock takes it up."""
 

@@ -13,7 +13,17 @@ from status.subscriptions import left_behind, signups, subscribers
 
 @shared_task(ignore_result=True)
 def relay() -> None:
-    in_turn(relay_module.relay, relay_module.owe, signups.take_up)
+    relay_module.publish_news()
+
+
+@shared_task(ignore_result=True)
+def owe() -> None:
+    in_turn(relay_module.owe, signups.take_up)
+
+
+@shared_task(ignore_result=True)
+def history() -> None:
+    relay_module.go_through_history()
 
 
 @shared_task(ignore_result=True)
@@ -38,7 +48,12 @@ def post() -> None:
 
 @shared_task(ignore_result=True)
 def heartbeat() -> None:
-    relay_module.heartbeat()
+    in_turn(relay_module.note_folder, relay_module.heartbeat)
+
+
+@shared_task(ignore_result=True)
+def heal() -> None:
+    relay_module.heal()
 
 
 @shared_task(ignore_result=True)

@@ -40,6 +40,7 @@ NOT_WATCHED = {
     "portal.KeptAnswer": "answers to programs, for a day",
     "portal.Session": "they end; contents are encrypted for their row: without the keys nobody writes or moves one",
     "status.Follow": "what a subscriber wants to hear; who was notified stands in the deliveries",
+    "status.Publisher": "where files are written; `publish --verify` compares them",
     "status.SignUp": "what a stranger asked for, until the clock takes it up",
     "status.SignUpCount": "counts attempts, for a day",
     "status.Tally": "a sum of deliveries, which are watched",

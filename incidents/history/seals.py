@@ -32,7 +32,7 @@ from django.utils.translation import gettext as _
 from incidents import permissions
 from incidents.isolation import each, loop
 from incidents.marks import code, is_same, mark, mark_of
-from incidents.models import Seal
+from incidents.models import Page, Seal
 from incidents.models.base import AppendOnly
 from incidents.record_time import record_time
 
@@ -259,6 +259,8 @@ def verify(kept: str = "") -> Iterator[str]:
             finished_ends[row.table] = _end_of(row)
     if not has_kept:
         yield _("The chain does not contain %(kept)s: its end was cut off, or it was made anew.") % {"kept": kept}
+    if not before and Page.history.filter(history_date__lte=record_time() - SETTLED).exists():
+        yield _("Nothing is sealed, though there is a history: all seals were removed, or the clock has never run.")
     for model in tracked_models():
         yield from _unrecorded(model)
         yield from _gone(model)

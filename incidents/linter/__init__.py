@@ -58,7 +58,7 @@ def lint_update(body: str, facts: Facts, *, is_over: bool, promises_update: bool
 
 def lint_leaks(sections: Iterable[Section], facts: Facts) -> list[Finding]:
     """What must be taken out of any text before the public reads it."""
-    return [finding for section in sections for finding in leaks.find(section, facts) if finding.level is Level.BLOCK]
+    return [finding for finding in leaks.find(sections, facts) if finding.level is Level.BLOCK]
 
 
 def blocking(findings: Iterable[Finding], dismissed: Collection[str] = ()) -> list[Finding]:
@@ -71,10 +71,10 @@ def blocking(findings: Iterable[Finding], dismissed: Collection[str] = ()) -> li
 
 
 def _each(sections: Sequence[Section], facts: Facts) -> Iterator[Finding]:
-    yield from times.find(sections, facts)
+    for find in (times.find, leaks.find, names.find):
+        yield from find(sections, facts)
     for section in sections:
-        for find in (leaks.find, names.find, wording.absolute_promises):
-            yield from find(section, facts)
+        yield from wording.absolute_promises(section)
 
 
 def _in_order(findings: Iterable[Finding], sections: Sequence[Section]) -> list[Finding]:

@@ -92,7 +92,7 @@ LASTED = re.compile(
     rf"(?i)\b(?:{EVENT}|which)\b[^.]{{0,30}}\b(?:lasted|took)\b[^.\d]{{0,25}}$|\bfor\s(?:a total of\s)?(?:\w+\s)?$"
     r"|\b(?:duration of|lasting)\s(?:\w+\s)?$"
 )
-EVENT_AFTER = re.compile(rf"(?i)\s+of\s+(?:\w+\s+)?(?:{EVENT}|errors|failures)\b")
+EVENT_AFTER = re.compile(rf"(?i)(?<!\s)\s+of\s+(?:\w+\s+)?(?:{EVENT}|errors|failures)\b")
 NEAR = 120  # characters before a duration that say what lasted so long
 
 

@@ -230,7 +230,9 @@ def in_force(clock: ClockTime, instant: datetime) -> str:
     return used if used != clock.zone_name else ""
 
 
-JOINED = re.compile(r"(?i)\s*(?:,\s*)?(-|–|—|to|and|until|till|through)\s*(?:around|about|approximately|roughly|~)?\s*")
+JOINED = re.compile(
+    r"(?i)(?<!\s)\s*+(?:,\s*+)?(-|–|—|to|and|until|till|through)\s*+(?:(?:around|about|approximately|roughly|~)\s*+)?"
+)
 
 
 def spans_in(text: str, clocks: list[ClockTime], days: list[Day]) -> list[ClockTime | ClockSpan]:

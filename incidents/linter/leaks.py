@@ -4,52 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
+from incidents.linter import secrets
 from incidents.linter.findings import Facts, Finding, Level, Person, Rule
-from incidents.linter.prose import Section, as_read, blank, without, words
-
-# --- Secrets ----------------------------------------------------------------------------------------------------------
-
-PREFIXES = r"gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|[rsp]k_(?:live|test)_|whsec_|npm_|dop_v1_|SG\."
-SECRETS = [
-    re.compile(pattern)
-    for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END [A-Z ]*PRIVATE KEY-----)?",
-        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:[^\s/]{1,200}@[^\s)>\]]+",  # user and password in an address
-        r"https://hooks\.slack\.com/[\w/]+",
-        # Tokens whose makers gave them a prefix by which they can be found
-        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-        rf"\b(?:{PREFIXES})[\w.-]{{16,}}",
-        r"\bsk-(?:[a-z]{2,8}-)?\w{20,}",
-        r"\bAIza[\w-]{35}",
-        r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # a JSON Web Token
-        r"\b(?i:bearer|basic)\s+(?:(?=[\w+/.-]*\d)(?=[\w+/.-]*[a-z])(?=[\w+/.-]*[A-Z])[\w+/.-]{16,}=*|[0-9a-f]{24,}\b)",
-    )
-]
-# A value beside a word for a secret: with a digit and a letter, or it is prose ("the token is invalid"); no number with
-# what it counts ("3rd-party", "24-hour", "100k/min"), no version, no name with a number ("SHA-256")
-COUNTED = r"(?!v?\d+(?:\.\d+)*[a-z]{0,3}(?:[-/.][A-Za-z]*)*(?![^\s.,;:!?)]))(?![A-Za-z]+-\d+(?![^\s.,;:!?)]))"
-VALUE = COUNTED + r"(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[^\s<>$*{}`'\"“”’,;]{6,}"
-NAMED = (
-    r"(?i)\b[\w-]{0,30}(?:passwor[dt]|passwd|pwd|passphrase|passcode|kennwort|contraseña|secret|token"
-    r"|api[ _-]?key|access[ _-]?key|private[ _-]?key)s?\b"
-)
-ASSIGNED = [
-    re.compile(rf"{NAMED}[\"'`]?\s*(?:=|:|\b(?:is|was|ist|war|es|è)\b)\s*[\"'`]?({VALUE})"),
-    # beside it without a word between: in quotes, or with a mark that prose does not have
-    re.compile(
-        rf"{NAMED}\s+(?:[\"'`“‘„]({VALUE})[\"'`”’“]|(?=\S{{0,200}}[!?#%&@^+=]\S|\S{{0,200}}[#%&@^+=!])({VALUE}))"
-    ),
-]
-# Long random words: both cases and digits. (A commit or a checksum has only one case.)
-RANDOM = re.compile(
-    r"(?<![\w/+.-])(?=[A-Za-z_+/-]*\d[A-Za-z_+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w/+-])"
-)
+from incidents.linter.phrases import Phrases, spelled
+from incidents.linter.prose import Section, as_read, blank, plain, without, words
 
 SHOWN = 6  # characters of a secret that are repeated, to say which
 
@@ -116,36 +81,45 @@ HANDLE = re.compile(r"(?<![\w/@.])@([A-Za-z][\w.-]{2,38}\w)(?![/\w])")
 NAMES_OF_TIME = words("january march april may june july august sunday monday friday")
 
 
-def find(section: Section, facts: Facts) -> Iterator[Finding]:
+def find(sections: Iterable[Section], facts: Facts) -> Iterator[Finding]:
     """Each place once, named by the first rule that knows it: in the source, and in what a reader sees of it."""
-    found = list(_find(section, facts))
-    yield from found
-    known = {(one.rule, one.quote) for one in found}
-    for read, start, end in as_read(section.text):
-        if read in section.text:
-            continue
-        for one in _find(Section(section.key, read, section.about), facts):
-            if (one.rule, one.quote) not in known:
-                yield replace(one, start=start, end=end, line=bisect_left(section.breaks, start) + 1)
+    names = Names(facts)
+    for section in sections:
+        found = sorted(_find(section, facts, names), key=_start)
+        yield from found
+        for block in as_read(section.text):
+            if block.text == section.text[block.start : block.end].strip():
+                continue
+            here = found[bisect_left(found, block.start, key=_start) : bisect_left(found, block.end, key=_start)]
+            known = Counter(map(_said, here))
+            for one in _find(Section(section.key, block.text, section.about), facts, names):
+                if known[_said(one)]:
+                    known[_said(one)] -= 1
+                else:
+                    line = bisect_left(section.breaks, block.start) + 1
+                    placed = replace(one, start=block.start, end=block.end, line=line)
+                    insort(found, placed, key=_start)
+                    yield placed
 
 
-def _find(section: Section, facts: Facts) -> Iterator[Finding]:
+def _start(finding: Finding) -> int:
+    return finding.start
+
+
+def _said(finding: Finding) -> tuple[Rule, str]:
+    return finding.rule, " ".join(plain(finding.quote).split())
+
+
+def _find(section: Section, facts: Facts, names: Names) -> Iterator[Finding]:
     text = section.text
-    for rule in (_secrets, _emails, _addresses, _machines, _tickets, _people, _components):
+    for rule in (_secrets, _emails, _addresses, _machines, _tickets, names.people, names.components):
         found = list(rule(section, text, facts))
         yield from found
         text = without(text, ((one.start, one.end) for one in found))
 
 
 def _secrets(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
-    spans = [match.span() for pattern in SECRETS for match in pattern.finditer(text)]
-    spans += [match.span(match.lastindex or 0) for pattern in ASSIGNED for match in pattern.finditer(text)]
-    spans += [match.span() for match in RANDOM.finditer(text)]
-    end = 0
-    for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if start < end:
-            continue
-        end = stop
+    for start, stop in secrets.places(text):
         yield section.finding(
             Rule.SECRET,
             start,
@@ -244,51 +218,64 @@ def _tickets(section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
 HEX_COLOUR = re.compile(r"#(?=[0-9a-f]*[a-f])[0-9a-f]{6}\b", re.IGNORECASE)
 
 
-def _people(section: Section, text: str, facts: Facts) -> Iterator[Finding]:
-    sentence = _("“%(quote)s” names a person. Say the role instead: the on-call engineer, the team.")
-    known = {person.username.lower() for person in facts.people}
-    for match in HANDLE.finditer(text):
-        level = Level.BLOCK if match.group(1).lower() in known else Level.WARN
-        yield section.finding(Rule.PERSON, *match.span(), sentence % {"quote": match.group()}, level=level)
-    text = blank(text, HANDLE)
-    starts = {row.start + len(row.text) - len(row.text.lstrip()) for row in section.sentences}
-    for person in facts.people:
-        for pattern, level in _written(person):
-            for match in pattern.finditer(text):
+class Names:
+    """Names that only staff know, made ready once for many texts."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._usernames = {person.username.lower() for person in facts.people}
+        written = [way for person in facts.people for way in _written(person)]
+        self._people = [
+            (Phrases((name, pattern) for name, pattern, level in written if level is each), each)
+            for each in (Level.BLOCK, Level.WARN)
+        ]
+        longest_first = sorted(facts.internal_names, key=len, reverse=True)
+        self._components = Phrases((name, rf"(?<!\w){_component(name)}(?!\w)") for name in longest_first)
+
+    def people(self, section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
+        sentence = _("“%(quote)s” names a person. Say the role instead: the on-call engineer, the team.")
+        for match in HANDLE.finditer(text):
+            level = Level.BLOCK if match.group(1).lower() in self._usernames else Level.WARN
+            yield section.finding(Rule.PERSON, *match.span(), sentence % {"quote": match.group()}, level=level)
+        text = blank(text, HANDLE)
+        starts = {row.start + len(row.text) - len(row.text.lstrip()) for row in section.sentences}
+        for phrases, level in self._people:
+            places = []
+            for match in phrases.find(text):
+                places.append(match.span())
                 if level is Level.WARN and match.start() in starts:  # any word is capitalised there
                     continue
                 yield section.finding(Rule.PERSON, *match.span(), sentence % {"quote": match.group()}, level=level)
-            text = blank(text, pattern)
+            text = without(text, places)
 
-
-def _written(person: Person) -> Iterator[tuple[re.Pattern[str], Level]]:
-    """How a person is named, each with how sure that is.
-
-    A user name that could be a word (`support`) counts only where it is written as one, in `code`.
-    """
-    names = person.full_name.split()
-    if len(names) > 1:
-        yield re.compile(r"\b" + r"\s+".join(map(re.escape, names)) + r"\b"), Level.BLOCK
-    username = re.escape(person.username)
-    surname = names[-1].lower() if len(names) > 1 else ""
-    is_glued = len(surname) > 3 and surname in person.username.lower() and person.username.lower() != surname
-    if is_glued or re.search(r"[\d._-]", person.username):
-        yield re.compile(rf"(?i)(?<![\w.@-]){username}(?![\w@-])(?!\.\w)"), Level.BLOCK
-    else:
-        yield re.compile(rf"(?i)`{username}`"), Level.BLOCK
-    if names and len(names[0]) > 2 and names[0].lower() not in NAMES_OF_TIME:
-        yield re.compile(rf"\b{re.escape(names[0])}\b(?!\s+[A-Z])"), Level.WARN
-
-
-def _components(section: Section, text: str, facts: Facts) -> Iterator[Finding]:
-    for name in sorted(facts.internal_names, key=len, reverse=True):
-        # A single word may be one of prose ("search"), but for its capitals
-        written = r"\s+".join(map(re.escape, name.split()))
-        pattern = rf"(?:{written}|{written.upper()})" if name.isalpha() else rf"(?i:{written})"
-        for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", text):
+    def components(self, section: Section, text: str, _facts: Facts) -> Iterator[Finding]:
+        for match in self._components.find(text):
             yield section.finding(
                 Rule.INTERNAL_COMPONENT,
                 *match.span(),
                 _("“%(quote)s” is a component that only staff know. Say what customers know it by.")
                 % {"quote": match.group()},
             )
+
+
+def _written(person: Person) -> Iterator[tuple[str, str, Level]]:
+    """How a person is named, the pattern for it, and how sure that is.
+
+    A user name that could be a word (`support`) counts only where it is written as one, in `code`.
+    """
+    names = person.full_name.split()
+    if len(names) > 1:
+        yield person.full_name, rf"(?<!\w){spelled(person.full_name)}(?!\w)", Level.BLOCK
+    username = re.escape(person.username)
+    surname = names[-1].lower() if len(names) > 1 else ""
+    is_glued = len(surname) > 3 and surname in person.username.lower() and person.username.lower() != surname
+    if is_glued or re.search(r"[\d._-]", person.username):
+        yield person.username, rf"(?i:(?<![\w.@-]){username}(?![\w@-])(?!\.\w))", Level.BLOCK
+    else:
+        yield person.username, rf"(?i:(?<=`){username}(?=`))", Level.BLOCK
+    if names and len(names[0]) > 2 and names[0].lower() not in NAMES_OF_TIME:
+        yield names[0], rf"(?<!\w){re.escape(names[0])}(?!\w)(?!\s+[A-Z])", Level.WARN
+
+
+def _component(name: str) -> str:
+    """A single word may be one of prose ("search"), but for its capitals."""
+    return rf"(?:{name}|{name.upper()})" if name.isalpha() else rf"(?i:{spelled(name)})"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -21,16 +24,17 @@ LONGEST = 600  # characters of a sentence
 LINK = re.compile(r"https?://[^\s)>\]]+|`[^`\n]*`")
 
 
-# As the page's renderer has it; tags are read through, whether they are shown or not
-MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+def _parser(*, html: bool) -> MarkdownIt:
+    """As the page's renderer has it (`status.rendering.markdown`), which a test compares."""
+    return MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"]).disable(["image"])
+
+
+# The page shows tags as text, unless all of them are harmless; then they are read through.
+_SHOWING_TAGS, _WITH_TAGS = _parser(html=False), _parser(html=True)
 TAG = re.compile(r"<[^<>]{0,500}>")
 WITHIN_WORDS = re.compile(r"</?(?:strong|em|b|i|code|a)\b", re.IGNORECASE)  # tags that part no words
-# What has no width, and what stands for a space or a hyphen
-PLAIN = str.maketrans(
-    dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "")
-    | dict.fromkeys("\u00a0\u2007\u202f", " ")
-    | dict.fromkeys("\u2010\u2011", "-")
-)
+# What has no width, beside the whole category of formats
+IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
 
 
 def words(text: str) -> frozenset[str]:
@@ -51,17 +55,56 @@ def without(text: str, places: Iterable[tuple[int, int]]) -> str:
     return "".join([*kept, text[end:]])
 
 
-def as_read(text: str) -> Iterator[tuple[str, int, int]]:
-    """What a reader sees of each paragraph, heading or cell of a text, and from where to where it stands in the source.
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, heading, cell or address as a reader sees it, and from where to where it stands in the source."""
 
-    Lists and quotations may put a mark before each line of it, links stand around a part of it, and so on.
+    text: str
+    start: int
+    end: int
+
+
+def as_read(text: str) -> Iterator[Block]:
+    """What a reader sees of a text, each once; tags as text and read through.
+
+    Lists and quotations may put a mark before each line of it, links stand around a part of it, and so on. What ends in
+    a colon is read together with what it introduces.
     """
+    parsers = (_SHOWING_TAGS, _WITH_TAGS) if "<" in text else (_SHOWING_TAGS,)
+    yield from dict.fromkeys(block for parser in parsers for block in _blocks(parser, text))
+
+
+def _blocks(parser: MarkdownIt, text: str) -> Iterator[Block]:
     lines = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
-    for block in MARKDOWN.parse(text):
-        if block.type in ("inline", "html_block", "code_block", "fence") and block.map:
-            parts = block.children or [block]
-            seen = "".join(_seen(part) for part in parts).translate(PLAIN)
-            yield seen, lines[block.map[0]], lines[min(block.map[1], len(lines) - 1)]
+    before: Block | None = None  # it ends in a colon
+    for token in parser.parse(text):
+        if token.type not in ("inline", "html_block", "code_block", "fence") or not token.map:
+            continue
+        start, end = lines[token.map[0]], lines[min(token.map[1], len(lines) - 1)]
+        parts = token.children or [token]
+        for address in (part.attrs.get(name) for part in parts for name in ("title", "href")):
+            if address:
+                yield Block(plain(unquote(str(address))), start, end)
+        block = Block(plain("".join(map(_seen, parts))), start, end)
+        if before:
+            block = Block(f"{before.text}\n\n{block.text}", before.start, end)
+        before = block if block.text.rstrip().endswith(":") else None
+        if not before:
+            yield block
+    if before:
+        yield before
+
+
+def plain(text: str) -> str:
+    """Without what has no width, and with the usual letter, space or hyphen for what looks like it."""
+    if text.isascii():
+        return text
+    return "".join(map(_plain, unicodedata.normalize("NFKC", IGNORABLE.sub("", text))))
+
+
+@lru_cache(maxsize=1024)
+def _plain(letter: str) -> str:
+    return {"Cf": "", "Pd": "-", "Zs": " "}.get(unicodedata.category(letter), letter)
 
 
 def _seen(token: Token) -> str:

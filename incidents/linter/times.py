@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from incidents.linter.claims import Claim, LengthClaim, claims_of, lengths_of
 from incidents.linter.clock import TOKEN, WEEKDAYS, ClockSpan, ClockTime, Day, clocks_in, days_in, in_force, spans_in
 from incidents.linter.findings import Facts, Finding, Instant, Rule
+from incidents.linter.phrases import Phrases
 from incidents.linter.prose import Section, Sentence
 
 EXACTLY = timedelta(seconds=59)  # the record has seconds, a text has minutes
@@ -34,11 +35,12 @@ class Said:
 
 def find(sections: Sequence[Section], facts: Facts) -> Iterator[Finding]:
     said: list[Said] = []
+    parts = Phrases((name, rf"(?<!\w){re.escape(name)}(?!\w)") for name in facts.components)
     is_zoned = any(ALL_TIMES.search(section.text) for section in sections)
     for section in sections:
         unzoned: list[ClockTime] = []
         for sentence in section.sentences:
-            reading = _Reading(section, sentence, facts)
+            reading = _Reading(section, sentence, facts, parts)
             yield from reading.impossible()
             yield from reading.calendar()
             yield from reading.wording()
@@ -60,7 +62,7 @@ def find(sections: Sequence[Section], facts: Facts) -> Iterator[Finding]:
 class _Reading:
     """The times of one sentence."""
 
-    def __init__(self, section: Section, sentence: Sentence, facts: Facts) -> None:
+    def __init__(self, section: Section, sentence: Sentence, facts: Facts, parts: Phrases) -> None:
         self.section, self.sentence, self.facts = section, sentence, facts
         self.text = section.prose(sentence)
         known = [instant for instants in facts.times.values() for instant in instants]
@@ -69,7 +71,7 @@ class _Reading:
         self.clocks = clocks_in(self.text, self.days)
         possible = [clock for clock in self.clocks if clock.at]
         self.times = spans_in(self.text, possible, self.days)
-        self.is_part = any(_mentions(self.text, name) for name in facts.components)
+        self.is_part = any(parts.find(self.text))
 
     def at(self, start: int, end: int) -> tuple[int, int]:
         return self.sentence.start + start, self.sentence.start + end
@@ -179,10 +181,6 @@ class _Reading:
     def _each(self) -> Iterator[ClockTime]:
         for when in self.times:
             yield from (when.first, when.last) if isinstance(when, ClockSpan) else (when,)
-
-
-def _mentions(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def _runs_backwards(span: ClockSpan, facts: Facts) -> bool:

@@ -73,7 +73,7 @@ NUMBER = re.compile(
 TELLS_IMPACT = ("impact", "fault", "summary")  # the usual keys of the sections that say how bad it was
 
 
-def absolute_promises(section: Section, _facts: Facts) -> Iterator[Finding]:
+def absolute_promises(section: Section) -> Iterator[Finding]:
     for match in ABSOLUTE.finditer(section.text):
         yield section.finding(
             Rule.ABSOLUTE_PROMISE,

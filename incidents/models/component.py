@@ -39,13 +39,17 @@ _SHOWN = {
 
 
 class ComponentQuerySet(TrackedQuerySet["Component"]):
+    def live(self) -> ComponentQuerySet:
+        """Those that were not deleted, nor their home page."""
+        return self.filter(deleted_at=None, page__deleted_at=None)
+
     def public(self) -> ComponentQuerySet:
         return self.live().filter(visibility=Visibility.PUBLIC)
 
     def on(self, page: Page) -> ComponentQuerySet:
-        """Those at home on `page` or listed there."""
+        """Those at home on `page`, and those listed there whose home page was not deleted."""
         listed = ComponentListing.objects.filter(page=page, deleted_at=None).values("component")
-        return self.filter(models.Q(page=page) | models.Q(pk__in=listed))
+        return self.filter(models.Q(page=page) | models.Q(pk__in=listed, page__deleted_at=None))
 
     def with_status(self, at: datetime | None = None) -> ComponentQuerySet:
         """Annotated with `current`, its own status now or `at` an instant, and `changed_at`, when what the public sees
@@ -192,8 +196,9 @@ class ComponentListing(Tracked):
 
 class ComponentStatusChangeQuerySet(AppendOnlyQuerySet["ComponentStatusChange"]):
     def standing(self) -> ComponentStatusChangeQuerySet:
-        """Without those of updates that were taken back, and of incidents that were deleted."""
-        return self.filter(update__withdrawn_at=None, update__incident__deleted_at=None)
+        """Without those of updates that were taken back, and of incidents that were deleted, also with their page."""
+        incident = {"update__incident__deleted_at": None, "update__incident__page__deleted_at": None}
+        return self.filter(update__withdrawn_at=None, **incident)
 
     def newest_first(self) -> ComponentStatusChangeQuerySet:
         return self.order_by("-effective_at", "-id")

@@ -17,6 +17,10 @@ BODY_LENGTH = 25_000
 
 
 class IncidentQuerySet(TrackedQuerySet["Incident"]):
+    def live(self) -> IncidentQuerySet:
+        """Those that were not deleted, nor their home page."""
+        return self.filter(deleted_at=None, page__deleted_at=None)
+
     def public(self) -> IncidentQuerySet:
         return self.live().filter(visibility=Visibility.PUBLIC, first_posted_at__isnull=False)
 
@@ -30,14 +34,18 @@ class IncidentQuerySet(TrackedQuerySet["Incident"]):
         return self.filter(status__in=OPEN)
 
     def on(self, page: Page) -> IncidentQuerySet:
-        """Those at home on `page`, and those affecting a public component that it shares with another page."""
+        """Those at home on `page`, and those affecting a public component that it shares with another page.
+
+        What is at home on a page that was deleted is on no other one.
+        """
         here = models.Q(listings__page=page, listings__deleted_at=None)
         elsewhere = models.Q(page=page, listings__isnull=False)
-        shared = Component.objects.filter(here | elsewhere, visibility=Visibility.PUBLIC)
+        shared = Component.objects.filter(here | elsewhere, visibility=Visibility.PUBLIC, page__deleted_at=None)
         if not shared.exists():  # the common case stays one index scan
             return self.filter(page=page)
         affecting = IncidentUpdate.objects.published().filter(component_changes__component__in=shared.values("pk"))
-        return self.filter(models.Q(page=page) | models.Q(pk__in=affecting.values("incident")))
+        affected = models.Q(pk__in=affecting.values("incident"), page__deleted_at=None)
+        return self.filter(models.Q(page=page) | affected)
 
 
 class Incident(Tracked):
@@ -155,11 +163,13 @@ class Incident(Tracked):
     def pages(self) -> models.QuerySet[Page]:
         """Where it shows, as `IncidentQuerySet.on` says: its home page, and those that share a component it affects."""
         affected = Component.objects.filter(
-            visibility=Visibility.PUBLIC, status_changes__update__in=self.updates.published()
+            visibility=Visibility.PUBLIC, page__deleted_at=None, status_changes__update__in=self.updates.published()
         )
         listing = models.Q(listings__component__in=affected, listings__deleted_at=None)
         lent = models.Q(components__in=affected.filter(listings__isnull=False))
-        return Page.objects.live().filter(models.Q(pk=self.page_id) | lent | listing).distinct()
+        home = Page.objects.live().filter(pk=self.page_id)
+        found = Page.objects.live().filter(models.Q(pk=self.page_id) | lent | listing, models.Exists(home))
+        return found.distinct()
 
     def components(self) -> ComponentQuerySet:
         """Those that its updates name, in page order."""

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from django.utils.translation import gettext as _
 
-TOKEN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-INSIDE = re.compile(r"\s*t(?:\s+(.*))?", re.DOTALL)
+TOKEN = re.compile(r"\{\{([^{}]*)\}\}")
+INSIDE = re.compile(r"t(?:\s+(.*))?", re.DOTALL)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -38,7 +38,7 @@ def read(text: str) -> list[Token | Wrong]:
     """What looks like an instant, in order: each as it was meant, or with a sentence that says what is wrong."""
     found: list[Token | Wrong] = []
     for match in TOKEN.finditer(text):
-        inside = INSIDE.fullmatch(match[1])
+        inside = INSIDE.fullmatch(match[1].strip())
         if inside is None:
             continue  # other programs use double braces too
         try:

@@ -95,11 +95,10 @@ def serve(port: int, greeting: str) -> None:
 
     Raises CommandError when the port is taken or a process keeps ending.
     """
+    from incidents.isolation import in_turn
     from status import relay  # here, as Celery reads this module before the models can be
 
     require_free(port)
-    relay.relay()
-    relay.heartbeat()  # else the first reader after a long pause reads that nobody confirms the page
     children = [
         Child("web server", [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB]),
         Child("worker", [sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER]),
@@ -115,6 +114,9 @@ def serve(port: int, greeting: str) -> None:
     try:
         for child in children:
             child.start()
+        # Beside them, so that what is on disk is served at once; else the first reader after a long pause reads that
+        # nobody confirms the page.
+        in_turn(relay.relay, relay.heartbeat)
         while not stop:
             if greeting and _answers(port):
                 print(greeting, flush=True)

@@ -182,6 +182,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Publisher',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('root', models.CharField(blank=True, help_text="The folder's own code.", max_length=12)),
+                ('versions', models.JSONField(default=list, help_text='The newest last.')),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='publisher_is_one_row')],
+            },
+        ),
+        migrations.CreateModel(
             name='SignUpCount',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -159,11 +159,11 @@ class Reader:
         """
         return tuple(self._incidents.read(self._public.filter(pk__in=list(keys)), as_left=True).values())
 
-    def incidents_of(self, month: str) -> tuple[snapshot.Incident, ...]:
-        """Those first posted in `month` ("2023-01"), for their own documents too."""
+    def incidents_of(self, month: str, *, after: int = 0, most: int | None = None) -> dict[int, snapshot.Incident]:
+        """The next `most` of those first posted in `month` ("2023-01"), by primary key, for their own documents too."""
         start, end = map(self.midnight, _days(month))
         posted = self._public.filter(first_posted_at__gte=start, first_posted_at__lt=end)
-        return tuple(self._incidents.read(posted, as_left=True).values())
+        return self._incidents.read(posted.filter(pk__gt=after).order_by("pk")[:most], as_left=True)
 
     def month(self, month: str) -> snapshot.Month:
         """What was first posted in `month`, and its nearest neighbours that have something."""

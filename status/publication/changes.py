@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from itertools import chain
 
 from incidents.lifecycle import Kind
@@ -74,7 +74,7 @@ def _statuses_changed_since(
 ) -> datetime:
     """The earliest instant at which a component may have another status than the published data says."""
     # What was not over on the day of the last publication went on.
-    day = date.fromisoformat(before.date) if before else reader.today
+    day = before.date if before else reader.today
     found = [reader.midnight(min(day, reader.today))]
     for event in events:
         if event.component_change:

@@ -1,5 +1,7 @@
 """The folder of a published page: one writer at a time, each file replaced at once, a `.gz` beside it.
 
+Nothing here is trusted to be as it was written: what is cut off, lost or changed is found by `read` and `is_whole`.
+
 PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
 PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>; of a page that is not live -> ../nobody
 PUBLICATION_ROOT/hosts/_default     -> the page for requests under any other name, or ../nobody
@@ -16,7 +18,8 @@ import secrets
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,13 +62,13 @@ def locked(root: Path, *, timeout: float) -> Iterator[None]:
 
 def write(root: Path, documents: Mapping[str, bytes]) -> list[str]:
     """Replace what differs; returns the paths written. A reader sees the old bytes or the new ones, never a part."""
-    written = []
-    for path, content in documents.items():
-        if read(root, path) != content:
-            replace(root / f"{path}.gz", gzip.compress(content, 9, mtime=0))
-            replace(root / path, content)
-            written.append(path)
-    return written
+    changed = {path: content for path, content in documents.items() if read(root, path) != content}
+    contents = {}
+    for path, content in changed.items():
+        contents[root / f"{path}.gz"] = gzip.compress(content, 9, mtime=0)
+        contents[root / path] = content
+    _replace(contents)
+    return list(changed)
 
 
 def read(root: Path, path: str) -> bytes | None:
@@ -77,6 +80,16 @@ def read(root: Path, path: str) -> bytes | None:
             return content if twin.read() == _trailer(content) else None
     except OSError:  # one is missing, or shorter than any gzip file
         return None
+
+
+def is_whole(root: Path, path: str, size: int) -> bool:
+    """Whether the document has this size, and its `.gz` says the same; their bytes are not compared."""
+    try:
+        with (root / f"{path}.gz").open("rb") as twin:
+            twin.seek(-4, os.SEEK_END)
+            return (root / path).stat().st_size == size and twin.read() == struct.pack("<I", size & 0xFFFFFFFF)
+    except OSError:
+        return False
 
 
 def _trailer(content: bytes) -> bytes:
@@ -123,20 +136,46 @@ def leave_only(root: Path, documents: Mapping[str, bytes]) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Swap the whole file in one step. Each version has a second of its own: a front server's ETag is made of it."""
-    _make(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers have the same process ids
+    """Swap the whole file in one step; see `write`."""
+    _replace({path: content})
+
+
+def _replace(contents: Mapping[Path, bytes]) -> None:
+    """All bytes are on the disk before one of them has its name, so that a power loss cuts no file off."""
+    new: dict[Path, Path] = {}
     try:
-        temporary.write_bytes(content)
-        temporary.chmod(0o644)
-        with suppress(FileNotFoundError):
-            taken = int(path.stat().st_mtime)
-            if temporary.stat().st_mtime < taken + 1:
-                os.utime(temporary, (taken + 1, taken + 1))
-        temporary.replace(path)
+        for path, content in contents.items():
+            _make(path.parent)
+            new[path] = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")  # containers number processes alike
+            new[path].write_bytes(content)
+            new[path].chmod(0o644)
+            # Each version has a second of its own: a front server's ETag is made of it.
+            with suppress(FileNotFoundError):
+                taken = int(path.stat().st_mtime)
+                if new[path].stat().st_mtime < taken + 1:
+                    os.utime(new[path], (taken + 1, taken + 1))
+        _sync(new.values())
+        for path, temporary in new.items():
+            temporary.replace(path)
+        _sync({path.parent for path in new})
     except OSError:  # a full disk must not be made fuller
-        temporary.unlink(missing_ok=True)
+        for temporary in new.values():
+            temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync(paths: Collection[Path]) -> None:
+    """Wait until these are on the disk; together, as each waits for the same disk."""
+    with ThreadPoolExecutor(min(8, len(paths) or 1)) as pool:
+        list(pool.map(_sync_one, paths))
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _make(folder: Path) -> None:

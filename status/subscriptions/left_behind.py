@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from incidents.authorship import service
 from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN, Visibility
-from incidents.models import Component, User
+from incidents.models import Component, Page, User
 from incidents.people import clock_user
 from incidents.permissions import Verb
 from incidents.record_time import record_time
@@ -22,23 +22,33 @@ from status.models import Delivery, Follow, Subscriber
 AT_ONCE = 500
 
 
-def left_behind(without: Component | None = None) -> QuerySet[Subscriber]:
-    """Who is subscribed, and follows components none of which shows; as it would be `without` one of them."""
+def left_behind(without: QuerySet[Component] | None = None) -> QuerySet[Subscriber]:
+    """Who is subscribed, and follows components none of which shows; as it would be `without` some of them."""
     follows = Follow.objects.filter(recipient=OuterRef("pk"))
     home = Q(component__page=F("recipient__page"))
-    listed = Q(component__listings__page=F("recipient__page"), component__listings__deleted_at=None)
+    listed = Q(
+        component__listings__page=F("recipient__page"),
+        component__listings__deleted_at=None,
+        component__page__deleted_at=None,
+    )
     shown = follows.filter(home | listed, component__visibility=Visibility.PUBLIC, component__deleted_at=None)
-    if without:
-        shown = shown.exclude(component=without)
-    going_on = follows.filter(incident__status__in=OPEN, incident__deleted_at=None)
+    if without is not None:
+        shown = shown.exclude(component__in=without)
+    here = Q(incident__page=F("recipient__page")) | Q(incident__page__deleted_at=None)
+    going_on = follows.filter(here, incident__status__in=OPEN, incident__deleted_at=None)
     active = Subscriber.objects.active().filter(everything=False)
     return active.filter(Exists(follows.filter(component__isnull=False)), ~Exists(shown), ~Exists(going_on))
 
 
-def would_leave_behind(component: Component) -> int:
-    """How many subscribers follow nothing else that shows: to be asked before it is deleted or hidden."""
-    followers = Follow.objects.filter(component=component).values("recipient")
-    return left_behind(without=component).filter(pk__in=followers, left_behind_at=None).count()
+def would_leave_behind(row: Component | Page) -> int:
+    """How many subscribers follow nothing else that shows: to be asked before it is deleted or hidden.
+
+    Of a page these are subscribers of other pages, on which its components are listed.
+    """
+    gone = row.components.all() if isinstance(row, Page) else Component.objects.filter(pk=row.pk)
+    followers = Follow.objects.filter(component__in=gone).values("recipient")
+    found = left_behind(without=gone).filter(pk__in=followers, left_behind_at=None)
+    return found.exclude(page=row).count() if isinstance(row, Page) else found.count()
 
 
 @loop("left_behind")

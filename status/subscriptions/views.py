@@ -20,7 +20,7 @@ from incidents.errors import DomainError, InvalidTransition
 from incidents.models import Page
 from status import addresses, outside, tokens
 from status.models import Subscriber
-from status.rendering import assets
+from status.rendering import assets, gone
 from status.requests import ASKED_HOST, ASKED_PAGE, HtmxRequest, host_name, network_of
 from status.subscriptions import choices, signups, subscribers
 from status.subscriptions.forms import ChoicesForm
@@ -70,7 +70,7 @@ def _sign_up(
     """A form that anybody may send. `typed` says under which name the template shows again what was sent."""
     page = _page(request)
     if page is None:
-        return _refusal(request, 404, _("There is no status page here to subscribe to."))
+        return _nowhere(request)
     with translation.override(page.language):
         if request.method != "POST":
             return _show(request, template, page)
@@ -210,6 +210,15 @@ def _refusal(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
 def _page(request: HttpRequest) -> Page | None:
     """The page that is published at the host name of this request."""
     return Page.objects.published().filter(public_id=request.META.get(ASKED_PAGE, "")).first()
+
+
+def _nowhere(request: HttpRequest) -> HttpResponse:
+    """Where no page is published: of one that was deleted in the words that its other addresses have."""
+    row = Page.objects.filter(public_id=request.META.get(ASKED_PAGE, ""), is_live=True).first()
+    if row is None:
+        return _refusal(request, 404, _("There is no status page here to subscribe to."))
+    with translation.override(row.language):
+        return _refusal(request, 410, gone.sentence(row.name))
 
 
 def _is_of_another(request: HttpRequest, page: Page) -> bool:

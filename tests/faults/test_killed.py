@@ -28,7 +28,7 @@ from status.models import Delivery, Subscriber
 from status.publication import files
 from status.subscriptions.subscribers import add_by_staff
 from tests.incidents.html_forms import counts
-from tests.portal.bad_rows import CASES, RUNS, World
+from tests.portal.bad_rows import CASES, World
 from tests.sink import Sink
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -68,7 +68,7 @@ import_module("status.tasks")  # so that every loop is in LOOPS
 
 @pytest.mark.parametrize("kind", sorted(CASES))
 def test_in_every_loop_of_the_clock(kind: str, world: World) -> None:
-    run: Callable[[], object] = RUNS.get(kind, LOOPS[kind].run)
+    run = LOOPS[kind].run
     done = CASES[kind](world)
     Failure.objects.all().delete()
     later = timezone.now() + (seals.SETTLED * 2 if kind == "seal" else timedelta(seconds=1))

@@ -53,7 +53,13 @@ def of_postmortems(page: Page, author: User, admin: User) -> Acts:
     (finding,) = checks.open_findings(wrong)
     writing.cover_incident(draft, other, author=author)
     ready = approved(ended("Ready"), "Why.", author)
-    public = publish_report(ended("Public"), body="Why.", author=author)
+    known = ended("Public")
+    public = writing.start_postmortem(known, author=author)
+    promised = action_items.add_action_item(
+        public, text="Alert earlier", is_commitment=True, public_wording="We alert earlier.", author=author
+    )
+    known.refresh_from_db()
+    publish_report(known, body="Why.", author=author)
     section, removed = draft.live_sections()[:2]
     item = action_items.add_action_item(draft, text="Alert earlier", author=author)
     gone = action_items.add_action_item(draft, text="Nothing", author=author)
@@ -88,7 +94,7 @@ def of_postmortems(page: Page, author: User, admin: User) -> Acts:
         ),
         action_items.move_action_item: (
             edit,
-            lambda by: action_items.move_action_item(item, state=done, evidence="A test", author=by),
+            lambda by: action_items.move_action_item(promised, state=done, evidence="A test", author=by),
         ),
         action_items.delete_action_item: (edit, lambda by: action_items.delete_action_item(gone, author=by)),
         restoration.restore_action_item: (edit, lambda by: restoration.restore_action_item(gone, author=by)),

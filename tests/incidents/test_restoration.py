@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from incidents import catalogue, metrics
 from incidents.checking import leaks, letting_stand
 from incidents.deletion import taken_along
 from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, delete_incident, post_update
-from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
+from incidents.lifecycle import STATUSES, ComponentStatus, IncidentStatus, Kind, Visibility
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, ComponentGroup, ComponentListing, Incident, Page, Postmortem, User
 from incidents.models.base import Tracked
 from incidents.people import service_user
@@ -67,6 +70,37 @@ def test_the_texts_of_its_incidents_keep_no_page_from_coming_back(incident: Inci
     catalogue.delete_page(page, author=admin)
     restore_page(page, author=admin)
     assert page.deleted_at is None
+
+
+def test_a_page_comes_back_in_as_many_statements_however_much_was_on_it(page: Page, admin: User, at_noon: Any) -> None:
+    window: Any = {"scheduled_for": NOON + timedelta(days=1), "scheduled_until": NOON + timedelta(days=2)}
+    statements = []
+    for _round in range(2):
+        schedule_maintenance(page, title="Disks", body="New ones.", author=admin, **window)
+        incident = declare_incident(page, title="Errors", author=admin)
+        post_update(incident, status=IncidentStatus.IDENTIFIED, body="Slow.", author=admin)
+        catalogue.delete_page(page, author=admin)
+        with CaptureQueriesContext(connection) as seen:
+            restore_page(page, author=admin)
+        statements.append(len(seen))
+    assert statements[0] == statements[1]
+
+
+def test_whatever_stands_on_a_page_is_read_once_more(page: Page, other_page: Page, admin: User) -> None:
+    words: Any = {"description": "Of Falcon.", "author": admin}
+    lent = catalogue.create_component(other_page, name="Mail", **words)
+    catalogue.list_component(lent, page=page, author=admin)
+    parts = [
+        catalogue.create_component(page, name="Search", **words),
+        catalogue.create_group(page, name="Core", **words),
+        metrics.create_metric(page, name="Errors", **words),
+        lent,
+    ]
+    catalogue.delete_page(page, author=admin)
+    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
+    with pytest.raises(LeakFound) as refusal:
+        restore_page(page, author=admin)
+    assert {found.section for found in refusal.value.findings} == {f"{part.public_id}_description" for part in parts}
 
 
 def test_nothing_is_restored_into_what_is_deleted(
@@ -216,6 +250,8 @@ def test_a_component_is_listed_on_no_page_where_its_name_is_internal(
         catalogue.list_component(falcon, page=other_page, author=admin)
     with pytest.raises(LeakFound, match="“Falcon”"):
         catalogue.edit_listing(listing, page=other_page, author=admin)
+    with refused(LeakFound, "“Falcon”"):
+        catalogue.edit_component(falcon, page=other_page, author=admin)
     catalogue.edit_listing(listing, position=2, author=admin)
 
 
@@ -247,6 +283,34 @@ def test_a_component_that_moves_to_where_it_is_listed_is_there_once(
     assert ComponentListing.objects.live().count() == 0
     with refused(InvalidInput, "shown there already"):
         restore_listing(listing, author=admin)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_component_of_which_something_open_speaks_does_not_move(
+    page: Page, other_page: Page, component: Component, author: User, admin: User, kind: Kind
+) -> None:
+    incident = declare_incident(page, title="Errors", kind=kind, author=author)
+    open_status, end = STATUSES[kind][0], STATUSES[kind][-1]
+    post_update(incident, status=open_status, body="Look.", author=author, components=[(component, None)])
+    with refused(InvalidTransition, "“Errors” is not over .* or list the component on the other page"):
+        catalogue.edit_component(component, page=other_page, author=admin)
+    catalogue.edit_component(component, page=page, description="Of customers.", author=admin)
+    post_update(incident, status=end, body="Over.", author=author)
+    catalogue.edit_component(component, page=other_page, author=admin)
+
+
+def test_an_open_incident_comes_back_to_no_page_that_its_component_has_left(
+    other_page: Page, component: Component, incident: Incident, author: User, admin: User
+) -> None:
+    down = [(component, ComponentStatus.MAJOR_OUTAGE)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="Down.", author=author, components=down)
+    delete_incident(incident, reason="Wrong", author=author)
+    catalogue.edit_component(component, page=other_page, author=admin)
+    with refused(InvalidTransition, "is not on this page any more. List it here first"):
+        restore_incident(incident, author=author)
+    catalogue.list_component(component, page=incident.page, author=admin)
+    restore_incident(incident, author=author)
+    assert set(incident.pages()) == {incident.page, other_page}
 
 
 def test_a_component_is_listed_once_on_a_page(component: Component, other_page: Page, admin: User) -> None:

@@ -120,6 +120,14 @@ def test_a_seal_that_is_gone_or_forged_is_named(sealed: Incident, settings: Sett
     assert next(iter(seals.verify())) == f"Seals {number} to {number} are gone."
 
 
+def test_a_chain_of_which_nothing_is_left_is_found(sealed: Incident) -> None:
+    sql("DELETE FROM incidents_seal")
+    assert list(seals.verify()) == [], "nothing has settled yet"
+    with time_machine.travel(timezone.now() + LATER):
+        (found,) = seals.verify()
+    assert found.startswith("Nothing is sealed, though there is a history")
+
+
 def test_without_the_key_nobody_makes_the_chain_anew(sealed: Incident, settings: Settings) -> None:
     settings.AUDIT_KEY = "another key"
     assert "or the key is another one" in next(iter(seals.verify()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -36,7 +36,6 @@ from incidents.models import (
 from incidents.planned import plan_update
 from portal.accounts import mails
 from portal.models import AccountMail
-from status import relay
 from status.delivery import staff_channels
 from status.models import Delivery, Follow, Nudge, Recipient, SignUp, StaffChannel, Subscriber, Tally
 from status.publication import files, publishing, state
@@ -102,6 +101,7 @@ def beats(pages: list[Page]) -> int:
 
 def publish(world: World) -> Callable[[], int]:
     pages = world.pages()
+    (files.folder(world.page.public_id) / state.NAME).unlink()
     world.break_page()
     return lambda: beats(pages[1:])
 
@@ -113,7 +113,7 @@ def history(world: World) -> Callable[[], int]:
         root = files.folder(page.public_id)
         known = state.read(root)
         assert known
-        state.write(root, state.State(known.date, known.version, (known.date[:7],)))
+        state.write(root, replace(known, months_left=(f"{known.date:%Y-%m}",)))
     world.break_page()
     return lambda: sum(not state.months_left(files.folder(page.public_id)) for page in pages[1:])
 
@@ -144,6 +144,17 @@ def heartbeat(world: World) -> Callable[[], int]:
         (files.folder(page.public_id) / "heartbeat.json").unlink()
     world.break_page()
     return lambda: beats(pages[1:])
+
+
+def heal(world: World) -> Callable[[], int]:
+    pages = world.pages()
+    found = [files.folder(page.public_id) / "index.html" for page in pages[1:]]
+    for page in pages:
+        publishing.publish(page)
+    for file in found:
+        file.write_bytes(file.read_bytes().swapcase())
+    world.break_page()
+    return lambda: sum(b"<title>" in file.read_bytes() for file in found)
 
 
 def tally(world: World) -> Callable[[], int]:
@@ -276,6 +287,7 @@ CASES: dict[str, Callable[[World], Callable[[], int]]] = {
     "chart": chart,
     "owe": owe,
     "heartbeat": heartbeat,
+    "heal": heal,
     "tally": tally,
     "sign_up": sign_up,
     "account_mail": account_mail,
@@ -288,4 +300,3 @@ CASES: dict[str, Callable[[World], Callable[[], int]]] = {
     "seal": seal_tables,
     "sweep": sweep,
 }
-RUNS: dict[str, Callable[[], object]] = {"history": lambda: relay.go_through_history(list(Page.objects.order_by("id")))}

@@ -126,7 +126,7 @@ def test_a_program_restores_no_report_by_an_incident_that_had_left_it(
     "model", [Component, ComponentGroup, Metric, Incident, Postmortem, ActionItem], ids=lambda model: model.__name__
 )
 def test_a_program_restores_what_a_program_deletes(
-    client: Client, to_delete: Rows, page: Page, root_key: str, model: type[Tracked]
+    client: Client, to_delete: Rows, page: Page, other_page: Page, root_key: str, model: type[Tracked]
 ) -> None:
     incident = f"incidents/{to_delete[Incident].public_id}"
     places = {
@@ -143,6 +143,8 @@ def test_a_program_restores_what_a_program_deletes(
     assert client.delete(address, headers=key).status_code in (200, 204)
     row.refresh_from_db()
     assert row.deleted_at is not None
+    elsewhere = address.replace(page.public_id, other_page.public_id)
+    assert client.post(f"{elsewhere}/restore", headers=key).status_code == 404
     answer = client.post(f"{address}/restore", headers=key)
     assert answer.status_code == 200, answer.text
     row.refresh_from_db()

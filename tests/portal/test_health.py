@@ -44,6 +44,7 @@ def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -
 
     ninety = pytest.approx(90, abs=stretched(5))
     others = {"database": "ok", "clock_age": 0.0, "skew": 0.0, "oldest_due": None, "redis": "ok", "parked": 0}
+    others["folder"] = "ok"
     done = dict.fromkeys(isolation.LOOPS)
     late = {"heartbeat_age": None, "oldest_unpublished": ninety, "oldest_undone": done | {"publish": ninety}}
     assert look(later=90) == late | others

@@ -42,7 +42,7 @@ from status.models import Delivery, Nudge, Recipient
 from status.secrets import encrypt
 from status.subscriptions import signups
 from status.subscriptions.subscribers import add_by_staff
-from tests.portal.bad_rows import CASES, RUNS, World
+from tests.portal.bad_rows import CASES, World
 
 pytestmark = pytest.mark.long
 
@@ -50,6 +50,7 @@ TOKEN = "only-the-tests-know-this"
 CALLED = {
     # What the clock calls that is no loop of this kind, each with the reason
     Clock.tick: "one row, written last",
+    relay.note_folder: "one folder",
     signups.drop_old_counts: "one statement for all rows",
     engine.deliver: "its rows are deliveries: each has its own attempts, and is parked as failed (below)",
 }
@@ -64,7 +65,7 @@ def test_a_bad_row_is_parked_and_the_others_are_done(
 ) -> None:
     settings.METRICS_TOKEN = TOKEN
     client.force_login(User.objects.create_superuser("root", password="correct horse battery"))
-    run: Callable[[], object] = RUNS.get(kind, LOOPS[kind].run)
+    run = LOOPS[kind].run
     good = CASES[kind](world)
     Failure.objects.all().delete()
     later = timezone.now() + (seals.SETTLED * 2 if kind == "seal" else timedelta(seconds=1))

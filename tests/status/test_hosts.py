@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
 from incidents import catalogue
@@ -59,6 +60,16 @@ def test_of_a_deleted_page_it_is_said_that_it_is_gone(page: Page, admin: User, p
     assert differences(page) == []
     (root / ".gone.json").write_text("{}")
     assert differences(page) == [".gone.json"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v2/summary.json", "/subscribe", "/subscribe/webhook"])
+def test_a_deleted_page_says_so_at_each_of_its_addresses(client: Client, page: Page, admin: User, path: str) -> None:
+    publish(page)
+    catalogue.delete_page(page, author=admin)
+    relay.relay()
+    answer = client.get(path, headers={"host": page.host})
+    assert (answer.status_code, "This page has been removed" in answer.text) == (410, True)
+    assert client.post("/subscribe", {"address": "ann@example.com"}, headers={"host": page.host}).status_code == 410
 
 
 def test_the_name_of_a_page_that_is_not_live_shows_no_other(

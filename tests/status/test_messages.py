@@ -171,6 +171,12 @@ def test_what_is_no_mailbox_or_could_be_more_than_one_is_refused(address: str) -
         _ = Claimed(1, None, "warning", 0, AT, 1, "abc", "webhook", "active", address, "", None, AT).mailbox
 
 
+def test_mail_about_a_webhook_goes_to_whoever_keeps_it() -> None:
+    address, contact = "hook@example.com", "ada@example.com"
+    claimed = Claimed(1, None, "warning", 0, AT, 1, "abc", "webhook", "active", address, contact, None, AT)
+    assert claimed.mailbox == contact
+
+
 class Reader(HTMLParser):
     """What a mail program would fetch or run."""
 

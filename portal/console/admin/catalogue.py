@@ -206,7 +206,7 @@ class ComponentAdmin(CatalogueAdmin):
         return history.of_component(obj)
 
     def status_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        component = get_object_or_404(Component.objects.live().select_related("page", "group"), pk=pk)
+        component = get_object_or_404(Component.objects.filter(deleted_at=None).select_related("page", "group"), pk=pk)
         form = StatusForm(acting(request), component, sent(request))
 
         def done() -> HttpResponse:

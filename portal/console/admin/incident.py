@@ -262,7 +262,7 @@ def badges(incident: Incident) -> list[tuple[str, StrPromise | str]]:
 
 
 def live_or_404(pk: int) -> Incident:
-    return get_object_or_404(Incident.objects.live().select_related("page", "postmortem"), pk=pk)
+    return get_object_or_404(Incident.objects.filter(deleted_at=None).select_related("page", "postmortem"), pk=pk)
 
 
 def updates_of(incident: Incident) -> models.QuerySet[IncidentUpdate]:

@@ -30,7 +30,7 @@ def goes_along(row: Tracked) -> dict[str, int]:
     along = taken_along(row)
     if isinstance(row, Page) and (count := Subscriber.objects.active().filter(page=row).count()):
         along[gettext("subscribers, who hear nothing meanwhile")] = count
-    elif isinstance(row, Component) and (count := would_leave_behind(row)):
+    if isinstance(row, (Component, Page)) and (count := would_leave_behind(row)):
         along[gettext("subscribers who follow nothing else, and are notified of it")] = count
     return along
 

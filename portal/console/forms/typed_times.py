@@ -13,14 +13,14 @@ from incidents.errors import InvalidInput
 AHEAD = timedelta(minutes=5)  # a clock time this far ahead is today's; beyond it, yesterday's
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_RANGE = re.compile(r"\s*(?:\.\.|–|—|\bto\b|\buntil\b|(?<=\d)-|(?<=[apm\s])-)\s*")
+_RANGE = re.compile(r" ?(?:\.\.|–|—|\bto\b|\buntil\b|(?<=\d)-|(?<=[apm ])-) ?")
 _ABOUT = re.compile(r"^(?:~|about\b|around\b|approx\.?\b|ca\.?\b)\s*")
 _DAY = re.compile(r"^(?:(\d{4})-(\d\d)-(\d\d)|(today|yesterday))[\s,t]+")
 _CLOCK = re.compile(r"^(\d{1,2})(?:[:.h](\d\d))?\s*([ap]\.?m\.?)?$")
 _SPAN = re.compile(
     r"(\d{1,9}|an?)\s*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)\b\.?\s*(?:and\s+)?"
 )
-_UTC = re.compile(r"\s*(?:\butc|\bgmt|(?<=\d)z)$")
+_UTC = re.compile(r" ?(?:\butc|\bgmt|(?<=\d)z)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""One database and two folders: only one of them is published in, and the other says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from pytest_django import Settings
+
+from incidents.incidents import post_update
+from incidents.lifecycle import IncidentStatus
+from incidents.models import Clock, Failure, Incident, OutboxEvent, Page, User
+from status import relay
+from status.models import Publisher
+from status.publication import files, publisher, publishing
+
+pytestmark = pytest.mark.both
+
+
+@pytest.fixture
+def go_to(settings: Settings, tmp_path: Path) -> Callable[[str], Path]:
+    """Be the host that has this folder."""
+
+    def go(name: str) -> Path:
+        settings.PUBLICATION_ROOT = tmp_path / name
+        return tmp_path / name
+
+    return go
+
+
+def test_what_is_posted_at_a_host_with_another_folder_is_left_to_the_one_that_readers_read(
+    page: Page, incident: Incident, author: User, go_to: Callable[[str], Path]
+) -> None:
+    go_to("first")
+    publishing.publish(page)
+    go_to("second")
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    assert relay.relay() == 0
+    with pytest.raises(publisher.NotOurs):
+        publishing.publish(page)
+    assert not (files.root() / "pages").exists()
+    assert OutboxEvent.objects.unpublished().exists()
+    go_to("first")
+    assert relay.relay() == 1
+    assert "Looking." in (files.folder(page.public_id) / "index.html").read_text()
+
+
+def test_a_folder_that_is_not_published_in_says_so_until_it_is_the_one(
+    page: Page, admin: User, client: Client, go_to: Callable[[str], Path]
+) -> None:
+    def said() -> tuple[bool, bool]:
+        """Whether /readyz and the console say so."""
+        client.force_login(admin)
+        return client.get("/readyz").json()["folder"] != "ok", "another folder" in client.get("/admin/").text
+
+    def beats() -> bool:
+        """Whether the page is confirmed here."""
+        file = files.folder(page.public_id) / "heartbeat.json"
+        file.unlink(missing_ok=True)
+        relay.note_folder()
+        relay.heartbeat()
+        return file.exists()
+
+    Clock.tick()
+    go_to("first")
+    publishing.publish(page)
+    assert (said(), beats()) == ((False, False), True)
+    go_to("second")
+    assert (said(), beats()) == ((True, True), False)
+    assert "publish --here" in Failure.objects.get(kind=publisher.FAILURE).reason, "also where only a worker has it"
+    go_to("first")
+    assert (said(), beats()) == ((False, False), True)
+    assert Failure.objects.filter(kind=publisher.FAILURE).exists(), "the other one still is wrong"
+
+    go_to("second")
+    call_command("publish", here=True, stdout=StringIO())
+    relay.relay()
+    assert publishing.differences(page) == []
+    assert (said(), beats(), Failure.objects.exists()) == ((False, False), True, False)
+    go_to("first")
+    assert (said(), beats()) == ((True, True), False)
+    call_command("publish", here=True, stdout=StringIO())
+    assert relay.relay() == 1, "it does not trust what it had"
+
+
+def test_a_folder_is_known_by_what_it_holds_and_not_by_its_path(page: Page, go_to: Callable[[str], Path]) -> None:
+    here = go_to("here")
+    publishing.publish(page)
+    here.rename(here.with_name("moved"))
+    go_to("moved")
+    publisher.check_folder()
+    assert publisher.why_not() == ""
+
+
+def test_another_folder_that_comes_in_between_gets_what_was_being_published(
+    page: Page, incident: Incident, author: User, go_to: Callable[[str], Path]
+) -> None:
+    go_to("second")
+    other = publisher.identity()
+    go_to("first")
+    publishing.publish(page)
+    post_update(incident, status=IncidentStatus.INVESTIGATING, body="Looking.", author=author)
+    with publishing.writing(page, timeout=0):
+        Publisher.objects.update(root=other)
+        here = OutboxEvent.objects.unpublished().filter(publisher.is_still_here())
+        assert not here.exists(), "so nothing is marked as published"
