@@ -73,9 +73,13 @@ def test_two_that_send_at_once_send_it_once_and_one_that_died_is_replaced(
     class Dead(BaseException):
         pass
 
-    def die(_message: object) -> None:
-        assert mails.send() == 0, "another clock, meanwhile"
-        raise Dead
+    tries: list[object] = []
+
+    def die(message: object) -> None:
+        tries.append(message)
+        if len(tries) == 1:
+            mails.send()  # another clock, meanwhile
+            raise Dead
 
     with time_machine.travel(timezone.now(), tick=False) as clock:
         ask(grace)
@@ -83,5 +87,6 @@ def test_two_that_send_at_once_send_it_once_and_one_that_died_is_replaced(
             patch.setattr("django.core.mail.EmailMessage.send", die)
             with pytest.raises(Dead):
                 mails.send()
+        assert len(tries) == 1
         clock.shift(mails.LEASE)
         assert mails.send() == 1
