@@ -13,8 +13,8 @@ RANDOM = (  # both cases and digits; a commit or a checksum has only one case
 KNOWN = [
     re.compile(pattern)
     for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END [A-Z ]*PRIVATE KEY-----)?",
-        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:[^\s/]{1,200}@[^\s)>\]]+",  # user and password in an address
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?:[^-]|-(?!----)){0,8000}+-----END [A-Z ]*PRIVATE KEY-----)?",
+        r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:[^\s/]{1,200}@[^\s)>\]`]+",  # user and password in an address
         r"https://hooks\.slack\.com/[\w/]+",
         # Tokens whose makers gave them a prefix by which they can be found
         r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
@@ -39,15 +39,15 @@ ASSIGNED = [
     re.compile(rf"{NAMED}\s+[\"'`“‘„](?=(?P<value>{VALUE})[\"'`”’“])"),
     re.compile(rf"{NAMED}\s+(?=\S{{0,200}}[!?#%&@^+=]\S|\S{{0,200}}[#%&@^+=!])(?=(?P<value>{VALUE}))"),
 ]
-# What stands there in prose: what is counted ("3rd-party", "24-hour", "100k/min"), a version, an address or a path,
-# an algorithm or a number of something (SHA-256, PBKDF2-SHA256, CVE-2024-3094)
+# What stands there in prose: what is counted ("3rd-party", "24-hour", "100k/min"), a version or a time, an address or a
+# path, an algorithm or a number of something (SHA-256, PBKDF2-SHA256, CVE-2024-3094)
 PROSE = re.compile(
-    r"v?\d+(?:\.\d+)*[A-Za-z]{0,3}(?:[-/.][A-Za-z]*)*"
+    r"v?\d+(?:[.:]\d+)*[A-Za-z]{0,3}(?:[-/.][A-Za-z]*)+|v?\d+(?:[.:]\d+)+[A-Za-z]{0,3}"
     r"|https?://\S*|(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+)?/[a-z0-9_-]+(?:[/.][a-z0-9_{}-]*)*(?:\?\S*)?"
     r"|[A-Z]{2,}\d{0,3}-[A-Z]*\d+(?:-\d+)?"
 )
-# A name with a number ("Node-18", "us-east-1", "eu-west2"), which for a password many take
-NUMBERED = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*(?:-\d{1,4}[a-z]?|(?<=-[a-z]{4})\d)")
+# What many take for a password too: a name with a number ("Node-18", "us-east-1", "us-central1"), a number with a unit
+NUMBERED = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*-\d{1,4}[a-z]?|[a-z]+(?:-[a-z]+)+\d{1,2}|v?\d+[A-Za-z]{0,3}")
 GOES_ON = re.compile(r"[.:?!)\"'`”’]{0,3}\s{1,3}[a-z]")  # the sentence does
 
 

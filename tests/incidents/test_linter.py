@@ -168,6 +168,7 @@ ONCE_SLOW = [
     "a ",
     "eyJ-",
     "token=",
+    "-----BEGIN PRIVATE KEY-----",
     "for 10 minutes ",
     "between 16:02 and ",
     "\n- ",
