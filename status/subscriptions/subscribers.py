@@ -219,7 +219,7 @@ def drop_overdue() -> int:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
-    """Forget an address whose link has grown too old to confirm it, unless it had left; returns whether the link had."""
+    """Forget an address whose link has grown too old, unless it had left before; returns whether the link had."""
     recipient.lock()
     is_due = Subscriber.objects.filter(_too_old(), pk=recipient.pk, state=State.UNCONFIRMED).exists()
     if is_due and recipient.left_by:
