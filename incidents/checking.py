@@ -215,7 +215,7 @@ def facts_of(
         contacts=frozenset({page.support_email.lower()}),
         components=components,
         internal_names=frozenset(name for row in internal for name in (row.name, *row.known_as)) - components.keys(),
-        people=tuple(
+        people=tuple(  # of closed accounts too: who has left is still nobody's business
             Person(username, f"{first} {last}".strip())
             for username, first, last in User.objects.filter(is_service=False).values_list(
                 "username", "first_name", "last_name"

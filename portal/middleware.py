@@ -45,7 +45,7 @@ REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent se
 PROBE = 0.25  # between two probes
 TURN = 0.3  # for a free slot
 # Slots and requests inside; the web server has twice as many threads as all slots, or as programs and strangers inside
-SHARES = {"reads": (4, 12), "writes": (3, 8), "programs": (3, 8), "strangers": (2, 4)}
+SHARES = {"reads": (4, 12), "writes": (3, 8), "programs": (3, 8), "strangers": (2, 4), "health": (2, 2)}
 
 # Asked by address, whatever the host's name
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
@@ -110,7 +110,7 @@ class DatabaseGuardMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if answer := HEALTH.get(request.path_info):
-            return answer(request)
+            return answer(request) if answer is health.healthz else self._of_few(answer, request)
         try:
             request.body  # noqa: B018  (read before a slot is taken, and kept for another attempt)
         except RequestDataTooBig:
@@ -127,6 +127,16 @@ class DatabaseGuardMiddleware:
                 if unasked is None:
                     return response
                 unasked.ask(answers, share.questions)
+        finally:
+            share.inside.release()
+
+    def _of_few(self, answer: Handler, request: HttpRequest) -> HttpResponse:
+        """Anybody may ask whether it is well, and each answer takes a thread for as long as the database is silent."""
+        share = self._shares["health"]
+        if not share.inside.acquire(timeout=TURN):
+            return _busy(request)
+        try:
+            return answer(request)
         finally:
             share.inside.release()
 

@@ -20,7 +20,7 @@ class Logger(glogging.Logger):
 
 
 worker_class = "gthread"
-threads = 24  # portal.middleware lets twelve use the database, so that the rest keep answering
+threads = 28  # portal.middleware lets fourteen use the database at once, so that the rest keep answering
 control_socket_disable = True
 logger_class = Logger
 # Not by whom: who reads is nobody's business, and whoever tries to sign in is in the log of that.

@@ -46,8 +46,8 @@ PROSE = re.compile(
     r"|https?://\S*|(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+)?/[a-z0-9_-]+(?:[/.][a-z0-9_{}-]*)*(?:\?\S*)?"
     r"|[A-Z]{2,}\d{0,3}-[A-Z]*\d+(?:-\d+)?"
 )
-# What many take for a password too: a name with a number ("Node-18", "us-east-1", "eu-west2"), a number with a unit
-NUMBERED = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*(?:-\d{1,4}[a-z]?|(?<=-[a-z]{4})\d)|v?\d+[A-Za-z]{0,3}")
+# What many take for a password too: a name with a number ("Node-18", "us-east-1", "us-central1"), a number with a unit
+NUMBERED = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*-\d{1,4}[a-z]?|[a-z]+(?:-[a-z]+)+\d{1,2}|v?\d+[A-Za-z]{0,3}")
 GOES_ON = re.compile(r"[.:?!)\"'`”’]{0,3}\s{1,3}[a-z]")  # the sentence does
 
 

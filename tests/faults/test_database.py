@@ -38,6 +38,12 @@ def gate(postgresql: Server) -> Iterator[Forwarder]:
         yield forwarder
 
 
+def empty(server: Server) -> None:
+    with psycopg.connect(server.url) as observer:
+        observer.execute("DROP SCHEMA public CASCADE")
+        observer.execute("CREATE SCHEMA public")
+
+
 @pytest.fixture(scope="module", params=["directly", pytest.param("by PgBouncer", marks=pytest.mark.pgbouncer)])
 def cut_off_site(
     request: pytest.FixtureRequest, postgresql: Server, gate: Forwarder, tmp_path_factory: pytest.TempPathFactory
@@ -46,6 +52,7 @@ def cut_off_site(
     through = address._replace(netloc=f"{address.username}@127.0.0.1:{gate.port}").geturl()
     folder: Path = tmp_path_factory.mktemp("site")
     with ExitStack() as stack:
+        stack.callback(empty, postgresql)  # for the next one
         if request.param == "by PgBouncer":
             pgbouncer = start_pgbouncer(postgresql.url, port=gate.port)
             stack.callback(pgbouncer.stop)

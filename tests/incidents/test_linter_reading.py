@@ -141,7 +141,7 @@ def test_a_secret_is_found(text: str) -> None:
         "token: /oauth2/token returns 500",
         "The token is github.com/login/oauth2",
         "Access keys: us-east-1 is affected.",
-        "Tokens: eu-west2 is affected.",
+        "Tokens: us-central1 is affected.",
         "Tokens: 120000ms, passwords: 120000ms",
         "Your password was 120000ms old, the token at 10:15UTC.",
         "Passwords: PBKDF2-SHA256 hashing is slow",
