@@ -133,13 +133,18 @@ def test_who_follows_what_another_page_lent_is_notified_when_that_page_is_delete
 def test_what_a_page_lends_is_read_once_more_for_the_other_page_when_it_is_restored(
     page: Page, other_page: Page, admin: User
 ) -> None:
-    """“Falcon” is public here, and for who reads the other page it is the name of something internal."""
-    falcon = catalogue.create_component(page, name="Falcon", author=admin)
+    """“Falcon” is public here, and for who reads the other page it is the name of something internal.
+
+    So is “Heron”, which that page never showed.
+    """
+    falcon, _heron = (catalogue.create_component(page, name=name, author=admin) for name in ("Falcon", "Heron"))
     catalogue.list_component(falcon, page=other_page, author=admin)
     catalogue.delete_page(page, author=admin)
-    catalogue.create_component(other_page, name="Falcon", visibility=Visibility.INTERNAL, author=admin)
-    with pytest.raises(LeakFound, match="“Falcon”") as refusal:
+    for name in ("Falcon", "Heron"):
+        catalogue.create_component(other_page, name=name, visibility=Visibility.INTERNAL, author=admin)
+    with pytest.raises(LeakFound) as refusal:
         restore_page(page, author=admin)
+    assert {found.quote for found in refusal.value.findings} == {"Falcon"}
     with letting_stand(dict.fromkeys(refusal.value.may_stand, "Customers know it.")):
         restore_page(page, author=admin)
 
