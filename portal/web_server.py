@@ -20,7 +20,7 @@ class Logger(glogging.Logger):
 
 
 worker_class = "gthread"
-threads = 24  # portal.middleware lets twelve use the database, so that the rest keep answering
+threads = 28  # portal.middleware lets 26 wait for the database or for their turn, so that health checks are answered
 control_socket_disable = True
 logger_class = Logger
 # Not by whom: who reads is nobody's business, and whoever tries to sign in is in the log of that.
