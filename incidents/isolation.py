@@ -61,6 +61,9 @@ def loop(kind: str, *, oldest: Callable[[], datetime | None] = lambda: None) -> 
     return register
 
 
+TICK = 5.0  # seconds that one tick has for one kind of work, all rows together
+
+
 def each(
     kind: str,
     rows: Iterable[R],

@@ -11,6 +11,7 @@ import os
 import time
 import warnings
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from celery import Celery, Task, signals
@@ -74,19 +75,25 @@ def configuration() -> dict[str, Any]:
 
 
 class Tick(Task):  # type: ignore[type-arg]  # it takes none when it runs
-    """A piece of the clock's work. A tick right behind another one is dropped, for it would find nothing to do.
+    """A piece of the clock's work. A tick is dropped while another one is at it, and right behind one.
 
-    So a worker that comes back is through with the thousands that wait for it in a moment. (Celery's `expires` asks how
-    old a tick is by the clocks of two hosts.)
+    So no slow piece takes all the threads of a worker, and a worker that comes back is through with the thousands that
+    wait for it in a moment. (Celery's `expires` asks how old a tick is by the clocks of two hosts.)
     """
 
     began = -math.inf
 
+    def __init__(self) -> None:
+        self.running = Lock()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if time.monotonic() < self.began + EVERY.get(self.name, 0) / 2:
+        if time.monotonic() < self.began + EVERY.get(self.name, 0) / 2 or not self.running.acquire(blocking=False):
             return None
-        self.began = time.monotonic()
-        return super().__call__(*args, **kwargs)
+        try:
+            self.began = time.monotonic()
+            return super().__call__(*args, **kwargs)
+        finally:
+            self.running.release()
 
 
 def _steady() -> datetime:

@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # "" in the process that started the run
 CHROMIUM = os.environ.get("CHROMIUM") or program("chromium", "chromium-browser", "google-chrome")
 NGINX = program("nginx")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)  # for programs of several threads
 CLIENTS = ROOT / ".venv" / "clients"  # the environment of requirements/clients.txt and tests/clients
 CLAIM = "portal:tests"  # the key that marks a Redis database as taken by a run
 
@@ -123,6 +124,8 @@ def _left_out() -> dict[str, str]:
         reasons["clients"] = "no environment for them: make .venv/clients.stamp, which wants npm"
     if not PGBOUNCER:
         reasons["pgbouncer"] = "no PgBouncer: apt-get install pgbouncer"
+    if not FAKETIME:
+        reasons["faketime"] = "no libfaketime: apt-get install faketime"
     if not NGINX:
         reasons["nginx"] = "no nginx: apt-get install nginx"
     return reasons

@@ -141,7 +141,8 @@ class DeadlineConnection(psycopg.Connection[Any]):
         try:
             super().commit()
         except psycopg.Error as error:
-            if error.sqlstate and not error.sqlstate.startswith("57"):  # which may come in the middle of a commit
+            # 57 may come in the middle of a commit, and 08 is PgBouncer's word for a server that was lost then.
+            if error.sqlstate and not error.sqlstate.startswith(("08", "57")):
                 allowed.commit_sent = before  # the server says that it did not
             raise
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import Error, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Greatest
 
 from incidents.errors import InvalidInput
 from incidents.models import OutboxEvent, User
@@ -196,10 +197,9 @@ def _outcome(delivery: Claimed, answer: Answer) -> Outcome:
     if answer.meaning is Meaning.SENT:
         return Outcome(State.SENT, answer=text)
     if answer.meaning is Meaning.RETRY:
-        # Who takes some of them each time is not given up.
         tried = delivery._replace(attempts=0) if answer.accepted else delivery
         return replace(_retry(tried, carrier(delivery.channel, delivery.purpose), text), accepted=answer.accepted)
-    return Outcome(State.FAILED, "refused", text)
+    return Outcome(State.FAILED, "refused", text, accepted=answer.accepted)
 
 
 def _retry(delivery: Claimed, channel: Channel, answer: str) -> Outcome:
@@ -283,9 +283,10 @@ def record(outcomes: Mapping[int, Outcome]) -> None:
 
 
 def _remember(delivery: int, accepted: Collection[str]) -> None:
-    for row in Delivery.objects.due().filter(pk=delivery):
-        row.accepted = sorted({*row.accepted, *accepted})
-        row.save(update_fields=["accepted"])
+    """Who takes some of them each time is not given up: the tries are counted from the last that was of use."""
+    row = Delivery.objects.get(pk=delivery)
+    row.accepted, row.attempts = sorted({*row.accepted, *accepted}), 0
+    row.save(update_fields=["accepted", "attempts"])
 
 
 def _stored(instant: datetime) -> Any:
@@ -305,7 +306,9 @@ def release(deliveries: Collection[Claimed], why: str) -> None:
         Delivery.objects.due().filter(pk__in=over).update(
             state=State.FAILED, reason=Delivery.GIVEN_UP, answer=why[:500], finished_at=now, claimed_at=None
         )
-        Delivery.objects.due().filter(pk__in=keys).update(due_at=now, claimed_at=None, attempts=F("attempts") - 1)
+        Delivery.objects.due().filter(pk__in=keys).update(
+            due_at=now, claimed_at=None, attempts=Greatest(F("attempts") - 1, 0)
+        )
 
     _until_the_database_answers(write)
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput
-from incidents.isolation import each, loop
+from incidents.isolation import TICK, each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
@@ -79,7 +79,7 @@ def _oldest() -> datetime | None:
 @loop("sign_up", oldest=_oldest)
 def take_up() -> int:
     """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
-    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
+    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE, seconds=TICK)
 
 
 @transaction.atomic

@@ -84,11 +84,11 @@ def why_not_added(recipient: Subscriber, author: User) -> str:
         return _("This address is subscribed already.")
     if recipient.state == State.QUARANTINED:
         return _("This address is in quarantine. Release it when it works again.")
-    if recipient.state == State.UNSUBSCRIBED:
-        if recipient.left_by not in (LeftBy.STAFF, LeftBy.PROGRAM):
-            return _("This address was unsubscribed by its owner, who can subscribe again on the page.")
-        if recipient.left_by == LeftBy.STAFF and author.is_service:
-            return _("This address was unsubscribed by staff, who can subscribe it again.")
+    left_by = recipient.left_by
+    if left_by == LeftBy.OWNER or (recipient.state == State.UNSUBSCRIBED and not left_by):
+        return _("This address was unsubscribed by its owner, who can subscribe again on the page.")
+    if left_by == LeftBy.STAFF and author.is_service:
+        return _("This address was unsubscribed by staff, who can subscribe it again.")
     return ""
 
 
@@ -128,7 +128,7 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:
-    recipient.change(state=State.ACTIVE, confirmed_at=written_at(), **facts)
+    recipient.change(state=State.ACTIVE, confirmed_at=written_at(), left_by="", **facts)
 
 
 # --- A webhook's secret -----------------------------------------------------------------------------------------------
@@ -155,11 +155,15 @@ def new_secret() -> str:
 def unsubscribe(recipient: Subscriber, *, author: User) -> None:
     """Send nothing more, not even what is due. Harmless when repeated."""
     recipient.lock()
+    by = LeftBy.OWNER if author == subscriber() else LeftBy.PROGRAM if author.is_service else LeftBy.STAFF
+    if recipient.state == State.QUARANTINED and by == LeftBy.PROGRAM:
+        by = LeftBy.STAFF  # who alone release from there
     if recipient.state != State.UNSUBSCRIBED:
         # No link of before confirms what is asked for later.
-        by = LeftBy.OWNER if author == subscriber() else LeftBy.PROGRAM if author.is_service else LeftBy.STAFF
         recipient.change(state=State.UNSUBSCRIBED, left_by=by, reason="", confirmation_sent_at=None)
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
+    elif by == LeftBy.OWNER != recipient.left_by:
+        recipient.change(left_by=by)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -215,10 +219,12 @@ def drop_overdue() -> int:
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
 def drop_unconfirmed(recipient: Subscriber, *, author: User) -> bool:
-    """Forget an address whose link has grown too old to confirm it; returns whether it had."""
+    """Forget an address whose link has grown too old, unless it had left before; returns whether the link had."""
     recipient.lock()
     is_due = Subscriber.objects.filter(_too_old(), pk=recipient.pk, state=State.UNCONFIRMED).exists()
-    if is_due:
+    if is_due and recipient.left_by:
+        recipient.change(state=State.UNSUBSCRIBED, confirmation_sent_at=None)
+    elif is_due:
         erase(recipient)
     return is_due
 

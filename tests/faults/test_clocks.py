@@ -18,18 +18,17 @@ import psycopg
 import pytest
 
 from tests.servers import Server
-from tests.services import ROOT
+from tests.services import FAKETIME, ROOT
 from tests.sink import Sink, mail_server
 from tests.waiting import until
 
-LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 READERS = 60
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.postgresql,
-    pytest.mark.skipif(LIBRARY is None, reason="no libfaketime: apt-get install faketime"),
+    pytest.mark.faketime,
 ]
 
 
@@ -41,7 +40,7 @@ class Host:
         self.running: list[subprocess.Popen[bytes]] = []
         if ahead:
             self.environment = environment | {
-                "LD_PRELOAD": str(LIBRARY),
+                "LD_PRELOAD": str(FAKETIME),
                 "FAKETIME_TIMESTAMP_FILE": str(ahead),
                 "FAKETIME_CACHE_DURATION": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -137,19 +137,19 @@ def test_what_was_accepted_is_not_sent_again_with_the_rest(
     down = [(make_component(f"API {number}"), ComponentStatus.MAJOR_OUTAGE) for number in range(10)]
     post_update(incident, status=IncidentStatus.IDENTIFIED, body="All down.", components=down, author=author)
     relay.owe()
-    answers = itertools.cycle([200, 503])
+    answers = itertools.chain([200, 503] * 10, [503], itertools.repeat(200))  # once it takes none
 
     def take_every_second(handler: BaseHTTPRequestHandler) -> None:
         answering(next(answers))(handler)
 
     receiver.behave = take_every_second
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        for _try in range(11):
+        for _try in range(12):
             engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
             clock.shift(6)
     assert only(hook).state == State.SENT
     posts = Counter(found.headers["webhook-id"] for found in receiver.received)
-    assert sorted(posts.values()) == [1] + 10 * [2], "each once, and all but the first once in vain"
+    assert sorted(posts.values()) == [1, *[2] * 9, 3], "each accepted once, and all but the first in vain before"
 
 
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(

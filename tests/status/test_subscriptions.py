@@ -121,6 +121,30 @@ def test_staff_add_an_address_but_not_against_its_owners_will(
     subscribers.unsubscribe(waiting, author=subscribers.subscriber())
     with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
         subscribers.add_by_staff(page, address=ANN, author=admin)
+    assert ask() == waiting, "anybody can have typed it on the page"
+    for _time in ("while the link is good", "and afterwards"):
+        with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
+            subscribers.add_by_staff(page, address=ANN, author=admin)
+        with time_machine.travel(timezone.now() + timedelta(days=30)):
+            subscribers.drop_overdue()
+
+
+def test_an_owner_who_leaves_after_a_program_has_unsubscribed_them_stays_away(page: Page, admin: User) -> None:
+    _key, row = create_key("crm", scopes=[Scope.SUBSCRIBERS], author=admin)
+    ann = subscribers.add_by_staff(page, address=ANN, author=row.user)
+    subscribers.unsubscribe(ann, author=row.user)
+    subscribers.unsubscribe(ann, author=subscribers.subscriber())
+    with pytest.raises(InvalidInput, match="unsubscribed by its owner"):
+        subscribers.add_by_staff(page, address=ANN, author=row.user)
+
+
+def test_a_program_lifts_no_quarantine_by_unsubscribing(page: Page, admin: User) -> None:
+    _key, row = create_key("crm", scopes=[Scope.SUBSCRIBERS], author=admin)
+    ann = subscribers.add_by_staff(page, address=ANN, author=row.user)
+    quarantine.quarantine(ann, reason="a complaint", author=admin)
+    subscribers.unsubscribe(ann, author=row.user)
+    with pytest.raises(InvalidInput, match="who can subscribe it again"):
+        subscribers.add_by_staff(page, address=ANN, author=row.user)
 
 
 def test_whom_a_program_has_unsubscribed_it_subscribes_again_but_not_whom_staff_have(
