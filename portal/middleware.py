@@ -43,9 +43,9 @@ ANSWER = 1.0  # for one answer of the database
 REQUEST = 2.5  # for all of them
 REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent server is only probed
 PROBE = 0.25  # between two probes
-TURN = 0.3  # for a free slot
-# Slots and requests inside; the web server has twice as many threads as all slots, or as programs and strangers inside
-SHARES = {"reads": (4, 12), "writes": (3, 8), "programs": (3, 8), "strangers": (2, 4), "health": (2, 2)}
+TURN = 1.0  # for a free slot
+# Slots and requests inside; the web server has more threads than all that may be inside
+SHARES = {"reads": (4, 8), "writes": (3, 6), "programs": (3, 6), "strangers": (2, 4), "health": (2, 4)}
 
 # Asked by address, whatever the host's name
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
@@ -133,10 +133,15 @@ class DatabaseGuardMiddleware:
     def _of_few(self, answer: Handler, request: HttpRequest) -> HttpResponse:
         """Anybody may ask whether it is well, and each answer takes a thread for as long as the database is silent."""
         share = self._shares["health"]
-        if not share.inside.acquire(timeout=TURN):
+        if not share.inside.acquire(blocking=False):
             return _busy(request)
         try:
-            return answer(request)
+            if not share.slots.acquire(timeout=TURN):
+                return _busy(request)
+            try:
+                return answer(request)
+            finally:
+                share.slots.release()
         finally:
             share.inside.release()
 

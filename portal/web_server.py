@@ -20,7 +20,7 @@ class Logger(glogging.Logger):
 
 
 worker_class = "gthread"
-threads = 28  # portal.middleware lets fourteen use the database at once, so that the rest keep answering
+threads = 30  # portal.middleware lets 28 wait for the database or for their turn, so that health checks are answered
 control_socket_disable = True
 logger_class = Logger
 # Not by whom: who reads is nobody's business, and whoever tries to sign in is in the log of that.

@@ -36,7 +36,7 @@ class IncidentQuerySet(TrackedQuerySet["Incident"]):
     def on(self, page: Page) -> IncidentQuerySet:
         """Those at home on `page`, and those affecting a public component that it shares with another page.
 
-        What is at home on a page that was deleted is on no other one.
+        A component whose home page was deleted is on no page; such an incident is not `live`.
         """
         here = models.Q(listings__page=page, listings__deleted_at=None)
         elsewhere = models.Q(page=page, listings__isnull=False)
@@ -44,8 +44,7 @@ class IncidentQuerySet(TrackedQuerySet["Incident"]):
         if not shared.exists():  # the common case stays one index scan
             return self.filter(page=page)
         affecting = IncidentUpdate.objects.published().filter(component_changes__component__in=shared.values("pk"))
-        affected = models.Q(pk__in=affecting.values("incident"), page__deleted_at=None)
-        return self.filter(models.Q(page=page) | affected)
+        return self.filter(models.Q(page=page) | models.Q(pk__in=affecting.values("incident")))
 
 
 class Incident(Tracked):

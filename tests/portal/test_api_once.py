@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Component, Incident, IncidentUpdate, Page
+from portal import middleware
 from portal.models import KeptAnswer
 from tests.waiting import stretched
 
@@ -27,8 +28,10 @@ SLOW = {"incident": {"name": "Slow"}}
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_repetitions_at_once_have_one_effect_and_one_answer(
-    live_server: LiveServer, page: Page, key: str
+    live_server: LiveServer, page: Page, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(middleware, "TURN", stretched(5))
+
     def send(_number: int) -> tuple[int, str]:
         response = requests.post(
             f"{live_server.url}/api/v1/pages/{page.public_id}/incidents",

@@ -18,7 +18,7 @@ from incidents.errors import InvalidInput, LeakFound
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance.plans import schedule_maintenance
-from incidents.models import Component, Page, User
+from incidents.models import Component, Incident, Page, User
 from incidents.restoration import restore_page
 from status import relay
 from status.models import Delivery
@@ -142,6 +142,25 @@ def test_what_a_page_lends_is_read_once_more_for_the_other_page_when_it_is_resto
         restore_page(page, author=admin)
     with letting_stand(dict.fromkeys(refusal.value.may_stand, "Customers know it.")):
         restore_page(page, author=admin)
+
+
+def test_what_a_third_page_says_of_a_component_leaves_the_others_with_its_home_page(
+    page: Page, other_page: Page, component: Component, mail: Component, admin: User, author: User
+) -> None:
+    third = catalogue.create_page(name="Third", url="https://third.example", author=admin)
+    catalogue.list_component(component, page=third, author=admin)
+    incident = declare_incident(third, title="There", author=author)
+    down = [(component, MAJOR)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="Down.", author=author, components=down)
+
+    def shown() -> set[Page]:
+        found = {each for each in (page, other_page, third) if Incident.objects.public().on(each).exists()}
+        assert found == set(incident.pages())
+        return found
+
+    assert shown() == {page, other_page, third}
+    catalogue.delete_page(page, author=admin)
+    assert shown() == {third}
 
 
 def test_nothing_is_said_of_a_component_whose_home_page_is_deleted(
