@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -13,13 +14,17 @@ from django.urls import reverse
 
 from incidents.models import User
 from portal.accounts import mails
+from tests.waiting import let_pass, stretched
 
 PASSWORD = "correct horse battery"
+STEP = 30  # seconds for which one code is shown
 LOGIN, ADMIN = "/admin/account/login/", "/admin/"
 
 
 def code(secret: str) -> str:
-    """What an authenticator program shows now."""
+    """What an authenticator program shows now, and for long enough to be typed."""
+    if (left := STEP - time.time() % STEP) < stretched(1):
+        let_pass(left)
     return str(format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time()))))
 
 
