@@ -343,4 +343,4 @@ def test_a_room_asks_as_often_with_a_thousand_rows_as_with_ten(
     few = [queries(path) for path in paths]
     fill(1000)
     assert [queries(path) for path in paths] == few
-    assert few[0] <= 30
+    assert few[0] <= 33, "three of them ask what time it is"
