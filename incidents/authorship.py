@@ -91,8 +91,8 @@ def service(
 
     Whoever calls it may rely on this: it needs the keyword argument `author` and raises `MissingAuthor` without one,
     `Forbidden` when the author has no such right. It runs in one transaction (a savepoint of the caller's, if there is
-    one): after any exception nothing was written. Each history row names the author, and all rows say one time
-    (`record_time`). A row that breaks a constraint is refused by `InvalidInput` in the constraint's words.
+    one): after any exception nothing was written. Each history row names the author, and says the time that was read
+    last (`record_time`). A row that breaks a constraint is refused by `InvalidInput` in the constraint's words.
 
     `locks` are the models of the rows that it locks, in this order: all that it changes and all by which it decides,
     so that two calls on one of them come one after the other. A test reads this off the SQL of each service.

@@ -274,7 +274,7 @@ def _gather(group: ComponentGroup, components: Sequence[Component]) -> set[Page]
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Component))
 def list_component(component: Component, *, page: Page, author: User, position: int = 1) -> ComponentListing:
     """Show a component on a further page."""
-    lock_parents(page, component)
+    lock_parents(*in_order(page, component.page), component)
     listing = ComponentListing(page=page, component=component, position=position)
     _write(listing, {})
     return listing
@@ -283,7 +283,8 @@ def list_component(component: Component, *, page: Page, author: User, position: 
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Component, ComponentListing))
 def edit_listing(listing: ComponentListing, *, author: User, **facts: Unpack[ListingFacts]) -> ComponentListing:
     """Change facts of a listing; those not named keep their values."""
-    lock_parents(facts.get("page"), listing.component)
+    pages = [facts["page"]] if "page" in facts else []
+    lock_parents(*in_order(*pages, listing.component.page), listing.component)
     listing.lock_live()
     _write(listing, facts)
     return listing
@@ -302,6 +303,11 @@ def lock_parents(*parents: Page | ComponentGroup | Component | None) -> None:
     """Lock what a row is to belong to, before the row: also whoever locks the row itself, then calls a service."""
     for parent in filter(None, parents):
         parent.lock_live()
+
+
+def in_order(*pages: Page) -> list[Page]:
+    """Each once, as everybody locks several of them."""
+    return sorted(set(pages), key=lambda page: page.pk)
 
 
 def _with_host(facts: PageFacts) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from incidents.isolation import each, loop
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Kind, Severity, Visibility, check_transition
 from incidents.models import Component, Incident, IncidentUpdate, PlannedComponent, PlannedUpdate, User
 from incidents.models.base import save_checked
-from incidents.models.planned import LATEST
 from incidents.permissions import Verb
 from incidents.record_time import record_time
 from incidents.texts import check_body
@@ -160,7 +159,7 @@ def _write(planned: PlannedUpdate, author: User, seen: str | None, facts: Planne
     save_checked(
         planned,
         due_at=facts["due_at"],
-        latest_minutes=facts.get("latest_minutes", LATEST),
+        latest_minutes=facts.get("latest_minutes", planned.latest_minutes),
         status=facts["status"],
         body=body,
         next_update=facts["next_update"],

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from incidents import outbox, windows
 from incidents.authorship import service
-from incidents.catalogue import WORDS, check_is_further
+from incidents.catalogue import WORDS, check_is_further, in_order
 from incidents.checking import check_restored
 from incidents.deletion import reason_of
 from incidents.errors import InvalidTransition
@@ -75,7 +75,8 @@ def restore_group(group: ComponentGroup, *, author: User, reason: str = "") -> N
 @service(Verb.EDIT_CATALOGUE, locks=(Page, Component, ComponentListing))
 def restore_listing(listing: ComponentListing, *, author: User, reason: str = "") -> None:
     """Show a component on that further page again."""
-    _restore(listing, reason, within=[listing.page, listing.component])
+    pages = in_order(listing.page, listing.component.page)
+    _restore(listing, reason, within=[*pages, listing.component])
     check_is_further(listing)
     if listing.component.visibility == Visibility.PUBLIC:
         _publish([listing.page])

@@ -126,7 +126,8 @@ class DatabaseGuardMiddleware:
                 unasked: outside.Unasked | None = request.META.pop(UNASKED, None)
                 if unasked is None:
                     return response
-                unasked.ask(answers, share.questions)
+                if not unasked.ask(answers, share.questions):
+                    return _busy(request)
         finally:
             share.inside.release()
 

@@ -35,13 +35,15 @@ class Unasked(Exception):
         super().__init__(name)
         self.name, self.question, self.seconds = name, question, seconds
 
-    def ask(self, answers: Answers, places: Semaphore) -> None:
-        """Wait for the answer, if one of `places` is free. It stays taken as long as the other side does not answer."""
+    def ask(self, answers: Answers, places: Semaphore) -> bool:
+        """Wait for the answer; False when none of `places` is free. One is taken for as long as the answer takes."""
+        if not places.acquire(blocking=False):
+            return False
         answer = answers[self.name] = Future[Any]()
-        if places.acquire(blocking=False):
-            # A thread of its own: nothing can end one that waits for a name server, and no stop of ours waits for it.
-            Thread(target=self._answer, args=(answer, places), name="outside", daemon=True).start()
-            wait([answer], self.seconds)
+        # A thread of its own: nothing can end one that waits for a name server, and no stop of ours waits for it.
+        Thread(target=self._answer, args=(answer, places), name="outside", daemon=True).start()
+        wait([answer], self.seconds)
+        return True
 
     def _answer(self, answer: Future[Any], places: Semaphore) -> None:
         try:

@@ -68,6 +68,8 @@ def test_a_name_server_is_asked_outside_of_the_transaction_and_once_for_each_ide
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[1]["Idempotent-Replayed"] == "true"
     assert depths == [outermost]
+    left = [int(answer["RateLimit-Remaining"]) for answer in answers]
+    assert left[0] - left[1] == 1, "what began anew is one request"
 
 
 def test_subscribers_are_counted_by_type_and_state(subs: Call) -> None:

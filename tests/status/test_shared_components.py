@@ -14,12 +14,12 @@ from incidents import catalogue
 from incidents.checking import letting_stand
 from incidents.deletion import taken_along
 from incidents.duties import Key, duties
-from incidents.errors import InvalidInput, LeakFound
+from incidents.errors import InvalidInput, InvalidTransition, LeakFound
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, User
-from incidents.restoration import restore_page
+from incidents.restoration import restore_listing, restore_page
 from status import relay
 from status.models import Delivery
 from status.publication import files, publishing
@@ -78,6 +78,20 @@ def test_what_is_at_home_on_a_deleted_page_is_on_no_other_page(
         assert list(incident.pages()) == []
         restore_page(page, author=admin)
         assert tree(other_page) == before
+
+
+def test_nothing_of_a_deleted_page_is_put_on_another_one(
+    page: Page, other_page: Page, component: Component, admin: User
+) -> None:
+    listing = catalogue.list_component(component, page=other_page, author=admin)
+    catalogue.delete_listing(listing, author=admin)
+    catalogue.delete_page(page, author=admin)
+    for act in (
+        lambda: catalogue.list_component(component, page=other_page, author=admin),
+        lambda: restore_listing(listing, author=admin),
+    ):
+        with refused(InvalidTransition, "deleted"):
+            act()
 
 
 def test_a_maintenance_of_a_deleted_page_lies_over_no_component(

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from status import outside
 from status.addresses import INTERNET, Network, Refused, check
 from status.delivery.chats.guard import TIMEOUT, guarding
 from status.delivery.protocol import Answer, Meaning
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 # By the scheme of Apprise's address. The others would speak other protocols, or run programs of this machine.
 CLOUDS = frozenset({"slack", "discord", "msteams", "gchat", "tgram", "pagerduty", "opsgenie", "wxteams"})
 OWN_HOSTS = frozenset({"mmosts", "workflows"})  # their address names the host
+CHECK = 4.0  # seconds in a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Note:
 def check_url(url: str, network: Network = INTERNET) -> str:
     """The name of the service behind an address; raises `Refused` when nothing may be sent there.
 
-    Asks a name server and starts a process, so do not call it in a transaction.
+    Asks a name server and starts a process, so do not call it in a transaction; in a request, it gives its slot back.
     """
     scheme = urlsplit(url).scheme
     if scheme not in CLOUDS | OWN_HOSTS:
@@ -51,7 +53,10 @@ def check_url(url: str, network: Network = INTERNET) -> str:
         raise Refused(_("Leave away what follows “?” or “#”: the address takes no options."))
     if scheme in OWN_HOSTS:
         check(f"https://{urlsplit(url).netloc.rpartition('@')[2]}/", network)
-    service, _answer = _run(Note(url), network)
+    try:
+        service, _answer = outside.ask(("chat", hash(url)), lambda: _run(Note(url), network), seconds=CHECK)
+    except TimeoutError:
+        raise Refused(_("The address could not be checked in time. Try again in a moment.")) from None
     if not service:
         raise Refused(_("This is not a complete address of %(scheme)s.") % {"scheme": scheme})
     return service
