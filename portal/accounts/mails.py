@@ -47,14 +47,14 @@ def send() -> int:
 def _send(row: AccountMail) -> int:
     message = EmailMessage(**json.loads(decrypt(row.content)))
     now = record_time()
-    mine = AccountMail.objects.filter(pk=row.pk)
-    if not mine.filter(due_at__lte=now).update(due_at=now + LEASE):
+    if not AccountMail.objects.filter(pk=row.pk, due_at__lte=now).update(due_at=now + LEASE):
         return 0
     try:
         message.send()
     except OSError:
         logger.exception("the mail server did not take a mail to a member of staff; it is tried again")
-        mine.update(due_at=now + min(max(PAUSE, now - row.created_at), LONGEST_PAUSE))
+        pause = min(max(PAUSE, now - row.created_at), LONGEST_PAUSE)
+        AccountMail.objects.filter(pk=row.pk).update(due_at=now + pause)
         return 0
-    mine.delete()
+    AccountMail.objects.filter(pk=row.pk).delete()
     return 1

@@ -70,8 +70,8 @@ def publish(page: Page, *, timeout: float = 60.0, seconds: float = math.inf, reb
         else:
             files.leave_only(root, _of_nobody(page))
         link_hosts(timeout=timeout)
-        published = OutboxEvent.objects.filter(publisher.is_still_here(), pk__in=[event.pk for event in events])
-        published.update(published_at=record_time())
+        keys = [event.pk for event in events]
+        OutboxEvent.objects.filter(publisher.is_still_here(), pk__in=keys).update(published_at=record_time())
     publication.written += publish_months_left(page, timeout=timeout, seconds=seconds)
     return publication
 
