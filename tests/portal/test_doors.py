@@ -112,6 +112,7 @@ def test_no_door_takes_an_outage_for_a_failure_of_ours(
     key, _row = people.create_key("program", scopes=list(Scope), author=admin)
     client.force_login(admin)
     client.raise_request_exception = False
+    is_read_only = "read_only" in setting
     staff = [("POST", *door) for found in doors.values() for door in found]
     strangers = [
         ("POST", "/subscribe", {"address": "a@example.com"}),
@@ -139,7 +140,11 @@ def test_no_door_takes_an_outage_for_a_failure_of_ours(
             answer = client.post(address, body)
         connection.close()
         answers.append(answer.status_code)
-        assert answer.status_code in {200, 302, 503}, (address, answer.content)
+        # A pause may also come before a commit, and then nobody can say whether it was saved.
+        assert answer.status_code in {200, 302, 503, 504} - ({504} if is_read_only else set()), (
+            address,
+            answer.content,
+        )
     assert answers.count(503) > 10
 
 
