@@ -54,7 +54,7 @@ def _send(row: AccountMail) -> int:
     except OSError:
         logger.exception("the mail server did not take a mail to a member of staff; it is tried again")
         pause = min(max(PAUSE, now - row.created_at), LONGEST_PAUSE)
-        AccountMail.objects.filter(pk=row.pk).update(due_at=now + pause)
+        AccountMail.objects.filter(pk=row.pk, due_at=now + LEASE).update(due_at=now + pause)  # while it is ours
         return 0
     AccountMail.objects.filter(pk=row.pk).delete()
     return 1

@@ -152,6 +152,24 @@ def test_a_recipient_about_whom_the_server_is_silent_holds_up_no_other(
     assert all(answer.meaning is Meaning.SENT for answer in found.values())
 
 
+def test_a_sender_that_stood_still_sends_no_message_and_gives_it_to_no_other_connection(
+    sink: Sink, settings: Settings
+) -> None:
+    connection = smtp.Connection()
+    connection.begin(mails(1)[0])
+    connection.overdue_at = 0.0
+    with pytest.raises(TimeoutError), within(2):
+        while True:
+            connection.advance()
+    connection.close()
+    settings.EMAIL_TIMEOUT = 0.2
+    sink.answers["RCPT"] = ""
+    with contextlib.suppress(Unavailable):
+        assert [reply.meaning for reply in outcomes(mails(1), connections=2).values()] == [Meaning.RETRY]
+    assert sink.received == []
+    assert len([line for line in sink.commands if line.startswith("RCPT")]) == 2
+
+
 def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None:
     sink.answers["CONTENT"] = ""
     sending = smtp.send(mails(20), connections=2)
