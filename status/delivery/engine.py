@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -103,7 +103,7 @@ class _Round:
 
     def take(self, limit: int) -> list[tuple[Claimed, Any]]:
         found: list[tuple[Claimed, Any]] = []
-        try:
+        with self._until_an_outage():
             while not found and limit and time.monotonic() < self._ends_at and (batch := claim(self._which, limit)):
                 self._claimed |= {delivery.pk: delivery for delivery in batch}
                 for delivery in batch:
@@ -113,29 +113,30 @@ class _Round:
                         del self._claimed[delivery.pk]
                     else:
                         found.append((delivery, message))
-        except Error as error:
-            self._stop(error)
         return found
 
     def has(self, delivery: Claimed) -> bool:
-        """By a worker that stood still, or that sends a lot, also when somebody has left meanwhile."""
-        try:
-            if time.monotonic() > self._looked_at + LOOK:
-                self._looked_at = time.monotonic()
+        """Looked up again after a while: of a worker that stood still, and also when somebody has left meanwhile."""
+        is_known = time.monotonic() <= self._looked_at + LOOK
+        if not is_known:
+            with self._until_an_outage():
+                now = time.monotonic()
                 ours = _held(self._claimed.values()).filter(due_at__gt=record_time())
                 held = set(ours.values_list("pk", flat=True))
                 self._claimed = {key: each for key, each in self._claimed.items() if key in held}
-        except Error as error:
-            self._stop(error)
-            return False
-        return self._claimed.get(delivery.pk) == delivery
+                self._looked_at, is_known = now, True
+        return is_known and self._claimed.get(delivery.pk) == delivery
 
-    def _stop(self, error: Error) -> None:
+    @contextmanager
+    def _until_an_outage(self) -> Iterator[None]:
         """What is under way is answered all the same, and is written down once the database is back."""
-        if not passing_failure(error):
-            raise error
-        logger.exception("the database does not answer; the next tick goes on")
-        self._ends_at = 0.0
+        try:
+            yield
+        except Error as error:
+            if not passing_failure(error):
+                raise
+            logger.exception("the database does not answer; the next tick goes on")
+            self._ends_at = 0.0
 
     def _message(self, delivery: Claimed) -> Any:
         """What the channel sends, or the `Outcome` when there is nothing to send."""

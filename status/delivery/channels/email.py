@@ -50,7 +50,8 @@ def send(claims: Claims, _network: Network) -> Generator[Answered, None, None]:
 def _mails(claims: Claims, taken: dict[int, Claimed]) -> Iterator[smtp.Mail]:
     """One after the other, and no faster than SMTP_RATE.
 
-    Those of about a second are claimed at once: what is more important by then waits no longer, however slow the server.
+    Those of about a second are claimed at once: what is more important by then waits no longer, be the server as slow
+    as it will.
     """
     size, next_at = FIRST, 0.0  # time.monotonic()
     while batch := claims.take(size):

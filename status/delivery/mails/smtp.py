@@ -271,7 +271,7 @@ class _Pool:
         return connection
 
     def _lose(self, connection: Connection, error: OSError) -> Replies:
-        """What is known of its mail. Another connection gets it, unless it may have arrived, is late, or has cost two."""
+        """What is known of its mail. Another connection gets it, unless it may have arrived, is late or cost two."""
         replies: Replies = []
         if connection in self._idle:
             self._idle.remove(connection)
