@@ -28,7 +28,7 @@ BASIC = "Basic bmFtZTpwYXNzd29yZC1vZi10aGUtcHJvdmlkZXI="
 
 
 @pytest.fixture(autouse=True)
-def mail_provider(settings: Settings) -> None:
+def provider_secret(settings: Settings) -> None:
     settings.MAIL_EVENTS, settings.ANYMAIL = "postmark", {"WEBHOOK_SECRET": SECRET}
 
 
