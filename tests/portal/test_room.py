@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -17,6 +18,7 @@ from incidents import timeline
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
+from incidents.planned import plan_update
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from tests.incidents.html_forms import counts, filled, room
@@ -306,10 +308,16 @@ def test_who_is_nobody_is_asked_to_log_in_and_who_has_no_role_is_refused(
 
 
 def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, author: User) -> None:
+    facts: Any = {"due_at": timezone.now() + timedelta(hours=1), "components": (), "next_update": 0, "notify": True}
+    plan_update(ongoing, status=IncidentStatus.MONITORING, body="It holds.", author=author, **facts)
+    change = "/planned/"
+    assert change in staff.get(room(ongoing)).text
     delete_incident(ongoing, author=author, reason="Test")
     page = staff.get(room(ongoing)).text
     assert "Deleted" in page
+    assert "It holds." in page
     assert 'id="compose"' not in page
+    assert change not in page
     before = counts()
     answer = staff.post(room(ongoing, "update"), {"status": "resolved", "body": "Over."})
     assert "was deleted. The record keeps it as it was." in answer.text
