@@ -46,7 +46,7 @@ slow: .venv/clients.stamp
 LONG := long or browser or clients or nginx or processes
 
 # Reading the settings takes a key and a folder; nothing is signed with the one or kept in the other.
-CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR=.venv/lint
+CLEAN := env -i PATH="$$PATH" SECRET_KEY=for-the-linters-only-nothing-is-signed-with-it DATA_DIR="$(CURDIR)/.venv/lint"
 
 lint: .venv/dev.stamp
 	mkdir -p .venv/lint

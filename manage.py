@@ -1,52 +1,7 @@
 #!/usr/bin/env python
-import os
-import sys
-from pathlib import Path
+"""`incident-portal` in a checkout."""
 
-
-def main(arguments: list[str]) -> None:
-    """Do what `arguments` say; whatever a person can put right ends this process with a sentence."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        if arguments[1:2] == ["demo"]:  # which sets the environment itself, so before the settings are read
-            from portal.embedded.demonstration import run
-
-            sys.exit(run(arguments[2:]))
-        from portal import environment
-
-        environment.load(Path(__file__).with_name(".env"))
-        from django.conf import settings
-
-        settings.SECRET_KEY  # noqa: B018  (reads the settings, so that a wrong one ends here)
-    except ImproperlyConfigured as error:
-        sys.exit(f"Cannot start: {error}")
-
-    from django.core.management import execute_from_command_line
-    from django.db import DatabaseError
-
-    from incidents.outages import is_outage, is_outage_of_host
-
-    try:
-        execute_from_command_line(arguments)
-    except Exception as error:
-        if is_outage(error):
-            sys.exit(f"The database cannot be used: {' '.join(str(error).split())}")
-        if is_outage_of_host(error):
-            sys.exit(f"This host is in the way: {error}")
-        if isinstance(error, DatabaseError) and lacks_migrations():
-            sys.exit("The database is not the one of this version: run manage.py migrate.")
-        raise
-
-
-def lacks_migrations() -> bool:
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
+from portal.__main__ import main
 
 if __name__ == "__main__":
-    main(sys.argv)
+    main()

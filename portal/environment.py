@@ -21,13 +21,26 @@ LINE = re.compile(
 )
 
 
-def load(file: Path) -> None:
-    """Take the settings from this file, written like `.env.example`, if there is one and the environment has none.
+def home() -> Path:
+    """The folder of everything that is kept in files, where DATA_DIR names no other."""
+    checkout = Path(__file__).resolve().parent.parent
+    if (checkout / "manage.py").exists():
+        return checkout / "var"
+    of_a_service = Path("/var/lib/incident-portal")
+    return of_a_service if of_a_service.is_dir() else Path.home() / ".local/share/incident-portal"
 
-    Where the environment has a SECRET_KEY, it is whole: a file that lies about changes nothing.
+
+def load() -> None:
+    """Take the settings from `.env` in DATA_DIR, written like `.env.example`, if there is one.
+
+    Where the environment has a SECRET_KEY, it is whole: the file changes nothing.
     """
-    if {"SECRET_KEY", "SECRET_KEY_FILE"} & os.environ.keys() or not file.exists():
+    if {"SECRET_KEY", "SECRET_KEY_FILE"} & os.environ.keys():
         return
+    file = folder("DATA_DIR", home()) / ".env"
+    with suppress(PermissionError):  # which is said when it is read
+        if not file.exists():
+            return
     for number, line in enumerate(_content(file, str(file)).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -105,7 +118,7 @@ def secret(name: str, *, at_least: int, kept_in: Path | None = None) -> str:
     if not value:
         raise ImproperlyConfigured(
             f"{name} is not set. Put a random value of {at_least} or more characters into the environment "
-            f"(python3 -c 'import secrets; print(secrets.token_urlsafe(50))'), or try the product with: make demo"
+            f"(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')."
         )
     _check_secret(name, value, at_least)
     return value
@@ -176,6 +189,8 @@ def private_folder(folder: Path) -> None:
 def folder(name: str, default: Path) -> Path:
     """A folder, which need not be there yet."""
     path = Path(text(name, str(default)))
+    if not path.is_absolute():  # processes are started in different folders
+        raise ImproperlyConfigured(f"{name}={str(path)!r} is not the whole path: begin with a slash.")
     if any(each.exists() and not each.is_dir() for each in (path, *path.parents)):
         raise ImproperlyConfigured(f"{name}={str(path)!r} is or lies below a file: name a folder.")
     return path

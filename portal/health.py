@@ -18,6 +18,7 @@ from incidents import isolation
 from incidents.models import Clock, OutboxEvent, Page
 from incidents.outages import passing_failure
 from incidents.record_time import record_time
+from portal import __version__
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 from status.publication import files, publisher
@@ -57,6 +58,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             raise
         return JsonResponse({"database": "does not answer"}, status=503, headers={"Retry-After": "2"})
     facts: dict[str, Any] = {
+        "version": __version__,
         "database": "ok",
         "clock_age": age(clock.ticked_at, now) if clock else None,
         "skew": off,

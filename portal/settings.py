@@ -1,6 +1,6 @@
 """Every setting of the portal, from the environment; `.env.example` lists the variables.
 
-With nothing but SECRET_KEY set, this is the embedded mode: SQLite and files below DATA_DIR, one host.
+With nothing set, this is the embedded mode: SQLite and files below DATA_DIR, one host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = environment.folder("DATA_DIR", BASE_DIR / "var")
+DATA_DIR = environment.folder("DATA_DIR", environment.home())
 
 # The demonstration: a login that everybody knows, mail kept in a folder. Never set it on a server that others reach.
 DEMO = environment.flag("DEMO")
@@ -22,12 +22,12 @@ DEBUG = environment.flag("DEBUG")
 if DEBUG and not DEMO:
     raise ImproperlyConfigured("DEBUG=1 shows internals to everybody and is allowed together with DEMO=1 only.")
 
-# The embedded mode: SQLite, and files that nobody else on this host may read
+# The embedded mode: SQLite, and files that nobody else on this host may read, in which keys are kept that are not set
 IS_EMBEDDED = not environment.text("DATABASE_URL")
 if IS_EMBEDDED:
     environment.private_folder(DATA_DIR)
 
-SECRET_KEY = environment.secret("SECRET_KEY", at_least=40)
+SECRET_KEY = environment.secret("SECRET_KEY", at_least=40, kept_in=DATA_DIR / "secret-key" if IS_EMBEDDED else None)
 # Keys of before: what they signed is good for as long as they stand here, links in mails above all
 SECRET_KEY_FALLBACKS = environment.secrets_of("SECRET_KEY_FALLBACKS", at_least=40)
 # Encrypts in the database what must be read again: the first key does, all of them decrypt

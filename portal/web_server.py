@@ -1,8 +1,9 @@
-"""How gunicorn serves the portal, in the containers and embedded: `gunicorn --config=python:portal.web_server`."""
+"""How gunicorn serves the portal: `incident-portal up` starts it so."""
 
 from __future__ import annotations
 
 from logging import Formatter
+from pathlib import Path
 from typing import Any
 
 from gunicorn import glogging
@@ -22,6 +23,7 @@ class Logger(glogging.Logger):
 worker_class = "gthread"
 threads = 30  # portal.middleware lets 28 wait for the database or for their turn, so that health checks are answered
 control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (else a busy disk makes them look dead)
 logger_class = Logger
 # Not by whom: who reads is nobody's business, and whoever tries to sign in is in the log of that.
 access_log_format = '%(t)s "%(r)s" %(s)s %(b)s %(M)sms "%(a)s"'

@@ -1,4 +1,4 @@
-"""The product on one machine with data to look at: `manage.py demo`.
+"""The product on one machine with data to look at: `incident-portal demo`.
 
 It is always the embedded mode in a folder of its own, whatever the environment says: a demonstration must not reach
 a real database, and everybody knows its login.
@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
-from pathlib import Path
 
 from portal import environment
-
-BASE_DIR = Path(__file__).resolve().parents[2]
 
 GREETING = """
 The portal is running. Ctrl-C stops it; what you do is kept in {data}.
@@ -30,19 +26,17 @@ def run(arguments: list[str]) -> str | int | None:
 
     Call it before anything has read the settings.
     """
-    parser = argparse.ArgumentParser(prog="manage.py demo", description="Try the product on this machine.")
+    parser = argparse.ArgumentParser(prog="incident-portal demo", description="Try the product on this machine.")
     parser.add_argument("--port", type=int, choices=range(1, 65536), metavar="PORT", default=8000)
     port: int = parser.parse_args(arguments).port
     site = f"http://127.0.0.1:{port}"
-    data = Path(environment.text("DATA_DIR", str(BASE_DIR / "var"))).resolve() / "demo"
-    environment.private_folder(data)
+    data = environment.folder("DATA_DIR", environment.home()) / "demo"
     own = {
         "DEMO": "1",
         "DATA_DIR": str(data),
         "SITE_URL": site,
-        "SECRET_KEY": environment.kept(data / "secret-key", lambda: secrets.token_urlsafe(50)),
         **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "PUBLICATION_ROOT", "ALLOWED_HOSTS"], ""),
-        **dict.fromkeys(["ENCRYPTION_KEYS", "AUDIT_KEY"], ""),
+        **dict.fromkeys(["SECRET_KEY", "ENCRYPTION_KEYS", "AUDIT_KEY"], ""),
     }
     os.environ.update(own | {f"{name}_FILE": "" for name in own})
 

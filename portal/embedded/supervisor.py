@@ -1,4 +1,4 @@
-"""Runs the whole site on one host: the web server, and one Celery process that is worker and clock.
+"""Runs the whole site on one host, the web server and one Celery process that is worker and clock; or one part of it.
 
 The one that ends by itself is started again, and nothing outlives this process, however it ends.
 """
@@ -17,12 +17,16 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
 
 from django.conf import settings
 from django.core.management import CommandError
 
-WEB = ["--config=python:portal.web_server", "--log-level=warning", "portal.wsgi"]
-WORKER = ["--beat", "--pool=threads", "--concurrency=4", "--without-gossip", "--without-mingle", "--loglevel=warning"]
+WEB = ["gunicorn", "--config=python:portal.web_server"]
+WORKER = ["celery", "--app=portal", "--quiet", "worker", "--pool=threads", "--concurrency=4", "--loglevel=warning"]
+WORKER += ["--without-gossip", "--without-mingle"]
+CLOCK = ["celery", "--app=portal", "--quiet", "beat", "--pidfile=", "--loglevel=warning"]
+PARTS = ("web", "worker", "clock")
 
 PR_SET_PDEATHSIG = 1
 STARTS = 5  # so many of one process within a minute are bad luck, more are a fault that a person must see
@@ -37,12 +41,12 @@ def die_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def require_free(port: int) -> None:
-    """Raise CommandError with a sentence when another program listens on this port of the loopback address."""
+def require_free(port: int, address: str = "127.0.0.1") -> None:
+    """Raise CommandError with a sentence when nothing can listen there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError as error:
             raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another one.") from None
 
@@ -90,18 +94,27 @@ class Child:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def serve(port: int, greeting: str) -> None:
-    """Serve the site on 127.0.0.1 until SIGINT, SIGTERM or SIGHUP; print `greeting` once it answers.
+def become(part: str, port: int, address: str) -> NoReturn:
+    """Go on as one of PARTS, where something else starts the others, and starts them again."""
+    web = [*WEB, f"--bind={address}:{port}", "--workers=2", "--access-logfile=-", "portal.wsgi"]
+    command = {"web": web, "worker": WORKER, "clock": CLOCK}[part]
+    os.chdir(settings.BASE_DIR)
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+def serve(port: int, greeting: str, address: str = "127.0.0.1") -> None:
+    """Serve the site there until SIGINT, SIGTERM or SIGHUP; print `greeting` once it answers.
 
     Raises CommandError when the port is taken or a process keeps ending.
     """
     from incidents.isolation import in_turn
     from status import relay  # here, as Celery reads this module before the models can be
 
-    require_free(port)
+    require_free(port, address)
+    web = [*WEB, f"--bind={address}:{port}", "--log-level=warning", "portal.wsgi"]
     children = [
-        Child("web server", [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB]),
-        Child("worker", [sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER]),
+        Child("web server", [sys.executable, "-m", *web]),
+        Child("worker", [sys.executable, "-m", *WORKER, "--beat"]),
     ]
     stop = False
 
@@ -118,7 +131,7 @@ def serve(port: int, greeting: str) -> None:
         # nobody confirms the page.
         in_turn(relay.relay, relay.heartbeat)
         while not stop:
-            if greeting and _answers(port):
+            if greeting and _answers(port, address):
                 print(greeting, flush=True)
                 greeting = ""
             time.sleep(0.2)
@@ -133,8 +146,8 @@ def serve(port: int, greeting: str) -> None:
             child.wait(deadline - time.monotonic())
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+def _answers(port: int, address: str) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=1)
     try:
         connection.request("GET", "/healthz")
         connection.getresponse()

@@ -25,12 +25,12 @@ KEY = "k5wZ0fQ9-" * 6
 NO_FLAG = ["maybe", "2"]
 NO_SECRET = ["change-me", "short", "a\nb"]
 NO_HOST = ["https://www.example.com", "www.example.com:443", "a b", "-", "a..b", "bücher.example", "x" * 64]
-NO_FOLDER = ["/dev/null", "/dev/null/below"]
+NO_FOLDER = ["/dev/null", "/dev/null/below", "var", "~/var"]
 NO_PORT = ["0", "65536", "-1", "smtp", "1.5", "9" * 5000]
 
 # What each setting refuses,
 BAD: dict[str, list[str]] = {
-    "SECRET_KEY": [*NO_SECRET, ""],
+    "SECRET_KEY": NO_SECRET,
     "SECRET_KEY_FALLBACKS": [*NO_SECRET, f"{KEY},short"],
     "ENCRYPTION_KEYS": ["x", KEY, f"{Fernet.generate_key().decode()},x"],
     "AUDIT_KEY": NO_SECRET,
@@ -243,10 +243,11 @@ def test_a_file_of_settings_is_read_and_the_environment_comes_first(own: pytest.
         'MAIL_FROM="Acme, Inc." <status@example.com>\nOIDC_NAME="Acme #1"\nSMTP_USER=\nAPI_RATE=7\n'
     )
     own.delenv("SECRET_KEY")
+    own.setenv("DATA_DIR", str(tmp_path))
     own.setenv("API_RATE", "8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", dict(os.environ))
-        environment.load(file)
+        environment.load()
         assert environment.text("SECRET_KEY") == KEY
         assert environment.text("SMTP_HOST") == "mail.example.com"
         assert environment.text("MAIL_FROM") == '"Acme, Inc." <status@example.com>'
@@ -258,22 +259,24 @@ def test_a_file_of_settings_is_read_and_the_environment_comes_first(own: pytest.
 def test_a_file_of_settings_changes_nothing_where_the_environment_is_whole(
     own: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    own.setenv("DATA_DIR", str(tmp_path))
     (tmp_path / ".env").write_text("SMTP_HOST=mail.example.com\n")
-    environment.load(tmp_path / ".env")
+    environment.load()
     assert environment.text("SMTP_HOST") == ""
 
 
-# --- What manage.py says ----------------------------------------------------------------------------------------------
+# --- What the command says --------------------------------------------------------------------------------------------
 
 # Every command of ours, and those of Django that an operator needs, one after the other in one process
 COMMANDS = """
 import contextlib, io, sys
-import manage
+from portal.__main__ import main
 
-for command in sys.argv[1:]:
+for command in list(sys.argv[1:]):
     with contextlib.redirect_stdout(io.StringIO()):
         try:
-            manage.main(["manage.py", *command.split()])
+            sys.argv = ["incident-portal", *command.split()]
+            main()
         except SystemExit as end:
             print(command, end.code, sep="\t", file=sys.__stdout__)
         else:
@@ -281,11 +284,11 @@ for command in sys.argv[1:]:
 """
 
 
-def test_manage_py_reads_the_file_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
-    (tmp_path / ".env").write_text(f"SECRET_KEY={KEY}\nDATA_DIR={tmp_path}\nLOG_LEVEL=loud\n")
-    command = [sys.executable, str(tmp_path / "manage.py"), "check"]
-    result = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+def test_the_command_reads_the_file_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=loud\n")
+    command = [sys.executable, str(ROOT / "manage.py"), "check"]
+    own = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+    result = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
     assert result.stderr == "Cannot start: LOG_LEVEL='loud' is none of: debug, info, warning, error, critical.\n"
 
 
@@ -318,7 +321,7 @@ def test_a_database_that_was_never_migrated_is_said(tmp_path: Path) -> None:
     command = [sys.executable, "-c", COMMANDS, *commands]
     result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
     said = dict(line.split("\t") for line in result.stdout.splitlines())
-    assert said == dict.fromkeys(commands, "The database is not the one of this version: run manage.py migrate.")
+    assert said == dict.fromkeys(commands, "The database is not the one of this version: run incident-portal migrate.")
 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:

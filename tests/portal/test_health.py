@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from incidents import isolation
 from incidents.models import Clock, Failure, Page, User
+from portal import __version__
 from status.publication import publishing
 from tests.waiting import stretched, within
 
@@ -44,7 +45,7 @@ def test_readyz_says_how_late_the_public_pages_are(client: Client, page: Page) -
 
     ninety = pytest.approx(90, abs=stretched(5))
     others = {"database": "ok", "clock_age": 0.0, "skew": 0.0, "oldest_due": None, "redis": "ok", "parked": 0}
-    others["folder"] = "ok"
+    others |= {"folder": "ok", "version": __version__}
     done = dict.fromkeys(isolation.LOOPS)
     late = {"heartbeat_age": None, "oldest_unpublished": ninety, "oldest_undone": done | {"publish": ninety}}
     assert look(later=90) == late | others
@@ -72,7 +73,9 @@ def test_readyz_fails_when_the_clock_stands_still_for_two_minutes(client: Client
     assert "has never run" in client.get("/admin/").content.decode()
     call_command("tick", stdout=StringIO())
     assert client.get("/readyz").status_code == 200
-    assert "The clock runs" in client.get("/admin/").content.decode()
+    overview = client.get("/admin/").content.decode()
+    assert "The clock runs" in overview
+    assert f"Incident portal {__version__}" in overview
     assert "wait" not in client.get("/admin/").content.decode().partition("state-line")[2]
     Failure.objects.create(kind="owe", key="7", reason="No.", parked_at=timezone.now())
     assert "One thing failed again and again" in client.get("/admin/").content.decode()

@@ -74,16 +74,16 @@ def test_a_line_says_what_was_asked_and_not_with_which_key(line: str, kept: str)
 
 @pytest.fixture
 def shipped_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The web server of the image, on a database without a table, so that requests fail in every way."""
-    dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
-    (shipped,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
-    command = json.loads(shipped)
+    """The web server of production, on a database without a table, so that requests fail in every way."""
     port, log = free_port(), tmp_path / "log"
-    bound = [f"--bind=127.0.0.1:{port}" if word.startswith("--bind=") else word for word in command[1:]]
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "SECRET_KEY": "k5wZ0fQ9-" * 6}
     with log.open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command[:1], *bound], cwd=ROOT, env=environment, stdout=said, stderr=said
+            [sys.executable, "manage.py", "up", "web", f"--port={port}"],
+            cwd=ROOT,
+            env=environment,
+            stdout=said,
+            stderr=said,
         )
     url = f"http://127.0.0.1:{port}"
 

@@ -12,9 +12,13 @@ class Command(BaseCommand):
     help = "Migrates, then runs the web server, the worker and the clock on this host until it is stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1, for a proxy that ends TLS")
+        parser.add_argument("part", nargs="?", choices=supervisor.PARTS, help="only this, and without migrating")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--address", default="127.0.0.1", help="where it listens, for a proxy that ends TLS")
 
-    def handle(self, *, port: int, **_options: Any) -> None:
-        supervisor.require_free(port)
+    def handle(self, *, part: str | None, port: int, address: str, **_options: Any) -> None:
+        if part:
+            supervisor.become(part, port, address)
+        supervisor.require_free(port, address)
         call_command("migrate", verbosity=0)
-        supervisor.serve(port, f"Serving http://127.0.0.1:{port}")
+        supervisor.serve(port, f"Serving http://{address}:{port}", address)
