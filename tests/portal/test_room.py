@@ -17,6 +17,7 @@ from django.utils import timezone
 from incidents import timeline
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
 from incidents.planned import plan_update
 from incidents.postmortems.action_items import add_action_item
@@ -322,6 +323,21 @@ def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, autho
     answer = staff.post(room(ongoing, "update"), {"status": "resolved", "body": "Over."})
     assert "was deleted. The record keeps it as it was." in answer.text
     assert counts() == before
+
+
+def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:
+    internal: Any = {"visibility": Visibility.INTERNAL, "author": author}
+    hidden = declare_incident(page, title="Queue grows", **internal)
+    update = post_update(hidden, status=IncidentStatus.INVESTIGATING, body="A queue grows.", author=author)
+    window = {"scheduled_for": NOON, "scheduled_until": NOON + timedelta(hours=1)}
+    disks = schedule_maintenance(page, title="Disks", body="New ones.", **window, **internal)
+    change = f"/admin/incidents/incident/{hidden.pk}/updates/{update.pk}/"
+    move = f"/admin/incidents/incident/{disks.pk}/move/"
+    for address in (room(hidden), change, move):
+        page_of_staff = staff.get(address).text
+        assert "Only staff read it. Markdown." in page_of_staff, address
+        assert not re.search(r"Customers read it|The public reads", page_of_staff), address
+    assert "Customers read it. Markdown." in staff.get(room(hidden) + "?publish").text
 
 
 def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, ongoing: Incident) -> None:
