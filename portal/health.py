@@ -22,6 +22,7 @@ from portal import __version__
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
 from status.publication import files, publisher
+from status.subscriptions import signups  # noqa: F401  (whose loop nothing else brings in before the first page)
 
 REDIS_TIMEOUT = 0.3  # seconds
 

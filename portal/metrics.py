@@ -17,6 +17,7 @@ from incidents.record_time import record_time
 from portal import health
 from portal.postgresql.deadline import time_limit
 from status.models import Delivery
+from status.publication import publisher
 
 NEWEST = 100_000  # deliveries whose states are counted: all of them would be more each year
 
@@ -55,6 +56,8 @@ def _lines() -> Iterator[str]:
     yield _gauge("clock_age_seconds", "Since the clock last ticked.", ticked)
     off = "How far ahead of the database's a host's clock is: this one's, or the one's that ticked last."
     yield _gauge("skew_seconds", off, clock.worst_skew if clock else None)
+    here = "Whether pages are published in this process's folder (1), or in another one (0)."
+    yield _gauge("publishes_here", here, int(not publisher.why_not()))
     events = OutboxEvent.objects.unpublished().aggregate(count=Count("pk"), oldest=Min("created_at"))
     yield _gauge("unpublished_events", "Public facts that do not show yet.", events["count"])
     waited = health.age(events["oldest"], now) if events["oldest"] else 0

@@ -31,6 +31,7 @@ from django.utils.translation import gettext as _
 from incidents.outages import passing_failure
 from portal import health, metrics
 from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
+from portal.program_keys import KnownKeys
 from status import outside
 from status.publication.prefixes import is_for_programs, is_for_strangers
 
@@ -103,6 +104,7 @@ class DatabaseGuardMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
         self._shares = {kind: Share(*counts) for kind, counts in SHARES.items()}
+        self._keys = KnownKeys()
         self._lock = Lock()
         self._next_probe = 0.0
         # Not every failure is a view's: the session, for one, is saved after it.
@@ -162,7 +164,8 @@ class DatabaseGuardMiddleware:
         if is_for_strangers(request.path_info):
             return self._shares["strangers"]
         if is_for_programs(request.path_info):
-            return self._shares["programs"]
+            # Else whoever comes without a key, or with any word for one, could keep programs out.
+            return self._shares["programs" if self._keys.fit(request) else "strangers"]
         return self._shares["reads" if _is_read(request) else "writes"]
 
     def _answer(self, request: HttpRequest, share: Share, answers: outside.Answers) -> HttpResponse:

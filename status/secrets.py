@@ -6,11 +6,19 @@ The first key encrypts and each of them decrypts, so that a key is changed by pu
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from incidents.errors import InvalidInput
+
+logger = logging.getLogger(__name__)
 
 
 class Locked(InvalidInput):
@@ -31,6 +39,27 @@ def decrypt(encrypted: str) -> str:
 def reencrypt(encrypted: str) -> str:
     """Under the first key."""
     return encrypt(decrypt(encrypted))
+
+
+@contextmanager
+def leaving_locked(row: str) -> Iterator[None]:
+    """What no key fits stays as it is, and stops no other row."""
+    try:
+        yield
+    except Locked:
+        logger.warning("%s stays as it is: no key of ENCRYPTION_KEYS fits", row)
+
+
+def reencrypt_rows(rows: QuerySet[Any], column: str) -> int:
+    """Encrypt a column of rows without a history under the first key; returns how many there are.
+
+    One that is written meanwhile is under the first key already.
+    """
+    count, model = 0, rows.model._meta.verbose_name
+    for key, old in rows.exclude(**{column: ""}).values_list("pk", column):
+        with leaving_locked(f"{model} {key}"):
+            count += rows.filter(pk=key, **{column: old}).update(**{column: reencrypt(old)})
+    return count
 
 
 def _keys() -> MultiFernet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,3 +48,20 @@ KINDS = {
         RECORD, window=WINDOW, updates=[update("a", "scheduled", 0), update("b", "in_progress", 10)]
     ),
 }
+
+
+TWICE = [AffectedComponent("1", "API", UP, DOWN), AffectedComponent("2", "API v2", UP, SLOW)]
+
+
+def moved(wrong: datetime) -> Iterator[Record]:
+    """A record for each of its times, of which one is this."""
+    whole = replace(RECORD, report=REPORT, ended_at=at(60))
+    places: list[tuple[Any, Callable[[Any], Record]]] = [
+        (whole, lambda row: row),
+        (RECORD.updates[1], lambda row: replace(whole, updates=(RECORD.updates[0], row))),
+        (REPORT, lambda row: replace(whole, report=row)),
+    ]
+    for row, put in places:
+        for field in fields(row):
+            if isinstance(getattr(row, field.name), datetime):
+                yield put(replace(row, **{field.name: wrong}))

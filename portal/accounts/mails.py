@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.core.mail import EmailMessage, make_msgid
 
 from incidents.isolation import TICK, each, loop
+from incidents.models import Failure
 from incidents.record_time import record_time
 from portal.models import AccountMail
 from status.secrets import decrypt, encrypt
@@ -37,9 +38,13 @@ def _oldest() -> datetime | None:
 
 @loop("account_mail", oldest=_oldest)
 def send() -> int:
-    """Send what is due; returns how many mails were. For the clock, as often as it likes."""
+    """Send what is due; returns how many mails were. For the clock, as often as it likes.
+
+    What no mail server takes for a day is given up; what cannot be read stays, parked, until staff have seen why.
+    """
+    parked = Failure.objects.parked().filter(kind="account_mail").values_list("key", flat=True)
     over = AccountMail.objects.filter(created_at__lte=record_time() - GIVE_UP)
-    if given_up := over.delete()[0]:
+    if given_up := over.exclude(pk__in=list(parked)).delete()[0]:
         logger.error("%d mails to members of staff could not be sent for a day, and are given up", given_up)
     return each("account_mail", AccountMail.objects.order_by("pk"), _send, seconds=TICK)
 
@@ -54,7 +59,7 @@ def _send(row: AccountMail) -> int:
     except OSError:
         logger.exception("the mail server did not take a mail to a member of staff; it is tried again")
         pause = min(max(PAUSE, now - row.created_at), LONGEST_PAUSE)
-        AccountMail.objects.filter(pk=row.pk).update(due_at=now + pause)
+        AccountMail.objects.filter(pk=row.pk, due_at=now + LEASE).update(due_at=now + pause)  # while it is ours
         return 0
     AccountMail.objects.filter(pk=row.pk).delete()
     return 1

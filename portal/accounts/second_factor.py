@@ -36,10 +36,12 @@ class Adapter(DefaultMFAAdapter):
 
 @transaction.atomic
 def reencrypt() -> int:
-    """Encrypt what every second factor is proved with under the first key; returns how many there are."""
-    factors = list(Authenticator.objects.select_for_update().order_by("pk"))
-    for factor in factors:
+    """Encrypt what every second factor is proved with under the first key; returns for how many it did."""
+    count = 0
+    for factor in Authenticator.objects.select_for_update().order_by("pk"):
         data: dict[str, Any] = factor.data
-        factor.data = data | {name: secrets.reencrypt(data[name]) for name in ENCRYPTED if name in data}
-        factor.save(update_fields=["data"])
-    return len(factors)
+        with secrets.leaving_locked(f"second factor {factor.pk}"):
+            factor.data = data | {name: secrets.reencrypt(data[name]) for name in ENCRYPTED if name in data}
+            factor.save(update_fields=["data"])
+            count += 1
+    return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any, cast
 
@@ -96,19 +95,6 @@ def of_user(user: User) -> list[tuple[Session, dict[str, Any]]]:
     found = [(row, contents(row)) for row in rows.order_by("expire_date")]
     proofs = {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()}
     return [(row, data) for row, data in found if data.get(HASH_SESSION_KEY) in proofs]
-
-
-def reencrypt() -> int:
-    """Encrypt what is in each session under the first key; returns how many there are.
-
-    One that is saved meanwhile is under the first key already.
-    """
-    count = 0
-    for row in Session.objects.all():
-        with suppress(Locked):  # it has ended
-            data = secrets.reencrypt(row.session_data)
-            count += Session.objects.filter(pk=row.pk, session_data=row.session_data).update(session_data=data)
-    return count
 
 
 def end_others(user: User, *, here: str) -> None:

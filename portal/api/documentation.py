@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -177,3 +178,14 @@ def schema(request: HttpRequest) -> HttpResponse:
     with _lock:
         content = _document()
     return HttpResponse(content, content_type="application/vnd.oai.openapi+json")
+
+
+class SchemaMiddleware:
+    """Answers with the document before anybody takes a share; only who has it made takes a stranger's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_made = _document.cache_info().currsize == 1
+        return schema(request) if is_made and request.path_info == "/api/schema" else self.get_response(request)

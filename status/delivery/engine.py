@@ -1,7 +1,8 @@
 """The delivery engine: claims what is due, has its channel send it, and writes down what became of each.
 
 A claim moves `due_at` into the future. A worker that dies leaves it there, and when that time has come another one
-sends the message again, under the same id. Nothing is sent inside a transaction.
+sends the message again, under the same id. A worker that stood still for so long has lost what it had claimed: it sends
+none of that, and of what it tried it writes down only that a message was sent. Nothing is sent inside a transaction.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -29,13 +31,14 @@ from status.addresses import INTERNET, Network, without_addresses
 from status.delivery import nudges, protocol, quarantine
 from status.delivery.channels import CHANNELS, carrier, sent_by
 from status.delivery.protocol import Answer, Answered, Channel, Claimed, Meaning, Send, Unavailable
-from status.models import Delivery, Recipient
+from status.models import Delivery, DeliveryQuerySet, Recipient
 from status.secrets import Locked
 
 logger = logging.getLogger(__name__)
 
 RUN = 20.0  # seconds after which a worker looks whether it should do something else
 FRESH = 5.0  # seconds for which what is to be said of an event is not read anew
+LOOK = 1.0  # seconds after which a worker looks whether what it has claimed is still its own
 DATABASE_TIMEOUT = 60.0  # seconds
 
 State = Delivery.State
@@ -46,7 +49,9 @@ RECORD = """
 UPDATE status_delivery
 SET state = %s, reason = %s, due_at = %s, finished_at = %s, claimed_at = NULL, answer = v.column2
 FROM (VALUES {places}) AS v
-WHERE status_delivery.id = v.column1 AND (status_delivery.state = 'due' OR %s)
+WHERE status_delivery.id = v.column1
+AND CASE WHEN %s THEN state <> 'sent' ELSE state = 'due' AND claimed_at = %s END
+RETURNING status_delivery.id
 """
 
 COLUMNS = (
@@ -80,12 +85,13 @@ class _Round:
         self._which = sent_by(send)
         self._ends_at = time.monotonic() + seconds
         self._claimed: dict[int, Claimed] = {}  # that have no answer yet
+        self._looked_at = time.monotonic()
         self._written: dict[tuple[str, int], tuple[float, Any]] = {}  # until when it is FRESH, by channel and event
 
     def run(self, network: Network) -> int:
         count, why = 0, ""
         try:
-            with closing(self._send(self._take, network)) as answers:
+            with closing(self._send(self, network)) as answers:
                 for answered in answers:
                     count += self._record(answered)
         except Unavailable as error:
@@ -95,25 +101,42 @@ class _Round:
         release(self._claimed.values(), why)
         return count
 
-    def _take(self, limit: int) -> list[tuple[Claimed, Any]]:
+    def take(self, limit: int) -> list[tuple[Claimed, Any]]:
         found: list[tuple[Claimed, Any]] = []
-        try:
+        with self._until_an_outage():
             while not found and limit and time.monotonic() < self._ends_at and (batch := claim(self._which, limit)):
                 self._claimed |= {delivery.pk: delivery for delivery in batch}
                 for delivery in batch:
                     message = self._message(delivery)
                     if isinstance(message, Outcome):
-                        record({delivery.pk: message})
+                        record([(delivery, message)])
                         del self._claimed[delivery.pk]
                     else:
                         found.append((delivery, message))
+        return found
+
+    def has(self, delivery: Claimed) -> bool:
+        """Looked up again after a while: of a worker that stood still, and also when somebody has left meanwhile."""
+        is_known = time.monotonic() <= self._looked_at + LOOK
+        if not is_known:
+            with self._until_an_outage():
+                now = time.monotonic()
+                ours = _held(self._claimed.values()).filter(due_at__gt=record_time())
+                held = set(ours.values_list("pk", flat=True))
+                self._claimed = {key: each for key, each in self._claimed.items() if key in held}
+                self._looked_at, is_known = now, True
+        return is_known and self._claimed.get(delivery.pk) == delivery
+
+    @contextmanager
+    def _until_an_outage(self) -> Iterator[None]:
+        """What is under way is answered all the same, and is written down once the database is back."""
+        try:
+            yield
         except Error as error:
             if not passing_failure(error):
                 raise
-            # What is under way is answered all the same, and is written down once the database is back.
             logger.exception("the database does not answer; the next tick goes on")
             self._ends_at = 0.0
-        return found
 
     def _message(self, delivery: Claimed) -> Any:
         """What the channel sends, or the `Outcome` when there is nothing to send."""
@@ -149,12 +172,14 @@ class _Round:
         return self._written[key][1]
 
     def _record(self, answered: Answered) -> int:
-        outcomes = {delivery.pk: _outcome(delivery, answer) for delivery, answer in answered}
-        record(outcomes)
-        for delivery, answer in answered:
-            del self._claimed[delivery.pk]
+        outcomes = [(delivery, _outcome(delivery, answer)) for delivery, answer in answered]
+        recorded = record(outcomes)
+        for (delivery, answer), (_delivery, outcome) in zip(answered, outcomes, strict=True):
+            self._claimed.pop(delivery.pk, None)
+            if delivery.pk not in recorded:
+                continue
             try:
-                _until_the_database_answers(partial(_judge, delivery, answer, outcomes[delivery.pk]))
+                _until_the_database_answers(partial(_judge, delivery, answer, outcome))
             except Exception as error:  # it is written down what became of it: only its recipient is not judged
                 if is_outage(error):
                     raise
@@ -258,33 +283,39 @@ def claim(which: Q, limit: int) -> list[Claimed]:
     return rows
 
 
-def record(outcomes: Mapping[int, Outcome]) -> None:
-    """Write down what became of deliveries (by primary key), those that have it in common in one statement.
+def record(outcomes: Iterable[tuple[Claimed, Outcome]]) -> set[int]:
+    """Write down what became of claimed deliveries, those that have it in common in one statement.
 
-    That a message was sent is a fact, whatever was decided since; else what is not due any more stays as it is.
+    That a message was sent is a fact, whatever was decided since, and whoever has it now. Anything else is written of
+    what is still due and still ours. Returns the keys of those of which it was written down.
     """
-    alike: dict[tuple[Delivery.State, str, timedelta | None], list[Any]] = defaultdict(list)
-    for key, each in outcomes.items():
-        alike[each.state, each.reason, each.pause] += key, each.answer[:500]
+    alike: dict[tuple[Delivery.State, str, timedelta | None, datetime], list[Any]] = defaultdict(list)
+    for delivery, each in (found := list(outcomes)):
+        alike[each.state, each.reason, each.pause, delivery.claimed_at] += delivery.pk, each.answer[:500]
+    recorded: set[int] = set()
 
     def write() -> None:
         now = record_time()
-        for key, each in outcomes.items():
+        for delivery, each in found:
             if each.accepted:
-                _remember(key, each.accepted)
+                _remember(delivery.pk, each.accepted)
         with connection.cursor() as cursor:
-            for (state, reason, pause), answers in alike.items():
+            for (state, reason, pause, claimed_at), answers in alike.items():
                 due_at = _stored(now + (pause or timedelta()))
                 finished_at = None if state is State.DUE else _stored(now)
-                what = [state.value, reason, due_at, finished_at, *answers, state is State.SENT]
-                cursor.execute(RECORD.format(places=", ".join(["(%s, %s)"] * (len(answers) // 2))), what)
+                which = [*answers, state is State.SENT, _stored(claimed_at)]
+                places = ", ".join(["(%s, %s)"] * (len(answers) // 2))
+                cursor.execute(RECORD.format(places=places), [state.value, reason, due_at, finished_at, *which])
+                recorded.update(key for (key,) in cursor.fetchall())
 
     _until_the_database_answers(write)
+    return recorded
 
 
+@transaction.atomic
 def _remember(delivery: int, accepted: Collection[str]) -> None:
     """Who takes some of them each time is not given up: the tries are counted from the last that was of use."""
-    row = Delivery.objects.get(pk=delivery)
+    row = Delivery.objects.select_for_update(no_key=True).get(pk=delivery)
     row.accepted, row.attempts = sorted({*row.accepted, *accepted}), 0
     row.save(update_fields=["accepted", "attempts"])
 
@@ -298,19 +329,25 @@ def release(deliveries: Collection[Claimed], why: str) -> None:
 
     With `why`, nothing can be sent; then what is too old for another try has failed.
     """
-    keys = [delivery.pk for delivery in deliveries]
-    over = [each.pk for each in deliveries if why and not carrier(each.channel, each.purpose).pause(each)]
+    over = [each for each in deliveries if why and not carrier(each.channel, each.purpose).pause(each)]
 
     def write() -> None:
         now = record_time()
-        Delivery.objects.due().filter(pk__in=over).update(
+        _held(over).update(
             state=State.FAILED, reason=Delivery.GIVEN_UP, answer=why[:500], finished_at=now, claimed_at=None
         )
-        Delivery.objects.due().filter(pk__in=keys).update(
-            due_at=now, claimed_at=None, attempts=Greatest(F("attempts") - 1, 0)
-        )
+        _held(deliveries).update(due_at=now, claimed_at=None, attempts=Greatest(F("attempts") - 1, 0))
 
     _until_the_database_answers(write)
+
+
+def _held(deliveries: Iterable[Claimed]) -> DeliveryQuerySet:
+    """Those that are due, and that no other worker has claimed since."""
+    keys: dict[datetime, list[int]] = defaultdict(list)
+    for each in deliveries:
+        keys[each.claimed_at].append(each.pk)
+    which = [Q(pk__in=found, claimed_at=claimed_at) for claimed_at, found in keys.items()]
+    return Delivery.objects.due().filter(reduce(or_, which)) if which else Delivery.objects.none()
 
 
 def _until_the_database_answers(write: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -76,12 +76,18 @@ class Unavailable(Exception):
     """Nothing can be sent this way now, to whomever. What was not answered was not sent, and counts as no attempt."""
 
 
-# Claims up to so many due deliveries, each with its message; none when nothing is due, or it is time to stop.
-Take = Callable[[int], list[tuple[Claimed, Any]]]
+class Claims(Protocol):
+    def take(self, limit: int) -> list[tuple[Claimed, Any]]:
+        """Up to so many due deliveries, each with its message; none when nothing is due, or it is time to stop."""
+
+    def has(self, delivery: Claimed) -> bool:
+        """Whether it is still ours, and due: to be asked right before it is sent."""
+
+
 Answered = list[tuple[Claimed, Answer]]
 # Takes until there is no more, and yields the answers, those that came together in one list: they are recorded before
 # it goes on. What was taken and has no answer at its end is given back.
-Send = Callable[[Take, Network], Generator[Answered, None, None]]
+Send = Callable[[Claims, Network], Generator[Answered, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,13 @@ def for_a_day(delivery: Claimed) -> timedelta | None:
 def in_threads(send_one: Callable[[Any, Network], Answer], at_once: int) -> Send:
     """Send so many messages side by side: one that hangs holds up no other. `send_one` must not use the database."""
 
-    def send(take: Take, network: Network) -> Generator[Answered, None, None]:
+    def send(claims: Claims, network: Network) -> Generator[Answered, None, None]:
         under_way: dict[Future[Answer], Claimed] = {}
         with ThreadPoolExecutor(at_once) as pool:
             while True:
-                for delivery, message in take(at_once - len(under_way)):
-                    under_way[pool.submit(send_one, message, network)] = delivery
+                for delivery, message in claims.take(at_once - len(under_way)):
+                    if claims.has(delivery):
+                        under_way[pool.submit(send_one, message, network)] = delivery
                 if not under_way:
                     return
                 done = wait(under_way, timeout=1, return_when=FIRST_COMPLETED).done

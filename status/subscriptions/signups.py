@@ -89,11 +89,12 @@ def _take_up(asked: SignUp) -> int:
     sign_up = rows.filter(pk=asked.pk).first()
     if sign_up is None:
         return 0
+    url = decrypt(sign_up.endpoint) if sign_up.endpoint else ""  # without the key that fits it is parked, and stays
     sign_up.delete()
     page, author = sign_up.page, subscribers.subscriber()
     try:
         if sign_up.channel == Subscriber.Channel.WEBHOOK:
-            subscribe_webhook(page, url=decrypt(sign_up.endpoint), contact=sign_up.contact, author=author)
+            subscribe_webhook(page, url=url, contact=sign_up.contact, author=author)
         else:
             subscribe(page, address=sign_up.address, incident=sign_up.incident, author=author)
     except DomainError as refusal:  # it was fine when it was asked

@@ -60,7 +60,9 @@ def components(make_component: Callable[..., Component]) -> list[Component]:
     return [make_component(name, position=place) for place, (name, _aliases) in enumerate(replay.COMPONENTS)]
 
 
-@pytest.mark.parametrize("kind", [Mouse, Keyboard, Touch, Plain])
+@pytest.mark.parametrize(
+    "kind", [Mouse, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Keyboard, Touch, Plain))]
+)
 def test_the_seed_incident_is_run_from_its_declaration_to_its_report(
     kind: type[Person],
     signed_in: NewContext,

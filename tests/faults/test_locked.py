@@ -29,6 +29,7 @@ def locked(site: Site) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_locked_database_refuses_writes_soon_and_lets_everybody_read(embedded_site: Site) -> None:
     assert request(embedded_site, "write").status == 200
     with locked(embedded_site):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -33,7 +31,7 @@ from status import relay
 from status.delivery import nudges
 from status.models import Delivery
 from status.subscriptions import subscribers
-from tests.elsewhere import DOWN, KINDS, MAINTENANCE, RECORD, REPORT, SLOW, UP, at, update
+from tests.elsewhere import DOWN, KINDS, MAINTENANCE, RECORD, REPORT, SLOW, TWICE, UP, at, moved, update
 from tests.rows import everything, refused
 
 
@@ -256,12 +254,16 @@ def test_an_open_incident_goes_on_here(record: Write, author: User) -> None:
 BY_ITSELF: PlanFacts = {"starts_by_itself": True, "ends_by_itself": True}
 
 
-def difference(record: Record, incident: Incident) -> list[str]:
-    """What the clock and the relay make of it that was not so there."""
+def work() -> None:
+    """Let the clock and the relay make of it what they would."""
     clockwork.advance()
     relay.relay()
     relay.owe()
     nudges.nudge()
+
+
+def difference(record: Record, incident: Incident) -> list[str]:
+    """What was not so there."""
     incident.refresh_from_db()
     said = [(each.status, each.body, each.display_at, each.created_at) for each in record.updates]
     facts = {
@@ -276,15 +278,20 @@ def difference(record: Record, incident: Incident) -> list[str]:
     return [name for name, differs in facts.items() if differs]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("plan", [{}, BY_ITSELF], ids=["by hand", "by itself"])
 def test_nothing_is_recomputed_and_nobody_hears_of_it(
-    page: Page, author: User, admin: User, component: Component, kind: str, plan: PlanFacts
+    page: Page, author: User, admin: User, component: Component, plan: PlanFacts
 ) -> None:
     subscribers.add_by_staff(page, address="ann@example.com", author=admin)
-    found = record_elsewhere(page, KINDS[kind], source="them", components={"1": component}, plan=plan, author=author)
-    edit_incident(found.incident, severity=Severity.SEV1, author=author)
-    assert difference(KINDS[kind], found.incident) == []
+    written = {}
+    for kind, wanted in KINDS.items():
+        updates = [replace(each, id=f"{kind} {each.id}") for each in wanted.updates]  # ids of its own
+        one = replace(wanted, updates=updates)
+        found = record_elsewhere(page, one, source=kind, components={"1": component}, plan=plan, author=author)
+        written[kind] = edit_incident(found.incident, severity=Severity.SEV1, author=author)
+    work()
+    for kind, incident in written.items():
+        assert difference(KINDS[kind], incident) == [], kind
 
 
 def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
@@ -301,6 +308,7 @@ def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
             components=[(component, affected.status) for affected in each.components],
             author=author,
         )
+    work()
     assert difference(RECORD, incident) == ["notified", "impact", "updates", "created"]
 
 
@@ -331,46 +339,27 @@ def test_bodies_are_kept_as_they_were_written(record: Write) -> None:
     assert IncidentUpdate.objects.get().body == body
 
 
-TWICE = [AffectedComponent("1", "API", UP, DOWN), AffectedComponent("2", "API v2", UP, SLOW)]
+NOT_KEPT: list[tuple[Record, type[DomainError], str]] = [
+    (replace(RECORD, updates=()), InvalidInput, "at least one update"),
+    (replace(RECORD, updates=(*RECORD.updates, RECORD.updates[0])), InvalidInput, "the same id"),
+    (replace(RECORD, window=(at(0), at(1))), InvalidTransition, "not a status of this kind"),
+    (replace(RECORD, title=" \n"), InvalidInput, "blank"),
+    *((wrong, InvalidInput, "in the future") for wrong in moved(at(9**8))),
+    *((wrong, InvalidInput, "no time zone") for wrong in moved(at(0).replace(tzinfo=None))),
+    (replace(RECORD, window=(at(0).replace(tzinfo=None), at(1))), InvalidInput, "no time zone"),
+    (replace(RECORD, updates=[replace(RECORD.updates[0], components=TWICE)]), InvalidInput, "two components"),
+    (
+        replace(RECORD, report=PostmortemRecord("1", "Errors", " ", display_at=at(0), published_at=at(0))),
+        InvalidInput,
+        "Write the report",
+    ),
+]
 
 
-def moved(wrong: datetime) -> Iterator[Record]:
-    """A record for each of its times, of which one is this."""
-    whole = replace(RECORD, report=REPORT, ended_at=at(60))
-    places: list[tuple[Any, Callable[[Any], Record]]] = [
-        (whole, lambda row: row),
-        (LAST, lambda row: replace(whole, updates=(FIRST, row))),
-        (REPORT, lambda row: replace(whole, report=row)),
-    ]
-    for row, put in places:
-        for field in fields(row):
-            if isinstance(getattr(row, field.name), datetime):
-                yield put(replace(row, **{field.name: wrong}))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error", "sentence"),
-    [
-        (replace(RECORD, updates=()), InvalidInput, "at least one update"),
-        (replace(RECORD, updates=(*RECORD.updates, RECORD.updates[0])), InvalidInput, "the same id"),
-        (replace(RECORD, window=(at(0), at(1))), InvalidTransition, "not a status of this kind"),
-        (replace(RECORD, title=" \n"), InvalidInput, "blank"),
-        *((wrong, InvalidInput, "in the future") for wrong in moved(at(9**8))),
-        *((wrong, InvalidInput, "no time zone") for wrong in moved(at(0).replace(tzinfo=None))),
-        (replace(RECORD, window=(at(0).replace(tzinfo=None), at(1))), InvalidInput, "no time zone"),
-        (replace(RECORD, updates=[replace(RECORD.updates[0], components=TWICE)]), InvalidInput, "two components"),
-        (
-            replace(RECORD, report=PostmortemRecord("1", "Errors", " ", display_at=at(0), published_at=at(0))),
-            InvalidInput,
-            "Write the report",
-        ),
-    ],
-)
-def test_what_cannot_be_kept_is_refused_and_leaves_no_trace(
-    record: Write, wrong: Record, error: type[DomainError], sentence: str
-) -> None:
-    with refused(error, sentence):
-        record(wrong)
+def test_what_cannot_be_kept_is_refused_and_leaves_no_trace(record: Write, subtests: pytest.Subtests) -> None:
+    for wrong, error, sentence in NOT_KEPT:
+        with subtests.test(wrong=wrong), refused(error, sentence):
+            record(wrong)
 
 
 def test_ids_that_are_taken_pages_and_deleted_incidents_are_refused(

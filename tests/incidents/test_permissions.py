@@ -101,6 +101,7 @@ def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None
     assert list(seals.verify()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_a_service_locks_what_it_says_before_it_changes_anything(acts: Acts, admin: User) -> None:
     found = {}

@@ -46,6 +46,7 @@ def wrong_host(monkeypatch: pytest.MonkeyPatch) -> Host:
 TYPED = {"scheduled_for", "scheduled_until", "starts_at", "due_at", "next_update_due_at"}
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_every_row_says_by_the_databases_clock_when_it_was_written(
     wrong_host: Host, page: Page, component: Component, incident: Incident, author: User, admin: User

@@ -90,3 +90,20 @@ def test_two_that_send_at_once_send_it_once_and_one_that_died_is_replaced(
         assert len(tries) == 1
         clock.shift(mails.LEASE)
         assert mails.send() == 1
+
+
+def test_one_that_stood_still_leaves_the_mail_to_whoever_has_it_now(
+    grace: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stand_still(_message: object) -> None:
+        AccountMail.objects.update(due_at=theirs)
+        raise ConnectionResetError
+
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        theirs = timezone.now() + 2 * mails.LEASE
+        ask(grace)
+        monkeypatch.setattr("django.core.mail.EmailMessage.send", stand_still)
+        assert mails.send() == 0
+        assert AccountMail.objects.get().due_at == theirs
+        clock.shift(mails.LEASE)
+        assert mails.send() == 0

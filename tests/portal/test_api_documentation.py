@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Page, User
+from portal import middleware
 from portal.api import documentation
 from portal.api.documentation import EXAMPLES
 from tests import browser
@@ -48,6 +49,15 @@ def test_it_is_made_once_also_when_many_ask_for_it_first(client: Client) -> None
     assert len(served) == 1
     assert {answer.status_code for answer in answers} <= {200, 503}, "who comes too often may have to come again"
     assert documentation._document.cache_info().misses == 1
+
+
+def test_once_it_is_made_nobody_takes_a_share_for_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/api/schema").status_code == 200
+    monkeypatch.setattr(middleware, "SHARES", {"strangers": (0, 0)})
+    crowded = Client()  # whose guard has no place for a stranger
+    assert crowded.get("/api/schema").status_code == crowded.head("/api/schema").status_code == 200
+    assert crowded.post("/api/schema").status_code == 405
+    assert crowded.get("/api/docs").status_code == 503
 
 
 def test_each_write_is_shown_with_an_idempotency_key(client: Client) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
@@ -17,6 +20,7 @@ from incidents import isolation
 from incidents.models import Clock, Failure, Page, User
 from portal import __version__
 from status.publication import publishing
+from tests.services import ROOT
 from tests.waiting import stretched, within
 
 
@@ -84,3 +88,11 @@ def test_readyz_fails_when_the_clock_stands_still_for_two_minutes(client: Client
         assert (answer.status_code, answer.json()["database"]) == (503, "ok")
         assert answer.json()["clock_age"] > 120
         assert "The clock stands still" in client.get("/admin/").content.decode()
+
+
+@pytest.mark.slow
+def test_a_web_process_knows_each_kind_of_work_before_it_has_shown_a_page() -> None:
+    code = "import portal.wsgi; from incidents.isolation import LOOPS; print(*LOOPS)"
+    known = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    import_module("status.tasks")  # every kind is in LOOPS then
+    assert set(known.stdout.split()) == set(isolation.LOOPS)

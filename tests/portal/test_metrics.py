@@ -82,7 +82,7 @@ def test_the_numbers_say_what_is_late(
         engine.claim(sent_by(CHANNELS["email"].send), 1)
     with time_machine.travel(timezone.now() + timedelta(seconds=90), tick=False):
         found = numbers(client)
-        with django_assert_num_queries(21):
+        with django_assert_num_queries(22):
             ask(client)
     assert found["portal_due_deliveries"] == found['portal_newest_deliveries{state="due"}'] == 3
     assert found['portal_newest_deliveries{state="sent"}'] == 0

@@ -276,17 +276,18 @@ def test_a_request_that_needs_no_database_does_not_use_up_the_probe(
 
 
 KINDS = {
-    "reads": ("GET", "/admin/"),
-    "writes": ("POST", "/admin/login/"),
-    "programs": ("GET", "/api/v1/pages"),
-    "strangers": ("POST", "/subscribe/webhook"),
+    "reads": ("GET", "/admin/", ""),
+    "writes": ("POST", "/admin/login/", ""),
+    "programs": ("POST", "/mail/events", "Basic bmFtZTpwYXNzd29yZA=="),
+    "strangers": ("POST", "/subscribe/webhook", ""),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_of_requests_takes_the_slots_or_the_threads_of_another(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings.MAIL_EVENTS, settings.ANYMAIL = "postmark", {"WEBHOOK_SECRET": "name:password"}
     monkeypatch.setattr(middleware, "TURN", 0.1)
     slots, inside = middleware.SHARES[kind]
     released, reached = threading.Event(), threading.Barrier(slots + 1)
@@ -298,7 +299,8 @@ def test_no_kind_of_requests_takes_the_slots_or_the_threads_of_another(
         return HttpResponse("late")
 
     def ask(name: str) -> HttpResponse:
-        return guard(RequestFactory().generic(*KINDS[name]))
+        method, address, authorization = KINDS[name]
+        return guard(RequestFactory().generic(method, address, headers={"Authorization": authorization}))
 
     guard = DatabaseGuardMiddleware(wait)
     with ThreadPoolExecutor(inside + 1) as pool:

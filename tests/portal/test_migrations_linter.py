@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterable
 from contextlib import closing
+from functools import cache
 from typing import Any
 
 import pytest
@@ -157,7 +158,12 @@ FINE: dict[str, Operation] = {
 
 def migration_of(operation: Operation) -> tuple[Migration, ProjectState]:
     sample: type[Migration] = type("Migration", (Migration,), {"operations": [operation], "atomic": False})
-    return sample("0002_sample", "incidents"), MigrationLoader(None).project_state()
+    return sample("0002_sample", "incidents"), project_state()
+
+
+@cache
+def project_state() -> ProjectState:
+    return MigrationLoader(None).project_state()
 
 
 @pytest.mark.parametrize("what", REFUSED)

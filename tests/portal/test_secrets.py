@@ -17,6 +17,7 @@ import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet
+from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -28,13 +29,16 @@ from incidents import people
 from incidents.errors import InvalidInput
 from incidents.history import seals
 from incidents.incidents import declare_incident
-from incidents.models import Page, User
+from incidents.isolation import PAUSES, try_again
+from incidents.models import Failure, Page, User
 from incidents.permissions import Scope
+from portal.accounts import mails
+from portal.models import AccountMail, KeptAnswer
 from status import tokens
 from status.delivery import staff_channels
-from status.models import StaffChannel, Subscriber
+from status.models import Recipient, SignUp, StaffChannel, Subscriber
 from status.publication.publishing import publish
-from status.secrets import Locked, decrypt
+from status.secrets import Locked, decrypt, encrypt
 from status.subscriptions import signups, subscribers
 from tests.embedded import ROOT
 from tests.portal.signing_in import PASSWORD, code, is_in, link_in, outbox, set_up_second_factor, sign_in
@@ -125,10 +129,26 @@ def test_a_stolen_dump_holds_no_secret_in_clear(
     assert [what for what, secret in secrets.items() if secret in stolen] == []
 
 
+def wait_at_the_door(page: Page) -> None:
+    """A sign-up of a webhook, and a mail to a member of staff."""
+    asked = {"url": f"{HOOKS}w41t1ng", "contact": "bob@example.com", "network": "192.0.2.0/24"}
+    signups.ask_for_webhook(page, **asked, author=subscribers.subscriber())
+    mails.owe(EmailMessage("Hello", "A link.", to=["grace@acme.example"]))
+
+
+def encrypted_fields() -> list[Any]:
+    """Every field that says so, of every model."""
+    fields = (field for model in seals.every_model() for field in model._meta.get_fields() if field.concrete)
+    return [field for field in fields if str(getattr(field, "help_text", "")).startswith("Encrypted")]
+
+
 def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     client: Client, factor: str, rolled_hook: Subscriber, page: Page, admin: User, author: User, settings: Settings
 ) -> None:
     before = rolled_hook.signing_secrets
+    wait_at_the_door(page)
+    _text, key = people.create_key("robot", scopes=[Scope.SUBSCRIBERS], author=admin)
+    KeptAnswer.objects.create(key=key, content=encrypt("{}"))
     (old,) = settings.ENCRYPTION_KEYS
     new = Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [new, old]
@@ -136,6 +156,13 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     call_command("rotate_encryption_keys", stdout=said)
     assert "1 webhooks and chats, 2 second factors" in said.getvalue()
     settings.ENCRYPTION_KEYS = [new]
+    kept = {field: field.model.objects.exclude(**{field.name: ""}) for field in encrypted_fields()}
+    assert {field.model for field in kept} == {Recipient, SignUp, AccountMail, KeptAnswer}
+    assert all(rows.exists() for rows in kept.values())
+    tokens_there = re.findall(r"gAAAAA[\w-]{60,}=*", dump())
+    assert len(tokens_there) > 8
+    for token in tokens_there:
+        decrypt(token)
     rolled_hook.refresh_from_db()
     assert rolled_hook.signing_secrets == before
     url = decrypt(rolled_hook.endpoint)
@@ -150,6 +177,31 @@ def test_the_key_that_encrypts_is_replaced_and_everything_opens_as_before(
     settings.ENCRYPTION_KEYS = [old]
     with pytest.raises(Locked, match="No key of ENCRYPTION_KEYS fits"):
         _ = rolled_hook.signing_secrets
+
+
+def test_what_waits_when_its_key_is_taken_away_is_parked_with_the_reason_and_done_once_it_is_back(
+    page: Page, admin: User, settings: Settings
+) -> None:
+    wait_at_the_door(page)
+    before = settings.ENCRYPTION_KEYS
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    call_command("rotate_encryption_keys", stdout=StringIO())
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for pause in [*PAUSES, mails.GIVE_UP]:
+            assert (signups.take_up(), mails.send()) == (0, 0)
+            clock.shift(pause + timedelta(seconds=1))
+        assert (signups.take_up(), mails.send()) == (0, 0)
+        parked = Failure.objects.parked().order_by("kind")
+        assert [row.kind for row in parked] == ["account_mail", "sign_up"]
+        assert all("No key of ENCRYPTION_KEYS fits" in row.reason for row in parked)
+        settings.ENCRYPTION_KEYS = before
+        try_again(Failure.objects.filter(kind="sign_up"), author=admin)
+        assert signups.take_up() == 1
+        assert Subscriber.objects.get().contact == "bob@example.com"
+        assert AccountMail.objects.exists(), "too old to be sent, but nobody has looked at it"
+        try_again(Failure.objects.all(), author=admin)
+        mails.send()
+        assert not AccountMail.objects.exists()
 
 
 def test_without_the_key_that_fits_a_second_factor_is_refused_with_a_sentence(

@@ -279,13 +279,14 @@ def test_the_rate_is_kept(sink: Sink, readers: list[Subscriber], post_and_owe: P
 
 def test_a_fact_that_it_was_sent_outlives_a_cancellation(readers: list[Subscriber], post_and_owe: PostAndOwe) -> None:
     post_and_owe("investigating")
-    first, second = (row.pk for row in engine.claim(BY_MAIL, 2))
-    Delivery.objects.filter(pk__in=[first, second]).update(
-        state=State.CANCELLED, reason="undone", finished_at=timezone.now()
+    first, second = engine.claim(BY_MAIL, 2)
+    rows = Delivery.objects.filter(pk__in=[first.pk, second.pk])
+    rows.update(state=State.CANCELLED, reason="undone", finished_at=timezone.now())
+    engine.record(
+        [(first, Outcome(State.SENT, answer="250 ok")), (second, Outcome(State.DUE, pause=timedelta(minutes=1)))]
     )
-    engine.record({first: Outcome(State.SENT, answer="250 ok"), second: Outcome(State.DUE, pause=timedelta(minutes=1))})
-    rows = {row.pk: (row.state, row.reason, row.answer) for row in Delivery.objects.filter(pk__in=[first, second])}
-    assert rows == {first: (State.SENT, "", "250 ok"), second: (State.CANCELLED, "undone", "")}
+    found = {row.pk: (row.state, row.reason, row.answer) for row in rows}
+    assert found == {first.pk: (State.SENT, "", "250 ok"), second.pk: (State.CANCELLED, "undone", "")}
 
 
 def test_other_backends_are_handed_the_same_mail(

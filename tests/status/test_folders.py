@@ -52,12 +52,17 @@ def test_what_is_posted_at_a_host_with_another_folder_is_left_to_the_one_that_re
 
 
 def test_a_folder_that_is_not_published_in_says_so_until_it_is_the_one(
-    page: Page, admin: User, client: Client, go_to: Callable[[str], Path]
+    page: Page, admin: User, client: Client, go_to: Callable[[str], Path], settings: Settings
 ) -> None:
+    settings.METRICS_TOKEN = "t" * 20
+
     def said() -> tuple[bool, bool]:
-        """Whether /readyz and the console say so."""
+        """Whether /readyz and /metrics, and the console, say so."""
         client.force_login(admin)
-        return client.get("/readyz").json()["folder"] != "ok", "another folder" in client.get("/admin/").text
+        numbers = client.get("/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"}).text
+        is_elsewhere = client.get("/readyz").json()["folder"] != "ok"
+        assert f"\nportal_publishes_here {int(not is_elsewhere)}\n" in numbers
+        return is_elsewhere, "another folder" in client.get("/admin/").text
 
     def beats() -> bool:
         """Whether the page is confirmed here."""

@@ -66,6 +66,7 @@ def send() -> None:
             assert event.update.body in mail.content.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(WALKS))
 def test_what_is_read_sent_and_answered_is_what_the_record_says(
     page: Page, other_page: Page, admin: User, client: Client, subscribed: None, seed: int

@@ -152,6 +152,32 @@ def test_what_was_accepted_is_not_sent_again_with_the_rest(
     assert sorted(posts.values()) == [1, *[2] * 9, 3], "each accepted once, and all but the first in vain before"
 
 
+def test_a_message_that_is_always_refused_holds_up_no_other_and_is_given_up_by_itself(
+    hook: Subscriber, receiver: Receiver, make_component: Callable[..., Component], incident: Incident, author: User,
+    without_hold: None,
+) -> None:  # fmt: skip
+    down = [(make_component(f"API {number}"), ComponentStatus.MAJOR_OUTAGE) for number in range(3)]
+    post_update(incident, status=IncidentStatus.IDENTIFIED, body="All down.", components=down, author=author)
+    relay.owe()
+
+    def refuse_incidents(handler: BaseHTTPRequestHandler) -> None:
+        is_refused = "incident" in json.loads(receiver.received[-1].body)
+        answering(500 if is_refused else 200)(handler)
+
+    receiver.behave = refuse_incidents
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _try in range(2):
+            engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
+            clock.shift(6)
+        assert len(only(hook).accepted) == 3, "all the others, at the second try"
+        for _try in range(20):
+            engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
+            clock.shift(timedelta(days=1))
+    assert (only(hook).state, only(hook).reason) == (State.FAILED, "given_up")
+    posts = Counter(found.headers["webhook-id"] for found in receiver.received)
+    assert sorted(posts.values()) == [1, 1, 1, 12], "ten tries from the last that was of use"
+
+
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
     hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import ssl
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from status.delivery.mails.smtp import Mail, Reply, Stage
 from status.delivery.protocol import Meaning, Unavailable
 from tests.servers import free_port
 from tests.sink import Sink, mail_server
-from tests.waiting import within
+from tests.waiting import stretched, within
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +151,24 @@ def test_a_recipient_about_whom_the_server_is_silent_holds_up_no_other(
     assert found.pop(0) == Reply(Stage.RECIPIENT, 0, "the mail server did not answer in time")
     assert len(found) == 19
     assert all(answer.meaning is Meaning.SENT for answer in found.values())
+
+
+def test_a_sender_that_stood_still_sends_no_message_and_gives_it_to_no_other_connection(
+    sink: Sink, settings: Settings
+) -> None:
+    connection = smtp.Connection()
+    connection.begin(mails(1)[0])
+    connection.overdue_at = 0.0
+    select.select([connection], [], [], stretched(5))
+    with pytest.raises(TimeoutError):
+        connection.advance()
+    connection.close()
+    settings.EMAIL_TIMEOUT = 0.2
+    sink.answers["RCPT"] = ""
+    with contextlib.suppress(Unavailable):
+        assert [reply.meaning for reply in outcomes(mails(1), connections=2).values()] == [Meaning.RETRY]
+    assert sink.received == []
+    assert len([line for line in sink.commands if line.startswith("RCPT")]) == 2
 
 
 def test_a_message_that_the_server_ponders_holds_up_no_other(sink: Sink) -> None:

@@ -16,13 +16,12 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from status import addresses
 from status.addresses import Network
-from status.delivery import protocol
 from status.delivery.mails import events, personal, smtp
 from status.delivery.mails.message import Message
-from status.delivery.protocol import Answer, Answered, Channel, Claimed, Take, Unavailable, for_a_day
+from status.delivery.protocol import Answer, Answered, Channel, Claimed, Claims, Unavailable, for_a_day
 from status.models import Delivery
 
-BATCH = 200
+FIRST, MOST = 20, 200  # mails that are claimed at once, when it is not known yet how many go in a second, and ever
 
 _sending = threading.Lock()  # in one thread of a process: SMTP_RATE and SMTP_CONNECTIONS are per process
 
@@ -32,7 +31,7 @@ def fill(message: Message, delivery: Claimed) -> smtp.Mail:
     return smtp.Mail(delivery.pk, mailbox, message.to(mailbox, delivery.pk, delivery.public_id))
 
 
-def send(take: Take, _network: Network) -> Generator[Answered, None, None]:
+def send(claims: Claims, _network: Network) -> Generator[Answered, None, None]:
     """Over SMTP_CONNECTIONS, or by Django's backend where that is not SMTP. A process does this once at a time; a
     second call takes nothing.
     """
@@ -41,26 +40,30 @@ def send(take: Take, _network: Network) -> Generator[Answered, None, None]:
     try:
         taken: dict[int, Claimed] = {}
         hand_over = smtp.send if isinstance(get_connection(), EmailBackend) else _to_backend
-        with closing(hand_over(_mails(take, taken), connections=settings.SMTP_CONNECTIONS)) as replies:
+        with closing(hand_over(_mails(claims, taken), connections=settings.SMTP_CONNECTIONS)) as replies:
             for some in replies:
                 yield [(taken.pop(mail.key), Answer(reply.meaning, str(reply))) for mail, reply in some]
     finally:
         _sending.release()
 
 
-def _mails(take: Take, taken: dict[int, Claimed]) -> Iterator[smtp.Mail]:
-    """One after the other, no faster than SMTP_RATE, and each well before its claim expires."""
-    next_at = 0.0  # time.monotonic()
-    while batch := take(BATCH):
-        expires_at = time.monotonic() + protocol.LEASE.total_seconds() / 2
+def _mails(claims: Claims, taken: dict[int, Claimed]) -> Iterator[smtp.Mail]:
+    """One after the other, and no faster than SMTP_RATE.
+
+    Those of about a second are claimed at once: what is more important by then waits no longer, be the server as slow
+    as it will.
+    """
+    size, next_at = FIRST, 0.0  # time.monotonic()
+    while batch := claims.take(size):
+        began_at = time.monotonic()
         for delivery, mail in batch:
-            if time.monotonic() > expires_at:
-                return
             if settings.SMTP_RATE:
                 time.sleep(max(0.0, next_at - time.monotonic()))
                 next_at = max(next_at, time.monotonic()) + 1 / settings.SMTP_RATE
-            taken[delivery.pk] = delivery
-            yield mail
+            if claims.has(delivery):
+                taken[delivery.pk] = delivery
+                yield mail
+        size = min(MOST, max(1, int(len(batch) / max(0.001, time.monotonic() - began_at))))
 
 
 class _Ready(EmailMessage):

@@ -23,11 +23,15 @@ RETRIES = [
 
 
 def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
-    """What has not been accepted yet."""
+    """What has not been accepted yet.
+
+    A try ends at the first message that is refused, for most refusals are of all. But each further try begins with
+    another one: so one that is always refused holds up no other, and is given up by itself in the end.
+    """
     row = Delivery.objects.select_related("recipient").get(pk=delivery.pk)
     recipient = row.recipient
     ids = {f"msg_{row.pk}_{recipient.public_id}{payload.key}": payload for payload in payloads}
-    return [
+    requests = [
         Request(
             url=decrypt(recipient.endpoint),
             secrets=recipient.signing_secrets,
@@ -39,6 +43,8 @@ def fill(payloads: Sequence[Payload], delivery: Claimed) -> list[Request]:
         for message_id, payload in ids.items()
         if message_id not in row.accepted
     ]
+    first = delivery.attempts % max(1, len(requests))  # counted from the last try of which some were accepted
+    return requests[first:] + requests[:first]
 
 
 def pause(delivery: Claimed) -> timedelta | None:

@@ -30,6 +30,7 @@ LINGER = 0.002  # seconds to wait for further replies, which are recorded togeth
 CONTENT_TIMEOUT = 60.0  # seconds; a server may look into a message before it takes it
 LONGEST, LINES = 65_536, 1000  # bytes in one line of a reply, lines in all
 MAILBOX = re.compile(r"5\.(?:1\.[1-6]|2\.)")  # RFC 3463: about the recipient's address or mailbox
+LATE = "the mail server did not answer in time"
 ENHANCED = re.compile(r"\d\.\d+\.\d+")
 
 
@@ -101,6 +102,11 @@ class Connection:
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is longer than a reply may take since something was sent: the server is silent, or we were."""
+        return time.monotonic() > self.overdue_at
+
     def begin(self, mail: Mail) -> None:
         """Send the envelope; `advance` when there is something to read."""
         self.mail, self._refusal, self.is_content_sent = mail, None, False
@@ -142,6 +148,8 @@ class Connection:
         if self._awaited:
             return None
         if self._refusal is None:
+            if self.is_late:
+                raise TimeoutError(LATE)
             self.is_content_sent = True
             self._write(self.mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n", Stage.CONTENT)
         elif reply.code == 354:  # it waits for a message without recipients (RFC 2920, 3.1)
@@ -191,8 +199,9 @@ def send(mails: Iterable[Mail], *, connections: int) -> Generator[Replies, None,
     A connection gets its next mail only after its reply was yielded and more is asked for. Whoever records replies
     before that can, when killed, leave one accepted mail per connection unrecorded, and no more.
 
-    A mail that a lost connection certainly did not deliver is given to another one, once. Raises `Unavailable` when
-    there is none to be had; mails without a reply until then were not sent.
+    A mail that a lost connection certainly did not deliver is given to another one, once and at once: a sender that
+    stood still sends it to nobody, as others may have done so. Raises `Unavailable` when there is no connection to be
+    had; mails without a reply until then were not sent.
     """
     pool = _Pool(mails, connections)
     try:
@@ -234,8 +243,7 @@ class _Pool:
         replies: Replies = []
         while self._busy:
             ready: list[Any] = [key.fileobj for key, _events in self._selector.select(LINGER if replies else 1)]
-            now = time.monotonic()
-            late = [each for each in self._busy if each.overdue_at < now and each not in ready]
+            late = [each for each in self._busy if each.is_late and each not in ready]
             if not ready and not late:
                 break
             for connection in ready:
@@ -247,7 +255,7 @@ class _Pool:
                 except OSError as error:
                     replies += self._lose(connection, error)
             for connection in late:
-                replies += self._lose(connection, TimeoutError("the mail server did not answer in time"))
+                replies += self._lose(connection, TimeoutError(LATE))
         return replies
 
     def close(self) -> None:
@@ -263,14 +271,14 @@ class _Pool:
         return connection
 
     def _lose(self, connection: Connection, error: OSError) -> Replies:
-        """What is known of its mail. Another connection gets it, unless it may have arrived or has cost two by now."""
+        """What is known of its mail. Another connection gets it, unless it may have arrived, is late or cost two."""
         replies: Replies = []
         if connection in self._idle:
             self._idle.remove(connection)
         else:
             self._busy.remove(connection)
             mail = connection.mail
-            if connection.is_content_sent or mail.key in self._retried:
+            if connection.is_content_sent or connection.is_late or mail.key in self._retried:
                 stage = Stage.CONTENT if connection.is_content_sent else Stage.RECIPIENT
                 replies.append((mail, Reply(stage, 0, _text_of(error))))
             else:
