@@ -327,9 +327,9 @@ def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, autho
 
 def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:
     internal: Any = {"visibility": Visibility.INTERNAL, "author": author}
+    window: Any = {"scheduled_for": NOON, "scheduled_until": NOON + timedelta(hours=1)}
     hidden = declare_incident(page, title="Queue grows", **internal)
     update = post_update(hidden, status=IncidentStatus.INVESTIGATING, body="A queue grows.", author=author)
-    window = {"scheduled_for": NOON, "scheduled_until": NOON + timedelta(hours=1)}
     disks = schedule_maintenance(page, title="Disks", body="New ones.", **window, **internal)
     change = f"/admin/incidents/incident/{hidden.pk}/updates/{update.pk}/"
     move = f"/admin/incidents/incident/{disks.pk}/move/"
