@@ -21,8 +21,11 @@ def lock_components(incident: Incident, components: Affected) -> None:
     keys = {component.pk for component, _status in components}
     if len(keys) < len(components):
         raise InvalidInput(_("A component is named twice. Name each once."), field="components")
-    if len(Component.objects.live().on(incident.page).filter(pk__in=keys).locked()) < len(keys):
-        raise InvalidInput(_("A component is not one of this page's. Choose from the list."), field="components")
+    here = set(Component.objects.live().on(incident.page).filter(pk__in=keys).locked())
+    for component, _status in components:
+        if component not in here:
+            sentence = _("“%(name)s” is not one of this page's components. Choose from the list.")
+            raise InvalidInput(sentence % {"name": component.name}, field="components")
 
 
 def newest_change(components: Iterable[Component]) -> datetime | None:

@@ -263,11 +263,9 @@ def edit_incident(incident: Incident, *, author: User, **facts: Unpack[IncidentF
     While both titles of a public incident are the same, `title` alone changes both. What the public reads at once is
     changed by those who may post an update.
     """
-    cause = facts.get("caused_by")
-    for row in sorted(filter(None, [incident, cause]), key=lambda row: row.pk):  # in one order, whoever names whom
-        row.lock_live()
-    if cause:
-        _check_cause(incident, cause)
+    if cause := facts.get("caused_by"):
+        _lock_causes(incident, cause)
+    incident.lock_live()
     now = record_time()
     if later := [name for name, fact in facts.items() if isinstance(fact, datetime) and fact > now]:
         raise InvalidInput(_("This time lies in the future. Say when it was, once it has been."), field=later[0])
@@ -364,12 +362,22 @@ def _check_between(update: IncidentUpdate, shown_at: datetime) -> None:
         )
 
 
-def _check_cause(incident: Incident, cause: Incident) -> None:
-    """Raises when an incident would be its own cause, also by way of others."""
-    chain, each = {incident}, cause
-    while each not in chain:
-        chain.add(each)
-        if each.caused_by is None:
-            return
-        each = each.caused_by
-    raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+def _lock_causes(incident: Incident, cause: Incident) -> None:
+    """Lock an incident and all that would cause it, in the order of their keys; raises if it would be its own cause."""
+    held = {incident.pk, *_chain(cause.pk)}
+    list(Incident.objects.filter(pk__in=held).locked())
+    cause.lock_live()
+    chain = _chain(cause.pk)  # read anew under the locks
+    if incident.pk in chain:
+        raise InvalidInput(_("An incident cannot be its own cause."), field="caused_by")
+    if not held.issuperset(chain):
+        raise InvalidTransition(_("Somebody else has just changed what caused what. Look again, then choose."))
+
+
+def _chain(key: int | None) -> set[int]:
+    """The keys of an incident, of its cause, of that one's cause, and so on."""
+    chain = set[int]()
+    while key is not None and key not in chain:
+        chain.add(key)
+        key = Incident.objects.values_list("caused_by", flat=True).get(pk=key)
+    return chain

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from django.db.models import Q
@@ -17,7 +16,7 @@ from incidents.models.base import save_checked
 from incidents.record_time import record_time
 
 MOST_REMINDERS = 10
-WINDOW = ("scheduled_for", "scheduled_until", "expected_until")
+WINDOW = ("scheduled_for", "scheduled_until", "expected_until", "overran_at", "moved_by_id")
 
 
 def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpdate) -> None:
@@ -33,23 +32,12 @@ def take_back(plan: MaintenancePlan, update: IncidentUpdate, before: IncidentUpd
             plan.change(ends_by_itself=False)
         else:
             plan.change(starts_by_itself=False)
-    elif was := _window_before(plan, update):
-        window = {name: getattr(was, name) for name in (*WINDOW, "overran_at")}
+    elif plan.moved_by_id == update.pk:
+        moved = plan.history.filter(moved_by=update).earliest("history_id")
+        was = plan.history.filter(history_id__lt=moved.history_id).latest("history_id")
+        window = {name: getattr(was, name) for name in WINDOW}
         save_checked(plan, **window, sequence=plan.sequence + 1)  # calendars never go back
         set_reminders(plan, reminders_of(plan))
-
-
-def _window_before(plan: MaintenancePlan, update: IncidentUpdate) -> Any:
-    """The row of its history before the one that was written with `update`; None when its window stayed then."""
-    others = plan.incident.updates.filter(pk__lt=update.pk).values_list("created_at", "withdrawn_at")
-    since = max(instant for each in others for instant in each if instant)  # what was written until then is of others
-    versions = plan.history.filter(history_date__lte=update.created_at).order_by("-history_id")
-    for new, old in pairwise(versions):
-        if new.history_date <= since:
-            return None
-        if any(getattr(new, name) != getattr(old, name) for name in WINDOW):
-            return old
-    return None
 
 
 def missed() -> Q:

@@ -111,12 +111,13 @@ def move_maintenance(
     check_window(scheduled_for, scheduled_until, record_time())
     if (scheduled_for, scheduled_until) == (plan.scheduled_for, plan.scheduled_until):
         raise InvalidInput(_("This is the present window. Choose another one."), field="scheduled_for")
-    window = {"scheduled_for": scheduled_for, "scheduled_until": scheduled_until, "expected_until": None}
-    save_checked(plan, **window, sequence=plan.sequence + 1)
-    set_reminders(plan, reminders_of(plan))
-    return post_update(
+    update = post_update(
         incident, status=IncidentStatus.SCHEDULED, body=body, author=author, components=named(incident), notify=notify
     )
+    window = {"scheduled_for": scheduled_for, "scheduled_until": scheduled_until, "expected_until": None}
+    save_checked(plan, **window, moved_by=update, sequence=plan.sequence + 1)
+    set_reminders(plan, reminders_of(plan))
+    return update
 
 
 @service(Verb.POST_UPDATE, locks=(Incident, Component), public=["body"])
@@ -140,10 +141,11 @@ def extend_maintenance(
         raise InvalidTransition(_("Only a maintenance that runs has a new expected end. Move one that is ahead."))
     if expected_until <= record_time():
         raise InvalidInput(_("The new end lies in the past. Choose one that is ahead."), field="expected_until")
-    # When it takes longer than this, too, people are notified again.
-    save_checked(plan, expected_until=expected_until, overran_at=None, sequence=plan.sequence + 1)
     status = IncidentStatus(incident.status)
-    return post_update(incident, status=status, body=body, author=author, components=named(incident), notify=notify)
+    update = post_update(incident, status=status, body=body, author=author, components=named(incident), notify=notify)
+    # When it takes longer than this, too, people are notified again.
+    save_checked(plan, expected_until=expected_until, overran_at=None, moved_by=update, sequence=plan.sequence + 1)
+    return update
 
 
 def lock_plan(incident: Incident) -> MaintenancePlan:

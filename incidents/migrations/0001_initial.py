@@ -631,6 +631,7 @@ class Migration(migrations.Migration):
                 ('sequence', models.PositiveIntegerField(default=0, editable=False, help_text="iCalendar's SEQUENCE: raised when the window is changed or called off.")),
                 ('occurrence', models.CharField(blank=True, editable=False, help_text="The local start by the series' rule, 20261025T020000.", max_length=15)),
                 ('incident', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='plan', to='incidents.incident')),
+                ('moved_by', models.ForeignKey(editable=False, help_text='Or extended, last.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.incidentupdate')),
                 ('series', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='incidents.maintenanceseries', verbose_name='series')),
             ],
             options={
@@ -713,6 +714,7 @@ class Migration(migrations.Migration):
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
                 ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('incident', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.incident')),
+                ('moved_by', models.ForeignKey(blank=True, db_constraint=False, editable=False, help_text='Or extended, last.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.incidentupdate')),
                 ('series', models.ForeignKey(blank=True, db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='incidents.maintenanceseries', verbose_name='series')),
             ],
             options={

@@ -96,6 +96,9 @@ class MaintenancePlan(Tracked):
     sequence = models.PositiveIntegerField(
         default=0, editable=False, help_text="iCalendar's SEQUENCE: raised when the window is changed or called off."
     )
+    moved_by = models.ForeignKey(
+        IncidentUpdate, models.PROTECT, related_name="+", null=True, editable=False, help_text="Or extended, last."
+    )
     series = models.ForeignKey(
         MaintenanceSeries, models.PROTECT, related_name="plans", verbose_name=_("series"), null=True, editable=False
     )

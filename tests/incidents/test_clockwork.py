@@ -31,6 +31,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = NOON + timedelta(days=2), NOON + timedelta(days=2, hours=3)
 SCHEDULED, IN_PROGRESS, COMPLETED = IncidentStatus.SCHEDULED, IncidentStatus.IN_PROGRESS, IncidentStatus.COMPLETED
 REMINDER = OutboxEvent.Kind.MAINTENANCE_REMINDER
+WINDOW = {"scheduled_for": START, "scheduled_until": END}
 Plan = Callable[..., Incident]
 
 
@@ -38,8 +39,7 @@ Plan = Callable[..., Incident]
 def schedule(at_noon: time_machine.Traveller, page: Page, component: Component, author: User) -> Plan:
     def make(**facts: Any) -> Incident:
         facts = {"starts_by_itself": True, "ends_by_itself": True, "components": (component,), **facts}
-        window = {"scheduled_for": START, "scheduled_until": END}
-        return schedule_maintenance(page, title="Disks", body="New ones.", author=author, **(window | facts))
+        return schedule_maintenance(page, title="Disks", body="New ones.", author=author, **(WINDOW | facts))
 
     return make
 
@@ -238,7 +238,6 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     withdraw_update(maintenance.updates.latest("pk"), author=author)
     maintenance.refresh_from_db()
     assert (maintenance.status, maintenance.plan.cancelled_at, maintenance.plan.sequence) == (SCHEDULED, None, 2)
-    at_noon.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     withdraw_update(update, author=author)
@@ -247,18 +246,33 @@ def test_what_a_person_took_back_the_clock_does_not_do_again(
     assert maintenance.plan.sequence == 4  # a calendar that has the move takes the way back, too
 
 
+def test_moves_are_taken_back_one_by_one_whatever_the_clock_says(
+    schedule: Plan, at_noon: time_machine.Traveller, author: User
+) -> None:
+    maintenance = schedule()
+    moves = []
+    for days in (1, 2, 3):
+        later: dict[str, Any] = {name: at + timedelta(days=days) for name, at in WINDOW.items()}
+        moves.append(move_maintenance(maintenance, **later, body="Later.", author=author))
+        plan_maintenance(maintenance, starts_by_itself=days == 2, author=author)
+        at_noon.shift(-timedelta(seconds=1))  # set right meanwhile
+    for days, update in reversed(list(enumerate(moves))):
+        withdraw_update(update, author=author)
+        maintenance.plan.refresh_from_db()
+        assert maintenance.plan.scheduled_for == START + timedelta(days=days)
+    assert not maintenance.plan.starts_by_itself
+
+
 def test_a_move_taken_back_takes_its_reminders_back(
     schedule: Plan, at_noon: time_machine.Traveller, author: User
 ) -> None:
     maintenance = schedule()
     before = dict(maintenance.plan.reminders.values_list("minutes", "due_at"))
-    at_noon.shift(timedelta(minutes=1))
     moved: dict[str, Any] = {"scheduled_for": START + timedelta(days=2), "scheduled_until": END + timedelta(days=2)}
     update = move_maintenance(maintenance, **moved, body="Later.", author=author)
     assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) != before
     withdraw_update(update, author=author)
     assert dict(maintenance.plan.reminders.values_list("minutes", "due_at")) == before
-    at_noon.shift(timedelta(minutes=1))
     update = post_update(maintenance, status=SCHEDULED, body="As planned.", author=author)
     withdraw_update(update, author=author)
     maintenance.plan.refresh_from_db()

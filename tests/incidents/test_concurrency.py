@@ -29,6 +29,7 @@ from incidents.postmortems import publishing, writing
 from incidents.roles import take_role
 from portal.console.forms.incident import DeclareForm
 from tests.concurrency import assert_one_chain, together
+from tests.incidents.racing import race
 from tests.reports import approved
 
 MakeComponent = Callable[..., Component]
@@ -158,6 +159,32 @@ def test_of_two_who_say_that_each_incident_caused_the_other_one_is_believed(
         one, other = (declare_incident(page, title=f"{title} {turn}", author=author) for title in ("One", "Other"))
         results = together(blame(one, other, author), blame(other, one, admin))
         assert {type(result) for result in results} == {Incident, InvalidInput}
+
+
+@pytest.mark.postgresql
+def test_no_circle_of_causes_is_closed_at_two_of_its_links_at_once(page: Page, author: User) -> None:
+    one, two, three, four = (declare_incident(page, title=f"{number}", author=author) for number in range(4))
+    edit_incident(one, caused_by=two, author=author)
+    edit_incident(three, caused_by=four, author=author)
+    outcome = race(
+        lambda by: edit_incident(two, caused_by=three, author=by),
+        author,
+        lambda: edit_incident(four, caused_by=one, author=author),
+    )
+    assert isinstance(outcome.refusal, InvalidInput)
+    assert "its own cause" in str(outcome.refusal)
+
+
+@pytest.mark.postgresql
+def test_a_chain_of_causes_that_has_grown_meanwhile_is_read_again(page: Page, author: User) -> None:
+    one, two, three = (declare_incident(page, title=f"{number}", author=author) for number in range(3))
+    outcome = race(
+        lambda by: edit_incident(one, caused_by=two, author=by),
+        author,
+        lambda: edit_incident(two, caused_by=three, author=author),
+    )
+    assert isinstance(outcome.refusal, InvalidTransition)
+    assert "Somebody else has just changed" in str(outcome.refusal)
 
 
 @pytest.mark.postgresql

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from incidents import planned
+from incidents.catalogue import delete_component
 from incidents.errors import Conflict, DomainError
 from incidents.incidents import delete_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
@@ -91,6 +92,17 @@ def test_it_is_held_back_when_its_author_may_not_post_any_more_or_the_incident_i
         assert row.state == "held"
         assert words in row.reason
     assert said(incident) == []
+
+
+def test_it_is_held_back_and_names_the_component_that_was_deleted_since(
+    plan: Plan, component: Component, admin: User, at_noon: Any
+) -> None:
+    row = plan(components=[(component, ComponentStatus.OPERATIONAL)])
+    delete_component(component, author=admin)
+    at_noon.shift(HOUR)
+    assert planned.post_due() == 0
+    row.refresh_from_db()
+    assert (row.state, component.name in row.reason) == ("held", True)
 
 
 def test_two_that_were_planned_one_after_the_other_are_both_posted_in_order_however_late(

@@ -313,6 +313,19 @@ def test_an_open_incident_comes_back_to_no_page_that_its_component_has_left(
     assert set(incident.pages()) == {incident.page, other_page}
 
 
+@pytest.mark.parametrize("is_over", [True, False], ids=["over", "of an internal component"])
+def test_an_incident_that_leaves_nothing_red_comes_back_wherever_its_component_is(
+    other_page: Page, component: Component, incident: Incident, author: User, admin: User, is_over: bool
+) -> None:
+    status = IncidentStatus.RESOLVED if is_over else IncidentStatus.IDENTIFIED
+    post_update(incident, status=status, body="Look.", author=author, components=[(component, None)])
+    delete_incident(incident, reason="Wrong", author=author)
+    visibility = Visibility.PUBLIC if is_over else Visibility.INTERNAL
+    catalogue.edit_component(component, page=other_page, visibility=visibility, author=admin)
+    restore_incident(incident, author=author)
+    assert incident.deleted_at is None
+
+
 def test_a_component_is_listed_once_on_a_page(component: Component, other_page: Page, admin: User) -> None:
     catalogue.list_component(component, page=other_page, author=admin)
     with pytest.raises(InvalidInput, match="is listed on this page already"):

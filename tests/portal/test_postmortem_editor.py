@@ -15,6 +15,7 @@ from incidents import timeline
 from incidents.incidents import declare_incident
 from incidents.models import Incident, Postmortem, PostmortemSection, TimelineEntry, User
 from incidents.postmortems import action_items, writing
+from tests.reports import approved
 
 HTMX = {"HX-Request": "true"}
 
@@ -59,6 +60,19 @@ def test_a_fragment_tells_what_was_saved_and_how_it_reads(staff: Client, summary
     assert 'data-state="saved"' in answer
     assert summary.version in answer
     assert '<time datetime="2023-01-17T16:02:00Z">Jan 17, 2023, 16:02 UTC</time> (17:02 CET)' in answer
+
+
+def test_a_fragment_tells_where_the_report_stands_now(
+    staff: Client, incident: Incident, postmortem: Postmortem, summary: PostmortemSection, author: User
+) -> None:
+    approved(incident, "A database failed.", author)
+    publish = reverse("admin:incidents_postmortem_publish", args=[postmortem.pk])
+    assert publish in staff.get(editor(postmortem)).text
+    summary.refresh_from_db()
+    answer = staff.post(address(summary), typed(summary, public="password: hunter2secret99"), headers=HTMX).text
+    assert 'id="standing" hx-swap-oob="true"' in answer
+    assert "The linter found 1 thing that stops the publication." in answer
+    assert (">Draft<" in answer, publish in answer) == (True, False)
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])

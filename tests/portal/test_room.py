@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -16,7 +17,9 @@ from django.utils import timezone
 from incidents import timeline
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
+from incidents.maintenance.plans import schedule_maintenance
 from incidents.models import Component, Incident, Page, Submission, TimelineEntry, User
+from incidents.planned import plan_update
 from incidents.postmortems.action_items import add_action_item
 from incidents.postmortems.writing import start_postmortem
 from tests.incidents.html_forms import counts, filled, room
@@ -306,14 +309,35 @@ def test_who_is_nobody_is_asked_to_log_in_and_who_has_no_role_is_refused(
 
 
 def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, author: User) -> None:
+    facts: Any = {"due_at": timezone.now() + timedelta(hours=1), "components": (), "next_update": 0, "notify": True}
+    plan_update(ongoing, status=IncidentStatus.MONITORING, body="It holds.", author=author, **facts)
+    change = "/planned/"
+    assert change in staff.get(room(ongoing)).text
     delete_incident(ongoing, author=author, reason="Test")
     page = staff.get(room(ongoing)).text
     assert "Deleted" in page
+    assert "It holds." in page
     assert 'id="compose"' not in page
+    assert change not in page
     before = counts()
     answer = staff.post(room(ongoing, "update"), {"status": "resolved", "body": "Over."})
     assert "was deleted. The record keeps it as it was." in answer.text
     assert counts() == before
+
+
+def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:
+    internal: Any = {"visibility": Visibility.INTERNAL, "author": author}
+    window: Any = {"scheduled_for": NOON, "scheduled_until": NOON + timedelta(hours=1)}
+    hidden = declare_incident(page, title="Queue grows", **internal)
+    update = post_update(hidden, status=IncidentStatus.INVESTIGATING, body="A queue grows.", author=author)
+    disks = schedule_maintenance(page, title="Disks", body="New ones.", **window, **internal)
+    change = f"/admin/incidents/incident/{hidden.pk}/updates/{update.pk}/"
+    move = f"/admin/incidents/incident/{disks.pk}/move/"
+    for address in (room(hidden), change, move):
+        page_of_staff = staff.get(address).text
+        assert "Only staff read it. Markdown." in page_of_staff, address
+        assert not re.search(r"Customers read it|The public reads", page_of_staff), address
+    assert "Customers read it. Markdown." in staff.get(room(hidden) + "?publish").text
 
 
 def test_no_part_of_the_room_needs_inline_script_or_style(staff: Client, ongoing: Incident) -> None:

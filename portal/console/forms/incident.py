@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from portal.console.forms.verb import Data
 
 
+ONLY_STAFF = _("Only staff read it. Markdown.")
+
+
 class IncidentForm(VerbForm):
     """A verb on one incident."""
 

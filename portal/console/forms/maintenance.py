@@ -28,7 +28,7 @@ from incidents.permissions import Verb
 from portal.console.forms.components import choosable, grouped
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import InstantField, column, many_lines, one_line
-from portal.console.forms.incident import IncidentForm, PageForm
+from portal.console.forms.incident import ONLY_STAFF, IncidentForm, PageForm
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -190,6 +190,9 @@ class AnnouncedForm(MaintenanceVerbForm):
         super().__init__(author, incident, data)
         with translation.override(incident.page.language):
             self.fields["body"].initial = str(self.sentence)
+        if incident.visibility == Visibility.INTERNAL:
+            self.fields["body"].help_text = ONLY_STAFF
+            del self.fields["notify"]
 
 
 class Which(TextChoices):

@@ -21,7 +21,7 @@ from incidents.permissions import Verb
 from portal.console.forms.components import ComponentChips, choosable
 from portal.console.forms.edit_conflict import EditConflictForm
 from portal.console.forms.fields import InstantField, many_lines, one_line
-from portal.console.forms.incident import IncidentForm
+from portal.console.forms.incident import ONLY_STAFF, IncidentForm
 from portal.console.forms.message import MessageFields
 from portal.console.forms.verb import REASON_LENGTH
 
@@ -54,6 +54,7 @@ class MessageForm(IncidentForm, MessageFields):
             self.offer_promises(Severity(incident.severity), Kind(incident.kind))
         else:
             del self.fields["next_update"], self.fields["next_update_due_at"]
+            self.fields["body"].help_text = ONLY_STAFF
 
     def template_page(self) -> Page:
         return self.incident.page
@@ -248,6 +249,9 @@ class CorrectionForm(EditConflictForm, IncidentForm):
         self.update = update
         self.fields["body"].initial = update.body
         self.fields["display_at"].initial = self.shown_at = update.display_at.replace(second=0, microsecond=0)
+        if not update.published_at:
+            self.fields["body"].help_text = ONLY_STAFF
+            del self.fields["notify"]
 
     def act(self) -> None:
         facts = dict(self.cleaned_data)

@@ -246,8 +246,9 @@ class PostmortemAdmin(RecordAdmin):
         with timezone.override(form.zone):
             is_saved = form.perform()
             if request.htmx and not offered:
-                context = {"form": form, "section": section, "preview": public_html(form), "is_saved": is_saved}
-                return render(request, "console/postmortem_saved.html", context | {"now": record_time()})
+                context = self.context(request, section.postmortem) | {"form": form, "preview": public_html(form)}
+                context |= {"section": section, "is_saved": is_saved, "now": record_time()}
+                return render(request, "console/postmortem_saved.html", context)
         if not is_saved:
             return self.editor(request, section.postmortem, typed=form)
         messages.success(request, _("“%(heading)s” is saved.") % {"heading": section.heading})
