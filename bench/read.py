@@ -95,7 +95,9 @@ def main() -> int:
     plain = f"server {{ listen 127.0.0.1:{plain_port}; root {root}; gzip_static off; }}"
     nginx = front(data, data / "public", web_port=web_port, changes={"    server {\n": f"    {plain}\n    server {{\n"})
     nginx.start()
-    web = subprocess.Popen([sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{web_port}", *WEB])
+    web = subprocess.Popen(
+        [sys.executable, "-m", *WEB, "--log-level=warning", f"--bind=127.0.0.1:{web_port}", "portal.wsgi"]
+    )
     servers = {"nginx": nginx.url, "embedded": f"http://127.0.0.1:{web_port}"}
     ratios: dict[tuple[str, str], list[float]] = {(server, path): [] for path in FILES for server in servers}
     try:

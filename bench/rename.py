@@ -102,7 +102,7 @@ def main() -> int:
             time.sleep(0.01)
         return time.perf_counter() - began_at
 
-    worker = subprocess.Popen([sys.executable, "-m", "celery", "--app=portal", "--quiet", "worker", *WORKER], cwd=ROOT)
+    worker = subprocess.Popen([sys.executable, "-m", *WORKER, "--beat"], cwd=ROOT)
     try:
         time.sleep(10)  # it starts, and does what is due
         idle = rounds(post, "nothing else to do", until=lambda: count >= ROUNDS)

@@ -6,12 +6,13 @@ does what it left. So nothing is stored about tasks, and nothing here must survi
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
 import warnings
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from celery import Celery, Task, signals
@@ -22,6 +23,8 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from portal.embedded.supervisor import die_with_parent
 
+logger = logging.getLogger(__name__)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 # They load every address, admin and serializer: thirty megabytes that no worker needs. `migrate` makes them as well.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
@@ -29,7 +32,7 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 warnings.filterwarnings("ignore", category=SecurityWarning)
 TRANSPORT_ALIASES["portalfs"] = "portal.embedded.broker:Transport"
 
-# The clock's work, in the order in which `manage.py tick` does it once, and how many seconds pass between two times
+# The clock's work, in the order in which `incident-portal tick` does it, and how many seconds pass between two times
 EVERY = {
     "incidents.tasks.advance": 2,
     "status.tasks.relay": 2,
@@ -47,6 +50,8 @@ EVERY = {
     "incidents.tasks.sweep": 60,
     "incidents.tasks.seal": 60,
 }
+
+SILENCE = 600  # seconds without a tick after which a process ends, for whoever started it to start it again
 
 
 def configuration() -> dict[str, Any]:
@@ -82,11 +87,13 @@ class Tick(Task):  # type: ignore[type-arg]  # it takes none when it runs
     """
 
     began = -math.inf
+    last = math.inf  # when one of any kind began, or was sent off, in this process
 
     def __init__(self) -> None:
         self.running = Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        Tick.last = time.monotonic()
         if time.monotonic() < self.began + EVERY.get(self.name, 0) / 2 or not self.running.acquire(blocking=False):
             return None
         try:
@@ -104,6 +111,26 @@ def _steady() -> datetime:
 app = Celery("portal", task_cls=Tick)
 app.add_defaults(configuration)
 app.autodiscover_tasks()
+
+
+@signals.after_task_publish.connect
+def _note_tick(**kwargs: Any) -> None:
+    Tick.last = time.monotonic()
+
+
+@signals.worker_ready.connect
+@signals.beat_init.connect
+def _watch(**kwargs: Any) -> None:
+    """A worker all of whose threads hang, or a clock that does, looks alive to who started it."""
+    Tick.last = time.monotonic()
+    Thread(target=_end_in_silence, daemon=True).start()
+
+
+def _end_in_silence() -> None:
+    while time.monotonic() < Tick.last + SILENCE:
+        time.sleep(1)
+    logger.error("No tick has come through for %d seconds, so this process ends, to be started again.", SILENCE)
+    os._exit(1)
 
 
 @signals.beat_embedded_init.connect

@@ -1,7 +1,7 @@
 """Secrets that must be read again, encrypted in the database by ENCRYPTION_KEYS: where webhooks and chats are reached.
 
 The first key encrypts and each of them decrypts, so that a key is changed by putting a new one before it, running
-`manage.py rotate_encryption_keys`, and then taking the old one away.
+`incident-portal rotate_encryption_keys`, and then taking the old one away.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from tests.servers import Server, free_port, program
 from tests.waiting import stretched
 
-SHIPPED = Path(__file__).parent.parent / "deploy" / "nginx.conf"
+SHIPPED = Path(__file__).parent.parent / "deploy"
 
 
 def settle(folder: Path, **environment: str) -> None:
     """Write into `folder` what the owner decided, as the compose file does before it starts nginx."""
-    compose = (SHIPPED.parent.parent / "docker-compose.yml").read_text()
+    compose = (SHIPPED.parent / "docker-compose.yml").read_text()
     (command,) = re.findall(r"entrypoint: \[sh, -c, '(.*) && exec nginx ", compose)
     command = command.replace("$$", "$").replace("/tmp/nginx", f"{folder}/nginx")
     subprocess.run(["sh", "-c", command], check=True, env=environment)
@@ -36,7 +36,11 @@ def front(folder: Path, publication_root: Path, *, web_port: int, changes: Mappi
     `changes` replaces further strings of the configuration, each of which must be there.
     """
     port = free_port()
-    configuration = SHIPPED.read_text()
+    configuration = (SHIPPED / "nginx.conf").read_text()
+    for rules in ("http.conf", "server.conf"):
+        configuration = configuration.replace(
+            f"include incident-portal/{rules};", (SHIPPED / "nginx" / rules).read_text()
+        )
     for shipped, here in {
         "listen 8080;": f"listen 127.0.0.1:{port};",
         "/srv/public": str(publication_root),

@@ -10,7 +10,7 @@ what it does not say itself (`incidents.marks`). Which tables and columns are no
 `coverage`.
 
 Whoever removes the newest rows together with the newest seals leaves a chain that is whole, and shorter: so keep its
-head (`manage.py audit`) elsewhere and verify against it. The log has it too, at every seal.
+head (`incident-portal audit`) elsewhere and verify against it. The log has it too, at every seal.
 """
 
 from __future__ import annotations

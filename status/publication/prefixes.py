@@ -1,7 +1,7 @@
 """Whose an address is: the application's, or a published document's. Nothing is both.
 
 What begins with one of these names is the application's, on every host; everything else is a file below a page's
-folder, or 404. deploy/nginx.conf says the same. Tests compare both with Django's URLs and with all documents.
+folder, or 404. deploy/ tells the front servers the same. Tests compare both with Django's URLs and with all documents.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ IDENTITY = ".identity"
 FAILURE = "root"  # the kind of failure that is noted of a folder which is not published in
 ELSEWHERE = _(
     "The pages are published in another folder, and this host's is not written any more. If readers read here, run:"
-    " manage.py publish --here"
+    " incident-portal publish --here"
 )
-NEWER = _("These files were written by newer software. To go back to this version, run: manage.py publish --here")
+NEWER = _("These files were written by newer software. To go back to this version, run: incident-portal publish --here")
 KEPT = 50  # versions: a process of one that is older has ended long ago
 
 

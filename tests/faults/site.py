@@ -62,7 +62,7 @@ def serve(folder: Path, *, database: str, through: str = "") -> Iterator[Site]:
     facts = json.loads(prepared.stdout)
     with (folder / "web.log").open("wb") as log:
         web = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *WEB[:-1], "tests.faults.wsgi"],
+            [sys.executable, "-m", *WEB, "--log-level=warning", f"--bind=127.0.0.1:{port}", "tests.faults.wsgi"],
             cwd=ROOT,
             env=environment | {"DATABASE_URL": through or database},
             stdin=subprocess.DEVNULL,

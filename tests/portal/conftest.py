@@ -16,6 +16,7 @@ from incidents.models import Component, Incident, Page, User
 from incidents.permissions import Scope
 from tests.portal.bad_rows import world  # noqa: F401  (a fixture)
 from tests.portal.signing_in import PASSWORD, sign_in_anew
+from tests.portal.two_pages import two_pages, web  # noqa: F401  (fixtures)
 
 Call = Callable[..., Any]
 

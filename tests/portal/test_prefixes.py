@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from django.urls import get_resolver
 
 from portal import middleware
 from status.publication.prefixes import PROGRAMS, STAFF, SUBSCRIBERS
 from tests.front import SHIPPED
 from tests.prefixes import is_the_applications
+
+MAPS = SHIPPED / "nginx" / "http.conf"
 
 
 def routes() -> list[str]:
@@ -27,15 +30,22 @@ def routes() -> list[str]:
     return below("/", get_resolver().url_patterns)
 
 
-def test_nginx_passes_on_just_these() -> None:
-    location = re.search(r"location ~ \^/\(([^)]+)\)\(/\|\$\) \{[^}]+proxy_pass", SHIPPED.read_text())
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("nginx/server.conf", r"location ~ \^/\(([^)]+)\)\(/\|\$\) \{[^}]+proxy_pass"),
+        ("Caddyfile", r"@application path_regexp \^/\(([^)]+)\)\(/\|\$\)\n"),
+    ],
+)
+def test_the_front_passes_on_just_these(file: str, rule: str) -> None:
+    location = re.search(rule, (SHIPPED / file).read_text())
     assert location
     assert sorted(location[1].split("|")) == sorted([*STAFF, *PROGRAMS, *SUBSCRIBERS])
 
 
 def test_nginx_says_that_we_are_away_in_the_words_of_who_asks() -> None:
     """JSON for programs; the middleware asks the list itself."""
-    words = re.findall(r'"~\^\\w\+ /\(([^)]+)\)\(\[/\?\]\|\$\)" /\$outcome(\S+);', SHIPPED.read_text())
+    words = re.findall(r'"~\^\\w\+ /\(([^)]+)\)\(\[/\?\]\|\$\)" /\$portal_outcome(\S+);', MAPS.read_text())
     listed = {answer: tuple(names.split("|")) for names, answer in words}
     assert listed == {".json": PROGRAMS, "-subscribers.html": SUBSCRIBERS}
 
