@@ -32,7 +32,7 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
-    from incidents.outages import is_outage, is_outage_of_host
+    from incidents.outages import is_outage, is_outage_of_host, lacks_migrations
 
     try:
         execute_from_command_line(sys.argv)
@@ -44,14 +44,6 @@ def main() -> None:
         if isinstance(error, DatabaseError) and lacks_migrations():
             sys.exit("The database is not the one of this version: run incident-portal migrate.")
         raise
-
-
-def lacks_migrations() -> bool:
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 if __name__ == "__main__":
