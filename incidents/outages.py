@@ -6,7 +6,7 @@ import errno
 import socket
 import sqlite3
 
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError
 
 # SQLSTATEs, or the beginnings of them: connections, resources, shutdowns; read-only; a transaction that is over
 POSTGRESQL = ("08", "53", "57", "25006", "25P02", "25P03")
@@ -53,11 +53,3 @@ def passing_failure(error: BaseException | None) -> BaseException | None:
 
 def _state(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
-
-
-def lacks_migrations() -> bool:
-    """Whether the database is that of another version: no outage, but it fails whatever is asked of it."""
-    from django.db.migrations.executor import MigrationExecutor  # which reads every app: not for each process
-
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -32,18 +33,29 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
-    from incidents.outages import is_outage, is_outage_of_host, lacks_migrations
+    from incidents.outages import is_outage, is_outage_of_host
 
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:
         if is_outage(error):
             sys.exit(f"The database cannot be used: {' '.join(str(error).split())}")
+        if isinstance(error, OSError) and error.filename and is_on_the_way(settings.PUBLICATION_ROOT, error.filename):
+            folder = str(settings.PUBLICATION_ROOT)
+            sys.exit(f"PUBLICATION_ROOT={folder!r} cannot be written ({error.strerror}): name a folder of this user's.")
         if is_outage_of_host(error):
-            sys.exit(f"This host is in the way: {error}")
-        if isinstance(error, DatabaseError) and lacks_migrations():
-            sys.exit("The database is not the one of this version: run incident-portal migrate.")
+            sys.exit(f"This host is in the way ({error}). Put that right, and run it again.")
+        if isinstance(error, DatabaseError):
+            from portal import health
+
+            if health.lacks_migrations():
+                sys.exit(health.NOT_MIGRATED)
         raise
+
+
+def is_on_the_way(folder: Path, path: str) -> bool:
+    """Whether the path leads to the folder, or into it."""
+    return folder.is_relative_to(path) or Path(path).is_relative_to(folder)
 
 
 if __name__ == "__main__":

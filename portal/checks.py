@@ -35,7 +35,7 @@ from django.db import Error, connection
 from django.utils.translation import gettext as _
 
 from incidents.models import Clock, Page
-from incidents.outages import lacks_migrations, passing_failure
+from incidents.outages import passing_failure
 from incidents.record_time import record_time
 from portal import __version__, health
 from status.publication import files, publisher
@@ -150,7 +150,7 @@ def _is_open(file: Path) -> bool:
 def _database() -> Iterator[Line]:
     version = ".".join(map(str, connection.get_database_version()))
     found = {"found": f"{connection.display_name} {version}", "size": round(_size() / 1e6)}
-    if lacks_migrations():
+    if health.lacks_migrations():
         yield wrong(_("Database"), _("%(found)s is not that of this version. Run: migrate") % found)
         return
     yield ok(_("Database"), _("%(found)s, %(size)s MB") % found)
@@ -220,7 +220,7 @@ def _redis() -> Iterator[Line]:
 def pages() -> tuple[list[str], datetime]:
     """What `outside` takes: where readers read, as far as the database tells, and the time."""
     try:
-        urls = [] if lacks_migrations() else list(Page.objects.published().values_list("url", flat=True))
+        urls = [] if health.lacks_migrations() else list(Page.objects.published().values_list("url", flat=True))
         return urls, record_time()
     except Error as error:
         if not passing_failure(error):

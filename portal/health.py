@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import Error
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
@@ -25,6 +25,7 @@ from status.publication import files, publisher
 from status.subscriptions import signups  # noqa: F401  (whose loop nothing else brings in before the first page)
 
 REDIS_TIMEOUT = 0.3  # seconds
+NOT_MIGRATED = "The database is not the one of this version: run incident-portal migrate."
 
 
 @require_safe
@@ -96,6 +97,13 @@ def oldest_due(now: datetime) -> float | None:
     # One look-up in the index for each priority, by which it begins, however many are due
     found = [due_at for priority in Delivery.Priority if (due_at := due.filter(priority=priority).first())]
     return age(min(found), now) if found and min(found) <= now else None
+
+
+def lacks_migrations() -> bool:
+    from django.db.migrations.executor import MigrationExecutor  # no process that serves needs it
+
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def ask_redis() -> str:

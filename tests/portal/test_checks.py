@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -27,6 +31,7 @@ from status.publication import publishing
 from tests import receiver
 from tests.receiver import Receiver, answering
 from tests.servers import free_port
+from tests.services import ROOT
 from tests.sink import Sink
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
@@ -230,6 +235,17 @@ def test_the_command_ends_with_1_when_something_is_wrong(well: Page, sink: Sink,
         call_command("check", stdout=out, no_color=True)
     assert f"wrong  Site {settings.SITE_URL}" in out.getvalue()
     call_command("check", "incidents", stdout=StringIO())  # Django's own
+
+
+def test_without_a_database_all_else_is_said(tmp_path: Path) -> None:
+    own = {name: os.environ[name] for name in ("PATH", "SECRET_KEY", "ENCRYPTION_KEYS", "AUDIT_KEY")}
+    own |= {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"postgresql://me:open-sesame@127.0.0.1:{free_port()}/portal"}
+    own |= {"SITE_URL": "https://incidents.acme.test", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(free_port())}
+    command = [sys.executable, "manage.py", "check"]
+    result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert re.findall(r"^wrong  (\w+)", result.stdout, re.MULTILINE) == ["Database", "Mail", "Site"]
+    assert "open-sesame" not in result.stdout
 
 
 def test_the_console_says_the_same_to_those_who_answer_for_it(

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import environment
+from tests import migrated
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,8 +268,8 @@ def test_a_file_of_settings_changes_nothing_where_the_environment_is_whole(
 
 # --- What the command says --------------------------------------------------------------------------------------------
 
-# Every command of ours, and those of Django that an operator needs, one after the other in one process
-COMMANDS = """
+# One after the other in one process
+RUN = """
 import contextlib, io, sys
 from portal.__main__ import main
 
@@ -280,8 +281,39 @@ for command in list(sys.argv[1:]):
         except SystemExit as end:
             print(command, end.code, sep="\t", file=sys.__stdout__)
         else:
-            print(command, "went well", sep="\t", file=sys.__stdout__)
+            print(command, "", sep="\t", file=sys.__stdout__)
 """
+FULL_DISK = """
+import errno, pathlib
+
+def write_bytes(*_content):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+pathlib.Path.write_bytes = write_bytes
+"""
+OURS = {path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py")}
+# Those of ours as an operator types them, and of Django's what an operator needs
+# (without `check`, whose work is to say what is wrong; see test_checks.py)
+COMMANDS = (OURS - {"check"}) | {
+    "publish --verify",
+    "publish --rebuild",
+    "publish --here",
+    "audit --verify",
+    "changepassword a",
+}
+MAKES_AN_ACCOUNT = "createsuperuser --noinput --username=a --email=a@example.com"
+
+
+def said(commands: set[str], folder: Path, *, before: str = "", **others: str) -> dict[str, str]:
+    """How each command ended: with a sentence, or "" for well. Nothing else is said of what went wrong."""
+    own = {"PATH": os.environ["PATH"], "SECRET_KEY": KEY, "DATA_DIR": str(folder), **SERVED, "DEMO": "1", **others}
+    command = [sys.executable, "-c", before + RUN, *sorted(commands)]
+    result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    found = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert found.keys() == commands, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "open-sesame" not in result.stdout + result.stderr
+    return found
 
 
 def test_the_command_reads_the_file_in_its_folder(tmp_path: Path) -> None:
@@ -294,34 +326,42 @@ def test_the_command_reads_the_file_in_its_folder(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_without_a_database_every_command_says_so(tmp_path: Path) -> None:
-    ours = {path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py")}
-    commands = sorted(ours | {"migrate", "createsuperuser --username=a --email=a@example.com", "changepassword a"})
-    own = {
-        "PATH": os.environ["PATH"],
-        "SECRET_KEY": KEY,
-        "DATA_DIR": str(tmp_path),
-        **SERVED,
-        "DEMO": "1",  # where all of them are to be had
-        "DATABASE_URL": f"postgresql://me:open-sesame@127.0.0.1:{free_port()}/portal",
-    }
-    command = [sys.executable, "-c", COMMANDS, *commands]
-    result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-    assert "Traceback" not in result.stderr
-    said = dict(line.split("\t") for line in result.stdout.splitlines())
-    assert said.keys() == set(commands), result
-    for name, sentence in said.items():
-        assert sentence.startswith("The database cannot be used: "), (name, sentence)
-    assert "open-sesame" not in result.stdout + result.stderr
+    address = f"postgresql://me:open-sesame@127.0.0.1:{free_port()}/portal"
+    found = said(COMMANDS | {"migrate", MAKES_AN_ACCOUNT}, tmp_path, DATABASE_URL=address)
+    assert [name for name, words in found.items() if not words.startswith("The database cannot be used: ")] == []
 
 
 @pytest.mark.long
 def test_a_database_that_was_never_migrated_is_said(tmp_path: Path) -> None:
-    commands = ["publish", "audit", "rotate_encryption_keys", "changepassword a"]
-    own = {"PATH": os.environ["PATH"], "SECRET_KEY": KEY, "DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", COMMANDS, *commands]
-    result = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-    said = dict(line.split("\t") for line in result.stdout.splitlines())
-    assert said == dict.fromkeys(commands, "The database is not the one of this version: run incident-portal migrate.")
+    commands = (COMMANDS | {MAKES_AN_ACCOUNT}) - {"up"}  # which migrates
+    sentence = "The database is not the one of this version: run incident-portal migrate."
+    assert said(commands, tmp_path) == dict.fromkeys(commands, sentence)
+
+
+@pytest.mark.long
+def test_what_is_wrong_with_the_disk_is_said_by_whatever_writes_there_and_no_command_needs_redis(
+    tmp_path: Path,
+) -> None:
+    migrated.begin(tmp_path / "portal.sqlite3")
+    writing = {"demo_data", "replay_seed", "tick", *(each for each in COMMANDS if each.startswith("publish"))}
+    others = {"audit", "audit --verify", "rotate_encryption_keys"}
+    assert writing | others | {"up", "changepassword a"} == COMMANDS
+    away = f"redis://127.0.0.1:{free_port()}/0"
+    key = os.environ["AUDIT_KEY"]  # that its first rows are sealed with
+    well = said(writing | others, tmp_path, REDIS_URL=away, AUDIT_KEY=key)
+    assert well == dict.fromkeys(writing | others, ""), "and from here on there is a page"
+    commands = writing | others | {f"up --port={free_port()}"}
+    for folder, before, sentence, fine in (
+        ("/proc/no", "", "PUBLICATION_ROOT='/proc/no' cannot be written (No such file or directory): name a", others),
+        (
+            f"{tmp_path}/full",
+            FULL_DISK,
+            "This host is in the way ([Errno 28] No space left on device). Put that right, and",
+            others | {"publish --verify"},  # which only reads
+        ),
+    ):
+        found = said(commands, tmp_path, before=before, PUBLICATION_ROOT=folder, AUDIT_KEY=key)
+        assert {name for name, words in found.items() if not words.startswith(sentence)} == fine, found
 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:

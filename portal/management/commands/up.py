@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from portal.embedded import supervisor
+from status.publication import publisher
 
 
 class Command(BaseCommand):
@@ -21,4 +22,5 @@ class Command(BaseCommand):
             supervisor.become(part, port, address)
         supervisor.require_free(port, address)
         call_command("migrate", verbosity=0)
+        publisher.identity()  # says what is wrong with a folder that cannot be there
         supervisor.serve(port, f"Serving http://{address}:{port}", address)
