@@ -5,7 +5,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of a run compiles everything again
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test slow lint types sources contracts checks format lock bench clean
+.PHONY: help demo check test slow lint types sources contracts checks format lock bench release clean
 .SILENT:
 
 help:
@@ -17,6 +17,7 @@ help:
 	echo "make format             let ruff put the source in order"
 	echo "make bench [NAME=...]   list the benchmarks, or run one"
 	echo "make lock               resolve pyproject.toml anew into requirements/ (needs uv)"
+	echo "make release            build what a release consists of from the newest commit, into dist/"
 	echo "make clean              remove what make made (the demonstration's data in var/ stays)"
 
 demo: .venv/run.stamp
@@ -89,8 +90,18 @@ lock:
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --python-version 3.11 requirements/clients.in --output-file requirements/clients.txt
 
+# The same bytes from the same commit, whoever builds it and where. The sdist is also what the image is built from.
+release: .venv/dev.stamp
+	rm -rf dist
+	mkdir -p dist/tree
+	git archive HEAD | tar --extract --directory dist/tree
+	cd dist/tree && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) "$(CURDIR)/$(BIN)/hatchling" build --directory ..
+	$(BIN)/python requirements/sbom.py $$(sed -n 's/__version__ = "\(.*\)"/\1/p' portal/__init__.py) > dist/sbom.cdx.json
+	rm -r dist/tree
+	cd dist && sha256sum * | tee SHA256SUMS
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/dev.stamp: .venv/run.stamp
