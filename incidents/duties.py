@@ -124,7 +124,7 @@ def duties() -> list[Duty]:
     over = _about(ours.filter(status__in=ENDED, pk__in=_left_down()), _newest(updates))
     reports = Postmortem.objects.unpublished().filter(due_on__isnull=False)
     items = ActionItem.objects.unfinished().filter(due_on__isnull=False).annotate(title=F("text"))
-    held = PlannedUpdate.objects.filter(state=PlannedUpdate.State.HELD, incident__deleted_at=None)
+    held = PlannedUpdate.objects.filter(state=PlannedUpdate.State.HELD, incident__in=Incident.objects.live())
     first = UpdateCadence.objects.filter(status=NOT_YET, minutes__isnull=False).values_list("severity", "minutes")
     unsaid = ours.filter(first_posted_at=None)
     zones = list(Page.objects.live().order_by().values_list("time_zone", flat=True).distinct())

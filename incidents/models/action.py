@@ -16,7 +16,8 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         return self.filter(deleted_at=None, postmortem__deleted_at=None)
 
     def unfinished(self) -> ActionItemQuerySet:
-        return self.live().filter(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])
+        is_open = models.Q(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])
+        return self.live().filter(is_open, postmortem__page__deleted_at=None)
 
 
 class ActionItem(Tracked):

@@ -133,6 +133,12 @@ class Tracked(models.Model):
             page.check_live()
         return self
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether neither it nor its page was deleted: what `lock_live` asks for."""
+        page = getattr(self, "page", None)
+        return self.deleted_at is None and (page is None or page.deleted_at is None)
+
     def check_live(self) -> None:
         """Raises `InvalidTransition` when it was deleted, for whoever works on what belongs to it."""
         if self.deleted_at:

@@ -29,7 +29,7 @@ class PostmortemQuerySet(TrackedQuerySet["Postmortem"]):
         return self.live().filter(withdrawn_at=None, revisions__isnull=False).distinct()
 
     def unpublished(self) -> PostmortemQuerySet:
-        return self.live().filter(revisions=None)
+        return self.live().filter(revisions=None, page__deleted_at=None)
 
     def about(self, components: Iterable[Component] | models.QuerySet[Component]) -> PostmortemQuerySet:
         """Those of incidents that affected one of `components`, the newest first."""

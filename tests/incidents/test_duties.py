@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -15,8 +16,10 @@ from incidents.duties import duties
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import ActionItem, Component, Incident, Page, Postmortem, User
+from incidents.planned import plan_update, post_due
 from incidents.postmortems.action_items import add_action_item, edit_action_item, move_action_item
 from incidents.postmortems.writing import edit_postmortem, start_postmortem
+from incidents.record_time import record_time
 from status.delivery import nudges
 from status.models import Nudge
 
@@ -90,6 +93,26 @@ def test_what_is_done_dropped_or_published_is_nobodys_duty(
     assert nudged(noon + timedelta(days=1)) == ["postmortem_due"]
     edit_postmortem(report, due_on=None, author=author)
     assert nudged(noon + timedelta(days=1)) == []
+
+
+def test_nothing_on_a_deleted_page_is_anybodys_duty(
+    page: Page, incident: Incident, author: User, admin: User, make_report: Callable[[Page], Postmortem]
+) -> None:
+    make_report(page)
+    at = record_time() + timedelta(hours=1)
+    facts: Any = {"components": (), "next_update": None, "notify": True}
+    plan_update(incident, due_at=at, status=IDENTIFIED, body="It holds.", author=author, **facts)
+    say(incident, author, MONITORING)
+    with time_machine.travel(at, tick=False):
+        post_due()
+    assert {str(duty.key) for duty in duties() if duty.rows.exists()} >= {
+        "action_due",
+        "planned_held",
+        "postmortem_due",
+        "watched_long",
+    }
+    catalogue.delete_page(page, author=admin)
+    assert [duty.key for duty in duties() if duty.rows.exists()] == []
 
 
 def test_what_was_due_weeks_ago_is_nudged_no_more(page: Page, make_report: Callable[[Page], Postmortem]) -> None:

@@ -161,6 +161,12 @@ def test_the_command_prints_the_head_and_fails_on_a_finding(sealed: Incident) ->
         call_command("audit", "--verify", stdout=out)
 
 
+def test_the_command_says_when_nothing_is_sealed_yet(page: Page) -> None:
+    out = StringIO()
+    call_command("audit", "--verify", stdout=out)
+    assert out.getvalue() == "Nothing is sealed yet.\n"
+
+
 def test_the_cost_of_verifying_a_seal_does_not_grow_with_its_rows(
     sealed: Incident, author: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from incidents import timeline
+from incidents import catalogue, timeline
 from incidents.incidents import declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Severity, Visibility
 from incidents.maintenance.plans import schedule_maintenance
@@ -323,6 +323,20 @@ def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, autho
     answer = staff.post(room(ongoing, "update"), {"status": "resolved", "body": "Over."})
     assert "was deleted. The record keeps it as it was." in answer.text
     assert counts() == before
+
+
+def test_nothing_is_offered_on_a_page_that_is_deleted(
+    staff: Client, ongoing: Incident, page: Page, author: User, admin: User
+) -> None:
+    start_postmortem(ongoing, author=author)
+    report = f"/admin/incidents/postmortem/{ongoing.postmortem_id}/change/"
+    catalogue.delete_page(page, author=admin)
+    for address in (room(ongoing), report):
+        shown = staff.get(address).text
+        assert "Its page is deleted" in shown
+        own = r'(?:href|action)="/admin/(?:incident/\w{12}|incidents/(?:incident|postmortem)/\d+)/([^"#?]*)'
+        assert set(re.findall(own, shown)) <= {"", "change/", "history/", "review/"}
+    assert report not in staff.get("/admin/").text
 
 
 def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:

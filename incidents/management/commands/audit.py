@@ -29,4 +29,5 @@ class Command(BaseCommand):
             findings += 1
         if findings:
             raise CommandError(f"The history is not as it was sealed: {findings} findings.")
-        self.stdout.write(f"The history is as it was sealed, up to {seals.head() or 'nothing'}.")
+        head = seals.head()
+        self.stdout.write(f"The history is as it was sealed, up to {head}." if head else "Nothing is sealed yet.")

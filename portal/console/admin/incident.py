@@ -254,6 +254,8 @@ def badges(incident: Incident) -> list[tuple[str, StrPromise | str]]:
         found.append(("major", _("Overrunning")))
     if incident.deleted_at:
         found.append(("waiting", _("Deleted")))
+    elif not incident.is_in_use:
+        found.append(("waiting", _("Its page is deleted")))
     elif incident.visibility == Visibility.INTERNAL:
         found.append(("waiting", _("Internal")))
     elif not incident.is_public:

@@ -282,6 +282,9 @@ class ApiKeyAdmin(RecordAdmin):
     list_display_links = None
     search_fields = ("name",)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # it opens what it was made for, until it is revoked
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

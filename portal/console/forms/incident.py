@@ -41,7 +41,7 @@ class IncidentForm(VerbForm):
     @classmethod
     def fits(cls, incident: Incident) -> bool:
         """Whether it makes sense to offer this now."""
-        return incident.deleted_at is None
+        return incident.is_in_use
 
 
 class DeletionForm(IncidentForm):

@@ -56,7 +56,7 @@ class PostmortemForm(VerbForm):
     @classmethod
     def fits(cls, postmortem: Postmortem) -> bool:
         """Whether it makes sense to offer this now."""
-        return postmortem.deleted_at is None
+        return postmortem.is_in_use
 
 
 class FactsForm(EditConflictForm, PostmortemForm):

@@ -173,7 +173,7 @@ class Room:
 
     @cached_property
     def step(self) -> advice.NextStep | None:
-        return None if self.incident.deleted_at else advice.next_step(self.incident, self.latest)
+        return advice.next_step(self.incident, self.latest) if self.incident.is_in_use else None
 
     @cached_property
     def answer(self) -> str:

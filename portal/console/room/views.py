@@ -107,7 +107,7 @@ def show(request: HttpRequest, incident: Incident, sent: IncidentForm | None = N
 def parts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     """What the parts need that change by themselves."""
     author = acting(request)
-    is_live = incident.deleted_at is None
+    is_live = incident.is_in_use
     return {
         "room": Room(incident, record_time()),
         "may_correct": is_live and allows(author, CorrectionForm.verb),
