@@ -7,7 +7,6 @@ What fails is tried again, later each time, and is parked after ATTEMPTS: then s
 from __future__ import annotations
 
 import logging
-import math
 import re
 import time
 import traceback
@@ -61,7 +60,7 @@ def loop(kind: str, *, oldest: Callable[[], datetime | None] = lambda: None) -> 
     return register
 
 
-TICK = 5.0  # seconds that one tick has for one kind of work, all rows together
+TICK = 5.0  # seconds that one tick has for one kind of work, all rows together: what is urgent waits behind no more
 
 
 def each(
@@ -71,12 +70,12 @@ def each(
     *,
     key: Callable[[R], object] = attrgetter("pk"),
     most: int | None = None,
-    seconds: float = math.inf,
+    seconds: float | None = None,
     at_once: Callable[[Sequence[R]], int] | None = None,
 ) -> int:
     """Do `act` with each row, or with the first `most` of them; returns the sum of what it returned.
 
-    After so many `seconds` no other row is begun: the rest is there at the next tick.
+    After so many `seconds`, TICK if nothing is said, no other row is begun: the rest is there at the next tick.
 
     `act` is one transaction, or can be repeated. Pass all rows that are to be done: what has failed and is not among
     them any more is forgotten. `at_once` does what `act` does, with many rows: it is tried first while nothing fails.
@@ -90,7 +89,7 @@ def each(
         except Exception as error:
             if is_outage(error):
                 raise
-    total, ends_at = 0, time.monotonic() + seconds
+    total, ends_at = 0, time.monotonic() + (TICK if seconds is None else seconds)
     for row in ready:
         name = str(key(row))
         with isolated(kind, name, failures.get(name)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from incidents import metrics, people
 from incidents.isolation import each, loop
 
@@ -10,4 +12,5 @@ PARTS = (metrics.drop_old_points, people.drop_expired)
 
 @loop("sweep")
 def sweep() -> None:
-    each("sweep", PARTS, lambda part: part(), key=lambda part: f"{part.__module__}.{part.__name__}")
+    # However long one takes, the others have their turn.
+    each("sweep", PARTS, lambda part: part(), key=lambda part: f"{part.__module__}.{part.__name__}", seconds=math.inf)

@@ -70,7 +70,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "oldest_due": late,
         "parked": given_up,
         "oldest_undone": undone,
-        "redis": _redis() if settings.REDIS_URL else None,
+        "redis": ask_redis() if settings.REDIS_URL else None,
     }
     return JsonResponse(facts, status=200 if clock and clock.is_running else 503)
 
@@ -106,7 +106,7 @@ def lacks_migrations() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def _redis() -> str:
+def ask_redis() -> str:
     """Asked once and briefly: a Redis that is frozen must not freeze this answer."""
     timeouts = {"socket_connect_timeout": REDIS_TIMEOUT, "socket_timeout": REDIS_TIMEOUT}
     try:

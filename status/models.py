@@ -101,10 +101,7 @@ class Recipient(Tracked):
                 name="recipient_of_staff_hears_nothing_public",
             ),
         )
-        indexes = (
-            models.Index(fields=["page", "state"], name="recipient_active"),
-            models.Index(fields=["confirmation_sent_at"], name="recipient_asked"),
-        )
+        indexes = (models.Index(fields=["page", "state"], name="recipient_active"),)
 
     def __str__(self) -> str:
         return self.address
@@ -382,3 +379,13 @@ class SignUpCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.network}: {self.count}"
+
+
+class AskedMailbox(models.Model):
+    """When a mailbox was last asked to confirm a subscription; for an hour, and without its address."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    asked_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

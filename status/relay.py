@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 
+from incidents import isolation
 from incidents.isolation import each, in_turn, isolated, loop
 from incidents.models import Failure, OutboxEvent, Page
 from incidents.outages import is_outage
@@ -20,7 +21,6 @@ from status.publication import files, healing, publisher, publishing, state
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 5.0  # that one tick has for one kind of work, all pages together
 AT_ONCE = 100
 
 
@@ -65,20 +65,27 @@ def publish_news() -> int:
     urgent = list(dict.fromkeys(waiting))
     pages = [page for page in Page.objects.order_by("id") if page.pk in urgent or _may_have_news(page)]
     pages.sort(key=lambda page: (_rank(page, urgent), page.pk))
-    return each("publish", pages, _unless_busy(_publish), seconds=SECONDS)
+    return each("publish", pages, _unless_busy(_publish))
 
 
 @loop("history")
 @_here_and_alone
 def go_through_history() -> int:
-    """Make the months anew that are left of any page; returns how many documents differed."""
-    ends_at = time.monotonic() + SECONDS
+    """Make the months anew that are left of any page, where the fewest are first; returns how many documents differed.
+
+    So a page of which little is old does not wait for the whole history of another one.
+    """
+    ends_at = time.monotonic() + isolation.TICK
 
     def publish(page: Page) -> int:
         return len(publishing.publish_months_left(page, timeout=1.0, seconds=ends_at - time.monotonic()))
 
-    left = [page for page in Page.objects.order_by("id") if state.months_left(files.folder(page.public_id))]
-    return each("history", left, _unless_busy(publish), seconds=SECONDS)
+    months = {page: len(state.months_left(files.folder(page.public_id))) for page in Page.objects.order_by("id")}
+    left = sorted((page for page in months if months[page]), key=lambda page: months[page])
+    count = each("history", left, _unless_busy(publish))
+    with isolated("history", "aside"):
+        files.drop_aside(ends_at - time.monotonic())
+    return count
 
 
 @loop("chart")
@@ -86,7 +93,7 @@ def go_through_history() -> int:
 def draw() -> int:
     """Draw the charts of every page that measurements came for; returns of how many pages."""
     pages = Page.objects.published().filter(metrics__deleted_at=None).distinct().order_by("id")
-    return each("chart", list(pages), _unless_busy(publishing.publish_charts), seconds=SECONDS)
+    return each("chart", list(pages), _unless_busy(publishing.publish_charts))
 
 
 @loop("owe", oldest=_oldest_unowed)
@@ -94,7 +101,7 @@ def owe() -> int:
     """Write down which messages are owed to whom, in order; returns how many deliveries were added."""
     in_turn(owing.cancel_withdrawn)
     events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
-    return each("owe", events, owing.owe, most=AT_ONCE, seconds=SECONDS)
+    return each("owe", events, owing.owe, most=AT_ONCE)
 
 
 @loop("heartbeat")
@@ -107,17 +114,17 @@ def heartbeat() -> int:
     with isolated("heartbeat", "hosts"):
         publishing.link_hosts(timeout=1.0)
     pages = sorted(Page.objects.published(), key=publishing.last_heartbeat)
-    return each("heartbeat", pages, _unless_busy(_beat), seconds=SECONDS)
+    return each("heartbeat", pages, _unless_busy(_beat))
 
 
 @loop("heal")
 @_here_and_alone
 def heal() -> int:
     """Go on comparing what is published with the record, and make it right; returns how many files were wrong."""
-    ends_at = time.monotonic() + SECONDS
+    ends_at = time.monotonic() + isolation.TICK
     begun = healing.place().page
     pages = sorted(Page.objects.published(), key=lambda page: (page.pk < begun, page.pk))
-    return each("heal", pages, _unless_busy(lambda page: _heal(page, ends_at)), seconds=SECONDS)
+    return each("heal", pages, _unless_busy(lambda page: _heal(page, ends_at)))
 
 
 def note_folder() -> None:

@@ -11,12 +11,11 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from pytest_django import Settings
 
-from incidents import catalogue
+from incidents import catalogue, isolation
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus, Visibility
 from incidents.models import Component, Incident, Page, User
 from portal import middleware
-from status import relay
 from status.publication import files
 from tests.sink import Sink, mail_server
 from tests.waiting import stretched
@@ -41,7 +40,7 @@ def slow_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if "faults" not in request.path.parts and request.path.name not in ("test_middleware.py", "test_health.py"):
         monkeypatch.setattr(middleware, "ANSWER", stretched(20))
         monkeypatch.setattr(middleware, "REQUEST", stretched(60))
-        monkeypatch.setattr(relay, "SECONDS", stretched(relay.SECONDS))
+        monkeypatch.setattr(isolation, "TICK", stretched(isolation.TICK))
 
 
 @pytest.fixture

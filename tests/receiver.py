@@ -57,6 +57,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.received.append(Received(self.path, headers, body))
         self.server.behave(self)
 
+    def do_GET(self) -> None:
+        self.server.behave(self)
+
     def log_message(self, *_arguments: object) -> None:
         """Tests are quiet."""
 

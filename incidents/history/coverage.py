@@ -39,6 +39,7 @@ NOT_WATCHED = {
     "portal.AccountMail": "mails to staff on their way, for a day; the account's history has what they tell of",
     "portal.KeptAnswer": "answers to programs, for a day",
     "portal.Session": "they end; contents are encrypted for their row: without the keys nobody writes or moves one",
+    "status.AskedMailbox": "who was asked to confirm, for an hour: whoever drops a row may only ask again",
     "status.Follow": "what a subscriber wants to hear; who was notified stands in the deliveries",
     "status.Publisher": "where files are written; `publish --verify` compares them",
     "status.SignUp": "what a stranger asked for, until the clock takes it up",

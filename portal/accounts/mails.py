@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.core.mail import EmailMessage, make_msgid
 
-from incidents.isolation import TICK, each, loop
+from incidents.isolation import each, loop
 from incidents.models import Failure
 from incidents.record_time import record_time
 from portal.models import AccountMail
@@ -46,7 +46,7 @@ def send() -> int:
     over = AccountMail.objects.filter(created_at__lte=record_time() - GIVE_UP)
     if given_up := over.exclude(pk__in=list(parked)).delete()[0]:
         logger.error("%d mails to members of staff could not be sent for a day, and are given up", given_up)
-    return each("account_mail", AccountMail.objects.order_by("pk"), _send, seconds=TICK)
+    return each("account_mail", AccountMail.objects.order_by("pk"), _send)
 
 
 def _send(row: AccountMail) -> int:

@@ -9,6 +9,7 @@ from portal.console.audit.views import audit, incident_file
 from portal.console.forms.planned import ComposeForm
 from portal.console.forms.timeline import OutcomeForm, QuickNoteForm
 from portal.console.forms.update import PublishIncidentForm, WithdrawalForm
+from portal.console.installation import installation
 from portal.console.numbers import numbers
 from portal.console.overview import overview
 from portal.console.page_preview import page_preview
@@ -27,6 +28,7 @@ urlpatterns = [
     path("incident/<slug:public_id>/withdraw/", room.act, {"form_class": WithdrawalForm}, name="room_withdraw"),
     path("incident/<slug:public_id>/note/", room.act, {"form_class": QuickNoteForm}, name="room_note"),
     path("incident/<slug:public_id>/outcome/", room.act, {"form_class": OutcomeForm}, name="room_outcome"),
+    path("installation/", installation, name="installation"),
     path("numbers/", numbers, name="numbers"),
     re_path(r"^page/(?P<public_id>\w{12})/preview/(?P<path>.*)$", page_preview, name="page_preview"),
     # Django's page would neither limit attempts at the old password nor tell the owner.

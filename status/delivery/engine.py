@@ -28,7 +28,7 @@ from incidents.outages import is_outage, passing_failure
 from incidents.people import service_user
 from incidents.record_time import record_time
 from status.addresses import INTERNET, Network, without_addresses
-from status.delivery import nudges, protocol, quarantine
+from status.delivery import nudges, owing, protocol, quarantine
 from status.delivery.channels import CHANNELS, carrier, sent_by
 from status.delivery.protocol import Answer, Answered, Channel, Claimed, Meaning, Send, Unavailable
 from status.models import Delivery, DeliveryQuerySet, Recipient
@@ -174,6 +174,8 @@ class _Round:
     def _record(self, answered: Answered) -> int:
         outcomes = [(delivery, _outcome(delivery, answer)) for delivery, answer in answered]
         recorded = record(outcomes)
+        if failed := [each.pk for each, outcome in outcomes if outcome.state is State.DUE and each.pk in recorded]:
+            _until_the_database_answers(partial(owing.cancel_past, failed))
         for (delivery, answer), (_delivery, outcome) in zip(answered, outcomes, strict=True):
             self._claimed.pop(delivery.pk, None)
             if delivery.pk not in recorded:
@@ -265,10 +267,10 @@ def _author() -> User:
 def claim(which: Q, limit: int) -> list[Claimed]:
     """Take up to `limit` due deliveries for LEASE, the most important first, and count the attempt.
 
-    None of a recipient who has not got an earlier one about the same incident: each recipient is sent them in order.
+    None of a recipient who has not got an earlier one about the same incident or component: each is sent them in order.
     """
     earlier = Delivery.objects.due().filter(
-        recipient=OuterRef("recipient"), event__incident=OuterRef("event__incident"), pk__lt=OuterRef("pk")
+        owing.about_the_same(), recipient=OuterRef("recipient"), pk__lt=OuterRef("pk")
     )
     with transaction.atomic():
         now = record_time()
@@ -350,7 +352,7 @@ def _held(deliveries: Iterable[Claimed]) -> DeliveryQuerySet:
     return Delivery.objects.due().filter(reduce(or_, which)) if which else Delivery.objects.none()
 
 
-def _until_the_database_answers(write: Callable[[], None]) -> None:
+def _until_the_database_answers(write: Callable[[], object]) -> None:
     """What was sent and is not written down would be sent again: so a database that restarts is waited for."""
     give_up_at = time.monotonic() + DATABASE_TIMEOUT
     while True:

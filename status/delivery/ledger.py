@@ -44,7 +44,7 @@ def settle() -> int:
     posted = OutboxEvent.objects.filter(kind=OutboxEvent.Kind.UPDATE_POSTED, notify=True, page__shows_totals=True)
     recent = posted.filter(owed_at__isnull=False, created_at__gt=record_time() - WATCHED)
     open_ones = recent.exclude(tally__is_final=True).order_by("id").select_related("page", "incident", "update")
-    return each("tally", open_ones, _settle, most=100)
+    return each("tally", open_ones, _settle)
 
 
 @transaction.atomic

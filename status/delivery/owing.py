@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -80,6 +81,22 @@ def owe(event: OutboxEvent) -> int:
     event.mark = event.mark_owed(event.deliveries.count())
     event.save(update_fields=["owed_at", "mark"])
     return added
+
+
+def about_the_same() -> Q:
+    """In a subquery: those about the incident, or the component, of the delivery outside."""
+    component = "event__component_change__component"
+    return Q(event__incident=OuterRef("event__incident")) | Q(**{component: OuterRef(component)})
+
+
+def cancel_past(keys: Collection[int]) -> int:
+    """Cancel those that failed for now while a newer message about the same was owed; returns how many.
+
+    When that was owed they were under way, so they were not cancelled then. It would wait for them for days.
+    """
+    newer = Delivery.objects.due().filter(about_the_same(), recipient=OuterRef("recipient"), pk__gt=OuterRef("pk"))
+    is_past = Exists(newer.exclude(event__kind=OutboxEvent.Kind.COMMITMENT_FULFILLED))
+    return cancel_due(Q(is_past, pk__in=keys), "coalesced")
 
 
 def cancel_withdrawn() -> int:

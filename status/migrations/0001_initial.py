@@ -205,6 +205,14 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AskedMailbox',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64, unique=True)),
+                ('asked_at', models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Tally',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -221,10 +229,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='recipient',
             index=models.Index(fields=['page', 'state'], name='recipient_active'),
-        ),
-        migrations.AddIndex(
-            model_name='recipient',
-            index=models.Index(fields=['confirmation_sent_at'], name='recipient_asked'),
         ),
         migrations.AddConstraint(
             model_name='recipient',

@@ -6,6 +6,8 @@ PUBLICATION_ROOT/pages/<public_id>/index.html, index.html.gz, ...
 PUBLICATION_ROOT/hosts/<host name>  -> ../pages/<public_id>; of a page that is not live -> ../nobody
 PUBLICATION_ROOT/hosts/_default     -> the page for requests under any other name, or ../nobody
 
+PUBLICATION_ROOT/.aside/...         -> what pages had that were deleted since: no address leads there
+
 A page that was deleted keeps its host name and GONE, with which every address there is answered.
 """
 
@@ -107,8 +109,11 @@ def remove(root: Path, path: str) -> bool:
 
 def tracked(root: Path) -> set[str]:
     """The published documents that `root` holds, without `.gz` twins, hidden files, old assets and the heartbeat."""
-    found = {path.relative_to(root) for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")}
-    return {str(path).removesuffix(".gz") for path in found if not str(path).startswith(UNTRACKED)}
+    found: set[str] = set()
+    for folder, _folders, names in os.walk(root):  # a request waits for it: pathlib takes twenty times as long
+        prefix = "" if folder == str(root) else f"{os.path.relpath(folder, root)}/"
+        found.update(prefix + name.removesuffix(".gz") for name in names if not name.startswith("."))
+    return {path for path in found if not path.startswith(UNTRACKED)}
 
 
 def link(hosts: Mapping[str, str]) -> None:
@@ -127,12 +132,33 @@ def link(hosts: Mapping[str, str]) -> None:
 
 
 def leave_only(root: Path, documents: Mapping[str, bytes]) -> None:
-    """Have these documents and no others, for a page that nobody reads any more."""
+    """Have these documents and no others, for a page that nobody reads any more.
+
+    A request waits for it, and a long history is many files: they are set aside at once, and deleted by `drop_aside`.
+    """
     write(root, documents)
     kept = {".lock", *documents, *(f"{path}.gz" for path in documents)}
-    for path in root.rglob("*"):
-        if path.is_file() and str(path.relative_to(root)) not in kept:
-            path.unlink()
+    if others := [path for path in root.iterdir() if path.name not in kept]:
+        aside = _aside() / f"{root.name}.{secrets.token_hex(8)}"
+        _make(aside)
+        for path in others:
+            path.rename(aside / path.name)
+
+
+def drop_aside(seconds: float) -> None:
+    """Delete for about so long what was set aside."""
+    ends_at = time.monotonic() + seconds
+    for folder, folders, names in os.walk(_aside(), topdown=False):
+        for name in names:
+            if time.monotonic() > ends_at:
+                return
+            Path(folder, name).unlink(missing_ok=True)
+        for name in folders:
+            Path(folder, name).rmdir()
+
+
+def _aside() -> Path:
+    return root() / ".aside"
 
 
 def replace(path: Path, content: bytes) -> None:

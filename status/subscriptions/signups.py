@@ -15,22 +15,20 @@ from django.utils.translation import gettext as _
 
 from incidents.authorship import service
 from incidents.errors import DomainError, InvalidInput
-from incidents.isolation import TICK, each, loop
+from incidents.isolation import each, loop
 from incidents.lifecycle import OPEN
 from incidents.models import ActionItem, Incident, Page, Postmortem, User
 from incidents.permissions import Verb
 from incidents.record_time import record_time
 from status import addresses
-from status.delivery import owing
-from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.models import SignUp, SignUpCount, Subscriber
 from status.secrets import decrypt, encrypt
-from status.subscriptions import subscribers
+from status.subscriptions import consent, subscribers
 from status.subscriptions.choices import Choices, follow
 
 logger = logging.getLogger(__name__)
 
 PER_HOUR = 60  # sign-ups from one network: an office behind one address may, a script soon may not
-PAUSE = timedelta(hours=1)  # between two mails that a stranger can have us send to one address
 AT_ONCE = 500
 
 State = Subscriber.State
@@ -79,7 +77,7 @@ def _oldest() -> datetime | None:
 @loop("sign_up", oldest=_oldest)
 def take_up() -> int:
     """Do what was asked, in order; returns how many mails that may owe. For the clock, as often as it likes."""
-    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE, seconds=TICK)
+    return each("sign_up", SignUp.objects.order_by("pk"), _take_up, most=AT_ONCE)
 
 
 @transaction.atomic
@@ -119,7 +117,7 @@ def subscribe(page: Page, *, address: str, author: User, incident: Incident | No
         recipient.change(state=State.UNCONFIRMED, everything=everything)
         if incident:
             recipient.follows.get_or_create(incident=incident)
-    _owe_confirmation(recipient)
+    _ask_to_confirm(recipient)
 
 
 @service(Verb.MANAGE_SUBSCRIBERS, locks=Subscriber)
@@ -141,20 +139,12 @@ def subscribe_webhook(page: Page, *, url: str, contact: str, author: User) -> No
     if recipient.state in (State.UNCONFIRMED, State.UNSUBSCRIBED):
         secret = encrypt(subscribers.new_secret())
         recipient.change(state=State.UNCONFIRMED, endpoint=encrypt(url), secret=secret)
-    _owe_confirmation(recipient)
+    _ask_to_confirm(recipient)
 
 
-def _owe_confirmation(recipient: Subscriber) -> None:
-    """Owe its mailbox a mail that asks for its consent, unless a stranger has had us send it one within PAUSE.
-
-    Asked under the lock: of two at the same moment the second one sees what the first one sent.
-    """
-    now = record_time()
-    asked = Subscriber.objects.filter(confirmation_sent_at__gt=now - PAUSE).values_list("contact", "address")
-    mailed = {addresses.without_tags(contact or address) for contact, address in asked}
-    mailbox = addresses.without_tags(recipient.contact or recipient.address)
-    if recipient.state != State.QUARANTINED and mailbox not in mailed:
-        owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
+def _ask_to_confirm(recipient: Subscriber) -> None:
+    if recipient.state != State.QUARANTINED:
+        consent.ask(recipient, pause=consent.PAUSE)
 
 
 def admit(network: str) -> None:
@@ -170,6 +160,7 @@ def admit(network: str) -> None:
 
 
 def drop_old_counts() -> None:
+    consent.drop_old()
     SignUpCount.objects.filter(hour__lt=record_time() - timedelta(days=1)).delete()
 
 

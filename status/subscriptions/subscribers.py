@@ -26,6 +26,7 @@ from status import addresses
 from status.delivery import owing, quarantine
 from status.models import Delivery, SignUp, Subscriber
 from status.secrets import encrypt
+from status.subscriptions import consent
 from status.subscriptions.choices import Choices, choices_of, choose, follow
 from status.tokens import CONFIRM_WITHIN
 
@@ -123,8 +124,7 @@ def ask_to_confirm(recipient: Subscriber, *, author: User) -> None:
     recipient.lock_live()
     if recipient.state != State.UNCONFIRMED:
         raise InvalidTransition(_("Only a subscriber who has not confirmed is asked to."))
-    now = record_time()
-    owing.owe_mail(recipient, Delivery.Purpose.CONFIRMATION, due_at=now, confirmation_sent_at=now)
+    consent.ask(recipient)
 
 
 def activate(recipient: Subscriber, **facts: str) -> None:
@@ -162,6 +162,7 @@ def unsubscribe(recipient: Subscriber, *, author: User) -> None:
         # No link of before confirms what is asked for later.
         recipient.change(state=State.UNSUBSCRIBED, left_by=by, reason="", confirmation_sent_at=None)
         owing.cancel_due(Q(recipient=recipient), "unsubscribed")
+        consent.forget_asked(recipient)
     elif by == LeftBy.OWNER != recipient.left_by:
         recipient.change(left_by=by)
 
@@ -187,6 +188,7 @@ def forget(address: str, *, author: User) -> int:
     SignUp.objects.filter(Q(address=address) | Q(contact=address)).delete()
     named = Subscriber.objects.filter(Q(address=address) | Q(contact=address)).order_by("pk")
     for recipient in (rows := list(named.select_for_update(of=("self",), no_key=True))):
+        consent.forget_asked(recipient)
         if recipient.address == address:
             erase(recipient)
         else:

@@ -143,6 +143,14 @@ def test_what_is_done_otherwise_is_forgotten(page: Page) -> None:
 
 
 @pytest.mark.django_db
+def test_a_loop_begins_no_other_row_when_its_time_is_over(
+    page: Page, other_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "TICK", 0)
+    assert each("publish", [page, other_page], lambda _page: 1) == 1
+
+
+@pytest.mark.django_db
 def test_an_outage_of_the_database_parks_nothing_and_ends_the_loop(page: Page, other_page: Page) -> None:
     tried = []
 

@@ -35,6 +35,7 @@ from tests.waiting import let_pass, stretched, within
 pytestmark = pytest.mark.long
 
 State = Delivery.State
+BY_POST = sent_by(CHANNELS[Subscriber.Channel.WEBHOOK].send)
 
 
 @pytest.fixture
@@ -178,6 +179,30 @@ def test_a_message_that_is_always_refused_holds_up_no_other_and_is_given_up_by_i
     assert sorted(posts.values()) == [1, 1, 1, 12], "ten tries from the last that was of use"
 
 
+def test_what_failed_while_a_newer_message_was_owed_does_not_hold_that_up(
+    hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
+) -> None:
+    post_to_hook()
+    held = engine.claim(BY_POST, 1)
+    post_to_hook()
+    assert engine.claim(BY_POST, 1) == [], "a worker has the first one"
+    engine.release(held, "")
+    receiver.behave = answering(500)
+    engine.deliver(Subscriber.Channel.WEBHOOK, network=OPEN)
+    rows = Delivery.objects.filter(recipient=hook, purpose=Delivery.Purpose.EVENT).order_by("pk")
+    assert [(row.state, row.reason) for row in rows] == [(State.CANCELLED, "coalesced"), (State.DUE, "")]
+    assert len(receiver.received) == 2
+
+
+@pytest.mark.usefixtures("hook", "without_hold")
+def test_the_changes_of_a_component_arrive_in_order(component: Component, admin: User) -> None:
+    for status in (ComponentStatus.MAJOR_OUTAGE, ComponentStatus.OPERATIONAL):
+        catalogue.set_component_status(component, status=status, author=admin)
+        relay.owe()
+        found = engine.claim(BY_POST, 1)
+        assert len(found) == (status is ComponentStatus.MAJOR_OUTAGE), "a worker has the first one"
+
+
 def test_its_owner_is_warned_on_the_first_day_unless_it_recovers(
     hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
@@ -270,7 +295,7 @@ def test_one_that_is_no_longer_subscribed_is_sent_nothing(
     hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
     post_to_hook()
-    claimed = engine.claim(sent_by(CHANNELS[Subscriber.Channel.WEBHOOK].send), 1)  # a worker has it, and dies
+    claimed = engine.claim(BY_POST, 1)  # a worker has it, and dies
     unsubscribe(hook, author=subscriber())
     Delivery.objects.filter(pk=claimed[0].pk).update(
         state=State.DUE, finished_at=None, claimed_at=None, due_at=timezone.now()

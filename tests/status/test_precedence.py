@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from incidents import catalogue
+from incidents import catalogue, isolation, restoration
 from incidents.incidents import declare_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, OutboxEvent, Page, User
@@ -35,13 +36,50 @@ def test_who_has_something_to_say_comes_first_then_who_cannot_be_read_yet(
     (roots[third] / state.NAME).unlink()
     news = declare_incident(urgent, title="Errors", author=author)
     post_update(news, status=IncidentStatus.INVESTIGATING, body="Now.", author=author)
-    monkeypatch.setattr(relay, "SECONDS", 0)  # a tick has time for one page
+    monkeypatch.setattr(isolation, "TICK", 0)  # a tick has time for one page
     order: list[Page] = []
     for _tick in roots:
         left = {each for each in roots if publishing.has_news(each)}
         assert relay.relay() == 1
         order += left - {each for each in roots if publishing.has_news(each)}
     assert order == [urgent, third, page, other_page]
+
+
+@pytest.mark.slow
+def test_a_page_of_which_little_is_old_does_not_wait_for_the_history_of_another(
+    page: Page, other_page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each, months in ((page, ("2026-01", "2026-02", "2026-03")), (other_page, ("2026-03",))):
+        publishing.publish(each)
+        root = files.folder(each.public_id)
+        noted = json.loads((root / state.NAME).read_text())
+        (root / state.NAME).write_text(json.dumps(noted | {"months_left": months}))
+    monkeypatch.setattr(isolation, "TICK", 0.5)  # less than it waits for somebody else who publishes
+    with files.locked(files.folder(page.public_id), timeout=0):
+        relay.go_through_history()
+    assert state.months_left(files.folder(other_page.public_id)) == ()
+    assert len(state.months_left(files.folder(page.public_id))) == 3
+
+
+def test_what_a_deleted_page_had_is_gone_at_once_and_its_files_are_deleted_by_the_clock(
+    page: Page, admin: User, publication_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish(page)
+    catalogue.delete_page(page, author=admin)
+    publishing.publish(page)
+    root, aside = files.folder(page.public_id), publication_root / ".aside"
+    assert {path.name.removesuffix(".gz") for path in root.iterdir()} == {".lock", *files.GONE}
+    assert list(aside.glob("*/index.html"))
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "TICK", -1)
+        relay.go_through_history()
+        assert list(aside.glob("*/index.html")), "when there is time"
+    relay.go_through_history()
+    assert list(aside.iterdir()) == []
+    restoration.restore_page(page, author=admin)
+    publishing.publish(page)
+    assert (root / "index.html").exists()
+    assert publishing.differences(page) == []
 
 
 def test_a_tick_has_nothing_to_do_while_the_one_before_is_at_it(page: Page) -> None:

@@ -18,7 +18,7 @@ from incidents.lifecycle import IncidentStatus
 from incidents.models import Component, Incident, Page, User
 from status import addresses
 from status.delivery import quarantine
-from status.models import Delivery, SignUp, SignUpCount, Subscriber
+from status.models import AskedMailbox, Delivery, SignUp, SignUpCount, Subscriber
 from status.subscriptions import choices, signups, subscribers
 from status.subscriptions.choices import Choices
 from status.subscriptions.subscribers import State
@@ -176,6 +176,19 @@ def test_one_mailbox_is_sent_one_confirmation_however_it_is_spelled(page: Page, 
     ]  # fmt: skip
 
 
+def test_whoever_names_one_mailbox_after_another_for_a_webhook_has_each_asked_once(
+    page: Page, admin: User, subscriber: User
+) -> None:
+    for contact in (ANN, "eve@example.com", ANN, "eve@example.com"):
+        signups.subscribe_webhook(page, url="https://hook.example.com/", contact=contact, author=subscriber)
+    assert Delivery.objects.filter(purpose=Delivery.Purpose.CONFIRMATION).count() == 2
+    subscribers.forget("eve@example.com", author=admin)
+    assert AskedMailbox.objects.count() == 1
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        signups.drop_old_counts()
+    assert not AskedMailbox.objects.exists()
+
+
 @pytest.mark.slow
 def test_a_network_gets_no_further_than_its_limit_and_others_are_not_held_up(
     page: Page, subscriber: User, ask: Callable[..., Subscriber]
@@ -230,6 +243,26 @@ def test_an_address_that_is_entered_twice_at_the_same_moment_gets_one_mail(page:
         connection.close()
 
     threads = [threading.Thread(target=sign_up, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_mailbox_that_is_entered_on_two_pages_at_the_same_moment_gets_one_mail(
+    page: Page, other_page: Page, subscriber: User
+) -> None:
+    barrier = threading.Barrier(2)
+
+    def sign_up(where: Page) -> None:
+        barrier.wait()
+        signups.subscribe(where, address=ANN, author=subscriber)
+        connection.close()
+
+    threads = [threading.Thread(target=sign_up, args=(where,)) for where in (page, other_page)]
     for thread in threads:
         thread.start()
     for thread in threads:
