@@ -27,6 +27,7 @@ WORKER = ["celery", "--app=portal", "--quiet", "worker", "--pool=threads", "--co
 WORKER += ["--without-gossip", "--without-mingle"]
 CLOCK = ["celery", "--app=portal", "--quiet", "beat", "--pidfile=", "--loglevel=warning"]
 PARTS = ("web", "worker", "clock")
+WEB_PROCESSES = 2  # where the web server is a part of its own
 
 PR_SET_PDEATHSIG = 1
 STARTS = 5  # so many of one process within a minute are bad luck, more are a fault that a person must see
@@ -96,7 +97,7 @@ class Child:
 
 def become(part: str, port: int, address: str) -> NoReturn:
     """Go on as one of PARTS, where something else starts the others, and starts them again."""
-    web = [*WEB, f"--bind={address}:{port}", "--workers=2", "--access-logfile=-", "portal.wsgi"]
+    web = [*WEB, f"--bind={address}:{port}", f"--workers={WEB_PROCESSES}", "--access-logfile=-", "portal.wsgi"]
     command = {"web": web, "worker": WORKER, "clock": CLOCK}[part]
     os.chdir(settings.BASE_DIR)
     os.execv(sys.executable, [sys.executable, "-m", *command])

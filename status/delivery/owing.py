@@ -16,6 +16,7 @@ from incidents.permissions import Verb
 from incidents.record_time import record_time
 from status.models import Delivery, DeliveryQuerySet, Follow, Recipient, Subscriber
 
+RESTORED = "restored"  # a reason: it was due when a backup was made, and may have been sent since
 LAST_WORD = timedelta(seconds=3)  # longer than a request that takes an update back at the last moment (decision 1)
 
 
@@ -78,9 +79,15 @@ def owe(event: OutboxEvent) -> int:
             cancel_due(about & ~is_held, "coalesced")
     else:
         added = 0
+    note_owed(event)
+    return added
+
+
+def note_owed(event: OutboxEvent) -> None:
+    """Owe no more of `event` than is written down."""
+    event.owed_at = event.owed_at or record_time()
     event.mark = event.mark_owed(event.deliveries.count())
     event.save(update_fields=["owed_at", "mark"])
-    return added
 
 
 def about_the_same() -> Q:
@@ -114,12 +121,14 @@ def owe_mail(recipient: Recipient, purpose: Delivery.Purpose, *, due_at: datetim
 
 @service(Verb.MANAGE_SUBSCRIBERS)
 def retry(deliveries: DeliveryQuerySet, *, author: User) -> int:
-    """Owe anew what failed, or was cancelled by staff or in quarantine, to those who are subscribed; returns how many.
+    """Owe anew what failed, or was cancelled by staff, in quarantine or by a restore; returns how many.
 
-    What was cancelled because it is past or was taken back stays cancelled.
+    Only to those who are subscribed. What was cancelled because it is past or was taken back stays cancelled.
     """
     keys = deliveries.filter(recipient__state=Recipient.State.ACTIVE).order_by().values("pk")
-    unsent = Q(state=Delivery.State.FAILED) | Q(state=Delivery.State.CANCELLED, reason__in=["staff", "quarantined"])
+    unsent = Q(state=Delivery.State.FAILED) | Q(
+        state=Delivery.State.CANCELLED, reason__in=["staff", "quarantined", RESTORED]
+    )
     return Delivery.objects.filter(unsent, pk__in=keys).update(
         state=Delivery.State.DUE, due_at=record_time(), claimed_at=None, finished_at=None, attempts=0, reason=""
     )

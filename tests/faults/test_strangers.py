@@ -12,8 +12,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlencode
 
+import psycopg
 import pytest
 
+from portal import web_server
 from tests.faults.site import PASSWORD, Site, serve
 from tests.front import front
 from tests.servers import Server
@@ -102,6 +104,13 @@ def test_strangers_keep_nobody_waiting_and_break_nothing(site: Site, door: Serve
         stop.set()
         for stranger in strangers:
             stranger.join()
+    with psycopg.connect(site.environment["DATABASE_URL"]) as connection:
+        kept = connection.execute(
+            "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
+        ).fetchone()
+    assert kept
+    assert kept[0] <= web_server.threads, "each thread has one"
+    print(f"\nconnections: {kept[0]}")
     for who, answered, fine in (("sign-ins", sign_ins, {200, 302}), ("writes", writes, {200})):
         slowest = max(seconds for _status, seconds in answered)
         print(f"\n{who}: {Counter(status for status, _seconds in answered)}, slowest {slowest:.2f} s")

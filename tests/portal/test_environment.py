@@ -292,9 +292,11 @@ def write_bytes(*_content):
 pathlib.Path.write_bytes = write_bytes
 """
 OURS = {path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py")}
+RESTORE = "restore backup.zip"
 # Those of ours as an operator types them, and of Django's what an operator needs
 # (without `check`, whose work is to say what is wrong; see test_checks.py)
-COMMANDS = (OURS - {"check"}) | {
+COMMANDS = (OURS - {"check", "restore"}) | {
+    RESTORE,
     "publish --verify",
     "publish --rebuild",
     "publish --here",
@@ -333,7 +335,7 @@ def test_without_a_database_every_command_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_database_that_was_never_migrated_is_said(tmp_path: Path) -> None:
-    commands = (COMMANDS | {MAKES_AN_ACCOUNT}) - {"up"}  # which migrates
+    commands = (COMMANDS | {MAKES_AN_ACCOUNT}) - {"up", RESTORE}  # which migrate
     sentence = "The database is not the one of this version: run incident-portal migrate."
     assert said(commands, tmp_path) == dict.fromkeys(commands, sentence)
 
@@ -344,8 +346,8 @@ def test_what_is_wrong_with_the_disk_is_said_by_whatever_writes_there_and_no_com
 ) -> None:
     migrated.begin(tmp_path / "portal.sqlite3")
     writing = {"demo_data", "replay_seed", "tick", *(each for each in COMMANDS if each.startswith("publish"))}
-    others = {"audit", "audit --verify", "rotate_encryption_keys"}
-    assert writing | others | {"up", "changepassword a"} == COMMANDS
+    others = {"audit", "audit --verify", "backup", "rotate_encryption_keys"}
+    assert writing | others | {"up", "changepassword a", RESTORE} == COMMANDS
     away = f"redis://127.0.0.1:{free_port()}/0"
     key = os.environ["AUDIT_KEY"]  # that its first rows are sealed with
     well = said(writing | others, tmp_path, REDIS_URL=away, AUDIT_KEY=key)

@@ -1,0 +1,164 @@
+"""Every table as lines of JSON, one for each row, and back: the same lines on both databases."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import connection, models, transaction
+from django.utils.dateparse import parse_duration
+from django.utils.duration import duration_iso_string, duration_microseconds
+
+from incidents.history.seals import every_model
+
+Model = type[models.Model]
+
+BATCH = 1000
+# So many numbers of each table are not used: what was written after the backup may have had them, and mails and
+# webhooks whose ids repeat are thrown away by who receives them.
+SKIPPED = 1_000_000
+
+LEFT_OUT = {
+    "incidents.SignInMemory": "attempts and networks: sign-in begins to count anew",
+    "portal.AccountMail": "they may have been sent since; whoever waits for a link asks for another one",
+    "portal.Session": "some have ended since: everybody signs in anew",
+}
+
+
+def tables() -> dict[str, Model]:
+    """What is backed up, by its label."""
+    found = {model._meta.label: model for model in every_model()}
+    return {label: found[label] for label in sorted(found.keys() - LEFT_OUT.keys())}
+
+
+def columns(model: Model) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Whatever is read inside is as it was at one moment; nobody waits for who reads."""
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        sqlite: Any = connection
+        usual, sqlite.transaction_mode = sqlite.transaction_mode, "DEFERRED"  # it takes no write lock
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            sqlite.transaction_mode = usual
+    else:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+
+def lines(model: Model) -> Iterator[bytes]:
+    """Its rows in the order of their keys."""
+    names = columns(model)
+    place = names.index(model._meta.pk.attname)
+    rows: Any = model._base_manager.order_by("pk").values_list(*names)
+    found = list(rows[:BATCH])
+    while found:
+        for values in found:
+            yield _encode(values).encode()
+        found = list(rows.filter(pk__gt=found[-1][place])[:BATCH])
+
+
+def load(model: Model, found: Iterable[bytes]) -> None:
+    """Write rows as they were, past whatever a new row is given."""
+    fields = model._meta.concrete_fields
+    quote = connection.ops.quote_name
+    table, names = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
+    how = WRITERS[connection.vendor]
+    writers = [(place, how[kind]) for place, field in enumerate(fields) if (kind := field.get_internal_type()) in how]
+    rows = (_row(line, writers) for line in found)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            places = ", ".join(["%s"] * len(fields))
+            while batch := list(islice(rows, BATCH)):
+                cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", batch)  # noqa: S608  (our own names)
+
+
+def clear() -> None:
+    names = [model._meta.db_table for model in every_model()]
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sql_flush(no_style(), names, reset_sequences=False, allow_cascade=False):
+            cursor.execute(statement)
+
+
+def skip_numbers() -> None:
+    """Have new rows numbered from far behind the last ones on."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s", [SKIPPED])
+            return
+        for model in every_model():
+            if isinstance(key := model._meta.pk, models.AutoField):
+                table = connection.ops.quote_name(model._meta.db_table)
+                column = connection.ops.quote_name(str(key.column))
+                cursor.execute(
+                    f"SELECT setval(pg_get_serial_sequence(%s, %s), coalesce(max({column}), 0) + %s) FROM {table}",  # noqa: S608
+                    [table, key.column, SKIPPED],
+                )
+
+
+def _sqlite_time(text: str) -> str:
+    return text.replace("T", " ").removesuffix("+00:00")
+
+
+def _microseconds(text: str) -> int:
+    return duration_microseconds(parse_duration(text) or timedelta())
+
+
+# How a value of JSON is written to a column, where that is not as it is; PostgreSQL reads all these texts itself.
+Writer = Callable[[Any], Any]
+WRITERS: dict[str, dict[str, Writer]] = {
+    "postgresql": {"JSONField": json.dumps},
+    "sqlite": {"JSONField": json.dumps, "DateTimeField": _sqlite_time, "DurationField": _microseconds},
+}
+
+
+class Digest:
+    """Of lines, in their order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256()
+
+    def through(self, found: Iterable[bytes]) -> Iterator[bytes]:
+        for line in found:
+            self.count += 1
+            self._hash.update(line + b"\n")
+            yield line
+
+    def __str__(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return duration_iso_string(value)
+    assert isinstance(value, datetime) or hasattr(value, "isoformat"), type(value)
+    return str(value.isoformat())
+
+
+_encode = json.JSONEncoder(default=_text, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def _row(line: bytes, writers: Iterable[tuple[int, Writer]]) -> list[Any]:
+    values: list[Any] = json.loads(line)
+    for place, write in writers:
+        if values[place] is not None:
+            values[place] = write(values[place])
+    return values
