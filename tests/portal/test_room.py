@@ -326,17 +326,20 @@ def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, autho
 
 
 def test_nothing_is_offered_on_a_page_that_is_deleted(
-    staff: Client, ongoing: Incident, page: Page, author: User, admin: User
+    root_client: Client, ongoing: Incident, component: Component, page: Page, author: User, admin: User
 ) -> None:
     start_postmortem(ongoing, author=author)
     report = f"/admin/incidents/postmortem/{ongoing.postmortem_id}/change/"
     catalogue.delete_page(page, author=admin)
     for address in (room(ongoing), report):
-        shown = staff.get(address).text
+        shown = root_client.get(address).text
         assert "Its page is deleted" in shown
         own = r'(?:href|action)="/admin/(?:incident/\w{12}|incidents/(?:incident|postmortem)/\d+)/([^"#?]*)'
         assert set(re.findall(own, shown)) <= {"", "change/", "history/", "review/"}
-    assert report not in staff.get("/admin/").text
+    assert report not in root_client.get("/admin/").text
+    for row in (component, ongoing):
+        change = root_client.get(f"/admin/incidents/{row._meta.model_name}/{row.pk}/change/")
+        assert (change.status_code, 'name="_save"' in change.text) == (200, False)
 
 
 def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:

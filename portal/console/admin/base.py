@@ -117,7 +117,7 @@ class RecordAdmin(AnyModelAdmin):
         return allows(acting(request), self.verb)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return allows(acting(request), self.verb) and getattr(obj, "deleted_at", None) is None
+        return allows(acting(request), self.verb) and getattr(obj, "is_in_use", True)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)
