@@ -120,3 +120,9 @@ def test_the_wheel_alone_is_the_product(tmp_path: Path, installed: list[str]) ->
     data = tmp_path / "home" / ".local" / "share" / "incident-portal"
     assert [path.name for path in (tmp_path / "home").iterdir()] == [".local"], "nothing lies about"
     assert data.stat().st_mode & 0o777 == 0o700
+    for path in data.rglob("*"):
+        mode = path.lstat().st_mode
+        if not path.is_relative_to(data / "public"):
+            assert mode & 0o077 == 0, f"{path} is nobody else's business"
+        elif not path.name.startswith("."):
+            assert mode & 0o004, f"{path} is read by the front server"
