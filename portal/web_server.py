@@ -21,8 +21,6 @@ class Logger(glogging.Logger):
         super()._set_handler(log, output, own, stream)
 
 
-
-
 def on_starting(server: Arbiter) -> None:
     """Listen in a way that lets the next version listen as well, before this one ends: `up --beside`."""
     server.cfg.set("reuse_port", True)
