@@ -18,6 +18,7 @@ from tests.portal.two_pages import SHOWN_AT, Web
 from tests.servers import Server, free_port, program
 
 CADDY = program("caddy")
+LACKING = not CADDY and "CI" not in os.environ  # where it must be there
 NAMES = ("first.example.com", "second.example.com", "deleted.example.com", "nobody.example.com", "portal.example.com")
 
 pytestmark = pytest.mark.nginx
@@ -122,7 +123,11 @@ def caddy(folder: Path, public: Path, web_port: int) -> Server:
 
 @pytest.fixture(
     scope="module",
-    params=[site_in_nginx, pod, pytest.param(caddy, marks=pytest.mark.skipif(not CADDY, reason="no caddy"))],
+    params=[
+        site_in_nginx,
+        pod,
+        pytest.param(caddy, marks=pytest.mark.skipif(LACKING, reason="no caddy: apt-get install caddy")),
+    ],
 )
 def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, two_pages: Path, web: Web
