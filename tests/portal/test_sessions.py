@@ -7,12 +7,13 @@ from datetime import timedelta
 import time_machine
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from incidents.models import User
-from portal.accounts import sessions
+from portal.accounts import known_browsers, sessions
 from portal.models import Session
-from tests.portal.signing_in import is_in, sign_in
+from tests.portal.signing_in import LOGIN, is_in, sign_in
 
 MINE = "k" * 32  # the key of who chose it
 
@@ -54,3 +55,17 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(client: Client, author:
     assert not is_in(client)
     sign_in(Client(), author, "another horse, another battery")
     assert len(sessions.of_user(author)) == 1, "of those that are listed as signed in"
+
+
+def test_a_browser_is_known_once_somebody_signed_in_there_and_opens_nothing_by_that(
+    client: Client, author: User
+) -> None:
+    client.get(LOGIN)
+    sign_in(client, author, "a wrong password")
+    assert known_browsers.COOKIE not in client.cookies
+    sign_in(client, author)
+    cookie = client.cookies[known_browsers.COOKIE]
+    assert (cookie["path"], cookie["httponly"], cookie["max-age"]) == ("/admin/", True, known_browsers.KEPT)
+    client.post(reverse("account_logout"))
+    assert client.cookies[known_browsers.COOKIE].value == cookie.value
+    assert not is_in(client)
