@@ -42,10 +42,15 @@ def is_outage_of_host(error: BaseException) -> bool:
     return is_network or (isinstance(error, OSError) and error.errno in SYSTEM)
 
 
+def is_contention(error: BaseException) -> bool:
+    """Somebody else was in the way, and nothing was done."""
+    return _state(error) in CONTENTION
+
+
 def passing_failure(error: BaseException | None) -> BaseException | None:
     """What failed at the database in this error, or in what led to it, and may not a moment later; else None."""
     while error is not None:
-        if is_outage(error) or _state(error) in CONTENTION:
+        if is_outage(error) or is_contention(error):
             return error
         error = error.__cause__ or error.__context__
     return None

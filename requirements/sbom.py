@@ -40,8 +40,8 @@ def components() -> Iterator[dict[str, Any]]:
 
 def licences(package: str) -> list[dict[str, Any]]:
     said = metadata(package)
-    if expression := said.get("License-Expression"):
-        return [{"expression": expression}]
+    if "License-Expression" in said:
+        return [{"expression": said["License-Expression"]}]
     classifiers = [each.split(" :: ") for each in said.get_all("Classifier", [])]
     names = [last for first, *_between, last in classifiers if first == "License"] or [said["License"]]
     return [{"license": {"name": name}} for name in names]

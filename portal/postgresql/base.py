@@ -20,12 +20,19 @@ HEALTH_CHECK = 1.0  # seconds
 
 
 class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
-    """Waits as long as a migration takes."""
+    """Takes as long as a migration does, but does not wait long for a table.
+
+    Whoever comes after one that waits, waits as well: so it gives up, and `migrate` tries again.
+    """
+
+    LOCK_TIMEOUT = 1000  # ms
 
     def __enter__(self) -> Self:
         self._unhurried = ExitStack()
         self._unhurried.enter_context(time_limit(math.inf))
         super().__enter__()
+        if self.atomic_migration and not self.collect_sql:
+            self.execute(f"SET LOCAL lock_timeout = {self.LOCK_TIMEOUT}")
         return self
 
     def __exit__(self, *exception: Any) -> None:

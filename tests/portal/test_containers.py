@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from compose_pydantic import ComposeSpecification
 from cryptography.fernet import Fernet
 
 pytestmark = pytest.mark.processes
@@ -22,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def compose() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return content
+
+
+def test_the_file_is_what_compose_reads(compose: dict[str, Any]) -> None:
+    ComposeSpecification(**{name: part for name, part in compose.items() if not name.startswith("x-")})
 
 
 def test_no_secret_has_a_default() -> None:

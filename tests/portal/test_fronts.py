@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.front import SHIPPED, ask, front
 from tests.portal.two_pages import SHOWN_AT, Web
 from tests.servers import Server, free_port, program
 
 CADDY = program("caddy")
+LACKING = not CADDY and "CI" not in os.environ  # where it must be there
 NAMES = ("first.example.com", "second.example.com", "deleted.example.com", "nobody.example.com", "portal.example.com")
 
 pytestmark = pytest.mark.nginx
@@ -47,7 +50,6 @@ def site_in_nginx(folder: Path, public: Path, web_port: int) -> Server:
         check=True,
         capture_output=True,
     )
-    shutil.copytree(SHIPPED / "nginx", folder / "incident-portal")
     site = written(
         SHIPPED / "nginx-site.conf",
         {
@@ -64,15 +66,42 @@ def site_in_nginx(folder: Path, public: Path, web_port: int) -> Server:
     (folder / "site.conf").write_text(site)
     temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(
-        f"user root; pid {folder}/pid; error_log stderr; events {{}}"
+        f"pid {folder}/pid; error_log stderr; events {{}}"
         f"http {{ {temporary} client_body_temp_path {folder}/body; include /etc/nginx/mime.types; sendfile on; gzip on;"
         f"server {{ listen 127.0.0.1:{port} default_server; return 200 'another site'; }} include site.conf; }}"
     )
-    arguments = ["-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
-    nginx = program("nginx")
-    assert nginx
-    subprocess.run([nginx, *arguments[:-2], "-t"], check=True, capture_output=True)
-    return Server(Path(nginx), arguments, url=f"http://127.0.0.1:{port}", version=status, folder=folder)
+    return nginx(folder, port)
+
+
+def pod(folder: Path, public: Path, web_port: int) -> Server:
+    """The front of Kubernetes, whose configuration stands in its manifest."""
+    (shipped,) = [
+        each["data"]["nginx.conf"]
+        for each in yaml.safe_load_all((SHIPPED / "kubernetes" / "front.yaml").read_text())
+        if each["metadata"]["name"] == "incident-portal-front" and each["kind"] == "ConfigMap"
+    ]
+    port, file = free_port(), folder / "nginx.conf"
+    file.write_text(shipped)
+    changes = {
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "/srv/public": str(public),
+        "incident-portal-web:8000": f"127.0.0.1:{web_port}",
+        "/tmp/nginx": f"{folder}/nginx",
+        "worker_processes auto;": "worker_processes 1;",
+        "$proxy_add_x_forwarded_for": "$remote_addr",
+    }
+    file.write_text(written(file, changes))
+    return nginx(folder, port)
+
+
+def nginx(folder: Path, port: int) -> Server:
+    shutil.copytree(SHIPPED / "nginx", folder / "incident-portal")
+    found = program("nginx")
+    assert found
+    # As root it would read as nobody, who may not look into a test's folder.
+    directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+    arguments = ["-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", directives]
+    return Server(Path(found), arguments, url=f"http://127.0.0.1:{port}", version=status, folder=folder)
 
 
 def caddy(folder: Path, public: Path, web_port: int) -> Server:
@@ -94,7 +123,11 @@ def caddy(folder: Path, public: Path, web_port: int) -> Server:
 
 @pytest.fixture(
     scope="module",
-    params=[site_in_nginx, pytest.param(caddy, marks=pytest.mark.skipif(not CADDY, reason="no caddy"))],
+    params=[
+        site_in_nginx,
+        pod,
+        pytest.param(caddy, marks=pytest.mark.skipif(LACKING, reason="no caddy: apt-get install caddy")),
+    ],
 )
 def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, two_pages: Path, web: Web

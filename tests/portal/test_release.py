@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_two_who_build_the_same_commit_get_the_same_bytes(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    command = [BIN / "hatchling", "build", "--target=wheel", f"--directory={folder}"]
+    command = [str(BIN / "hatchling"), "build", "--target=wheel", f"--directory={folder}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (built,) = folder.iterdir()
     return built
@@ -82,10 +83,14 @@ def installed(tmp_path: Path, wheel: Path) -> list[str]:
     environment, home = tmp_path / "venv", tmp_path / "home"
     home.mkdir()
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", ROOT / "requirements" / "run.txt"], check=True)
-    subprocess.run([*pip, "--no-index", wheel], check=True)
+    pip = [f"{environment}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", f"--requirement={ROOT}/requirements/run.txt"], check=True)
+    subprocess.run([*pip, "--no-index", str(wheel)], check=True)
     return ["env", "--ignore-environment", f"--chdir={home}", f"HOME={home}", str(environment / "bin/incident-portal")]
+
+
+def is_there(site: str, page: str) -> bool:
+    return ask(site, page).status == 200
 
 
 @pytest.mark.slow
@@ -102,7 +107,7 @@ def test_the_wheel_alone_is_the_product(tmp_path: Path, installed: list[str]) ->
         assert json.loads(ask(site, "/readyz").body)["version"] == __version__
         subprocess.run([*installed, "replay_seed"], check=True, capture_output=True)
         for page, words in {"/": "Commerce Layer", "/admin/account/login/": "Incident portal"}.items():
-            until(lambda page=page: ask(site, page).status == 200)
+            until(partial(is_there, site, page))
             content = ask(site, page).body.decode()
             assert words in content
             files = re.findall(r'(?:href|src)="(/[^"]+\.(?:css|js|svg)[^"]*)"', content)
@@ -115,3 +120,9 @@ def test_the_wheel_alone_is_the_product(tmp_path: Path, installed: list[str]) ->
     data = tmp_path / "home" / ".local" / "share" / "incident-portal"
     assert [path.name for path in (tmp_path / "home").iterdir()] == [".local"], "nothing lies about"
     assert data.stat().st_mode & 0o777 == 0o700
+    for path in data.rglob("*"):
+        mode = path.lstat().st_mode
+        if not path.is_relative_to(data / "public"):
+            assert mode & 0o077 == 0, f"{path} is nobody else's business"
+        elif not path.name.startswith("."):
+            assert mode & 0o004, f"{path} is read by the front server"

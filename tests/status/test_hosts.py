@@ -69,6 +69,7 @@ def test_a_deleted_page_says_so_at_each_of_its_addresses(client: Client, page: P
     relay.relay()
     answer = client.get(path, headers={"host": page.host})
     assert (answer.status_code, "This page has been removed" in answer.text) == (410, True)
+    assert "Current status" not in answer.text, "there is none"
     assert client.post("/subscribe", {"address": "ann@example.com"}, headers={"host": page.host}).status_code == 410
 
 

@@ -1,0 +1,1 @@
+"""What a next version might bring: `portal`'s own migrations, and one more."""
