@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +15,7 @@ from django.utils import timezone
 from incidents.models import User
 from portal.accounts import known_browsers, sessions
 from portal.models import Session
+from tests.concurrency import together
 from tests.portal.signing_in import LOGIN, is_in, sign_in
 
 MINE = "k" * 32  # the key of who chose it
@@ -69,3 +72,21 @@ def test_a_browser_is_known_once_somebody_signed_in_there_and_opens_nothing_by_t
     client.post(reverse("account_logout"))
     assert client.cookies[known_browsers.COOKIE].value == cookie.value
     assert not is_in(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_sign_in_remembers_may_be_dropped_while_somebody_writes_it() -> None:
+    """allauth locks a limit by a key that it deletes at once, and many may try to sign in under one name."""
+
+    def come_and_go() -> None:
+        for number in range(40):
+            if cache.add("lock", True, 10):
+                cache.delete("lock")
+            cache.set("limit", [number], 10)
+            cache.delete("limit")
+
+    together(*[come_and_go] * 4)
+    assert cache.add("lock", True, 10)
+    assert not cache.add("lock", True, 10)
+    cache.set("lock", [7], 10)
+    assert cache.get("lock") == [7]
