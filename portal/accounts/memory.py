@@ -41,8 +41,9 @@ class Memory(BaseCache):
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         name = self.make_and_validate_key(key, version=version)
         row = SignInMemory(key=name, value=value, expires_at=self._expiry(timeout))
-        changes = {"update_fields": ["value", "expires_at"], "unique_fields": ["key"]}
-        SignInMemory.objects.bulk_create([row], update_conflicts=True, **changes)  # one statement, whoever deletes it
+        SignInMemory.objects.bulk_create(  # one statement, whoever drops the row meanwhile
+            [row], update_conflicts=True, update_fields=["value", "expires_at"], unique_fields=["key"]
+        )
 
     def delete(self, key: str, version: int | None = None) -> bool:
         name = self.make_and_validate_key(key, version=version)
