@@ -114,6 +114,7 @@ def _prepare() -> dict[str, object]:
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", password=PASSWORD, is_staff=True, is_superuser=True)
     ada.groups.add(Group.objects.get(name="administrator"))
+    ada.save()  # its history says which groups
     page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
     catalogue.create_component(page, name="API", author=ada)
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
