@@ -48,6 +48,7 @@ EVERY = {
     "status.tasks.draw": 60,
     "status.tasks.sweep": 60,
     "incidents.tasks.sweep": 60,
+    "portal.tasks.sweep": 60,
     "incidents.tasks.seal": 60,
 }
 

@@ -134,6 +134,9 @@ DEFAULT_PAGE = environment.host("DEFAULT_PAGE")
 # Seconds between a public update and its messages, in which staff may take it back; the page has changed already.
 NOTIFY_HOLD = environment.number("NOTIFY_HOLD", 10 if DEMO else 30, most=3600)
 
+# Days after which messages about what is over are deleted; 0: never
+DELIVERIES_KEPT = environment.number("DELIVERIES_KEPT", 730, most=36_500)
+
 # --- Monitoring -------------------------------------------------------------------------------------------------------
 # Who reads /metrics; without a token there is no such address.
 METRICS_TOKEN = environment.secret("METRICS_TOKEN", at_least=20) if environment.text("METRICS_TOKEN") else ""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from incidents.isolation import in_turn
 from portal.accounts import mails
+from portal.operations import retention
 
 
 @shared_task(ignore_result=True)
 def mail() -> None:
     mails.send()
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    in_turn(retention.drop_old_answers, retention.drop_admin_log)

@@ -6,7 +6,8 @@ from logging import Formatter
 from pathlib import Path
 from typing import Any
 
-from gunicorn import glogging
+from gunicorn import glogging, sock
+from gunicorn.arbiter import Arbiter
 
 from portal import environment, logs
 
@@ -20,6 +21,14 @@ class Logger(glogging.Logger):
         super()._set_handler(log, output, own, stream)
 
 
+def on_starting(server: Arbiter) -> None:
+    """Listen in a way that lets the next version listen as well, before this one ends: `up --beside`."""
+    server.cfg.set("reuse_port", True)
+    server.LISTENERS = sock.create_sockets(server.cfg, server.log)
+    server.cfg.set("reuse_port", False)  # else each worker listens by itself, and what waits for one dies with it
+
+
+preload_app = True  # who listens answers: what connects does not wait for the software to be read
 worker_class = "gthread"
 threads = 30  # portal.middleware lets 28 wait for the database or for their turn, so that health checks are answered
 control_socket_disable = True

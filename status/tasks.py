@@ -6,7 +6,7 @@ from celery import shared_task
 
 from incidents.isolation import in_turn
 from status import relay as relay_module
-from status.delivery import engine, ledger, nudges
+from status.delivery import engine, forgetting, ledger, nudges
 from status.models import StaffChannel, Subscriber
 from status.subscriptions import left_behind, signups, subscribers
 
@@ -63,4 +63,5 @@ def draw() -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    in_turn(subscribers.drop_overdue, left_behind.tell_left_behind, ledger.settle, signups.drop_old_counts)
+    in_turn(subscribers.drop_overdue, left_behind.tell_left_behind, ledger.settle)
+    in_turn(signups.drop_old_counts, forgetting.drop_old)

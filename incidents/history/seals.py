@@ -144,11 +144,15 @@ def _seal_next(sealed: Sealed) -> int:
 def _add(row: Seal) -> int:
     """Append it to the chain, if it seals anything; returns how many rows."""
     if row.marks:
-        last = head()
-        row.sealed_at, row.number = record_time(), last.number + 1 if last else 1
-        row.mac = _mac(row, last.mac if last else "")
-        row.save()
+        _append(row)
     return len(row.marks)
+
+
+def _append(row: Seal) -> None:
+    last = head()
+    row.sealed_at, row.number = record_time(), last.number + 1 if last else 1
+    row.mac = _mac(row, last.mac if last else "")
+    row.save()
 
 
 # --- What is sealed when it has finished ------------------------------------------------------------------------------
@@ -194,6 +198,30 @@ def _finished(model: Any, after: End | None, to: End | None = None) -> models.Qu
     return rows
 
 
+def let_go(model: Any, *, before: datetime) -> datetime | None:
+    """Until when rows of it may have finished that are deleted for their age: nothing that is not sealed.
+
+    It is said in the chain, so `verify` misses none of them, whatever is asked for later. None while there are none.
+    """
+    until = _let_go_until(model)
+    if until is None or until < before:
+        newest = Seal.objects.filter(table=model._meta.label_lower, until__lt=before).order_by("-number").first()
+        if newest and newest.until and (until is None or newest.until > until):
+            until = newest.until
+            with transaction.atomic():
+                _append(Seal(table=_gone_for_age(model), columns=[], marks=[], until=until))
+    return until
+
+
+def _let_go_until(model: Any) -> datetime | None:
+    rows = Seal.objects.filter(table=_gone_for_age(model)).order_by("-number")
+    return rows.values_list("until", flat=True).first()
+
+
+def _gone_for_age(model: Any) -> str:
+    return f"{model._meta.label_lower} gone"
+
+
 def _mark_finished(model: Any, key: int, state: str, facts: dict[str, Any]) -> str:
     """Of one that was not sent it begins with the mark of what stays when it is tried again."""
     whole = mark(model._meta.label_lower, key, state, [*facts.values()])
@@ -224,8 +252,10 @@ def _compare_finished(model: Any, row: Seal, *, after: End | None) -> Iterator[s
             is_as_sealed = is_same(sealed[: len(unsent)], unsent)
         if not is_as_sealed:
             yield _("%(table)s, row %(key)d was changed after seal %(seal)d.") % (words | {"key": key})
-    for key in marks:
-        yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
+    let_go_until = _let_go_until(model)
+    if not (row.until and let_go_until and row.until <= let_go_until):
+        for key in marks:
+            yield _("%(table)s, row %(key)d was removed after seal %(seal)d.") % (words | {"key": key})
 
 
 # --- Verifying --------------------------------------------------------------------------------------------------------

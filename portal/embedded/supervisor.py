@@ -106,12 +106,11 @@ def become(part: str, port: int, address: str) -> NoReturn:
 def serve(port: int, greeting: str, address: str = "127.0.0.1") -> None:
     """Serve the site there until SIGINT, SIGTERM or SIGHUP; print `greeting` once it answers.
 
-    Raises CommandError when the port is taken or a process keeps ending.
+    Raises CommandError when a process keeps ending.
     """
     from incidents.isolation import in_turn
     from status import relay  # here, as Celery reads this module before the models can be
 
-    require_free(port, address)
     web = [*WEB, f"--bind={address}:{port}", "--log-level=warning", "portal.wsgi"]
     children = [
         Child("web server", [sys.executable, "-m", *web]),

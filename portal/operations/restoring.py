@@ -7,6 +7,7 @@ what has become due since is done without a message, and staff send again by han
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,8 +164,9 @@ def _be_silent(made_at: datetime) -> int:
     while signups.take_up():
         pass
     gone = left_behind.left_behind().filter(left_behind_at=None)
-    each("left_behind", gone, partial(left_behind.say_left_behind, author=clock))
-    each("owe", OutboxEvent.objects.unowed().select_related("page", "update").order_by("id"), owing.owe)
+    each("left_behind", gone, partial(left_behind.say_left_behind, author=clock), seconds=math.inf)
+    events = OutboxEvent.objects.unowed().select_related("page", "update").order_by("id")
+    each("owe", events, owing.owe, seconds=math.inf)
     for event in OutboxEvent.objects.unowed():  # that cannot be written down, and which the clock would find again
         owing.note_owed(event)
     while nudges.nudge():

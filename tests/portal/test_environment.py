@@ -114,6 +114,7 @@ BAD: dict[str, list[str]] = {
     "DEBUG": [*NO_FLAG, "1"],
     "API_RATE": ["0", "-1", "1000001", "fast"],
     "NOTIFY_HOLD": ["-5", "3601", "30s"],
+    "DELIVERIES_KEPT": ["-1", "36501", "2 years"],
 }
 OIDC = {"OIDC_ISSUER": "https://login.example.com", "OIDC_CLIENT_ID": "portal", "OIDC_CLIENT_SECRET": "open sesame"}
 MAILGUN = {"MAIL_EVENTS": "mailgun", "MAIL_EVENTS_SECRET": f"name:{KEY}", "MAILGUN_SIGNING_KEY": "key"}

@@ -17,7 +17,7 @@ from tests.front import SHIPPED
 from tests.servers import program
 
 ANALYZE = program("systemd-analyze")
-UNIT = SHIPPED / "incident-portal.service"
+UNIT = SHIPPED / "incident-portal@.service"
 MANIFESTS = [
     each for file in sorted((SHIPPED / "kubernetes").iterdir()) for each in yaml.safe_load_all(file.read_text())
 ]
@@ -28,12 +28,12 @@ LISTED = set(re.findall(r"^(?:# )?([A-Z_]+)=", (SHIPPED.parent / ".env.example")
 @pytest.mark.skipif(not ANALYZE and "CI" not in os.environ, reason="no systemd-analyze: apt-get install systemd")
 def test_the_unit_is_one_and_gives_the_product_no_right_that_it_can_do_without(tmp_path: Path) -> None:
     assert ANALYZE
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/incident-portal/bin/incident-portal", sys.executable))
+    unit = tmp_path / UNIT.name.replace("@", "@1")
+    unit.write_text(UNIT.read_text().replace("/opt/incident-portal-%i/bin/incident-portal", sys.executable))
     for command in (["verify"], ["security", "--offline=true", "--threshold=15"]):
         done = subprocess.run([ANALYZE, *command, unit], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert not re.search(r"incident-portal\.service:|Unknown", done.stderr)
+    assert not re.search(r"incident-portal@1\.service:|Unknown", done.stderr)
 
 
 def named(kind: str) -> list[dict[str, Any]]:

@@ -36,8 +36,9 @@ from incidents.models import (
 )
 from incidents.outages import is_outage
 from portal.celery import EVERY
+from portal.operations import retention
 from status import relay
-from status.delivery import engine, owing
+from status.delivery import engine, forgetting, owing
 from status.models import Delivery, Nudge, Recipient
 from status.secrets import encrypt
 from status.subscriptions import signups
@@ -52,6 +53,9 @@ CALLED = {
     Clock.tick: "one row, written last",
     relay.note_folder: "one folder",
     signups.drop_old_counts: "one statement for all rows",
+    forgetting.drop_old: "the same few statements for all rows",
+    retention.drop_old_answers: "one statement for all rows",
+    retention.drop_admin_log: "one statement for all rows",
     engine.deliver: "its rows are deliveries: each has its own attempts, and is parked as failed (below)",
 }
 Settings = Any

@@ -21,11 +21,11 @@ class Command(BaseCommand):
 
     def handle(self, *, without_backup: bool, **_options: Any) -> None:
         call_command("check", deploy=True, fail_level="ERROR", stdout=self.stdout, stderr=self.stderr)
-        if health.lacks_migrations():
-            if not without_backup and MigrationRecorder(connection).applied_migrations():
-                call_command("backup", stdout=self.stdout)
-            call_command("migrate", verbosity=0, stdout=self.stdout, stderr=self.stderr)
+        if not without_backup and health.lacks_migrations() and MigrationRecorder(connection).applied_migrations():
+            call_command("backup", stdout=self.stdout)
+        # Also where nothing is to be done: it says that from now on this version makes the pages.
+        call_command("migrate", verbosity=0, stdout=self.stdout, stderr=self.stderr)
         self.stdout.write(
             f"The database is that of {__version__}. Start the portal anew now. The version before runs on it too: to"
-            " go back, install that one, run its migrate, and start it."
+            " go back, run its upgrade, and start it."
         )
