@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+
+from simple_history.utils import bulk_create_with_history
 
 from incidents.lifecycle import ComponentStatus, Impact, IncidentStatus
 from incidents.models import Component, ComponentStatusChange, Incident, IncidentUpdate, OutboxEvent, Page, User
@@ -12,10 +15,14 @@ from incidents.models import Component, ComponentStatusChange, Incident, Inciden
 def make_history(
     page: Page, components: Sequence[Component], author: User, *, count: int, before: datetime, apart: timedelta
 ) -> None:
-    """Write `count` ended incidents, each with four updates, past the services and so in bulk; all are published."""
+    """Write `count` ended incidents, each with four updates, past the services and so in bulk; all are published.
+
+    The history says that `author` wrote them.
+    """
+    create = partial(bulk_create_with_history, batch_size=500, default_user=author)
     starts = [before - apart * (count - n) for n in range(count)]
-    rows = Incident.objects.bulk_create(
-        (
+    rows = create(
+        [
             Incident(
                 page=page,
                 title=f"Errors of {at:%Y-%m-%d %H:%M}",
@@ -26,16 +33,16 @@ def make_history(
                 created_at=at,
             )
             for at in starts
-        ),
-        batch_size=500,
+        ],
+        Incident,
     )
     posts = [
         (incident, at + timedelta(minutes=10 * step), status, components[n % len(components)])
         for n, (incident, at) in enumerate(zip(rows, starts, strict=True))
         for step, status in enumerate(list(IncidentStatus)[:4])
     ]
-    updates = IncidentUpdate.objects.bulk_create(
-        (
+    updates = create(
+        [
             IncidentUpdate(
                 incident=incident,
                 status=status,
@@ -46,8 +53,8 @@ def make_history(
                 published_at=at,
             )
             for incident, at, status, _component in posts
-        ),
-        batch_size=500,
+        ],
+        IncidentUpdate,
     )
     down, up = ComponentStatus.PARTIAL_OUTAGE, ComponentStatus.OPERATIONAL
     ComponentStatusChange.objects.bulk_create(

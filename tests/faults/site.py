@@ -30,8 +30,13 @@ class Site:
     note: str  # where a form adds to an incident's timeline
     key: str  # of a program that may post updates
     session: str  # the cookie of a signed-in administrator
+    known_browser: str  # and that of their browser
     folder: Path
     environment: dict[str, str]  # for further processes of it
+
+    @property
+    def cookies(self) -> str:
+        return f"sessionid={self.session}; known-browser={self.known_browser}"
 
 
 @contextmanager
@@ -94,6 +99,7 @@ def _prepare() -> dict[str, object]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import Group
     from django.core.management import call_command
+    from django.http import HttpResponse
     from django.urls import reverse
 
     from incidents import catalogue, people
@@ -101,12 +107,14 @@ def _prepare() -> dict[str, object]:
     from incidents.lifecycle import IncidentStatus
     from incidents.models import User
     from incidents.permissions import Scope
+    from portal.accounts import known_browsers
     from portal.accounts.sessions import SessionStore
     from status.subscriptions import subscribers
 
     call_command("migrate", verbosity=0)
     ada = User.objects.create_user("ada", password=PASSWORD, is_staff=True, is_superuser=True)
     ada.groups.add(Group.objects.get(name="administrator"))
+    ada.save()  # its history says which groups
     page = catalogue.create_page(name="Acme", url="https://status.acme.example", time_zone="Europe/Rome", author=ada)
     catalogue.create_component(page, name="API", author=ada)
     incidents = [declare_incident(page, title=f"Errors {number}", author=ada) for number in range(3)]
@@ -119,12 +127,14 @@ def _prepare() -> dict[str, object]:
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = ada.get_session_auth_hash()
     session.save()
+    known_browsers.remember(known := HttpResponse())
     return {
         "page": page.public_id,
         "incidents": [incident.public_id for incident in incidents],
         "note": reverse("admin:incidents_incident_note", args=[incidents[0].pk]),
         "key": key,
         "session": session.session_key,
+        "known_browser": known.cookies[known_browsers.COOKIE].value,
     }
 
 

@@ -1,10 +1,14 @@
 from django.db import migrations
 
+# Those that everybody uses at every moment
+TABLES = ("portal_accountmail", "incidents_incident", "incidents_component", "status_delivery")
+
 
 class Migration(migrations.Migration):
     dependencies = (("portal", "0001_initial"),)
-    operations = (
+    operations = tuple(
         migrations.RunSQL(
-            "ALTER TABLE portal_accountmail ADD COLUMN next integer", "ALTER TABLE portal_accountmail DROP COLUMN next"
-        ),
+            f"ALTER TABLE {table} ADD COLUMN next integer NOT NULL DEFAULT 0", f"ALTER TABLE {table} DROP COLUMN next"
+        )
+        for table in TABLES
     )
