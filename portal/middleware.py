@@ -30,6 +30,7 @@ from django.utils.translation import gettext as _
 
 from incidents.outages import passing_failure
 from portal import health, metrics
+from portal.accounts import known_browsers
 from portal.postgresql.deadline import TimeLimit, current_time_limit, server, time_limit
 from portal.program_keys import KnownKeys
 from status import outside
@@ -46,7 +47,14 @@ REPEAT = 2.5  # in which an attempt may be repeated, and after which a silent se
 PROBE = 0.25  # between two probes
 TURN = 1.0  # for a free slot
 # Slots and requests inside; the web server has more threads than all that may be inside
-SHARES = {"reads": (4, 8), "writes": (3, 6), "programs": (3, 6), "strangers": (2, 4), "health": (2, 4)}
+SHARES = {
+    "reads": (4, 8),
+    "writes": (3, 5),
+    "newcomers": (2, 4),
+    "programs": (3, 5),
+    "strangers": (2, 4),
+    "health": (1, 2),
+}
 
 # Asked by address, whatever the host's name
 HEALTH = {"/healthz": health.healthz, "/readyz": health.readyz, "/metrics": metrics.metrics}
@@ -166,6 +174,8 @@ class DatabaseGuardMiddleware:
         if is_for_programs(request.path_info):
             # Else whoever comes without a key, or with any word for one, could keep programs out.
             return self._shares["programs" if self._keys.fit(request) else "strangers"]
+        if not known_browsers.is_known(request):  # else whoever guesses passwords could keep staff out
+            return self._shares["newcomers"]
         return self._shares["reads" if _is_read(request) else "writes"]
 
     def _answer(self, request: HttpRequest, share: Share, answers: outside.Answers) -> HttpResponse:

@@ -41,24 +41,33 @@ def front(folder: Path, publication_root: Path, *, web_port: int, changes: Mappi
         configuration = configuration.replace(
             f"include incident-portal/{rules};", (SHIPPED / "nginx" / rules).read_text()
         )
-    for shipped, here in {
+    here = {
         "listen 8080;": f"listen 127.0.0.1:{port};",
         "/srv/public": str(publication_root),
         "http://web:8000": f"http://127.0.0.1:{web_port}",
         "/tmp/nginx": f"{folder}/nginx",
         "worker_processes auto;": "worker_processes 1;",
         **(changes or {}),
-    }.items():
-        assert shipped in configuration
+    }
+    return nginx(folder, changed(configuration, here), port)
+
+
+def changed(configuration: str, changes: Mapping[str, str]) -> str:
+    for shipped, here in changes.items():
+        assert shipped in configuration, shipped
         configuration = configuration.replace(shipped, here)
+    return configuration
+
+
+def nginx(folder: Path, configuration: str, port: int) -> Server:
     file = folder / "nginx.conf"
     file.write_text(configuration)
-    nginx = program("nginx")
-    assert nginx, "install nginx"
+    found = program("nginx")
+    assert found, "install nginx"
     # As root it would read as nobody, who may not look into a test's folder.
     directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     arguments = ["-e", "stderr", "-c", str(file), "-g", directives]
-    return Server(Path(nginx), arguments, url=f"http://127.0.0.1:{port}", version=_server, folder=folder)
+    return Server(Path(found), arguments, url=f"http://127.0.0.1:{port}", version=_server, folder=folder)
 
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> Answer:

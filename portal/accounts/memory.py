@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.db import IntegrityError, transaction
 
 from incidents.models import SignInMemory
 from incidents.record_time import record_time
@@ -23,11 +24,14 @@ class Memory(BaseCache):
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         """False when it is there already; of two that come at once, one is first."""
-        row = {"key": self.make_and_validate_key(key, version=version)}
-        SignInMemory.objects.filter(**row, expires_at__lte=record_time()).delete()
-        facts = {"value": value, "expires_at": self._expiry(timeout)}
-        _row, is_new = SignInMemory.objects.get_or_create(**row, defaults=facts)
-        return is_new
+        name = self.make_and_validate_key(key, version=version)
+        SignInMemory.objects.filter(key=name, expires_at__lte=record_time()).delete()
+        try:
+            with transaction.atomic():
+                SignInMemory.objects.create(key=name, value=value, expires_at=self._expiry(timeout))
+        except IntegrityError:  # and it may be gone again by now: locks on a limit come and go
+            return False
+        return True
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         name = self.make_and_validate_key(key, version=version)
@@ -35,8 +39,11 @@ class Memory(BaseCache):
         return row.value if row else default
 
     def set(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        facts = {"value": value, "expires_at": self._expiry(timeout)}
-        SignInMemory.objects.update_or_create(key=self.make_and_validate_key(key, version=version), defaults=facts)
+        name = self.make_and_validate_key(key, version=version)
+        row = SignInMemory(key=name, value=value, expires_at=self._expiry(timeout))
+        SignInMemory.objects.bulk_create(  # one statement, whoever drops the row meanwhile
+            [row], update_conflicts=True, update_fields=["value", "expires_at"], unique_fields=["key"]
+        )
 
     def delete(self, key: str, version: int | None = None) -> bool:
         name = self.make_and_validate_key(key, version=version)

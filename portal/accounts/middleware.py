@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 
 from incidents.models import User
 from incidents.permissions import PUBLISHING, allows
-from portal.accounts import signed_out
+from portal.accounts import known_browsers, signed_out
+from status.publication.prefixes import is_for_staff
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 class StaffMiddleware:
     """Leads whoever may publish, and has no second factor yet, to the page where one is set up; logs refusals.
 
-    A form that somebody sends after being signed out is not lost.
+    A form that somebody sends after being signed out is not lost, and the browser of whoever is signed in is known.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -44,6 +45,8 @@ class StaffMiddleware:
         response = self.get_response(request)
         if response.status_code == HTTPStatus.FORBIDDEN and request.user.is_authenticated:
             logger.warning("%s was refused: %s %s", request.user.get_username(), request.method, request.path)
+        if is_for_staff(request.path_info) and request.user.is_authenticated and not known_browsers.is_known(request):
+            known_browsers.remember(response)
         return response
 
 

@@ -33,5 +33,9 @@ def is_for_programs(path: str) -> bool:
     return _programs.match(path) is not None
 
 
+def is_for_staff(path: str) -> bool:
+    return _staff.match(path) is not None
+
+
 def is_for_staff_or_programs(path: str) -> bool:
-    return is_for_programs(path) or _staff.match(path) is not None
+    return is_for_programs(path) or is_for_staff(path)

@@ -116,7 +116,7 @@ def _client(site: Site, load: Load, kind: str, stop: threading.Event) -> None:
 
 
 def _send(connection: HTTPConnection, site: Site, kind: str, count: int, marker: str) -> HTTPResponse:
-    headers = {"Cookie": f"sessionid={site.session}; csrftoken={CSRF_TOKEN}"}
+    headers = {"Cookie": f"{site.cookies}; csrftoken={CSRF_TOKEN}"}
     if kind == "write":
         incident = site.incidents[count % len(site.incidents)]
         headers = {"Authorization": f"OAuth {site.key}", "Content-Type": "application/json"}

@@ -30,8 +30,13 @@ class Site:
     note: str  # where a form adds to an incident's timeline
     key: str  # of a program that may post updates
     session: str  # the cookie of a signed-in administrator
+    known_browser: str  # and that of their browser
     folder: Path
     environment: dict[str, str]  # for further processes of it
+
+    @property
+    def cookies(self) -> str:
+        return f"sessionid={self.session}; known-browser={self.known_browser}"
 
 
 @contextmanager
@@ -94,6 +99,7 @@ def _prepare() -> dict[str, object]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import Group
     from django.core.management import call_command
+    from django.http import HttpResponse
     from django.urls import reverse
 
     from incidents import catalogue, people
@@ -101,6 +107,7 @@ def _prepare() -> dict[str, object]:
     from incidents.lifecycle import IncidentStatus
     from incidents.models import User
     from incidents.permissions import Scope
+    from portal.accounts import known_browsers
     from portal.accounts.sessions import SessionStore
     from status.subscriptions import subscribers
 
@@ -120,12 +127,14 @@ def _prepare() -> dict[str, object]:
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = ada.get_session_auth_hash()
     session.save()
+    known_browsers.remember(known := HttpResponse())
     return {
         "page": page.public_id,
         "incidents": [incident.public_id for incident in incidents],
         "note": reverse("admin:incidents_incident_note", args=[incidents[0].pk]),
         "key": key,
         "session": session.session_key,
+        "known_browser": known.cookies[known_browsers.COOKIE].value,
     }
 
 

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
@@ -29,17 +28,15 @@ CSRF_TOKEN = "t" * 32
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture
-def site(postgresql: Server, tmp_path: Path) -> Iterator[Site]:
-    with serve(tmp_path, database=postgresql.url) as running:
+@pytest.fixture(scope="module")
+def site(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with serve(tmp_path_factory.mktemp("site"), database=postgresql.url) as running:
         yield running
 
 
-@pytest.fixture
-def door(site: Site, tmp_path: Path) -> Iterator[Server]:
-    folder = tmp_path / "nginx"
-    folder.mkdir()
-    nginx = front(folder, site.folder / "public", web_port=site.port)
+@pytest.fixture(scope="module")
+def door(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    nginx = front(tmp_path_factory.mktemp("nginx"), site.folder / "public", web_port=site.port)
     nginx.start()
     yield nginx
     nginx.stop()
@@ -85,6 +82,49 @@ def hammer(door: Server, number: int, answers: list[tuple[str, int]], stop: thre
         answers.append((kind, status))
 
 
+def guess(door: Server, number: int, answers: list[int], stop: threading.Event) -> None:
+    while not stop.is_set():
+        network = f"{random.randrange(1, 200)}.{random.randrange(256)}.{random.randrange(256)}.7"
+        answers.append(
+            sign_in(door, "guessed", name="ada" if number % 2 else network, **{"X-Forwarded-For": network})[0]
+        )
+
+
+def sign_in(door: Server, password: str, *, name: str = "ada", cookies: str = "", **headers: str) -> tuple[int, float]:
+    typed = {"login": name, "password": password, "csrfmiddlewaretoken": CSRF_TOKEN}
+    return send(door, "POST", "/admin/account/login/", typed, Cookie=f"csrftoken={CSRF_TOKEN}; {cookies}", **headers)
+
+
+def test_whoever_guesses_passwords_keeps_nobody_out_who_has_signed_in_before(site: Site, door: Server) -> None:
+    assert sign_in(door, PASSWORD)[0] == 302, "from a network that is ada's own from then on"
+    answers: list[int] = []
+    stop = threading.Event()
+    strangers = [threading.Thread(target=guess, args=(door, number, answers, stop)) for number in range(STRANGERS)]
+    for stranger in strangers:
+        stranger.start()
+    let_pass(1)
+    known = f"known-browser={site.known_browser}"
+    note = {"text": "Seen.", "kind": "observation", "occurred_at": "2026-01-10T10:00", "precision": "exact"}
+    note["csrfmiddlewaretoken"] = CSRF_TOKEN
+    cookies = {"Cookie": f"{site.cookies}; csrftoken={CSRF_TOKEN}"}
+    sign_ins, reads, writes = [], [], []
+    try:
+        for _number in range(SIGN_INS // 3):
+            sign_ins.append(sign_in(door, PASSWORD, cookies=known))
+            reads.append(send(door, "GET", "/admin/", None, **cookies))
+            writes.append(send(door, "POST", site.note, note, **cookies))
+    finally:
+        stop.set()
+        for stranger in strangers:
+            stranger.join()
+    print(f"\nsign-ins: {sign_ins}\nreads: {reads}\nwrites: {writes}\nguesses: {Counter(answers)}")
+    assert {status for status, _seconds in sign_ins} == {302}
+    assert {status for status, _seconds in reads} == {200}
+    assert {status for status, _seconds in writes} == {302}
+    assert max(seconds for _status, seconds in (*sign_ins, *reads, *writes)) < stretched(2)
+    assert set(answers) <= {200, 503, 504}
+
+
 def test_strangers_keep_nobody_waiting_and_break_nothing(site: Site, door: Server) -> None:
     answers: list[tuple[str, int]] = []
     stop = threading.Event()
@@ -97,8 +137,7 @@ def test_strangers_keep_nobody_waiting_and_break_nothing(site: Site, door: Serve
     try:
         for number in range(SIGN_INS):
             sign_ins.append(send(door, "GET", "/admin/account/login/"))
-            typed = {"login": "ada", "password": PASSWORD, "csrfmiddlewaretoken": CSRF_TOKEN}
-            sign_ins.append(send(door, "POST", "/admin/account/login/", typed, Cookie=f"csrftoken={CSRF_TOKEN}"))
+            sign_ins.append(sign_in(door, PASSWORD))
             writes.append(send(door, "PATCH", incident, {"incident[name]": f"Errors, again {number}"}, **key))
     finally:
         stop.set()

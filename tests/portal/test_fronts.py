@@ -4,135 +4,32 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.front import SHIPPED, ask, front
+from tests import fronts
+from tests.front import ask, front
 from tests.portal.two_pages import SHOWN_AT, Web
-from tests.servers import Server, free_port, program
+from tests.servers import free_port, program
 
-CADDY = program("caddy")
-LACKING = not CADDY and "CI" not in os.environ  # where it must be there
 NAMES = ("first.example.com", "second.example.com", "deleted.example.com", "nobody.example.com", "portal.example.com")
+CADDY = pytest.mark.skipif(not program("caddy") and "CI" not in os.environ, reason="no caddy: apt-get install caddy")
 
 pytestmark = pytest.mark.nginx
 
 
-def status(url: str) -> str | None:
-    try:
-        return str(ask(url, "/", host=NAMES[0]).status)
-    except (OSError, HTTPException):
-        return None
-
-
-def written(file: Path, changes: dict[str, str]) -> str:
-    text = file.read_text()
-    for shipped, here in changes.items():
-        assert shipped in text
-        text = text.replace(shipped, here)
-    return text
-
-
-def site_in_nginx(folder: Path, public: Path, web_port: int) -> Server:
-    """An nginx that has another site, as Debian configures it, and the portal's beside it."""
-    port, tls = free_port(), folder / "tls"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-keyout", f"{tls}.key", "-out", f"{tls}.pem", "-subj", "/CN=example.com"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    site = written(
-        SHIPPED / "nginx-site.conf",
-        {
-            "    listen 80;\n    listen [::]:80;\n": f"    listen 127.0.0.1:{free_port()};\n",
-            "    listen 443 ssl;\n    listen [::]:443 ssl;\n": f"    listen 127.0.0.1:{port};\n"
-            f"    listen 127.0.0.1:{free_port()} ssl;\n",
-            "server_name status.example.com portal.example.com;": f"server_name {' '.join(NAMES)};",
-            "/etc/letsencrypt/live/status.example.com/fullchain.pem": f"{tls}.pem",
-            "/etc/letsencrypt/live/status.example.com/privkey.pem": f"{tls}.key",
-            "/srv/incident-portal": str(public),
-            "http://127.0.0.1:8000": f"http://127.0.0.1:{web_port}",
-        },
-    )
-    (folder / "site.conf").write_text(site)
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"pid {folder}/pid; error_log stderr; events {{}}"
-        f"http {{ {temporary} client_body_temp_path {folder}/body; include /etc/nginx/mime.types; sendfile on; gzip on;"
-        f"server {{ listen 127.0.0.1:{port} default_server; return 200 'another site'; }} include site.conf; }}"
-    )
-    return nginx(folder, port)
-
-
-def pod(folder: Path, public: Path, web_port: int) -> Server:
-    """The front of Kubernetes, whose configuration stands in its manifest."""
-    (shipped,) = [
-        each["data"]["nginx.conf"]
-        for each in yaml.safe_load_all((SHIPPED / "kubernetes" / "front.yaml").read_text())
-        if each["metadata"]["name"] == "incident-portal-front" and each["kind"] == "ConfigMap"
-    ]
-    port, file = free_port(), folder / "nginx.conf"
-    file.write_text(shipped)
-    changes = {
-        "listen 8080;": f"listen 127.0.0.1:{port};",
-        "/srv/public": str(public),
-        "incident-portal-web:8000": f"127.0.0.1:{web_port}",
-        "/tmp/nginx": f"{folder}/nginx",
-        "worker_processes auto;": "worker_processes 1;",
-        "$proxy_add_x_forwarded_for": "$remote_addr",
-    }
-    file.write_text(written(file, changes))
-    return nginx(folder, port)
-
-
-def nginx(folder: Path, port: int) -> Server:
-    shutil.copytree(SHIPPED / "nginx", folder / "incident-portal")
-    found = program("nginx")
-    assert found
-    # As root it would read as nobody, who may not look into a test's folder.
-    directives = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
-    arguments = ["-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", directives]
-    return Server(Path(found), arguments, url=f"http://127.0.0.1:{port}", version=status, folder=folder)
-
-
-def caddy(folder: Path, public: Path, web_port: int) -> Server:
-    port = free_port()
-    text = written(
-        SHIPPED / "Caddyfile",
-        {
-            "status.example.com, portal.example.com {": ", ".join(f"http://{name}:{port}" for name in NAMES) + " {",
-            "/srv/incident-portal": str(public),
-            "127.0.0.1:8000": f"127.0.0.1:{web_port}",
-        },
-    )
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
-    assert CADDY
-    own = [f"XDG_CONFIG_HOME={folder}", f"XDG_DATA_HOME={folder}"]
-    arguments = [*own, CADDY, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    return Server(Path("/usr/bin/env"), arguments, url=f"http://127.0.0.1:{port}", version=status, folder=folder)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        site_in_nginx,
-        pod,
-        pytest.param(caddy, marks=pytest.mark.skipif(LACKING, reason="no caddy: apt-get install caddy")),
-    ],
-)
+@pytest.fixture(scope="module", params=["site", "pod", pytest.param("caddy", marks=CADDY)])
 def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, two_pages: Path, web: Web
 ) -> Iterator[str]:
-    server = request.param(tmp_path_factory.mktemp("other"), two_pages, web.server_address[1])
+    folder, web_port = tmp_path_factory.mktemp("other"), web.server_address[1]
+    server = {
+        "site": lambda: fronts.site(folder, two_pages, NAMES, web_port=web_port, tls_port=free_port()),
+        "pod": lambda: fronts.pod(folder, two_pages, web_port=web_port),
+        "caddy": lambda: fronts.caddy(folder, two_pages, NAMES, web_port=web_port),
+    }[request.param]()
     server.start()
     yield server.url
     server.stop()

@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 from pytest_django import Settings
 
 from portal import middleware, web_server
+from portal.accounts import known_browsers
 from portal.middleware import DatabaseGuardMiddleware
 from portal.postgresql import deadline
 from status import outside
@@ -277,7 +278,8 @@ def test_a_request_that_needs_no_database_does_not_use_up_the_probe(
 
 KINDS = {
     "reads": ("GET", "/admin/", ""),
-    "writes": ("POST", "/admin/login/", ""),
+    "writes": ("POST", "/admin/incidents/", ""),
+    "newcomers": ("POST", "/admin/account/login/", ""),
     "programs": ("POST", "/mail/events", "Basic bmFtZTpwYXNzd29yZA=="),
     "strangers": ("POST", "/subscribe/webhook", ""),
 }
@@ -300,8 +302,12 @@ def test_no_kind_of_requests_takes_the_slots_or_the_threads_of_another(
 
     def ask(name: str) -> HttpResponse:
         method, address, authorization = KINDS[name]
-        return guard(RequestFactory().generic(method, address, headers={"Authorization": authorization}))
+        request = RequestFactory().generic(method, address, headers={"Authorization": authorization})
+        request.COOKIES = {} if name == "newcomers" else known
+        return guard(request)
 
+    known_browsers.remember(answer := HttpResponse())
+    known = {known_browsers.COOKIE: answer.cookies[known_browsers.COOKIE].value}
     guard = DatabaseGuardMiddleware(wait)
     with ThreadPoolExecutor(inside + 1) as pool:
         waiting = [pool.submit(ask, kind) for _ in range(slots)]

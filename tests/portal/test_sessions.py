@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from incidents.models import User
-from portal.accounts import sessions
+from portal.accounts import known_browsers, sessions
 from portal.models import Session
-from tests.portal.signing_in import is_in, sign_in
+from tests.concurrency import together
+from tests.portal.signing_in import LOGIN, is_in, sign_in
 
 MINE = "k" * 32  # the key of who chose it
 
@@ -54,3 +58,35 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(client: Client, author:
     assert not is_in(client)
     sign_in(Client(), author, "another horse, another battery")
     assert len(sessions.of_user(author)) == 1, "of those that are listed as signed in"
+
+
+def test_a_browser_is_known_once_somebody_signed_in_there_and_opens_nothing_by_that(
+    client: Client, author: User
+) -> None:
+    client.get(LOGIN)
+    sign_in(client, author, "a wrong password")
+    assert known_browsers.COOKIE not in client.cookies
+    sign_in(client, author)
+    cookie = client.cookies[known_browsers.COOKIE]
+    assert (cookie["path"], cookie["httponly"], cookie["max-age"]) == ("/admin/", True, known_browsers.KEPT)
+    client.post(reverse("account_logout"))
+    assert client.cookies[known_browsers.COOKIE].value == cookie.value
+    assert not is_in(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_sign_in_remembers_may_be_dropped_while_somebody_writes_it() -> None:
+    """allauth locks a limit by a key that it deletes at once, and many may try to sign in under one name."""
+
+    def come_and_go() -> None:
+        for number in range(40):
+            if cache.add("lock", True, 10):
+                cache.delete("lock")
+            cache.set("limit", [number], 10)
+            cache.delete("limit")
+
+    together(*[come_and_go] * 4)
+    assert cache.add("lock", True, 10)
+    assert not cache.add("lock", True, 10)
+    cache.set("lock", [7], 10)
+    assert cache.get("lock") == [7]
