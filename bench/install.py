@@ -63,7 +63,7 @@ def service(port: int) -> Way:
         *(commands, f"cat > {home}/.env <<END\n{settings}\nEND"),
         *(f"chown incident-portal {home}/.env", f"chmod 600 {home}/.env"),
         *(line.replace("--now ", "") for line in unit.splitlines() if "sudo" not in line),
-        f"sed -i 's/ up$/ up --port={port}/' /etc/systemd/system/incident-portal.service",
+        f"sed -i 's/^ExecStart=.*/& --port={port}/' /etc/systemd/system/incident-portal@.service",
     ]
     return Way("\n".join(install), "incident-portal", home, "/srv/incident-portal", ("--boot",))
 
@@ -76,7 +76,7 @@ def image(port: int) -> Way:
             install.append(rest.replace("--requirement run.txt", "--requirement requirements/run.txt"))
         elif word == "COPY" and "run.txt" not in rest and "--from" not in rest:
             install.append(f"cp -r {rest}")
-    start = ("--read-only", "--bind=/data", "--as-pid2", "--user=portal", "--chdir=/app", "incident-portal", "up")
+    start = ("--read-only", "--bind=+/data:/data", "--as-pid2", "--user=portal", "--chdir=/app", "incident-portal", "up")
     return Way("\n".join(install), "portal", "/app", "/data/public", (*start, f"--port={port}"))
 
 
