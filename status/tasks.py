@@ -7,6 +7,7 @@ from celery import shared_task
 from incidents.isolation import in_turn
 from status import relay as relay_module
 from status.delivery import engine, forgetting, ledger, nudges
+from status.delivery.webhooks.posting import TIMEOUT
 from status.models import StaffChannel, Subscriber
 from status.subscriptions import left_behind, signups, subscribers
 
@@ -43,7 +44,7 @@ def deliver() -> None:
 
 @shared_task(ignore_result=True)
 def post() -> None:
-    engine.deliver(Subscriber.Channel.WEBHOOK)
+    engine.deliver(Subscriber.Channel.WEBHOOK, seconds=2 * TIMEOUT)
 
 
 @shared_task(ignore_result=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
@@ -61,24 +61,31 @@ def one_moment() -> Iterator[None]:
 
 def lines(model: Model) -> Iterator[bytes]:
     """Its rows in the order of their keys."""
-    names = columns(model)
-    place = names.index(model._meta.pk.attname)
-    rows: Any = model._base_manager.order_by("pk").values_list(*names)
-    found = list(rows[:BATCH])
-    while found:
-        for values in found:
-            yield _encode(values).encode()
-        found = list(rows.filter(pk__gt=found[-1][place])[:BATCH])
+    fields, quote = model._meta.concrete_fields, connection.ops.quote_name
+    names, key = [quote(str(field.column)) for field in fields], quote(str(model._meta.pk.column))
+    place, changes = names.index(key), _changes(fields, READ)
+    statement = (
+        f"SELECT {', '.join(names)} FROM {quote(model._meta.db_table)} "  # noqa: S608  (our own names)
+        f"WHERE {key} > %s ORDER BY {key} LIMIT {BATCH}"
+    )
+    last = -(2**31)  # below every key
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(statement, [last])
+            found = cursor.fetchall()
+            for row in found:
+                yield _encode(_changed(list(row), changes)).encode()
+            if len(found) < BATCH:
+                return
+            last = found[-1][place]
 
 
 def load(model: Model, found: Iterable[bytes]) -> None:
     """Write rows as they were, past whatever a new row is given."""
-    fields = model._meta.concrete_fields
-    quote = connection.ops.quote_name
+    fields, quote = model._meta.concrete_fields, connection.ops.quote_name
     table, names = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
-    how = WRITERS[connection.vendor]
-    writers = [(place, how[kind]) for place, field in enumerate(fields) if (kind := field.get_internal_type()) in how]
-    rows = (_row(line, writers) for line in found)
+    changes = _changes(fields, WRITTEN)
+    rows = (_changed(json.loads(line), changes) for line in found)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
@@ -113,20 +120,44 @@ def skip_numbers() -> None:
                 )
 
 
-def _sqlite_time(text: str) -> str:
-    return text.replace("T", " ").removesuffix("+00:00")
+Change = Callable[[Any], Any]
 
 
 def _microseconds(text: str) -> int:
     return duration_microseconds(parse_duration(text) or timedelta())
 
 
-# How a value of JSON is written to a column, where that is not as it is; PostgreSQL reads all these texts itself.
-Writer = Callable[[Any], Any]
-WRITERS: dict[str, dict[str, Writer]] = {
-    "postgresql": {"JSONField": json.dumps},
-    "sqlite": {"JSONField": json.dumps, "DateTimeField": _sqlite_time, "DurationField": _microseconds},
+# By the kind of a column, what its values are changed by on the way to JSON and back, where they are not as they are.
+# What JSON does not know, `_text` writes; PostgreSQL reads all these texts itself.
+READ: dict[str, dict[str, Change]] = {
+    "postgresql": {"JSONField": json.loads},
+    "sqlite": {
+        "DateTimeField": lambda at: f"{at.isoformat()}+00:00",
+        "DurationField": lambda number: timedelta(microseconds=number),
+        "JSONField": json.loads,
+    },
 }
+WRITTEN: dict[str, dict[str, Change]] = {
+    "postgresql": {"JSONField": json.dumps},
+    "sqlite": {
+        "DateTimeField": lambda text: text.replace("T", " ").removesuffix("+00:00"),
+        "DurationField": _microseconds,
+        "JSONField": json.dumps,
+    },
+}
+
+
+def _changes(fields: Iterable[Any], how: dict[str, dict[str, Change]]) -> list[tuple[int, Change]]:
+    by_kind = how[connection.vendor]
+    kinds = (field.get_internal_type() for field in fields)
+    return [(place, by_kind[kind]) for place, kind in enumerate(kinds) if kind in by_kind]
+
+
+def _changed(row: list[Any], changes: Iterable[tuple[int, Change]]) -> list[Any]:
+    for place, change in changes:
+        if row[place] is not None:
+            row[place] = change(row[place])
+    return row
 
 
 class Digest:
@@ -146,19 +177,8 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, timedelta):
-        return duration_iso_string(value)
-    assert isinstance(value, datetime) or hasattr(value, "isoformat"), type(value)
-    return str(value.isoformat())
+def _text(value: date | timedelta) -> str:
+    return duration_iso_string(value) if isinstance(value, timedelta) else value.isoformat()
 
 
 _encode = json.JSONEncoder(default=_text, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
-
-
-def _row(line: bytes, writers: Iterable[tuple[int, Writer]]) -> list[Any]:
-    values: list[Any] = json.loads(line)
-    for place, write in writers:
-        if values[place] is not None:
-            values[place] = write(values[place])
-    return values

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from operator import or_
+from threading import Event
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -42,6 +43,8 @@ LOOK = 1.0  # seconds after which a worker looks whether what it has claimed is 
 DATABASE_TIMEOUT = 60.0  # seconds
 
 State = Delivery.State
+
+stopping = Event()  # this process is to end: nothing more is begun, and what was claimed is given back
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
@@ -83,7 +86,7 @@ class _Round:
     def __init__(self, send: Send, seconds: float) -> None:
         self._send = send
         self._which = sent_by(send)
-        self._ends_at = time.monotonic() + seconds
+        self._half_at, self._ends_at = time.monotonic() + seconds / 2, time.monotonic() + seconds
         self._claimed: dict[int, Claimed] = {}  # that have no answer yet
         self._looked_at = time.monotonic()
         self._written: dict[tuple[str, int], tuple[float, Any]] = {}  # until when it is FRESH, by channel and event
@@ -101,10 +104,14 @@ class _Round:
         release(self._claimed.values(), why)
         return count
 
-    def take(self, limit: int) -> list[tuple[Claimed, Any]]:
+    def take(self, limit: int, failing: int | None = None) -> list[tuple[Claimed, Any]]:
         found: list[tuple[Claimed, Any]] = []
+        if failing and time.monotonic() > self._half_at:
+            failing = 0  # else all others would wait for them at the end
         with self._until_an_outage():
-            while not found and limit and time.monotonic() < self._ends_at and (batch := claim(self._which, limit)):
+            while not found and limit and time.monotonic() < self._ends_at and not stopping.is_set():
+                if not (batch := claim(self._which, limit, failing)):
+                    break
                 self._claimed |= {delivery.pk: delivery for delivery in batch}
                 for delivery in batch:
                     message = self._message(delivery)
@@ -125,7 +132,7 @@ class _Round:
                 held = set(ours.values_list("pk", flat=True))
                 self._claimed = {key: each for key, each in self._claimed.items() if key in held}
                 self._looked_at, is_known = now, True
-        return is_known and self._claimed.get(delivery.pk) == delivery
+        return is_known and self._claimed.get(delivery.pk) == delivery and not stopping.is_set()
 
     @contextmanager
     def _until_an_outage(self) -> Iterator[None]:
@@ -264,11 +271,16 @@ def _author() -> User:
 # --- The rows ---------------------------------------------------------------------------------------------------------
 
 
-def claim(which: Q, limit: int) -> list[Claimed]:
+def claim(which: Q, limit: int, failing: int | None = None) -> list[Claimed]:
     """Take up to `limit` due deliveries for LEASE, the most important first, and count the attempt.
 
     None of a recipient who has not got an earlier one about the same incident or component: each is sent them in order.
+    With `failing`, those to recipients who fail come last, and are so many at the most.
     """
+    if failing is not None:
+        is_well = Q(recipient__failing_since=None)
+        rows = claim(which & is_well, limit)
+        return rows + (claim(which & ~is_well, most) if (most := min(failing, limit - len(rows))) else [])
     earlier = Delivery.objects.due().filter(
         owing.about_the_same(), recipient=OuterRef("recipient"), pk__lt=OuterRef("pk")
     )

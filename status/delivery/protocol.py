@@ -77,8 +77,11 @@ class Unavailable(Exception):
 
 
 class Claims(Protocol):
-    def take(self, limit: int) -> list[tuple[Claimed, Any]]:
-        """Up to so many due deliveries, each with its message; none when nothing is due, or it is time to stop."""
+    def take(self, limit: int, failing: int | None = None) -> list[tuple[Claimed, Any]]:
+        """Up to so many due deliveries, each with its message; none when nothing is due, or it is time to stop.
+
+        With `failing`, up to so many of them are to recipients who fail, and these come last.
+        """
 
     def has(self, delivery: Claimed) -> bool:
         """Whether it is still ours, and due: to be asked right before it is sent."""
@@ -116,13 +119,16 @@ def for_a_day(delivery: Claimed) -> timedelta | None:
 
 
 def in_threads(send_one: Callable[[Any, Network], Answer], at_once: int) -> Send:
-    """Send so many messages side by side: one that hangs holds up no other. `send_one` must not use the database."""
+    """Send so many messages side by side: one that hangs holds up no other, and of those that may, with the recipients
+    who fail, there are half as many at the most. `send_one` must not use the database.
+    """
 
     def send(claims: Claims, network: Network) -> Generator[Answered, None, None]:
         under_way: dict[Future[Answer], Claimed] = {}
         with ThreadPoolExecutor(at_once) as pool:
             while True:
-                for delivery, message in claims.take(at_once - len(under_way)):
+                failing = sum(each.failing_since is not None for each in under_way.values())
+                for delivery, message in claims.take(at_once - len(under_way), max(0, at_once // 2 - failing)):
                     if claims.has(delivery):
                         under_way[pool.submit(send_one, message, network)] = delivery
                 if not under_way:

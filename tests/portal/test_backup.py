@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -12,6 +14,7 @@ from threading import Thread
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.db.models import Q
@@ -115,6 +118,21 @@ def test_numbers_that_the_lost_time_may_have_given_away_are_not_given_again(
     again = post_update(outage, status=IncidentStatus.MONITORING, body="Again.", author=author)
     assert again.pk > lost.pk + 1000
     assert again.history.latest().pk > lost.pk + 1000
+
+
+@pytest.mark.slow
+def test_it_leads_from_one_database_to_the_other(outage: Incident, file: Path, tmp_path: Path) -> None:
+    """From the tests' own to a new embedded one, and back."""
+    clock_user()
+    manifest = backup.write(file)
+    keys = {name: ",".join(values) for name, values in backup._keys().items()}
+    own = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "embedded"), **keys}
+    there = tmp_path / "there.zip"
+    for words in (["restore", str(file)], ["backup", "--to", str(there)]):
+        subprocess.run([sys.executable, "manage.py", *words], cwd=settings.BASE_DIR, env=own, check=True)
+    added = restore(there, replace=True).manifest.count - manifest.count
+    assert added == 2, "a delivery, and the page's history"
+    assert list(seals.verify()) == []
 
 
 def test_it_is_of_one_moment_and_nobody_waits_for_it(

@@ -32,6 +32,6 @@ class Command(BaseCommand):
         )
         if restored.cancelled:
             self.stdout.write(
-                f"{restored.cancelled} messages that were due are cancelled, for they may have been sent since. "
-                "Look at them among the deliveries, by the reason “restored”: Send again."
+                f"Messages that were due: {restored.cancelled}. They are cancelled, for they may have been sent since. "
+                "Look at them among the deliveries, by the reason “restored”, and send again what was not."
             )
