@@ -63,7 +63,7 @@ def service(port: int) -> Way:
         *(commands, f"cat > {home}/.env <<END\n{settings}\nEND"),
         *(f"chown incident-portal {home}/.env", f"chmod 600 {home}/.env"),
         *(line.replace("--now ", "") for line in unit.splitlines() if "sudo" not in line),
-        f"sed -i 's/ up$/ up --port={port}/' /etc/systemd/system/incident-portal.service",
+        f"sed -i 's/^ExecStart=.*/& --port={port}/' /etc/systemd/system/incident-portal@.service",
     ]
     return Way("\n".join(install), "incident-portal", home, "/srv/incident-portal", ("--boot",))
 
@@ -76,7 +76,15 @@ def image(port: int) -> Way:
             install.append(rest.replace("--requirement run.txt", "--requirement requirements/run.txt"))
         elif word == "COPY" and "run.txt" not in rest and "--from" not in rest:
             install.append(f"cp -r {rest}")
-    start = ("--read-only", "--bind=/data", "--as-pid2", "--user=portal", "--chdir=/app", "incident-portal", "up")
+    start = (
+        "--read-only",
+        "--bind={root}/data:/data",
+        "--as-pid2",
+        "--user=portal",
+        "--chdir=/app",
+        "incident-portal",
+        "up",
+    )
     return Way("\n".join(install), "portal", "/app", "/data/public", (*start, f"--port={port}"))
 
 
@@ -136,7 +144,12 @@ def walk(root: Path, way: Way, port: int, sink: Sink) -> None:
     folder, tls = temporary_folder("install-front-"), free_port()
     front = site(folder, root / way.public.lstrip("/"), (PAGE, SITE), web_port=port, tls_port=tls)
     with (root / "log").open("wb") as log:
-        running = subprocess.Popen([*machine, *way.start], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        running = subprocess.Popen(
+            [*machine, *(word.format(root=root) for word in way.start)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
     try:
         front.start()
         see = ["--cacert", f"{folder}/tls.pem", "--connect-to", f"::127.0.0.1:{tls}"]

@@ -134,6 +134,14 @@ def _end_in_silence() -> None:
     os._exit(1)
 
 
+@signals.worker_shutting_down.connect
+def _stop_sending(**kwargs: Any) -> None:
+    """Else it would go on for longer than whoever ends it waits, and what it has claimed would wait for minutes."""
+    from status.delivery import engine  # the models are ready by now
+
+    engine.stopping.set()
+
+
 @signals.beat_embedded_init.connect
 def _end_with_the_worker(**kwargs: Any) -> None:
     """A worker killed with its clock inside must not leave a second clock behind."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from operator import or_
+from threading import Event
 from typing import Any
 
 from django.db import Error, connection, transaction
@@ -42,6 +43,8 @@ LOOK = 1.0  # seconds after which a worker looks whether what it has claimed is 
 DATABASE_TIMEOUT = 60.0  # seconds
 
 State = Delivery.State
+
+stopping = Event()  # this process is to end: nothing more is begun, and what was claimed is given back
 
 # By hand, because it is once per message: the ORM has no UPDATE from a list of rows, and one for each costs more than
 # sending. Both databases call the columns of VALUES so.
@@ -106,7 +109,7 @@ class _Round:
         if failing and time.monotonic() > self._half_at:
             failing = 0  # else all others would wait for them at the end
         with self._until_an_outage():
-            while not found and limit and time.monotonic() < self._ends_at:
+            while not found and limit and time.monotonic() < self._ends_at and not stopping.is_set():
                 if not (batch := claim(self._which, limit, failing)):
                     break
                 self._claimed |= {delivery.pk: delivery for delivery in batch}
@@ -129,7 +132,7 @@ class _Round:
                 held = set(ours.values_list("pk", flat=True))
                 self._claimed = {key: each for key, each in self._claimed.items() if key in held}
                 self._looked_at, is_known = now, True
-        return is_known and self._claimed.get(delivery.pk) == delivery
+        return is_known and self._claimed.get(delivery.pk) == delivery and not stopping.is_set()
 
     @contextmanager
     def _until_an_outage(self) -> Iterator[None]:

@@ -56,7 +56,7 @@ def test_a_backup_that_is_killed_leaves_the_one_of_before(folder: Path) -> None:
         assert {path.name for path in folder.iterdir()} <= {"old.zip", backup.PART}
     assert kills > 5
     manifest = backup.write(folder / "old.zip")
-    assert manifest.tables["incidents.IncidentUpdate"].count == 1
+    assert manifest.tables["incidents_incidentupdate"].count == 1
     assert [path.name for path in folder.iterdir()] == ["old.zip"]
     restore(folder / "old.zip", replace=True)
 

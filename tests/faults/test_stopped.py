@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from portal.embedded.supervisor import TIMEOUT, WORKER
 from status.delivery.webhooks import posting
 from tests.receiver import HOST, OPEN, OUTSIDE, answering, receiving
 from tests.servers import Server
@@ -30,7 +31,15 @@ LEASE = timedelta(seconds=10)  # instead of minutes, so that nobody need wait fo
 STOPPED = posting.TIMEOUT + 2  # as the lease is longer than a try, so is this
 
 
-def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(postgresql: Server, tmp_path: Path) -> None:
+@pytest.fixture
+def empty(postgresql: Server) -> Server:
+    with psycopg.connect(postgresql.url) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgresql
+
+
+def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(empty: Server, tmp_path: Path) -> None:
     with mail_server() as mailbox, receiving(OUTSIDE) as hooks:
 
         def dawdle(handler: BaseHTTPRequestHandler) -> None:
@@ -41,7 +50,7 @@ def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(postg
         environment = os.environ | {
             "DATA_DIR": str(tmp_path),
             "PUBLICATION_ROOT": str(tmp_path / "public"),
-            "DATABASE_URL": postgresql.url,
+            "DATABASE_URL": empty.url,
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(mailbox.port),
@@ -59,7 +68,7 @@ def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(postg
             return mailbox.ids() + Counter(post.headers["webhook-id"] for post in hooks.received)
 
         def count(state: str) -> int:
-            with psycopg.connect(postgresql.url) as connection:
+            with psycopg.connect(empty.url) as connection:
                 rows = connection.execute("SELECT count(*) FROM status_delivery WHERE state = %s", [state]).fetchone()
             assert rows
             return int(rows[0])
@@ -84,6 +93,34 @@ def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(postg
         assert code == 0
         assert arrived() == before
         assert count("sent") == READERS + HOOKS
+
+
+def test_a_worker_that_is_told_to_end_gives_back_what_it_has_not_sent(empty: Server, tmp_path: Path) -> None:
+    with mail_server() as mailbox:
+        environment = os.environ | {
+            "DATA_DIR": str(tmp_path),
+            "PUBLICATION_ROOT": str(tmp_path / "public"),
+            "DATABASE_URL": empty.url,
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(mailbox.port),
+            "SMTP_RATE": "1",
+            "NOTIFY_HOLD": "0",
+            "LOG_LEVEL": "CRITICAL",
+        }
+        prepare = [sys.executable, "-m", "tests.faults.test_stopped", "prepare", "1"]
+        subprocess.run(prepare, cwd=ROOT, env=environment, check=True)
+        worker = subprocess.Popen([sys.executable, "-m", *WORKER, "--beat"], cwd=ROOT, env=environment)
+        try:
+            until(lambda: len(mailbox.received) > 1)
+        finally:
+            before = len(mailbox.received)
+            worker.send_signal(signal.SIGTERM)
+        worker.wait(stretched(TIMEOUT))
+        assert len(mailbox.received) <= before + 5, "of the twenty that it has claimed"
+        states = "SELECT state, claimed_at IS NULL FROM status_delivery WHERE id <= %s"
+        with psycopg.connect(empty.url) as connection:
+            assert set(connection.execute(states, [READERS])) == {("sent", True), ("due", True)}
 
 
 # --- What the processes do --------------------------------------------------------------------------------------------
