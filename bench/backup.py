@@ -1,8 +1,8 @@
 """How long does it take to back up and to restore 10,000 incidents and 100,000 messages, and does staff wait for it?
 
 On PostgreSQL beside `pg_dump`, on SQLite beside its own copy of the file; updates are posted all the while, and the
-database is emptied before it is restored. Limits: at most 40 and 150 times as long as that, 200 MB of memory, and an update
-is saved within a second, or on a busy machine within three times the slowest of before.
+database is emptied before it is restored. Limits: at most 40 and 150 times as long as that, 200 MB of memory, and an
+update is saved within a second, or on a busy machine within three times the slowest of before.
 """
 
 from __future__ import annotations
