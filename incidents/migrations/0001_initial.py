@@ -1,13 +1,6 @@
 """The record of version 1.0, and the rows that a new installation begins with.
 
-Until 1.0 is tagged, whoever changes a model makes the initial migrations anew instead of adding one:
-
-    rm */migrations/0001_initial.py
-    python manage.py makemigrations incidents status portal
-
-and puts back the docstrings and what runs at the end of the one of `incidents`. A database of before is
-thrown away. From 1.0 on they stay as they are, and every change is a migration that tests/portal/test_migrations_linter.py
-lets pass.
+It stays as it is: every change is a further migration, which tests/portal/test_migrations_linter.py lets pass.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""The site of version 1.0. How to make it anew is said in the one of `incidents`."""
+"""The site of version 1.0. It stays as it is, as the one of `incidents` says."""
 
 import django.db.models.deletion
 from django.conf import settings

@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Rows:
     columns: list[str]
     count: int
     digest: str  # of its lines
@@ -48,7 +48,7 @@ class Manifest:
     software: str
     migrations: list[str]
     keys: dict[str, list[str]]  # what tells whether those at hand are the right ones
-    tables: dict[str, Table]
+    tables: dict[str, Rows]
 
     @property
     def count(self) -> int:
@@ -64,7 +64,7 @@ def write(file: Path, *, with_keys: bool = False) -> Manifest:
                 software=__version__,
                 migrations=applied_migrations(),
                 keys=key_digests(),
-                tables={label: _write_rows(archive, label, model) for label, model in rows.tables().items()},
+                tables={name: _write_rows(archive, table) for name, table in rows.tables().items()},
             )
         if with_keys:
             archive.writestr(KEYS, "".join(f"{name}={_quoted(','.join(keys))}\n" for name, keys in _keys().items()))
@@ -80,8 +80,8 @@ def leave_newest(folder: Path, keep: int) -> list[Path]:
     return old
 
 
-def name_of_rows(label: str) -> str:
-    return f"rows/{label}.jsonl"
+def name_of_rows(table: str) -> str:
+    return f"rows/{table}.jsonl"
 
 
 def applied_migrations() -> list[str]:
@@ -109,12 +109,12 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if "'" in value else f"'{value}'"
 
 
-def _write_rows(archive: ZipFile, label: str, model: rows.Model) -> Table:
+def _write_rows(archive: ZipFile, table: rows.Table) -> Rows:
     digest = Digest()
-    with archive.open(name_of_rows(label), "w", force_zip64=True) as entry:
-        for line in digest.through(rows.lines(model)):
+    with archive.open(name_of_rows(table.name), "w", force_zip64=True) as entry:
+        for line in digest.through(rows.lines(table)):
             entry.write(line + b"\n")
-    return Table(rows.columns(model), digest.count, str(digest))
+    return Rows(list(table.columns), digest.count, str(digest))
 
 
 @contextmanager

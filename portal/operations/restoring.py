@@ -31,7 +31,7 @@ from incidents.people import clock_user
 from incidents.record_time import record_time
 from portal import __version__
 from portal.operations import backup, rows
-from portal.operations.backup import Manifest, Refused, Table
+from portal.operations.backup import Manifest, Refused, Rows
 from portal.operations.rows import Digest
 from status.delivery import nudges, owing
 from status.models import Publisher
@@ -64,9 +64,9 @@ def restore(file: Path, *, replace: bool = False, without_keys: bool = False) ->
         with transaction.atomic():
             _check_place(replace=replace)
             rows.clear()
-            for label, model in rows.tables().items():
-                with archive.open(backup.name_of_rows(label)) as entry:
-                    rows.load(model, entry)
+            for name, table in rows.tables().items():
+                with archive.open(backup.name_of_rows(name)) as entry:
+                    rows.load(table, entry)
             _check_rows(manifest)
             rows.skip_numbers()
             ContentType.objects.clear_cache()
@@ -99,12 +99,12 @@ def _manifest(archive: ZipFile) -> Manifest:
     if backup.MANIFEST not in archive.namelist():
         raise Refused(f"{archive.filename} is no backup of this software.")
     said = json.loads(archive.read(backup.MANIFEST))
-    return Manifest(**said | {"tables": {label: Table(**facts) for label, facts in said["tables"].items()}})
+    return Manifest(**said | {"tables": {name: Rows(**facts) for name, facts in said["tables"].items()}})
 
 
 def _check_version(manifest: Manifest) -> None:
-    here = {label: rows.columns(model) for label, model in rows.tables().items()}
-    there = {label: table.columns for label, table in manifest.tables.items()}
+    here = {name: list(table.columns) for name, table in rows.tables().items()}
+    there = {name: table.columns for name, table in manifest.tables.items()}
     if here != there or backup.applied_migrations() != manifest.migrations:
         raise Refused(
             f"This backup is of another version, {manifest.software}, and this is {__version__}. Install that one, "
@@ -136,12 +136,12 @@ def _check_place(*, replace: bool) -> None:
 
 def _check_rows(manifest: Manifest) -> None:
     connection.check_constraints()
-    for label, model in rows.tables().items():
+    for name, table in rows.tables().items():
         digest = Digest()
-        for _line in digest.through(rows.lines(model)):
+        for _line in digest.through(rows.lines(table)):
             pass
-        if str(digest) != manifest.tables[label].digest:
-            raise Refused(f"{label} is not row for row what was backed up. Nothing was restored: please report it.")
+        if str(digest) != manifest.tables[name].digest:
+            raise Refused(f"{name} is not row for row what was backed up. Nothing was restored: please report it.")
 
 
 # --- What is not sent -------------------------------------------------------------------------------------------------

@@ -6,39 +6,56 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
 from django.core.management.color import no_style
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.utils.dateparse import parse_duration
 from django.utils.duration import duration_iso_string, duration_microseconds
 
 from incidents.history.seals import every_model
-
-Model = type[models.Model]
 
 BATCH = 1000
 # So many numbers of each table are not used: what was written after the backup may have had them, and mails and
 # webhooks whose ids repeat are thrown away by who receives them.
 SKIPPED = 1_000_000
 
+OURS = ("incidents_", "portal_", "status_")  # how our tables begin, also those that this version has no more
 LEFT_OUT = {
-    "incidents.SignInMemory": "attempts and networks: sign-in begins to count anew",
-    "portal.AccountMail": "they may have been sent since; whoever waits for a link asks for another one",
-    "portal.Session": "some have ended since: everybody signs in anew",
+    "incidents_signinmemory": "attempts and networks: sign-in begins to count anew",
+    "portal_accountmail": "they may have been sent since; whoever waits for a link asks for another one",
+    "portal_session": "some have ended since: everybody signs in anew",
 }
 
 
-def tables() -> dict[str, Model]:
-    """What is backed up, by its label."""
-    found = {model._meta.label: model for model in every_model()}
-    return {label: found[label] for label in sorted(found.keys() - LEFT_OUT.keys())}
+@dataclass(frozen=True, slots=True)
+class Table:
+    name: str
+    key: str
+    columns: dict[str, str]  # in their order, each with the kind of its field
 
 
-def columns(model: Model) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+def tables() -> dict[str, Table]:
+    """What is backed up, by its name: what the database has, which may not be migrated to this version yet."""
+    known = {
+        model._meta.db_table: {field.column: field.get_internal_type() for field in model._meta.concrete_fields}
+        for model in every_model()
+    }
+    database = connection.introspection
+    with connection.cursor() as cursor:
+        found = {}
+        for name in sorted(database.table_names(cursor)):
+            if (name in known or name.startswith(OURS)) and name not in LEFT_OUT:
+                kinds = known.get(name, {})
+                columns = {
+                    column.name: kinds.get(column.name) or database.get_field_type(column.type_code, column)
+                    for column in sorted(database.get_table_description(cursor, name))
+                }
+                found[name] = Table(name, str(database.get_primary_key_column(cursor, name)), columns)
+        return found
 
 
 @contextmanager
@@ -59,14 +76,14 @@ def one_moment() -> Iterator[None]:
             yield
 
 
-def lines(model: Model) -> Iterator[bytes]:
+def lines(table: Table) -> Iterator[bytes]:
     """Its rows in the order of their keys."""
-    fields, quote = model._meta.concrete_fields, connection.ops.quote_name
-    names, key = [quote(str(field.column)) for field in fields], quote(str(model._meta.pk.column))
-    place, changes = names.index(key), _changes(fields, READ)
+    quote = connection.ops.quote_name
+    names, key = ", ".join(map(quote, table.columns)), quote(table.key)
+    place, changes = list(table.columns).index(table.key), _changes(table, READ)
     statement = (
-        f"SELECT {', '.join(names)} FROM {quote(model._meta.db_table)} "  # noqa: S608  (our own names)
-        f"WHERE {key} > %s ORDER BY {key} LIMIT {BATCH}"
+        f"SELECT {names} FROM {quote(table.name)} WHERE {key} > %s "  # noqa: S608  (names of the database's own)
+        f"ORDER BY {key} LIMIT {BATCH}"
     )
     last = -(2**31)  # below every key
     with connection.cursor() as cursor:
@@ -80,25 +97,24 @@ def lines(model: Model) -> Iterator[bytes]:
             last = found[-1][place]
 
 
-def load(model: Model, found: Iterable[bytes]) -> None:
+def load(table: Table, found: Iterable[bytes]) -> None:
     """Write rows as they were, past whatever a new row is given."""
-    fields, quote = model._meta.concrete_fields, connection.ops.quote_name
-    table, names = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in fields)
-    changes = _changes(fields, WRITTEN)
+    name, columns = connection.ops.quote_name(table.name), ", ".join(map(connection.ops.quote_name, table.columns))
+    changes = _changes(table, WRITTEN)
     rows = (_changed(json.loads(line), changes) for line in found)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
         else:
-            places = ", ".join(["%s"] * len(fields))
+            places = ", ".join(["%s"] * len(table.columns))
             while batch := list(islice(rows, BATCH)):
-                cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", batch)  # noqa: S608  (our own names)
+                cursor.executemany(f"INSERT INTO {name} ({columns}) VALUES ({places})", batch)  # noqa: S608
 
 
 def clear() -> None:
-    names = [model._meta.db_table for model in every_model()]
+    names = [*tables(), *LEFT_OUT]
     with connection.cursor() as cursor:
         for statement in connection.ops.sql_flush(no_style(), names, reset_sequences=False, allow_cascade=False):
             cursor.execute(statement)
@@ -110,14 +126,12 @@ def skip_numbers() -> None:
         if connection.vendor == "sqlite":
             cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s", [SKIPPED])
             return
-        for model in every_model():
-            if isinstance(key := model._meta.pk, models.AutoField):
-                table = connection.ops.quote_name(model._meta.db_table)
-                column = connection.ops.quote_name(str(key.column))
-                cursor.execute(
-                    f"SELECT setval(pg_get_serial_sequence(%s, %s), coalesce(max({column}), 0) + %s) FROM {table}",  # noqa: S608
-                    [table, key.column, SKIPPED],
-                )
+        for table in tables().values():
+            name, key = connection.ops.quote_name(table.name), connection.ops.quote_name(table.key)
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence(%s, %s), coalesce(max({key}), 0) + %s) FROM {name}",  # noqa: S608
+                [name, table.key, SKIPPED],
+            )
 
 
 Change = Callable[[Any], Any]
@@ -147,10 +161,9 @@ WRITTEN: dict[str, dict[str, Change]] = {
 }
 
 
-def _changes(fields: Iterable[Any], how: dict[str, dict[str, Change]]) -> list[tuple[int, Change]]:
+def _changes(table: Table, how: dict[str, dict[str, Change]]) -> list[tuple[int, Change]]:
     by_kind = how[connection.vendor]
-    kinds = (field.get_internal_type() for field in fields)
-    return [(place, by_kind[kind]) for place, kind in enumerate(kinds) if kind in by_kind]
+    return [(place, by_kind[kind]) for place, kind in enumerate(table.columns.values()) if kind in by_kind]
 
 
 def _changed(row: list[Any], changes: Iterable[tuple[int, Change]]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Subscribers and deliveries of version 1.0. How to make it anew is said in the one of `incidents`."""
+"""Subscribers and deliveries of version 1.0. It stays as it is, as the one of `incidents` says."""
 
 import django.db.models.deletion
 import incidents.models.base

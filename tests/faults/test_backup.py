@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,34 +17,11 @@ from incidents.models import Incident, IncidentUpdate, User
 from portal.operations import backup
 from portal.operations.restoring import restore
 from tests.incidents.html_forms import counts
+from tests.killing import killed
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
 
 STEPS = (1, 2, 3, 5, 20, 80, 150, 190, 220, 250, 300)
-FILE_EVENTS = ("open", "os.rename", "fcntl.flock")
-
-
-def killed(run: Callable[[], object], *, step: int) -> bool:
-    """Whether a process of its own that does `run` had got so far: there it is killed, at a statement or a file."""
-    connection.close()
-    if not (child := os.fork()):
-        steps = count(1)
-
-        def go_on(event: str, _arguments: object = None) -> None:
-            if event in FILE_EVENTS and next(steps) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        def execute(execute: Callable[..., Any], *arguments: Any) -> Any:
-            go_on("open")
-            return execute(*arguments)
-
-        try:
-            connection.execute_wrappers.append(execute)
-            sys.addaudithook(go_on)
-            run()
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
 @contextmanager
@@ -84,7 +56,7 @@ def test_a_backup_that_is_killed_leaves_the_one_of_before(folder: Path) -> None:
         assert {path.name for path in folder.iterdir()} <= {"old.zip", backup.PART}
     assert kills > 5
     manifest = backup.write(folder / "old.zip")
-    assert manifest.tables["incidents.IncidentUpdate"].count == 1
+    assert manifest.tables["incidents_incidentupdate"].count == 1
     assert [path.name for path in folder.iterdir()] == ["old.zip"]
     restore(folder / "old.zip", replace=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -12,16 +13,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
+from portal import health
 from portal.management.commands import migrate
 from portal.models import AccountMail
+from portal.operations.backup import PART
+from tests.killing import killed
 from tests.waiting import until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 
-def columns() -> set[str]:
+def columns(table: str = "portal_accountmail") -> set[str]:
     with connection.cursor() as cursor:
-        return {column.name for column in connection.introspection.get_table_description(cursor, "portal_accountmail")}
+        return {column.name for column in connection.introspection.get_table_description(cursor, table)}
 
 
 @pytest.fixture
@@ -95,4 +99,32 @@ def test_an_upgrade_backs_up_first_and_may_be_run_again(next_version: None, sett
         call_command("upgrade", stdout=said)
         assert "Start the portal anew now." in said.getvalue()
         assert len(list((tmp_path / "backups").iterdir())) == expected, "and none when nothing was to be done"
+    assert "next" in columns()
+
+
+MOMENTS = (
+    PART,
+    "os.rename",
+    "ALTER TABLE portal_accountmail",
+    "ALTER TABLE status_delivery",
+    'INSERT INTO "django_migrations"',
+    'UPDATE "status_publisher"',
+)
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_is_killed_has_done_all_of_a_step_or_nothing_and_is_run_again(
+    next_version: None, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    backups, said = tmp_path / "backups", StringIO()
+    for moment in MOMENTS:
+        assert killed(lambda: call_command("upgrade", stdout=StringIO()), at=moment), moment
+        is_done = "next" in columns()
+        assert ("next" in columns("status_delivery")) is is_done
+        assert health.lacks_migrations() is not is_done, "whoever starts it too early is told"
+        for file in backups.iterdir():
+            assert file.name == PART or zipfile.is_zipfile(file)
+    call_command("upgrade", stdout=said)
+    assert "Start the portal anew now." in said.getvalue()
     assert "next" in columns()
