@@ -1,8 +1,8 @@
 """How long does it take from nothing to a page read under its own name over TLS, and to a subscriber who has confirmed?
 
 Each way of installing, in a clean Debian of its own: the wheel, the service of systemd, which is booted, and the steps
-of the image, on a root that cannot be written. They are those of `docs/installing.md` and of `Dockerfile`; in front is
-nginx with the shipped site, and a certificate made for it. Limit: each way gets there.
+of the image. They are those of `docs/installing.md` and of `Dockerfile`; in front is nginx with the shipped site, and a
+certificate made for it. Limit: each way gets there.
 
 Wants root, and the programs of the packages debootstrap, systemd-container and nginx.
 """
@@ -76,16 +76,8 @@ def image(port: int) -> Way:
             install.append(rest.replace("--requirement run.txt", "--requirement requirements/run.txt"))
         elif word == "COPY" and "run.txt" not in rest and "--from" not in rest:
             install.append(f"cp -r {rest}")
-    start = (
-        "--read-only",
-        "--bind={root}/data:/data",
-        "--as-pid2",
-        "--user=portal",
-        "--chdir=/app",
-        "incident-portal",
-        "up",
-    )
-    return Way("\n".join(install), "portal", "/app", "/data/public", (*start, f"--port={port}"))
+    start = ("--as-pid2", "--user=portal", "--chdir=/app", "incident-portal", "up", f"--port={port}")
+    return Way("\n".join(install), "portal", "/app", "/data/public", start)
 
 
 def main() -> bool:
@@ -145,7 +137,7 @@ def walk(root: Path, way: Way, port: int, sink: Sink) -> None:
     front = site(folder, root / way.public.lstrip("/"), (PAGE, SITE), web_port=port, tls_port=tls)
     with (root / "log").open("wb") as log:
         running = subprocess.Popen(
-            [*machine, *(word.format(root=root) for word in way.start)],
+            [*machine, *way.start],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -302,15 +303,20 @@ def _get(url: str, path: str) -> Answer:
     asked = connect(parts.hostname, parts.port, timeout=TIMEOUT)
     with closing(asked):
         asked.connect()
+        # TIMEOUT is for each read: whoever answers a byte at a time is cut off.
+        cut = Timer(TIMEOUT, asked.sock.shutdown, [socket.SHUT_RDWR])
+        cut.start()
         expires = None
         if isinstance(asked.sock, ssl.SSLSocket) and (shown := asked.sock.getpeercert()):
             expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
         asked.request("GET", path, headers={"User-Agent": f"incident-portal/{__version__}"})
-        answer = asked.getresponse()
         try:
+            answer = asked.getresponse()
             content = json.loads(answer.read(65_536))
         except ValueError:
             content = None
+        finally:
+            cut.cancel()
         return Answer(answer.status, answer.headers, content if isinstance(content, dict) else None, expires)
 
 

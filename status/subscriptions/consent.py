@@ -1,4 +1,4 @@
-"""Mailboxes are asked for their consent; strangers can have each of them asked once an hour, whatever it is for."""
+"""Mailboxes are asked for their consent; strangers can have each of them asked once an hour, for each channel."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def drop_old() -> None:
 
 
 def _digest(recipient: Subscriber) -> str:
-    """The same for all spellings of a mailbox. Keyed, so that nobody finds an address by trying."""
+    """The same for all spellings of a mailbox. Keyed, so that nobody finds an address by trying.
+
+    Whoever names a mailbox for their webhook does not use up what its owner asks for.
+    """
     mailbox = addresses.without_tags(recipient.contact or recipient.address)
-    return salted_hmac("status.consent", mailbox, algorithm="sha256").hexdigest()
+    return salted_hmac("status.consent", f"{recipient.channel} {mailbox}", algorithm="sha256").hexdigest()

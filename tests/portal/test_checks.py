@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,20 @@ def test_what_answers_behind_tls_is_looked_at(secured: Receiver, monkeypatch: py
     monkeypatch.setattr(checks, "EXPIRES", timedelta(days=400 * 365))
     secured.behave = answering(200, beat, **SAFE)
     assert "Its certificate ends on 2126-10-29. Renew it." in address(url).words
+
+
+def test_who_answers_a_byte_at_a_time_is_not_listened_to_for_ever(
+    secured: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "TIMEOUT", 1.0)
+
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        with suppress(OSError):
+            while not secured.closing.wait(0.1):
+                handler.wfile.write(b"H")
+
+    secured.behave = trickle
+    assert address(f"https://{receiver.HOST}:{secured.server_address[1]}").level == Level.WRONG
 
 
 def test_another_program_at_the_sites_address_is_named(secured: Receiver, settings: Settings) -> None:

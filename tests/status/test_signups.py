@@ -168,12 +168,22 @@ def test_an_address_is_kept_in_one_form(typed: str, kept: str) -> None:
 def test_one_mailbox_is_sent_one_confirmation_however_it_is_spelled(page: Page, subscriber: User) -> None:
     for name in ("ann.lee", "Ann.Lee", "annlee", "AnnLee", "a.n.n.lee", "annlee+1", "ann.lee+status"):
         signups.subscribe(page, address=f"{name}@example.com", author=subscriber)
-    signups.subscribe_webhook(page, url="https://hook.example.com/", contact="Annlee@example.com", author=subscriber)
     assert Delivery.objects.filter(purpose=Delivery.Purpose.CONFIRMATION).count() == 1
     kept = Subscriber.objects.filter(channel=Subscriber.Channel.EMAIL).order_by("pk").values_list("address", flat=True)
     assert [address.partition("@")[0] for address in kept] == [
         "ann.lee", "annlee", "a.n.n.lee", "annlee+1", "ann.lee+status",
     ]  # fmt: skip
+
+
+def test_who_names_somebodys_mailbox_for_webhooks_does_not_use_up_what_its_owner_asks_for(
+    page: Page, subscriber: User
+) -> None:
+    for number in range(3):
+        url = f"https://hook.example.com/{number}"
+        signups.subscribe_webhook(page, url=url, contact="Annlee@example.com", author=subscriber)
+    signups.subscribe(page, address="ann.lee@example.com", author=subscriber)
+    asked = Delivery.objects.filter(purpose=Delivery.Purpose.CONFIRMATION)
+    assert [delivery.recipient.channel for delivery in asked.order_by("pk")] == ["webhook", "email"]
 
 
 def test_whoever_names_one_mailbox_after_another_for_a_webhook_has_each_asked_once(
