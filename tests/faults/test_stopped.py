@@ -173,7 +173,7 @@ def work() -> None:
     def send(channel: Recipient.Channel) -> None:
         while Delivery.objects.due().filter(recipient__channel=channel).exists():
             engine.deliver(channel, network=OPEN)
-            time.sleep(0.1)
+            let_pass(0.1)
 
     channels = Recipient.Channel.EMAIL, Recipient.Channel.WEBHOOK
     threads = [threading.Thread(target=send, args=[channel]) for channel in channels]

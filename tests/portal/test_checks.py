@@ -35,6 +35,7 @@ from tests.receiver import Receiver, answering
 from tests.servers import free_port
 from tests.services import ROOT
 from tests.sink import Sink
+from tests.waiting import let_pass
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 MakeUser = Callable[[str, str], User]
@@ -222,8 +223,9 @@ def test_who_answers_a_byte_at_a_time_is_not_listened_to_for_ever(
 
     def trickle(handler: BaseHTTPRequestHandler) -> None:
         with suppress(OSError):
-            while not secured.closing.wait(0.1):
+            while not secured.closing.is_set():
                 handler.wfile.write(b"H")
+                let_pass(0.1)
 
     secured.behave = trickle
     assert address(f"https://{receiver.HOST}:{secured.server_address[1]}").level == Level.WRONG

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from incidents.record_time import record_time
+from portal import health
 from portal.operations import backup
 
 
@@ -28,6 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--keep", type=int, metavar="N", help="leave only the newest N backups of the folder")
 
     def handle(self, *, to: Path | None, with_keys: bool, keep: int | None, **_options: Any) -> None:
+        if not backup.applied_migrations():
+            sys.exit(health.NOT_MIGRATED)
         if to is None:
             (to := settings.DATA_DIR / "backups").mkdir(mode=0o700, parents=True, exist_ok=True)
         is_folder = to.is_dir()
