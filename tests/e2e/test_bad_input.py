@@ -22,6 +22,7 @@ def room(incident: Incident) -> str:
     return f"/admin/incident/{incident.public_id}/"
 
 
+@pytest.mark.slow
 def test_what_is_typed_outlives_a_reload_and_a_lost_session(
     signed_in: NewContext, live_server: LiveServer, incident: Incident, author: User
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_session_that_ended_while_typing_loses_nothing(
     assert [component.name, *titles, *notes].count(WORDS) == 1
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_lost_loses_nothing_and_is_shown(
     signed_in: NewContext, incident: Incident, author: User
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_connection_that_is_lost_loses_nothing_and_is_shown(
     assert (incident.updates.count(), incident.timeline.count()) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_loses_nothing(signed_in: NewContext, incident: Incident, author: User) -> None:
     page = signed_in(author).new_page()
     page.goto(room(incident))
@@ -140,6 +143,7 @@ def test_a_double_click_on_any_primary_button_does_it_once(
     assert IncidentTemplate.objects.filter(name="Disk").count() == 1
 
 
+@pytest.mark.slow
 def test_a_templates_first_open_place_is_chosen_to_be_typed_over(
     signed_in: NewContext, incident: Incident, admin: User
 ) -> None:

@@ -114,6 +114,7 @@ def test_without_a_script_from_the_form_to_the_end_of_it(
     assert newly_received(inbox) == []
 
 
+@pytest.mark.slow
 def test_with_htmx_the_page_stays_and_a_mistake_is_shown_in_place(
     page_address: str, inbox: Sink, new_context: NewContext
 ) -> None:
@@ -153,6 +154,7 @@ def test_who_follows_one_incident_is_notified_of_its_end(
     assert [mail.message["Subject"] for mail in newly_received(inbox)] == ["[Acme] Resolved: Errors"]
 
 
+@pytest.mark.slow
 def test_every_page_of_it_is_for_everybody(
     page_address: str, inbox: Sink, new_context: NewContext, incident: Incident, author: User
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_restore_that_is_killed_has_changed_nothing(folder: Path) -> None:
     assert not IncidentUpdate.objects.exists()
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_the_backup_says_so_and_leaves_nothing(folder: Path) -> None:
     old = (folder / "old.zip").read_bytes()
     with full_disk(4096), pytest.raises(CommandError, match=r"could not be written: File too large\. Nothing is left"):
@@ -82,6 +83,7 @@ def test_on_a_full_disk_the_backup_says_so_and_leaves_nothing(folder: Path) -> N
     assert (folder / "old.zip").read_bytes() == old
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_the_database_stays_as_it_was(folder: Path) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("the server writes, and this process does not")

@@ -124,6 +124,7 @@ def test_the_server_gives_up_what_the_client_gave_up(connect: Connect, postgresq
     until(lambda: not statements(postgresql.url, "%pg_sleep(20)%"), 5)
 
 
+@pytest.mark.slow
 def test_a_slow_statement_of_a_request_is_ended_by_the_server_and_the_connection_stays(
     connect: Connect, server: deadline.Server
 ) -> None:

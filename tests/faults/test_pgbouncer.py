@@ -15,6 +15,7 @@ from tests.waiting import let_pass, until
 pytestmark = [pytest.mark.postgresql, pytest.mark.pgbouncer]
 
 
+@pytest.mark.slow
 def test_a_commit_that_both_of_them_answer_is_a_lost_connection(postgresql: Server) -> None:
     """The server's last words and PgBouncer's come as two answers, of which psycopg makes an error of its own."""
     port = urlsplit(postgresql.url).port

@@ -127,7 +127,7 @@ def test_those_without_the_right_read_the_catalogue_only(client: Client, author:
     assert client.get(f"{KEYS}add/").status_code == 403
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_lists_ask_as_often_with_many_rows_as_with_few(
     office: Client, page: Page, admin: User, make_component: MakeComponent
 ) -> None:

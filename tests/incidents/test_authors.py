@@ -23,6 +23,7 @@ def tracked_models() -> list[type[Tracked]]:
     return [model for model in apps.get_models() if issubclass(model, Tracked)]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_row_saved_outside_a_service_is_refused_before_it_is_written(component: Component) -> None:
     """In autocommit mode too, as in the shell."""

@@ -62,6 +62,7 @@ def test_of_two_who_post_at_once_one_wins_and_the_other_reads_the_winners_text(
     assert incident.updates.count() == 10
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_two_who_save_a_section_at_once_one_wins_and_the_other_is_shown_it(
     incident: Incident, author: User, admin: User
@@ -83,6 +84,7 @@ def test_of_two_who_save_a_section_at_once_one_wins_and_the_other_is_shown_it(
     assert section.history.count() == 11
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_of_an_edit_and_a_publication_at_once_what_is_published_was_approved(incident: Incident, author: User) -> None:
     post_update(incident, status=IncidentStatus.RESOLVED, body="Done.", author=author)
@@ -187,6 +189,7 @@ def test_a_chain_of_causes_that_has_grown_meanwhile_is_read_again(page: Page, au
     assert "Somebody else has just changed" in str(outcome.refusal)
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_two_incidents_that_change_the_same_components_tell_one_story(
     page: Page, make_component: MakeComponent, author: User, admin: User
@@ -207,6 +210,7 @@ def test_two_incidents_that_change_the_same_components_tell_one_story(
         assert_one_chain(component)
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_who_waited_for_a_component_speaks_after_the_one_before(
     incident: Incident, component: Component, author: User, admin: User

@@ -230,6 +230,7 @@ def pairs(
         Submission.objects.create(author=author, token=token, digest="")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pairs")
 def test_the_database_refuses_what_may_not_be() -> None:
     for name, statements in REFUSED.items():
@@ -241,6 +242,7 @@ def test_the_database_refuses_what_may_not_be() -> None:
             assert refusal_of(refused.value), name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pairs")
 def test_a_public_id_and_a_one_to_one_row_are_unique_in_the_database() -> None:
     for statement in UNIQUE:
@@ -276,6 +278,7 @@ def test_what_others_point_at_is_not_deleted() -> None:
             model._base_manager.all().delete()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize("model", [ComponentStatusChange, TimelineEntry])
 def test_an_append_only_row_is_neither_changed_nor_deleted(

@@ -58,6 +58,7 @@ def happened(
     return incident
 
 
+@pytest.mark.slow
 def test_each_measure_is_the_difference_of_two_recorded_instants(
     page: Page, component: Component, author: User
 ) -> None:
@@ -72,6 +73,7 @@ def test_each_measure_is_the_difference_of_two_recorded_instants(
     }
 
 
+@pytest.mark.slow
 def test_what_is_not_recorded_or_was_reopened_has_no_length(page: Page, component: Component, author: User) -> None:
     assert set(lengths(declare_incident(page, title="New", author=author)).values()) == {None}
     incident = happened(page, component, author, lasted=30)
@@ -100,6 +102,7 @@ def test_the_seed_contradicts_itself_and_says_so_until_it_is_corrected(db: None)
     )
 
 
+@pytest.mark.slow
 def test_half_took_at_most_the_median_and_nine_of_ten_the_ninetieth_percentile(
     page: Page, component: Component, author: User
 ) -> None:
@@ -156,6 +159,7 @@ def test_the_numbers_of_many_are_charts_with_text_and_ask_as_often_as_for_few(
     assert "counts nowhere until one of them is corrected" in text
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_page_and_period_that_are_chosen(
     staff: Client, page: Page, other_page: Page, component: Component, author: User
 ) -> None:

@@ -278,6 +278,7 @@ def difference(record: Record, incident: Incident) -> list[str]:
     return [name for name, differs in facts.items() if differs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [{}, BY_ITSELF], ids=["by hand", "by itself"])
 def test_nothing_is_recomputed_and_nobody_hears_of_it(
     page: Page, author: User, admin: User, component: Component, plan: PlanFacts
@@ -294,6 +295,7 @@ def test_nothing_is_recomputed_and_nobody_hears_of_it(
         assert difference(KINDS[kind], incident) == [], kind
 
 
+@pytest.mark.slow
 def test_the_same_said_by_the_usual_verb_is_heard_and_counted(
     page: Page, component: Component, author: User, admin: User
 ) -> None:
@@ -356,6 +358,7 @@ NOT_KEPT: list[tuple[Record, type[DomainError], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_kept_is_refused_and_leaves_no_trace(record: Write, subtests: pytest.Subtests) -> None:
     for wrong, error, sentence in NOT_KEPT:
         with subtests.test(wrong=wrong), refused(error, sentence):

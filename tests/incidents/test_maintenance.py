@@ -81,6 +81,7 @@ def test_a_maintenance_does_not_go_back(maintenance: Incident, author: User) -> 
         post_update(maintenance, status=IncidentStatus.RESOLVED, body="Done.", author=author)
 
 
+@pytest.mark.slow
 @time_machine.travel(NOON, tick=False)
 def test_what_is_wrong_with_an_announcement_is_said_and_nothing_is_written(
     page: Page, other_page: Page, component: Component, author: User

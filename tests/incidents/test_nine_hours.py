@@ -91,6 +91,7 @@ def nudged() -> set[str]:
     return set(Nudge.objects.filter(note="").values_list("key", flat=True))
 
 
+@pytest.mark.slow
 def test_maintenances(away: Callable[[], None], page: Page, component: Component, author: User, sink: Sink) -> None:
     text: Any = {"body": "New disks.", "components": [component], "author": author}
     window: Any = {"scheduled_for": NOON + HOUR, "scheduled_until": NOON + 2 * HOUR}
@@ -111,6 +112,7 @@ def test_maintenances(away: Callable[[], None], page: Page, component: Component
     assert min(ahead) > NOON + AWAY
 
 
+@pytest.mark.slow
 def test_planned_updates_promises_and_days(away: Callable[[], None], page: Page, author: User, sink: Sink) -> None:
     incident = declare_incident(page, title="Errors", author=author)
     post_update(incident, status=IDENTIFIED, body="A disk.", author=author, next_update_due_at=NOON + HOUR)
@@ -133,6 +135,7 @@ def test_planned_updates_promises_and_days(away: Callable[[], None], page: Page,
     assert " today" not in said
 
 
+@pytest.mark.slow
 def test_messages_and_what_expires(
     away: Callable[[], None], page: Page, incident: Incident, author: User, admin: User, sink: Sink
 ) -> None:

@@ -93,6 +93,7 @@ def test_what_is_no_right_to_publish_changes_nothing_that_the_public_reads(acts:
     assert OutboxEvent.objects.count() == before
 
 
+@pytest.mark.slow
 def test_a_service_with_its_right_does_its_work(acts: Acts, admin: User) -> None:
     for _right, act in acts.values():
         act(admin)

@@ -151,6 +151,7 @@ def test_nonsense_is_refused_when_it_is_planned(plan: Plan, incident: Incident, 
     assert not PlannedUpdate.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_clocks_post_it_once(plan: Plan, incident: Incident) -> None:

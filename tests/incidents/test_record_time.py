@@ -87,6 +87,7 @@ def test_what_is_said_after_a_host_that_is_off_is_said_and_stands_after_it(
     assert all(abs(timezone.now() - update.display_at) < MINUTE for update in incident.updates.all())
 
 
+@pytest.mark.slow
 @pytest.mark.both
 def test_a_clock_that_steps_back_refuses_nothing_and_keeps_the_order(
     page: Page, component: Component, incident: Incident, author: User

@@ -56,6 +56,7 @@ def test_what_was_written_since_is_sealed_in_its_turn(sealed: Incident, author: 
     assert list(seals.verify(kept)) == []
 
 
+@pytest.mark.slow
 def test_a_changed_row_is_named(sealed: Incident) -> None:
     key = history_of(sealed)[1]
     sql("UPDATE incidents_historicalincident SET title = 'All was well' WHERE history_id = %s", key)
@@ -98,6 +99,7 @@ def test_an_end_that_was_cut_off_is_found_by_the_row_that_it_left(sealed: Incide
     assert f"incident, row {sealed.pk} is not what its history says." in list(seals.verify())
 
 
+@pytest.mark.slow
 def test_an_end_that_was_cut_off_with_its_seals_is_found_by_a_head_kept_elsewhere(
     sealed: Incident, author: User
 ) -> None:
@@ -167,6 +169,7 @@ def test_the_command_says_when_nothing_is_sealed_yet(page: Page) -> None:
     assert out.getvalue() == "Nothing is sealed yet.\n"
 
 
+@pytest.mark.slow
 def test_the_cost_of_verifying_a_seal_does_not_grow_with_its_rows(
     sealed: Incident, author: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

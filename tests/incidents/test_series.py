@@ -85,6 +85,7 @@ def test_it_keeps_its_local_time_when_clocks_change(
     assert lasts[1] - lasts[0] == timedelta(hours=1 if start[1] == 10 else -1)
 
 
+@pytest.mark.slow
 def test_a_time_that_clocks_leave_out_is_an_hour_later_and_one_that_comes_twice_is_the_first(repeat: Repeat) -> None:
     spring = repeat(rome(2027, 3, 27, 2, 30), rome(2027, 3, 27, 2, 50), "FREQ=DAILY")
     assert windows(spring) == [
@@ -102,6 +103,7 @@ def test_an_end_that_clocks_would_put_before_the_start_is_as_long_after_it_as_on
     assert windows(series)[1] == "03-28 03:30 CEST - 04:15 CEST"
 
 
+@pytest.mark.slow
 def test_the_clock_makes_the_next_one_when_one_begins_each_like_the_one_before_it(
     repeat: Repeat, component: Component, author: User
 ) -> None:
@@ -131,6 +133,7 @@ def test_subscribers_are_notified_of_the_first_one_only(repeat: Repeat) -> None:
     assert [event.incident and event.incident.plan.occurrence for event in events] == ["20261018T010000"]
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_away_for_weeks_makes_none_that_is_past(repeat: Repeat) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY", reminders=())
     with time_machine.travel(rome(2027, 1, 1, 12), tick=False):
@@ -151,6 +154,7 @@ def test_a_series_ends_where_its_rule_does(repeat: Repeat) -> None:
         assert (series.plans.count(), series.due_at, upcoming(series, 5)) == (2, None, [])
 
 
+@pytest.mark.slow
 def test_one_is_moved_and_the_others_stay(repeat: Repeat, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY")
     second = series.plans.order_by("occurrence")[1].incident
@@ -162,6 +166,7 @@ def test_one_is_moved_and_the_others_stay(repeat: Repeat, author: User) -> None:
         assert make_ahead(series, author=author) == 0  # it is not made again at its old time
 
 
+@pytest.mark.slow
 def test_all_that_follow_are_moved_by_as_much_and_announced_once(repeat: Repeat, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY;BYDAY=SU", reminders=())
     second = series.plans.order_by("occurrence")[1].incident
@@ -196,6 +201,7 @@ def test_all_that_follow_are_cancelled_and_announced_once(repeat: Repeat, author
     assert series.plans.count() == AHEAD
 
 
+@pytest.mark.slow
 def test_one_that_is_cancelled_is_not_made_again(repeat: Repeat, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY", reminders=())
     third = series.plans.order_by("occurrence")[2].incident
@@ -206,6 +212,7 @@ def test_one_that_is_cancelled_is_not_made_again(repeat: Repeat, author: User) -
     assert [each[:5] for each in windows(series)] == ["10-18", "10-25", "11-01", "11-08", "11-15"]
 
 
+@pytest.mark.slow
 def test_what_does_not_repeat_or_has_begun_has_none_that_follow(repeat: Repeat, page: Page, author: User) -> None:
     series = repeat(rome(2026, 10, 18, 1), rome(2026, 10, 18, 5), "FREQ=WEEKLY")
     first = series.plans.order_by("occurrence")[0].incident

@@ -197,6 +197,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everybody")
 def test_what_is_tampered_with_is_named() -> None:
     unnamed = {}

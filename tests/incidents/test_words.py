@@ -180,6 +180,7 @@ def test_every_text_of_every_service_is_classified() -> None:
     assert not unknown, "say on the service that they are public, or why nobody outside reads them"
 
 
+@pytest.mark.slow
 def test_no_service_makes_a_secret_or_an_internal_name_public(writes: dict[str, Write]) -> None:
     public = {service.name.rpartition(".")[2]: service.public for service in all_services() if service.public}
     assert public.keys() == writes.keys()

@@ -60,7 +60,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_limited(client: Client, aut
     assert "Too many failed login attempts" in sign_in(client, author), "not even with the right one"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_strangers_who_guess_lock_nobody_out_where_they_have_signed_in_before(author: User) -> None:
     here = elsewhere(0)
     sign_in(Client(), author, **here)
@@ -97,6 +97,7 @@ def test_an_owner_whose_name_is_being_guessed_gets_in_anywhere_by_a_link(grace: 
     assert "Too many" in sign_in(client, grace, BETTER, **elsewhere(41)), "and that opens no other network"
 
 
+@pytest.mark.slow
 def test_whoever_may_publish_has_to_set_up_a_second_factor_first(
     client: Client, author: User, settings: Settings
 ) -> None:
@@ -118,7 +119,7 @@ def test_whoever_may_publish_has_to_set_up_a_second_factor_first(
         assert client.get(ADMIN).status_code == 200
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @time_machine.travel(timezone.now(), tick=False)
 def test_a_used_code_stays_used_however_much_strangers_try(author: User) -> None:
     client = Client()
@@ -268,6 +269,7 @@ def test_who_sits_at_an_open_screen_gets_no_address_of_theirs_in(client: Client,
     assert outbox() == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_owner_is_notified_of_a_new_password_and_of_a_second_factor(client: Client, grace: User) -> None:
     sign_in(client, grace)

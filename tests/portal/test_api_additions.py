@@ -36,6 +36,7 @@ def another(send: Call, page: Page, make_user: Callable[[str, str], User]) -> Ca
     return lambda method, path, body=None: send(method, f"pages/{page.public_id}/{path}", body, key=key)
 
 
+@pytest.mark.slow
 def test_a_postmortem_is_written_approved_by_another_s_key_published_and_taken_back(
     call: Call, root: Call, another: Call, over: str
 ) -> None:

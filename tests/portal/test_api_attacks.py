@@ -205,6 +205,7 @@ def test_a_key_that_does_not_open_an_operation_writes_nothing(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_a_method_is_the_one_that_was_used(client: Client, attack_world: World, root_key: str) -> None:
     before = rows()
     for path, methods in attack_world.operations().items():

@@ -41,6 +41,7 @@ def test_an_incident_opened_by_a_program_has_the_key_s_user_as_author(opened: An
     assert component.status == ComponentStatus.DEGRADED_PERFORMANCE
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_a_program_writes_is_on_the_page_at_once(
     call: Call, opened: Any, page: Page, published: Callable[[Page, str], str]
@@ -195,6 +196,7 @@ def test_a_maintenance_is_announced_with_its_window_and_moved_on(call: Call, com
     assert component.status == ComponentStatus.UNDER_MAINTENANCE
 
 
+@pytest.mark.slow
 def test_an_incident_stays_resolved_when_its_postmortem_is_published(call: Call, opened: Any, author: User) -> None:
     call("PATCH", f"incidents/{opened['id']}", {"incident": {"status": "resolved"}})
     publish_report(Incident.objects.get(), body="It was DNS.", author=author)
@@ -204,6 +206,7 @@ def test_an_incident_stays_resolved_when_its_postmortem_is_published(call: Call,
     assert incident["postmortem_published_at"] is not None
 
 
+@pytest.mark.slow
 def test_incidents_are_listed_newest_first_in_slices(call: Call) -> None:
     for name in ("first", "second", "third"):
         call("POST", "incidents", {"incident": {"name": name, "body": f"About the {name}."}})
@@ -219,6 +222,7 @@ def test_incidents_are_listed_newest_first_in_slices(call: Call) -> None:
     assert names("?q=about the first") == ["first"]
 
 
+@pytest.mark.slow
 def test_reading_a_list_takes_the_same_number_of_queries_for_one_and_for_many(
     call: Call, component: Component, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

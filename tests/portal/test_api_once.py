@@ -86,6 +86,7 @@ def test_an_idempotency_key_that_is_none_is_refused(call: Call, name: str) -> No
 # --- Lost updates -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_another_one_changed_meanwhile_is_shown_instead_of_overwritten(call: Call) -> None:
     path = f"incidents/{call('POST', 'incidents', SLOW).json()['id']}"
     read = call("GET", path)["ETag"]

@@ -97,6 +97,7 @@ def patching(page: Page, root_key: str, monkeypatch: pytest.MonkeyPatch) -> Patc
     return later
 
 
+@pytest.mark.slow
 def test_a_program_that_renames_an_incident_keeps_the_internal_title_that_staff_have_just_given_it(
     ongoing: Incident, author: User, patching: Patching
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_program_that_renames_an_incident_keeps_the_internal_title_that_staff_
     assert (ongoing.title, ongoing.public_title) == ("Queue grows", "Errors")
 
 
+@pytest.mark.slow
 def test_a_program_that_moves_the_end_of_a_maintenance_keeps_the_start_and_the_plan_that_staff_have_just_set(
     page: Page, author: User, patching: Patching
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_program_that_moves_the_end_of_a_maintenance_keeps_the_start_and_the_p
     assert not plan.ends_by_itself, "the program has said so, after staff"
 
 
+@pytest.mark.slow
 def test_a_program_that_chooses_components_keeps_what_the_reader_has_just_chosen(
     page: Page, component: Component, admin: User, patching: Patching
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_program_that_chooses_components_keeps_what_the_reader_has_just_chosen
     assert (ann.everything, ann.postmortems_only, ann.minimum_impact) == (False, True, Impact.MAJOR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [{}, {"state": "done"}])
 def test_a_program_gives_other_evidence_of_what_is_done(
     resolved: Incident, author: User, patching: Patching, state: dict[str, str]

@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence_and_leaves_no_trace(
             assert response["Content-Type"] == "application/json"
             assert list(response.json()) == ["error"]
             assert response.json()["error"].endswith(".")
-            assert (call("GET", "incidents").json(), call("GET", "components").json()) == before
+    assert (call("GET", "incidents").json(), call("GET", "components").json()) == before
 
 
 def test_a_resolved_incident_is_not_resolved_again(call: Call, opened: Any) -> None:

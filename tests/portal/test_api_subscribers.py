@@ -109,6 +109,7 @@ def test_many_are_asked_released_and_unsubscribed_at_once_or_none(subs: Call, ad
     assert subs("POST", "subscribers/unsubscribe", {"subscribers": ["a"] * 101}).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_subscriber_of_one_incident_hears_of_that_one(subs: Call, call: Call) -> None:
     opened = call("POST", "incidents", {"incident": {"name": "Slow"}}).json()["id"]
     path = f"incidents/{opened}/subscribers"

@@ -110,6 +110,7 @@ def test_what_is_restored_is_row_for_row_the_same(
     assert list(seals.verify()) == []
 
 
+@pytest.mark.slow
 def test_numbers_that_the_lost_time_may_have_given_away_are_not_given_again(
     outage: Incident, author: User, file: Path
 ) -> None:
@@ -164,6 +165,7 @@ def test_it_has_also_what_another_version_has_and_this_one_does_not_know(db: Non
         restore(file, replace=True)
 
 
+@pytest.mark.slow
 def test_it_is_of_one_moment_and_nobody_waits_for_it(
     outage: Incident, page: Page, author: User, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +192,7 @@ def test_it_is_of_one_moment_and_nobody_waits_for_it(
     assert manifest.tables["incidents_historicalincident"].count == 2, "declared, and then identified"
 
 
+@pytest.mark.slow
 def test_it_is_refused_in_a_sentence_and_nothing_is_changed(outage: Incident, file: Path, settings: Settings) -> None:
     told("backup", "--to", file)
     whole, before = file.read_bytes(), counts()
@@ -233,6 +236,7 @@ def test_a_missing_file_is_named(db: None, file: Path) -> None:
         told("backup", "--to", file.parent / "nowhere" / "backup.zip")
 
 
+@pytest.mark.slow
 def test_a_key_that_was_replaced_is_at_hand_as_long_as_it_is_kept(db: None, file: Path, settings: Settings) -> None:
     backup.write(file)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new " * 20, [settings.SECRET_KEY]

@@ -42,6 +42,7 @@ def tick() -> None:
             call_command("tick")
 
 
+@pytest.mark.slow
 def test_whatever_was_due_is_sent_to_nobody(world: World, tmp_path: Path, sink: Sink, without_hold: None) -> None:
     ann = add_by_staff(world.page, address="ann@example.com", author=world.admin)
     invite(world.page, address="bob@example.com", choices=Choices(), author=world.admin)
@@ -69,6 +70,7 @@ def test_whatever_was_due_is_sent_to_nobody(world: World, tmp_path: Path, sink: 
     assert Nudge.objects.count() == nudges
 
 
+@pytest.mark.slow
 def test_an_event_that_cannot_be_written_down_is_not_found_by_the_clock_afterwards(
     world: World, tmp_path: Path, sink: Sink
 ) -> None:
@@ -81,6 +83,7 @@ def test_an_event_that_cannot_be_written_down_is_not_found_by_the_clock_afterwar
     assert sink.received == []
 
 
+@pytest.mark.slow
 def test_staff_send_by_hand_what_was_not_sent_and_what_is_new_is_sent(
     world: World, incident: Incident, tmp_path: Path, sink: Sink, without_hold: None
 ) -> None:

@@ -56,6 +56,7 @@ def complaints(lines: list[Line]) -> dict[str, tuple[Level, str]]:
     return {line.name: (line.level, line.words) for line in lines if line.level != Level.OK and line.name != "Settings"}
 
 
+@pytest.mark.slow
 def test_of_an_installation_that_is_well_nothing_is_complained(well: Page) -> None:
     lines = checks.inside()
     assert complaints(lines) == {}
@@ -156,6 +157,7 @@ def address(url: str) -> Line:
     return line
 
 
+@pytest.mark.slow
 def test_a_page_is_asked_as_readers_ask(
     example_names: None, live_server: LiveServer, well: Page, settings: Settings, admin: User
 ) -> None:
@@ -255,6 +257,7 @@ def test_the_command_ends_with_1_when_something_is_wrong(well: Page, sink: Sink,
     call_command("check", "incidents", stdout=StringIO())  # Django's own
 
 
+@pytest.mark.slow
 def test_without_a_database_all_else_is_said(tmp_path: Path) -> None:
     own = {name: os.environ[name] for name in ("PATH", "SECRET_KEY", "ENCRYPTION_KEYS", "AUDIT_KEY")}
     own |= {"DATA_DIR": str(tmp_path), "DATABASE_URL": f"postgresql://me:open-sesame@127.0.0.1:{free_port()}/portal"}
@@ -266,6 +269,7 @@ def test_without_a_database_all_else_is_said(tmp_path: Path) -> None:
     assert "open-sesame" not in result.stdout
 
 
+@pytest.mark.slow
 def test_the_console_says_the_same_to_those_who_answer_for_it(
     client: Client, well: Page, sink: Sink, admin: User, make_user: MakeUser
 ) -> None:

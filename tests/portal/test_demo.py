@@ -78,7 +78,7 @@ def others_may_open(data: Path) -> set[str]:
     return {path.relative_to(data).parts[0] for path in found if path.stat().st_mode & 0o077}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

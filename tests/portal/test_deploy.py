@@ -243,6 +243,7 @@ def test_the_web_processs_own_503_passes_as_it_is(url: str) -> None:
     assert ask(url, "/api/v1/away") == (503, ask(url, "/api/v1/away").headers, b"from the web process")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("happens", ["silent", "dies"])
 def test_what_may_have_been_done_is_not_called_undone_and_asked_only_once(url: str, web: Web, happens: str) -> None:
     for path in (f"/admin/{happens}", f"/subscribe/{happens}"):

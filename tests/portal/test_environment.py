@@ -328,21 +328,21 @@ def test_the_command_reads_the_file_in_its_folder(tmp_path: Path) -> None:
     assert result.stderr == "Cannot start: LOG_LEVEL='loud' is none of: debug, info, warning, error, critical.\n"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_without_a_database_every_command_says_so(tmp_path: Path) -> None:
     address = f"postgresql://me:open-sesame@127.0.0.1:{free_port()}/portal"
     found = said(COMMANDS | {MAKES_AN_ACCOUNT}, tmp_path, DATABASE_URL=address)
     assert [name for name, words in found.items() if not words.startswith("The database cannot be used: ")] == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_database_that_was_never_migrated_is_said(tmp_path: Path) -> None:
     commands = (COMMANDS | {MAKES_AN_ACCOUNT}) - MIGRATE
     sentence = "The database is not the one of this version: run incident-portal migrate."
     assert said(commands, tmp_path) == dict.fromkeys(commands, sentence)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_what_is_wrong_with_the_disk_is_said_by_whatever_writes_there_and_no_command_needs_redis(
     tmp_path: Path,
 ) -> None:

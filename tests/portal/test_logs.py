@@ -124,6 +124,7 @@ def test_nginx_says_nothing_of_what_was_asked_while_the_web_process_is_away(tmp_
     assert PLANTED not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_key_and_no_token_in_its_logs(shipped_server: tuple[str, Path]) -> None:
     url, log = shipped_server
     ask_with_secrets(url)
@@ -180,6 +181,7 @@ def test_an_event_is_one_line_of_json_with_its_traceback_inside_and_no_key(capsy
     assert PLANTED not in line
 
 
+@pytest.mark.slow
 def test_whoever_tries_to_sign_in_leaves_an_address(
     client: Client, author: User, caplog: pytest.LogCaptureFixture
 ) -> None:

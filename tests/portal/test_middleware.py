@@ -256,6 +256,7 @@ def test_a_body_that_is_too_large_is_refused_with_a_sentence(
     assert not attempts
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_probed_by_one_request_and_nobody_else_waits(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,6 +213,7 @@ def test_new_software_tries_everything_again() -> None:
     assert not Failure.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_dies_between_two_rows_loses_nothing_and_does_nothing_twice(world: World) -> None:
     for number in range(3):
@@ -240,6 +241,7 @@ def test_a_worker_that_dies_between_two_rows_loses_nothing_and_does_nothing_twic
     assert Delivery.objects.count() == 12, "three readers, four facts"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("channel", [Recipient.Channel.WEBHOOK, Recipient.Channel.CHAT])
 def test_a_message_that_cannot_be_filled_in_stops_no_other(channel: str, world: World) -> None:

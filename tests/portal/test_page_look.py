@@ -35,6 +35,7 @@ def change(client: Client, page: Page, **values: object) -> str:
     return client.post(address, form | values, follow=True).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "suffix"), [(PNG, "png"), (SVG, "svg")])
 def test_colour_logo_and_words_are_on_the_published_page(
     administrator: Client, page: Page, content: bytes, suffix: str
@@ -77,6 +78,7 @@ def test_no_other_door_lets_another_kind_of_logo_in(page: Page, admin: User) -> 
         catalogue.edit_page(page, logo=f"data:text/html;base64,{b64encode(b'<script>').decode()}", author=admin)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_not_live_is_seen_in_its_preview_only(administrator: Client, page: Page) -> None:
     assert "index.html" in published(page)
     change(administrator, page, brand_colour="#ffe000", is_live="")

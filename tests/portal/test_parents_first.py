@@ -17,6 +17,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["console", "api"])
 def test_who_moves_a_component_into_a_group_does_not_block_who_changes_the_group(
     client: Client, page: Page, component: Component, admin: User, root_key: str, door: str

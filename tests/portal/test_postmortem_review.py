@@ -106,6 +106,7 @@ def test_changes_are_marked_word_by_word_and_long_texts_line_by_line() -> None:
     assert changes.shown(long, long + "more") == f"{long}<ins>more</ins>"
 
 
+@pytest.mark.slow
 def test_a_publication_is_previewed_and_nothing_of_it_stays(
     client: Client, submitted_report: Postmortem, incident: Incident, author: User
 ) -> None:

@@ -67,6 +67,7 @@ def days_pass(clock: time_machine.Traveller, days: int) -> None:
     clock.shift(timedelta(days=days))
 
 
+@pytest.mark.slow
 def test_who_was_notified_of_what_is_over_is_forgotten_in_time_and_notified_of_nothing_twice(
     notified: Incident, clock: time_machine.Traveller, settings: Settings, sink: Sink
 ) -> None:
@@ -86,6 +87,7 @@ def test_who_was_notified_of_what_is_over_is_forgotten_in_time_and_notified_of_n
     assert list(seals.verify()) == [], "that they were let go is in the chain"
 
 
+@pytest.mark.slow
 def test_it_goes_in_small_steps(
     notified: Incident, clock: time_machine.Traveller, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +129,7 @@ def test_what_has_not_been_sealed_is_not_let_go(
     assert forgetting.drop_old() == 1
 
 
+@pytest.mark.slow
 def test_who_removes_a_message_is_found_as_ever(
     notified: Incident, clock: time_machine.Traveller, settings: Settings
 ) -> None:

@@ -213,6 +213,7 @@ def test_an_outcome_of_another_incidents_attempt_is_refused(staff: Client, ongoi
 # --- What the room says by itself -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_answer_for_customers_is_always_current(
     staff: Client, incident: Incident, component: Component, author: User
 ) -> None:
@@ -233,6 +234,7 @@ def test_the_answer_for_customers_is_always_current(
         assert answer().startswith("“Errors” was resolved at Mar 10, 2026 - 13:30 CET.")
 
 
+@pytest.mark.slow
 def test_the_checklist_names_everything_at_once_and_leads_to_it(
     staff: Client, ongoing: Incident, component: Component, author: User
 ) -> None:
@@ -325,6 +327,7 @@ def test_a_deleted_incident_is_read_only(staff: Client, ongoing: Incident, autho
     assert counts() == before
 
 
+@pytest.mark.slow
 def test_nothing_is_offered_on_a_page_that_is_deleted(
     root_client: Client, ongoing: Incident, component: Component, page: Page, author: User, admin: User
 ) -> None:
@@ -342,6 +345,7 @@ def test_nothing_is_offered_on_a_page_that_is_deleted(
         assert (change.status_code, 'name="_save"' in change.text) == (200, False)
 
 
+@pytest.mark.slow
 def test_of_an_internal_incident_no_form_says_that_customers_read_it(staff: Client, page: Page, author: User) -> None:
     internal: Any = {"visibility": Visibility.INTERNAL, "author": author}
     window: Any = {"scheduled_for": NOON, "scheduled_until": NOON + timedelta(hours=1)}

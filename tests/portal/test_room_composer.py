@@ -35,6 +35,7 @@ def test_an_update_changes_a_component(staff: Client, ongoing: Incident, compone
     assert component.status is ComponentStatus.OPERATIONAL
 
 
+@pytest.mark.slow
 def test_who_posts_meanwhile_is_shown_before_anything_is_published(
     staff: Client, ongoing: Incident, admin: User
 ) -> None:
@@ -63,6 +64,7 @@ def test_an_update_is_written_now_for_a_time_to_come(staff: Client, ongoing: Inc
     assert "It is being watched." in page
 
 
+@pytest.mark.slow
 def test_what_was_just_posted_can_be_taken_back(staff: Client, ongoing: Incident, settings: Settings) -> None:
     staff.post(room(ongoing, "update"), filled(staff.get(room(ongoing)), "compose", body="Wrong words."))
     page = staff.get(room(ongoing))
@@ -84,6 +86,7 @@ def templates(admin: User) -> dict[str, IncidentTemplate]:
     return found
 
 
+@pytest.mark.slow
 def test_a_template_is_filled_from_the_record_and_keeps_what_is_typed(
     staff: Client, ongoing: Incident, templates: dict[str, IncidentTemplate]
 ) -> None:
@@ -121,6 +124,7 @@ def test_a_declaration_begins_with_a_template(staff: Client, page: Page, compone
     assert not Incident.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_composer_previews_without_writing(staff: Client, ongoing: Incident) -> None:
     form = filled(staff.get(room(ongoing)), "compose", body="A disk is full.") | {"preview": "yes"}
     before = counts()

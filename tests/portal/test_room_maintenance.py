@@ -57,6 +57,7 @@ def next_step(staff: Client, maintenance: Incident) -> str:
     return found[1] if found else ""
 
 
+@pytest.mark.slow
 def test_it_is_run_from_its_room_to_the_end_with_the_usual_sentences(
     staff: Client, schedule_from_noon: Callable[..., Incident], from_noon_on: Any
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_browser_is_known_once_somebody_signed_in_there_and_opens_nothing_by_t
     assert not is_in(client)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_sign_in_remembers_may_be_dropped_while_somebody_writes_it() -> None:
     """allauth locks a limit by a key that it deletes at once, and many may try to sign in under one name."""

@@ -280,6 +280,7 @@ def test_an_account_that_is_opened_again_has_no_session_and_no_password_of_befor
     assert not is_in(client), "nor does a link of before open it"
 
 
+@pytest.mark.slow
 def test_the_keys_that_somebody_made_stop_with_their_account_for_good(
     console: Client, admin: User, make_user: MakeUser
 ) -> None:

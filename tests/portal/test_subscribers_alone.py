@@ -84,6 +84,7 @@ def test_no_operation_of_the_api_shows_or_changes_one(page: Page, admin: User, p
     assert [path for path, codes in answered.items() if codes == {404}] == [], "each was reached"
 
 
+@pytest.mark.slow
 def test_no_list_or_form_of_the_console_shows_or_changes_one(
     client: Client, page: Page, admin: User, planted: list[StaffChannel]
 ) -> None:

@@ -94,6 +94,7 @@ def address_of(model: type[models.Model], view: str, *args: object) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
 
 
+@pytest.mark.slow
 def test_the_tables_name_every_form_of_the_admin(root_client: Client, known_rows: dict[str, Any]) -> None:
     adds = {
         f"{model._meta.app_label}_{model._meta.model_name}_add"
@@ -171,6 +172,7 @@ def test_the_later_of_two_tabs_is_shown_what_the_earlier_one_saved(
     check_two_tabs(root_client, address_of(type(known_rows[label]), "change", known_rows[label].pk), *CHANGES[label])
 
 
+@pytest.mark.slow
 def test_what_each_of_two_tabs_changed_stays(root_client: Client, component: Component) -> None:
     path = address_of(Component, "change", component.pk)
     first, second = filled(root_client.get(path)), filled(root_client.get(path))

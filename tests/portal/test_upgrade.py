@@ -62,6 +62,7 @@ class Holder(threading.Thread):
         self.join()
 
 
+@pytest.mark.slow
 def test_a_table_that_others_hold_is_asked_for_briefly_and_again(next_version: None) -> None:
     """Who asks for it after the migration waits for no more than the migration's own wait."""
     said = StringIO()
@@ -83,6 +84,7 @@ def test_a_table_that_others_hold_is_asked_for_briefly_and_again(next_version: N
     assert "next" in columns()
 
 
+@pytest.mark.slow
 def test_who_holds_it_for_too_long_is_looked_for(next_version: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "PATIENCE", 0)
     with Holder(), pytest.raises(CommandError, match=r"pg_stat_activity says who.* run this once more"):

@@ -61,6 +61,7 @@ def sequences(event: Any, entry: Any) -> tuple[str, str]:
     return line.value, entry.sequence.value
 
 
+@pytest.mark.slow
 def test_two_readers_find_what_was_announced(read: Read, calendar_entry: Incident) -> None:
     event, entry = read()
     assert event.uid == entry.uid.value == f"{calendar_entry.public_id}@status.acme.example"
@@ -74,6 +75,7 @@ def test_two_readers_find_what_was_announced(read: Read, calendar_entry: Inciden
     assert sequences(event, entry) == ("0", "0")
 
 
+@pytest.mark.slow
 def test_a_moved_one_is_the_same_entry_with_a_higher_sequence(
     read: Read, calendar_entry: Incident, author: User
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_moved_one_is_the_same_entry_with_a_higher_sequence(
     assert entry.dtstamp.value == NOON + timedelta(hours=1)
 
 
+@pytest.mark.slow
 def test_a_cancelled_one_cancels_its_entry(read: Read, calendar_entry: Incident, author: User) -> None:
     with time_machine.travel(NOON + timedelta(hours=1), tick=False):
         cancel_maintenance(calendar_entry, body="Not needed.", author=author)
@@ -97,6 +100,7 @@ def test_a_cancelled_one_cancels_its_entry(read: Read, calendar_entry: Incident,
     assert sequences(event, entry) == ("1", "1")
 
 
+@pytest.mark.slow
 def test_what_it_was_like_is_shown_by_its_actual_times(read: Read, calendar_entry: Incident, author: User) -> None:
     with time_machine.travel(START, tick=False) as clock:
         clockwork.advance()
@@ -111,6 +115,7 @@ def test_what_it_was_like_is_shown_by_its_actual_times(read: Read, calendar_entr
         assert event.end.datetime == entry.dtend.value == START + timedelta(hours=2)
 
 
+@pytest.mark.slow
 def test_a_deleted_one_is_in_no_calendar(page: Page, read: Read, calendar_entry: Incident, author: User) -> None:
     read()
     delete_incident(calendar_entry, reason="A mistake", author=author)
@@ -119,6 +124,7 @@ def test_a_deleted_one_is_in_no_calendar(page: Page, read: Read, calendar_entry:
     assert "VEVENT" not in calendars.feed(factory.site()).decode()
 
 
+@pytest.mark.slow
 def test_a_new_title_is_a_newer_entry(read: Read, calendar_entry: Incident, author: User) -> None:
     with time_machine.travel(NOON + timedelta(hours=2), tick=False):
         edit_incident(calendar_entry, title="Disks", author=author)

@@ -158,7 +158,7 @@ def test_a_refusal_that_is_about_us_costs_nobody_a_subscription(
     assert states() == {(State.DUE, "")}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_who_is_put_off_is_tried_again_later_and_given_up_after_a_day(
     sink: Sink, readers: list[Subscriber], post_and_owe: PostAndOwe
 ) -> None:
@@ -347,6 +347,7 @@ def test_a_recipient_that_the_server_does_not_stand_is_put_off(
     assert row.due_at > timezone.now()
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_claim_at_the_same_moment_share_and_do_not_wait(

@@ -73,6 +73,7 @@ def show(site: snapshot.Site) -> None:
     files.write(files.folder(PAGE_ID), documents.of_site(site, None))
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_it_shows_what_is_open_until_it_is_closed_or_over(status_page: str, shop: str, chromium: Browser) -> None:
     context = browser.new_context(chromium, viewport={"width": 375, "height": 600})

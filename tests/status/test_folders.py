@@ -51,6 +51,7 @@ def test_what_is_posted_at_a_host_with_another_folder_is_left_to_the_one_that_re
     assert "Looking." in (files.folder(page.public_id) / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_published_in_says_so_until_it_is_the_one(
     page: Page, admin: User, client: Client, go_to: Callable[[str], Path], settings: Settings
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_folder_is_known_by_what_it_holds_and_not_by_its_path(page: Page, go_t
     assert publisher.why_not() == ""
 
 
+@pytest.mark.slow
 def test_what_was_being_published_when_another_folder_became_the_one_is_published_there(
     page: Page, incident: Incident, author: User, go_to: Callable[[str], Path]
 ) -> None:

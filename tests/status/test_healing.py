@@ -110,6 +110,7 @@ def old(page: Page, author: User) -> Incident:
     return row
 
 
+@pytest.mark.slow
 def test_the_round_of_the_clock_finds_other_bytes_of_the_same_size_and_what_should_not_be_there(
     page: Page, old: Incident, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,6 +40,7 @@ def everything_published(page: Page) -> dict[str, str]:
     return {path: (root / path).read_text() for path in files.tracked(root)}
 
 
+@pytest.mark.slow
 def test_what_is_internal_is_in_no_published_byte(
     page: Page, component: Component, make_component: Callable[..., Component], author: User, admin: User
 ) -> None:
@@ -85,6 +86,7 @@ def test_what_is_internal_is_in_no_published_byte(
     assert not [path for path, content in found.items() for row in (internal, hidden) if row.public_id in content]
 
 
+@pytest.mark.slow
 def test_an_internal_change_moves_no_byte(page: Page, component: Component, author: User, admin: User) -> None:
     public = declare_incident(page, title="Errors", author=author)
     post_update(public, status=INVESTIGATING, body="Looking.", author=author)
@@ -110,6 +112,7 @@ def test_an_internal_component_comes_changes_and_goes_without_a_trace(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_maintenance_that_was_never_announced_is_a_cause_without_a_name_whatever_becomes_of_it(
     page: Page, author: User
 ) -> None:
@@ -158,6 +161,7 @@ def test_a_component_made_internal_disappears_from_old_incidents_too(
     assert not [path for path, content in everything_published(page).items() if SECRET in content]
 
 
+@pytest.mark.slow
 def test_two_pages_name_nothing_of_each_other(
     page: Page, make_component: Callable[..., Component], author: User, admin: User
 ) -> None:

@@ -132,6 +132,7 @@ def test_the_totals_of_an_event_say_what_became_of_each(update: IncidentUpdate) 
     assert (found["last"] - event.created_at).total_seconds() == 7
 
 
+@pytest.mark.slow
 def test_settling_and_publishing_ask_as_often_with_many_recipients_as_with_few(
     update: IncidentUpdate, open_page: Page, admin: User
 ) -> None:

@@ -95,6 +95,7 @@ def test_from_the_announcement_to_the_end(
     assert set(sink.ids().values()) == {1}
 
 
+@pytest.mark.slow
 def test_the_mail_says_when_and_brings_the_calendar_entry(
     page: Page, by_itself: Incident, sink: Sink, tick: Callable[[], State], published: Callable[[Page, str], str]
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(
     assert payloads.event_payloads(reminder.event) == []
 
 
+@pytest.mark.slow
 def test_programs_are_reminded_with_the_maintenance_as_it_is(
     by_itself: Incident, sink: Sink, tick: Callable[[], State]
 ) -> None:

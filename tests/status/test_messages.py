@@ -102,6 +102,7 @@ def test_a_page_in_utc_prints_its_time_once(
     assert body(mail_to(reader, newest()), "plain").count("UTC") == 1
 
 
+@pytest.mark.slow
 def test_the_mails_of_an_incident_are_one_thread_and_each_has_an_id_that_stays(
     post: Callable[..., OutboxEvent], recipient: Subscriber, incident: Incident, author: User
 ) -> None:

@@ -35,6 +35,7 @@ def promise(incident: Incident, author: User) -> OutboxEvent:
     return OutboxEvent.objects.select_related("page", "incident", "update").latest("id")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_page_the_index_and_our_json_say_when_the_next_update_is_due(
     promise: OutboxEvent, page: Page, incident: Incident, author: User, published: Read

@@ -221,6 +221,7 @@ def test_an_update_taken_back_leaves_everything_as_before_and_tells_nobody(
     assert Delivery.objects.get(event__update=wrong).reason == "undone"
 
 
+@pytest.mark.slow
 def test_taking_back_the_first_update_takes_the_incident_off_the_page(
     page: Page, incident: Incident, author: User
 ) -> None:

@@ -143,6 +143,7 @@ def test_when_there_is_nobody_to_tell_the_nudge_says_so(incident: Incident, auth
     assert nudged() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_call")
 def test_what_must_not_be_forgotten(page: Page, incident: Incident, author: User, sink: Sink) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
@@ -180,6 +181,7 @@ def test_staff_are_no_subscribers(
     assert StaffChannel.objects.count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_clocks_nudge_once(promised: Any, incident: Incident) -> None:
@@ -205,6 +207,7 @@ def test_the_statements_of_a_tick_do_not_grow_with_what_is_due(page: Page, autho
     assert many <= few + 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("promised")
 def test_manage_tick_nudges_too(promised: Any, sink: Sink) -> None:
     promised.move_to(NOON + 25 * MINUTE)

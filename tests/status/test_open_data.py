@@ -153,6 +153,7 @@ def test_a_history_that_becomes_shorter_loses_its_first_months(page: Page, autho
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_lost_index_is_made_again(page: Page, api: Component, author: User, in_july: Any) -> None:
     backfill_incident(page, title="Long ago", body="So.", at=JULY - timedelta(days=80), author=author)
     publish(page)

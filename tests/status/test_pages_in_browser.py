@@ -147,6 +147,7 @@ def test_the_first_view_loads_the_page_its_style_its_script_and_its_icon_only(ho
     assert assets.url("htmx.js") in host.asked
 
 
+@pytest.mark.slow
 def test_news_appear_by_themselves_and_leave_the_reader_where_they_were(host: Host, tab: Page) -> None:
     site = factory.busy_site()
     tab.goto(host.address)
@@ -190,6 +191,7 @@ def test_nothing_is_polled_while_nobody_looks(host: Host, tab: Page) -> None:
         tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
+@pytest.mark.slow
 def test_an_open_incident_follows_its_own_page_until_it_is_over(host: Host, tab: Page) -> None:
     incident = factory.incident()
     host.documents[f"/incidents/{incident.id}"] = pages.incident(factory.page(), incident)
@@ -228,6 +230,7 @@ def test_a_page_that_changed_after_its_heart_stopped_is_fresh(host: Host, tab: P
     expect(tab.locator(".as-of")).to_have_text("As of Nov 22, 2026 - 10:30 CET")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_is_announced_and_its_return_too(host: Host, tab: Page) -> None:
     tab.goto(host.address)
     expect(tab.get_by_role("alert")).to_be_hidden()

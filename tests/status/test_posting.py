@@ -130,6 +130,7 @@ def test_what_failed_is_tried_again_under_the_same_id(
     assert len(receiver.received) == 2
 
 
+@pytest.mark.slow
 def test_what_was_accepted_is_not_sent_again_with_the_rest(
     hook: Subscriber, receiver: Receiver, make_component: Callable[..., Component], incident: Incident, author: User,
     without_hold: None,
@@ -153,6 +154,7 @@ def test_what_was_accepted_is_not_sent_again_with_the_rest(
     assert sorted(posts.values()) == [1, *[2] * 9, 3], "each accepted once, and all but the first in vain before"
 
 
+@pytest.mark.slow
 def test_a_message_that_is_always_refused_holds_up_no_other_and_is_given_up_by_itself(
     hook: Subscriber, receiver: Receiver, make_component: Callable[..., Component], incident: Incident, author: User,
     without_hold: None,
@@ -235,6 +237,7 @@ def only_due(hook: Subscriber) -> Delivery:
     return Delivery.objects.due().filter(purpose=Delivery.Purpose.EVENT).get(recipient=hook)
 
 
+@pytest.mark.slow
 def test_three_bad_days_cost_a_message_but_not_the_subscription(
     hook: Subscriber, receiver: Receiver, post_to_hook: PostToHook
 ) -> None:
@@ -269,6 +272,7 @@ def test_410_is_its_end_at_once(hook: Subscriber, receiver: Receiver, post_to_ho
     assert Delivery.objects.due().get().purpose == Delivery.Purpose.WARNING
 
 
+@pytest.mark.slow
 def test_one_that_hangs_holds_up_no_other(
     hook: Subscriber,
     add: Callable[[str], Subscriber],

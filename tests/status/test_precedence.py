@@ -22,6 +22,7 @@ pytestmark = pytest.mark.both
 RESOLVED = IncidentStatus.RESOLVED
 
 
+@pytest.mark.slow
 def test_who_has_something_to_say_comes_first_then_who_cannot_be_read_yet(
     page: Page, other_page: Page, admin: User, author: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def month(page: Page, component: Component, author: User) -> list[Incident]:
     return found
 
 
+@pytest.mark.slow
 def test_the_lock_is_free_between_some_incidents_of_a_month_and_the_next_and_a_change_in_between_is_made_in_all(
     page: Page, component: Component, month: list[Incident], admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ Declare = Callable[..., Incident]
 # --- What does not pass the door --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nothing_internal_passes(
     page: Page, make_component: MakeComponent, declare: Declare, author: User, admin: User
 ) -> None:
@@ -81,6 +82,7 @@ def test_nothing_internal_passes(
         assert text in dumped
 
 
+@pytest.mark.slow
 def test_what_is_internal_changes_nothing_outside(
     page: Page, component: Component, make_component: MakeComponent, declare: Declare, author: User
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_cause_is_named_while_it_is_public(page: Page, declare: Declare, autho
 # --- Several pages ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pages_name_their_own_components_and_no_others(
     page: Page, other_page: Page, make_component: MakeComponent, declare: Declare, admin: User
 ) -> None:
@@ -154,6 +157,7 @@ def test_an_incident_from_elsewhere_goes_with_the_listing(
     assert public_incidents(page).get() == row
 
 
+@pytest.mark.slow
 def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     page: Page, other_page: Page, component: Component, declare: Declare, admin: User
 ) -> None:
@@ -168,6 +172,7 @@ def test_an_incident_of_another_page_shows_where_the_component_is_at_home(
     assert (seen.id, [c.status for c in seen.components]) == (row.public_id, [MAJOR])
 
 
+@pytest.mark.slow
 def test_an_incident_is_shown_where_only_a_deleted_component_brings_it(
     page: Page, other_page: Page, component: Component, declare: Declare, author: User, admin: User
 ) -> None:

@@ -16,13 +16,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from incidents import catalogue, isolation
-from incidents.incidents import (
-    correct_update,
-    declare_incident,
-    delete_incident,
-    edit_incident,
-    post_update,
-)
+from incidents.incidents import correct_update, declare_incident, delete_incident, edit_incident, post_update
 from incidents.lifecycle import ComponentStatus, IncidentStatus
 from incidents.models import Component, Incident, OutboxEvent, Page, User
 from incidents.restoration import restore_incident
@@ -74,6 +68,7 @@ def test_publishing_again_writes_nothing(page: Page, incident: Incident, author:
     assert (report.written, report.removed) == ([], [])
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_written(page: Page, author: User) -> None:
     for number in range(3):
         old = declare_incident(page, title=f"Old {number}", author=author)
@@ -111,6 +106,7 @@ def test_a_deleted_incident_leaves_every_file(page: Page, incident: Incident, au
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_deleted_incident_takes_its_outage_along_and_restored_it_is_all_there_again(
     page: Page, incident: Incident, component: Component, author: User
 ) -> None:
@@ -153,6 +149,7 @@ def test_a_correction_shows_the_new_text_and_says_that_it_was_edited(
     assert "Edited" in shown
 
 
+@pytest.mark.slow
 def test_a_renamed_component_is_renamed_in_old_incidents(
     page: Page, component: Component, incident: Incident, author: User, admin: User, published: Read
 ) -> None:
@@ -165,6 +162,7 @@ def test_a_renamed_component_is_renamed_in_old_incidents(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_the_file_of_an_ended_incident_does_not_change_when_its_component_does(
     page: Page, component: Component, incident: Incident, author: User
 ) -> None:
@@ -176,6 +174,7 @@ def test_the_file_of_an_ended_incident_does_not_change_when_its_component_does(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_verify_names_a_file_that_was_changed_lost_or_added_and_rebuild_heals_it(
     page: Page, incident: Incident, author: User
 ) -> None:
@@ -353,6 +352,7 @@ def test_new_software_makes_everything_anew_by_itself(page: Page, history: list[
         assert not publishing.is_due(page)
 
 
+@pytest.mark.slow
 def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(
     page: Page, other_page: Page, component: Component, incident: Incident, author: User, admin: User
 ) -> None:
@@ -369,6 +369,7 @@ def test_a_page_wide_change_takes_away_at_once_what_is_public_no_more(
     assert differences(other_page) == []
 
 
+@pytest.mark.slow
 def test_a_compressed_twin_with_another_content_is_named_and_healed(page: Page) -> None:
     publish(page)
     twin = files.folder(page.public_id) / "index.html.gz"

@@ -128,6 +128,7 @@ def test_a_draft_that_goes_on_after_publication_shows_nowhere(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_a_report_that_was_taken_back_leaves_a_tombstone(
     page: Page, resolved: Incident, report: Postmortem, author: User, published: Read
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_report_that_was_taken_back_leaves_a_tombstone(
     assert "taken back" not in shown(page, published, incident_path(resolved))
 
 
+@pytest.mark.slow
 def test_one_report_about_two_incidents_shows_on_both_and_is_sent_once(
     page: Page, resolved: Incident, component: Component, author: User, published: Read
 ) -> None:
@@ -173,6 +175,7 @@ def test_one_report_about_two_incidents_shows_on_both_and_is_sent_once(
     assert differences(page) == []
 
 
+@pytest.mark.slow
 def test_promises_show_how_they_stand_and_whoever_asked_is_notified_when_one_is_kept(
     page: Page, resolved: Incident, report: Postmortem, item: ActionItem, author: User, published: Read
 ) -> None:

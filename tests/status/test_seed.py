@@ -110,6 +110,7 @@ def test_the_json_tells_the_same(seed: Page, published: Read) -> None:
     assert json.loads(published(seed, "api/v2/status.json"))["status"]["indicator"] == "none"
 
 
+@pytest.mark.slow
 def test_the_feed_and_the_month_have_it(seed: Page, published: Read) -> None:
     for path in ("history.atom", "history.rss", "history/2023-01.html", "history.html"):
         assert TITLE in published(seed, path)

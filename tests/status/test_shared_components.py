@@ -56,6 +56,7 @@ def said(published: dict[str, bytes | None]) -> tuple[str, dict[str, str], list[
     return found["status"]["description"], statuses, [row["name"] for row in found["incidents"]]
 
 
+@pytest.mark.slow
 def test_what_is_at_home_on_a_deleted_page_is_on_no_other_page(
     page: Page, other_page: Page, component: Component, mail: Component, admin: User, author: User
 ) -> None:
@@ -94,6 +95,7 @@ def test_nothing_of_a_deleted_page_is_put_on_another_one(
             act()
 
 
+@pytest.mark.slow
 def test_a_maintenance_of_a_deleted_page_lies_over_no_component(
     page: Page, other_page: Page, mail: Component, admin: User, author: User
 ) -> None:

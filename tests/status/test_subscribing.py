@@ -108,6 +108,7 @@ def test_a_mail_program_unsubscribes_with_one_click(ann: Subscriber, client: Cli
     assert not answer.cookies
 
 
+@pytest.mark.slow
 def test_a_single_incident_is_followed_and_offered_among_the_choices(
     public: Client, open_incident: Incident, component: Component
 ) -> None:

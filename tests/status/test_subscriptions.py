@@ -212,6 +212,7 @@ def test_who_was_forgotten_can_subscribe_like_anybody(
     assert ask().pk != confirmed.pk
 
 
+@pytest.mark.slow
 def test_what_nobody_confirmed_is_forgotten_after_a_week(ask: Callable[..., Subscriber], confirmed: Subscriber) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
