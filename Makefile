@@ -44,6 +44,8 @@ test: $(if $(ONLY),.venv/dev.stamp,lint)
 slow: .venv/clients.stamp
 	echo "== slow tests, on PostgreSQL and Redis"
 	$(TESTS) -m slow $(NONE)
+	echo "== slow tests on SQLite, of what differs there"
+	$(TESTS) --sqlite -m "both and slow" $(NONE)
 	$(if $(ONLY),,RACES=10 $(TESTS) tests/incidents/test_races.py tests/portal/test_api_races.py)
 
 # What takes long: other programs, and processes that must first start
