@@ -52,16 +52,20 @@ class KnownKeys:
         return bool(key) and self._has(ApiKey.digest_of(key))
 
     def _has(self, digest: str) -> bool:
-        age = time.monotonic() - self._read_at
-        is_old = age > (KEPT if digest in self._digests else PAUSE)
-        # Who comes while somebody reads them, or while the database is away, takes what was read before.
-        if is_old and server.silent_since is None and self._lock.acquire(blocking=False):
+        # Who comes while somebody reads them, or while the database is away, takes what was read before; at a process's
+        # start there is nothing, and all wait for the first one.
+        is_first = self._read_at == -math.inf
+        if self._is_old(digest) and server.silent_since is None and self._lock.acquire(blocking=is_first):
             try:
-                self._read_at = time.monotonic()
-                self._read()
+                if self._is_old(digest):
+                    self._read()
+                    self._read_at = time.monotonic()
             finally:
                 self._lock.release()
         return digest in self._digests
+
+    def _is_old(self, digest: str) -> bool:
+        return time.monotonic() - self._read_at > (KEPT if digest in self._digests else PAUSE)
 
     def _read(self) -> None:
         try:

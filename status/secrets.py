@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -51,14 +52,14 @@ def leaving_locked(row: str) -> Iterator[None]:
 
 
 def reencrypt_rows(rows: QuerySet[Any], column: str) -> int:
-    """Encrypt a column of rows without a history under the first key; returns how many there are.
-
-    One that is written meanwhile is under the first key already.
-    """
+    """Encrypt a column of rows without a history under the first key; returns how many there are."""
     count, model = 0, rows.model._meta.verbose_name
-    for key, old in rows.exclude(**{column: ""}).values_list("pk", column):
-        with leaving_locked(f"{model} {key}"):
-            count += rows.filter(pk=key, **{column: old}).update(**{column: reencrypt(old)})
+    for key in list(rows.exclude(**{column: ""}).values_list("pk", flat=True)):
+        with leaving_locked(f"{model} {key}"), transaction.atomic():
+            if row := rows.select_for_update(no_key=True).filter(pk=key).first():
+                setattr(row, column, reencrypt(getattr(row, column)))
+                row.save(update_fields=[column])
+                count += 1
     return count
 
 

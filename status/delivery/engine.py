@@ -32,7 +32,7 @@ from status.addresses import INTERNET, Network, without_addresses
 from status.delivery import nudges, owing, protocol, quarantine
 from status.delivery.channels import CHANNELS, carrier, sent_by
 from status.delivery.protocol import Answer, Answered, Channel, Claimed, Meaning, Send, Unavailable
-from status.models import Delivery, DeliveryQuerySet, Recipient
+from status.models import Delivery, Recipient
 from status.secrets import Locked
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class _Round:
         if not is_known:
             with self._until_an_outage():
                 now = time.monotonic()
-                ours = _held(self._claimed.values()).filter(due_at__gt=record_time())
+                ours = Delivery.objects.due().filter(_held(self._claimed.values()), due_at__gt=record_time())
                 held = set(ours.values_list("pk", flat=True))
                 self._claimed = {key: each for key, each in self._claimed.items() if key in held}
                 self._looked_at, is_known = now, True
@@ -347,21 +347,22 @@ def release(deliveries: Collection[Claimed], why: str) -> None:
 
     def write() -> None:
         now = record_time()
-        _held(over).update(
+        Delivery.objects.due().filter(_held(over)).update(
             state=State.FAILED, reason=Delivery.GIVEN_UP, answer=why[:500], finished_at=now, claimed_at=None
         )
-        _held(deliveries).update(due_at=now, claimed_at=None, attempts=Greatest(F("attempts") - 1, 0))
+        back = Greatest(F("attempts") - 1, 0)
+        Delivery.objects.due().filter(_held(deliveries)).update(due_at=now, claimed_at=None, attempts=back)
 
     _until_the_database_answers(write)
 
 
-def _held(deliveries: Iterable[Claimed]) -> DeliveryQuerySet:
-    """Those that are due, and that no other worker has claimed since."""
+def _held(deliveries: Iterable[Claimed]) -> Q:
+    """Those that no other worker has claimed since."""
     keys: dict[datetime, list[int]] = defaultdict(list)
     for each in deliveries:
         keys[each.claimed_at].append(each.pk)
     which = [Q(pk__in=found, claimed_at=claimed_at) for claimed_at, found in keys.items()]
-    return Delivery.objects.due().filter(reduce(or_, which)) if which else Delivery.objects.none()
+    return reduce(or_, which, Q(pk__in=[]))
 
 
 def _until_the_database_answers(write: Callable[[], object]) -> None:

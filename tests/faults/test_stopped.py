@@ -116,7 +116,11 @@ def test_a_worker_that_is_told_to_end_gives_back_what_it_has_not_sent(empty: Ser
         finally:
             before = len(mailbox.received)
             worker.send_signal(signal.SIGTERM)
-        worker.wait(stretched(TIMEOUT))
+        try:
+            worker.wait(stretched(TIMEOUT))
+        finally:
+            worker.kill()
+            worker.wait()
         assert len(mailbox.received) <= before + 5, "of the twenty that it has claimed"
         states = "SELECT state, claimed_at IS NULL FROM status_delivery WHERE id <= %s"
         with psycopg.connect(empty.url) as connection:

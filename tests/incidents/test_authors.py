@@ -92,7 +92,7 @@ def writes_past_the_history(source: str) -> Iterator[str]:
                 yield ast.unparse(node)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_code_writes_past_the_history() -> None:
     paths = [path for app in ("incidents", "status", "portal") for path in (ROOT / app).rglob("*.py")]
     sources = {

@@ -57,7 +57,7 @@ def _mails(claims: Claims, taken: dict[int, Claimed]) -> Iterator[smtp.Mail]:
     while batch := claims.take(size):
         began_at = time.monotonic()
         for delivery, mail in batch:
-            if settings.SMTP_RATE:
+            if settings.SMTP_RATE and claims.has(delivery):
                 time.sleep(max(0.0, next_at - time.monotonic()))
                 next_at = max(next_at, time.monotonic()) + 1 / settings.SMTP_RATE
             if claims.has(delivery):
