@@ -86,7 +86,9 @@ def test_on_a_full_disk_the_backup_says_so_and_leaves_nothing(folder: Path) -> N
 @pytest.mark.slow
 def test_on_a_full_disk_the_database_stays_as_it_was(folder: Path) -> None:
     if connection.vendor != "sqlite":
-        pytest.skip("the server writes, and this process does not")
+        pytest.skip(
+            "the server writes, and this process does not"
+        )  # so no limit of ours reaches it; SQLite's run tests it
     before = counts()
     with full_disk(64 * 1024), pytest.raises(OperationalError):
         restore(folder / "old.zip", replace=True)

@@ -39,6 +39,20 @@ def empty(postgresql: Server) -> Server:
     return postgresql
 
 
+def own_environment(folder: Path, database: Server, mail_port: int, *, rate: int) -> dict[str, str]:
+    return os.environ | {
+        "DATA_DIR": str(folder),
+        "PUBLICATION_ROOT": str(folder / "public"),
+        "DATABASE_URL": database.url,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(mail_port),
+        "SMTP_RATE": str(rate),
+        "NOTIFY_HOLD": "0",
+        "LOG_LEVEL": "CRITICAL",
+    }
+
+
 def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(empty: Server, tmp_path: Path) -> None:
     with mail_server() as mailbox, receiving(OUTSIDE) as hooks:
 
@@ -47,17 +61,7 @@ def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(empty
             answering(200)(handler)
 
         hooks.behave = dawdle
-        environment = os.environ | {
-            "DATA_DIR": str(tmp_path),
-            "PUBLICATION_ROOT": str(tmp_path / "public"),
-            "DATABASE_URL": empty.url,
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(mailbox.port),
-            "SMTP_RATE": "20",
-            "NOTIFY_HOLD": "0",
-            "LOG_LEVEL": "CRITICAL",
-        }
+        environment = own_environment(tmp_path, empty, mailbox.port, rate=20)
 
         def start(*words: str) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
@@ -97,17 +101,7 @@ def test_a_worker_that_stood_still_sends_nothing_that_another_one_has_sent(empty
 
 def test_a_worker_that_is_told_to_end_gives_back_what_it_has_not_sent(empty: Server, tmp_path: Path) -> None:
     with mail_server() as mailbox:
-        environment = os.environ | {
-            "DATA_DIR": str(tmp_path),
-            "PUBLICATION_ROOT": str(tmp_path / "public"),
-            "DATABASE_URL": empty.url,
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(mailbox.port),
-            "SMTP_RATE": "1",
-            "NOTIFY_HOLD": "0",
-            "LOG_LEVEL": "CRITICAL",
-        }
+        environment = own_environment(tmp_path, empty, mailbox.port, rate=1)
         prepare = [sys.executable, "-m", "tests.faults.test_stopped", "prepare", "1"]
         subprocess.run(prepare, cwd=ROOT, env=environment, check=True)
         worker = subprocess.Popen([sys.executable, "-m", *WORKER, "--beat"], cwd=ROOT, env=environment)
